@@ -1,0 +1,48 @@
+# Two commands do everything: `make demo` (install, then run the main job) and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help install dev demo test test-all check docs bench clean
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+.venv/developing: .venv/installed
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+install: .venv/installed  ## create .venv and install infomax into it
+
+dev: .venv/developing  ## install what developing needs, too
+
+demo: install  ## learn from the built-in digits, probe, write a report (about 3 minutes)
+	$(BIN)/infomax demo
+
+test: dev  ## the test suite
+	$(BIN)/pytest
+
+test-all: dev  ## the test suite with its slow tests
+	$(BIN)/pytest -m ''
+
+check: dev  ## ruff, pyright, tests, docs build, README examples
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/pytest
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+docs: dev  ## build the documentation into docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
+
+bench: dev  ## the benchmarks that run on this machine (long)
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what was built
+	rm -rf docs/_build docs/gallery .pytest_cache .ruff_cache .hypothesis dist

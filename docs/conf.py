@@ -1,0 +1,58 @@
+"""Sphinx configuration."""
+
+import re
+
+from sphinx_gallery.sorting import FileNameSortKey
+
+import infomax
+
+project = "infomax"
+author = "The infomax developers"
+project_copyright = "2026, the infomax developers"
+version = release = infomax.__version__
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "gallery/*.json"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+default_role = "code"
+
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_default_options = {"members": True}
+napoleon_use_rtype = False
+suppress_warnings = ["config.cache", "myst.xref_missing"]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "within_subsection_order": FileNameSortKey,
+    "download_all_examples": False,
+    "show_memory": False,
+    "min_reported_time": 10_000,
+    "abort_on_example_error": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "infomax"
+html_theme_options = {"show_toc_level": 2, "show_prev_next": True, "navbar_end": ["theme-switcher"]}
+
+
+def escape_mathematics(app, what, name, obj, options, lines):
+    """In docstrings ``|X|`` and ``global_`` are mathematics and names, not substitutions and links."""
+    for number, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "..")):
+            lines[number] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", line.replace("|", r"\|"))
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_mathematics, priority=900)

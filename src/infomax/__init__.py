@@ -1,0 +1,57 @@
+"""From entropy to AMDIM: measure information, then learn by maximising it.
+
+The ladder: `information` (exact, from tables), `estimation` (from samples), `principle` (Linsker's
+InfoMax), `learning` (DIM and AMDIM encoders), `evaluation` (what features are worth).
+Public names load on first use, so that ``import infomax`` stays fast and does not import torch.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PUBLIC = {  # module -> its public names
+    "information.measures": """
+        entropy joint_entropy conditional_entropy mutual_information conditional_mutual_information
+        pointwise_mutual_information variation_of_information normalized_mutual_information
+        uncertainty_coefficient normalized_variation_of_information total_correlation
+        dual_total_correlation interaction_information renyi_entropy tsallis_entropy
+    """,
+    "information.divergences": """
+        kl_divergence reverse_kl_divergence cross_entropy js_divergence chi_squared_divergence
+        squared_hellinger total_variation
+    """,
+    "information.joint": "Joint",
+    "information.channel": "Channel",
+    "information.best_channel": "best_channel best_channel_before best_quantizer equal_mass_thresholds",
+    "information.tradeoff": "rate_distortion information_bottleneck deterministic_information_bottleneck",
+    "information.gaussian": """
+        gaussian_entropy gaussian_mutual_information gaussian_conditional_mutual_information
+        gaussian_kl_divergence awgn_capacity parallel_gaussian_capacity gaussian_rate_distortion
+        best_linear_channel gaussian_information_bottleneck canonical_correlations
+    """,
+    "information.scalar": """
+        differential_entropy differential_kl_divergence information_through_gaussian_noise
+        amplitude_limited_capacity
+    """,
+    "information.distributions": "correlated_gaussians staircase",
+    "information.beyond_normal": "beyond_normal_tasks",
+    "estimation.bounds": "infonce infonce_by_image",
+    "evaluation.probes": "linear_probe mlp_probe few_labels",
+    "evaluation.neighbors": "nearest_neighbor_probe",
+    "learning.images": "Images load_images",
+    "learning.pretrained": "load_encoder",
+    "learning.training": "pretrain",
+}
+_HOME = {name: f"infomax.{module}" for module, names in _PUBLIC.items() for name in names.split()}
+
+__all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'infomax' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__():
+    return __all__

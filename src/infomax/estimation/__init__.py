@@ -1,0 +1,1 @@
+"""Rung 2: information from samples. A variational objective is a function of a score matrix."""

@@ -1,0 +1,267 @@
+"""Channel: sender, transition matrix P(y|x), receiver.
+
+    >>> noisy = Channel.binary_symmetric(0.1)
+    >>> round(float(noisy.mutual_information([1/2, 1/2], base=2)), 6)
+    0.531004
+
+The two extremes: through an ideal channel I(X;Y) = H(X); through a fully disturbed one I(X;Y) = 0.
+
+Reference: Shannon (1948); Cover and Thomas (2006), chapter 7.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from infomax.information.capacity import Capacity, maximize_information
+from infomax.information.joint import Joint
+from infomax.information.measures import conditional_entropy, mutual_information
+from infomax.information.tables import Array, Number, as_probabilities, as_real, same_namespace, to_numpy
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Channel:
+    """A discrete memoryless channel: row x of `transition` is the distribution P(y|x) of the output.
+
+    Args:
+        transition: [x, y], each row summing to one; axes before them are a batch. NumPy, Torch, or lists.
+    Raises: ValueError: rows that are not probabilities, or fewer than two axes.
+    Example:
+        >>> Channel([[1, 0], [1/2, 1/2]]).capacity(base=2).lower  # doctest: +ELLIPSIS
+        0.3219...
+    """
+
+    transition: Array
+
+    def __post_init__(self) -> None:
+        rows = as_probabilities("Channel", self.transition, axis=-1, num_axes=2)
+        object.__setattr__(self, "transition", rows)
+
+    def __repr__(self) -> str:
+        return f"Channel({self.num_inputs} inputs, {self.num_outputs} outputs)"
+
+    @property
+    def num_inputs(self) -> int:
+        """How many letters the sender has."""
+        return self.transition.shape[-2]
+
+    @property
+    def num_outputs(self) -> int:
+        """How many letters the receiver has."""
+        return self.transition.shape[-1]
+
+    # ------------------------------------------------------------------ constructors
+
+    @classmethod
+    def ideal(cls, num_letters: int) -> "Channel":
+        """What is sent is received: y = x.
+
+        Example:
+            >>> float(Channel.ideal(4).mutual_information([1/2, 1/4, 1/8, 1/8], base=2))
+            1.75
+        """
+        return cls(np.eye(_positive("Channel.ideal", "num_letters", num_letters)))
+
+    @classmethod
+    def fully_disturbed(cls, p_y: Array, num_inputs: int) -> "Channel":
+        """The output has distribution p(y) whatever is sent, so that nothing is learned from it."""
+        p_y = as_probabilities("Channel.fully_disturbed", p_y)
+        rows = _positive("Channel.fully_disturbed", "num_inputs", num_inputs)
+        return cls(array_namespace(p_y).stack([p_y] * rows, axis=-2))
+
+    @classmethod
+    def symmetric(cls, num_letters: int, error: Array) -> "Channel":
+        """With probability `error` another letter arrives, each as likely. C = log n − h(e) − e log(n−1).
+
+        Args:
+            error: a number, or an array (a batch of channels; differentiable in Torch).
+        """
+        if num_letters < 2:
+            raise ValueError(f"Channel.symmetric: num_letters must be at least 2, got {num_letters}")
+        e, xp = _chance("Channel.symmetric", error)
+        other = e[..., None, None] / (num_letters - 1)
+        return cls(other + (1 - num_letters * other) * xp.eye(num_letters, dtype=e.dtype, device=device(e)))
+
+    @classmethod
+    def binary_symmetric(cls, error: Array) -> "Channel":
+        """Either bit is flipped with probability `error`. C = 1 − h₂(error) bits."""
+        return cls.symmetric(2, error)
+
+    @classmethod
+    def erasure(cls, error: Array, *, num_letters: int = 2) -> "Channel":
+        """The letter arrives, or with probability `error` a mark that it was lost. C = (1 − error) log n."""
+        e, xp = _chance("Channel.erasure", error)
+        kept = (1 - e[..., None, None]) * xp.eye(num_letters, dtype=e.dtype, device=device(e))
+        lost = xp.broadcast_to(e[..., None, None], (*e.shape, num_letters, 1))
+        return cls(xp.concat([kept, lost], axis=-1))
+
+    @classmethod
+    def z(cls, error: Array) -> "Channel":
+        """0 always arrives; 1 becomes 0 with probability e. C = log₂(1 + (1−e) e^{e/(1−e)}) bits."""
+        e, xp = _chance("Channel.z", error)
+        zero, one = xp.zeros_like(e), xp.ones_like(e)
+        return cls(xp.stack([xp.stack([one, zero], axis=-1), xp.stack([e, 1 - e], axis=-1)], axis=-2))
+
+    @classmethod
+    def from_samples(cls, x: Any, y: Any) -> "Channel":
+        """The empirical channel of pairs (x, y): relative frequencies of each y after each x, both sorted.
+
+        Example:
+            >>> Channel.from_samples(["a", "a", "b", "b"], [0, 1, 1, 1]).transition
+            array([[0.5, 0.5],
+                   [0. , 1. ]])
+        """
+        table = Joint.from_samples({"x": x, "y": y}).table
+        return cls(table / table.sum(axis=1, keepdims=True))
+
+    # ------------------------------------------------------------------ what comes out
+
+    def output(self, p_x: Array) -> Array:
+        """p(y) = Σₓ p(x) P(y|x)."""
+        return array_namespace(self.transition).sum(self._table("Channel.output", p_x), axis=-2)
+
+    def joint(self, p_x: Array) -> Joint:
+        """p(x, y) = p(x) P(y|x), with the variables named x and y.
+
+        Example:
+            >>> Channel.binary_symmetric(0.25).joint([1/2, 1/2]).H("x | y", base=2)
+            H(x | y) = 0.811278
+        """
+        return Joint(self._table("Channel.joint", p_x), "... x y")
+
+    def mutual_information(self, p_x: Array, *, base: Number = math.e) -> Array:
+        """I(X;Y) = Σₓ p(x) Σ_y P(y|x) log( P(y|x) / Σ_z P(y|z) p(z) )."""
+        return mutual_information(self._table("Channel.mutual_information", p_x), base=base)
+
+    def equivocation(self, p_x: Array, *, base: Number = math.e) -> Array:
+        """H(X|Y), what the receiver still does not know of what was sent."""
+        return conditional_entropy(self._table("Channel.equivocation", p_x), given=-1, base=base)
+
+    def noise(self, p_x: Array, *, base: Number = math.e) -> Array:
+        """H(Y|X), what in the output does not come from the input."""
+        return conditional_entropy(self._table("Channel.noise", p_x), given=-2, base=base)
+
+    def _table(self, operation: str, p_x: Array) -> Array:
+        p_x = as_probabilities(operation, as_real(operation, p_x, like=self.transition))
+        same_namespace(operation, p_x, self.transition)
+        if p_x.shape[-1] != self.num_inputs:
+            raise ValueError(
+                f"{operation}: p_x has {p_x.shape[-1]} probabilities, expected one for each of the "
+                f"{self.num_inputs} inputs"
+            )
+        return p_x[..., None] * self.transition
+
+    # ------------------------------------------------------------------ other channels
+
+    def then(self, other: "Channel") -> "Channel":
+        """The cascade: this channel's output is the other's input. Information can only be lost.
+
+        Example:
+            >>> twice = Channel.binary_symmetric(0.1).then(Channel.binary_symmetric(0.1))
+            >>> twice.transition
+            array([[0.82, 0.18],
+                   [0.18, 0.82]])
+        """
+        if self.num_outputs != other.num_inputs:
+            raise ValueError(
+                f"Channel.then: {self.num_outputs} outputs cannot feed {other.num_inputs} inputs; "
+                "did you mean other.then(self)?"
+            )
+        return Channel(self.transition @ other.transition)
+
+    def product(self, other: "Channel") -> "Channel":
+        """Both channels used side by side, independently: inputs and outputs are pairs. Capacities add."""
+        xp = same_namespace("Channel.product", self.transition, other.transition)
+        pairs = self.transition[..., :, None, :, None] * other.transition[..., None, :, None, :]
+        rows, columns = self.num_inputs * other.num_inputs, self.num_outputs * other.num_outputs
+        return Channel(xp.reshape(pairs, (*pairs.shape[:-4], rows, columns)))
+
+    # ------------------------------------------------------------------ extremes
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether the input can always be told from the output: no output has two possible inputs."""
+        xp = array_namespace(self.transition)
+        return bool(xp.all(xp.sum(xp.astype(self.transition > 0, xp.int64), axis=-2) <= 1))
+
+    @property
+    def is_fully_disturbed(self) -> bool:
+        """Whether the output says nothing of the input: all rows are equal, within rounding."""
+        xp = array_namespace(self.transition)
+        spread = xp.max(self.transition, axis=-2) - xp.min(self.transition, axis=-2)
+        return bool(xp.max(spread).item() <= 8 * xp.finfo(self.transition.dtype).eps)
+
+    # ------------------------------------------------------------------ maximisation
+
+    def capacity(
+        self,
+        *,
+        base: Number = math.e,
+        tolerance: float = 1e-9,
+        costs: Array | None = None,
+        budget: Number = math.inf,
+    ) -> Capacity:
+        """max over p(x) of I(X;Y), within a certified bracket no wider than `tolerance`.
+
+        Args:
+            base: of the logarithm; 2 gives bits a use.
+            tolerance: the largest width of the bracket, in the same unit.
+            costs: the cost of each input letter, and
+            budget: the largest mean cost Σ p(x) cost(x) allowed.
+        Returns: a Capacity (lower, upper, input, iterations); computed in float64 on the CPU.
+        Raises:
+            ValueError: a batch of channels, or a budget that no input can meet.
+            RuntimeError: a tolerance finer than float64 can certify.
+        Example:
+            >>> c = Channel.binary_symmetric(0.1).capacity(base=2)
+            >>> round(c.lower, 6), c.upper - c.lower <= 1e-9, c.input
+            (0.531004, True, array([0.5, 0.5]))
+        """
+        unit = math.log(base)
+        best = maximize_information(
+            _float64_rows(self.transition),
+            tolerance=tolerance * abs(unit),
+            costs=None if costs is None else _costs(costs, self.num_inputs),
+            budget=float(budget),
+        )
+        point = best.point if isinstance(self.transition, np.ndarray) else _like(best.point, self.transition)
+        return Capacity(best.lower / unit, best.upper / unit, point, best.iterations)
+
+
+def _positive(operation: str, name: str, number: int) -> int:
+    if number < 1:
+        raise ValueError(f"{operation}: {name} must be at least 1, got {number}")
+    return number
+
+
+def _chance(operation: str, error: Array) -> tuple[Array, Any]:
+    e = as_real(operation, error)
+    xp = array_namespace(e)
+    if not bool(xp.all((e >= 0) & (e <= 1))):
+        raise ValueError(f"{operation}: the probability of an error must be from 0 to 1, got {error}")
+    return e, xp
+
+
+def _float64_rows(transition: Array) -> np.ndarray:
+    if transition.ndim != 2:
+        raise ValueError(
+            f"capacity: expected one channel [x, y], got shape {tuple(transition.shape)}; loop over them"
+        )
+    rows = to_numpy(transition)
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def _like(values: np.ndarray, array: Array) -> Array:
+    return array_namespace(array).asarray(values, dtype=array.dtype, device=device(array))
+
+
+def _costs(costs: Array, num_inputs: int) -> np.ndarray:
+    values = to_numpy(costs)
+    if values.shape != (num_inputs,) or not np.isfinite(values).all():
+        raise ValueError(
+            f"capacity: costs must be {num_inputs} finite numbers, one an input, got shape {values.shape}"
+        )
+    return values

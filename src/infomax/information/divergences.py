@@ -1,0 +1,147 @@
+"""How far one distribution is from another: Kullback and Leibler's divergence and its family.
+
+``kl_divergence(p, q)`` is D(p‖q): p is the truth, q the description. All are f-divergences
+D_f(p‖q) = Σ q f(p/q) with f convex and f(1) = 0, so none is negative and none grows under a channel
+(data processing). Where p has mass that q lacks, D(p‖q) = ∞, and ∞ is what is returned.
+
+Reference: Csiszár and Shields (2004), Information Theory and Statistics, section 4.
+"""
+
+import math
+
+from array_api_compat import array_namespace
+
+from infomax.information.tables import (
+    Array,
+    Axis,
+    Number,
+    as_probabilities,
+    check_same_shape,
+    in_base,
+    safe_log,
+    same_namespace,
+)
+
+
+def kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
+    """D(p‖q) = Σₓ p(x) log p(x)/q(x), the cost of describing p with a code made for q.
+
+    Zero just when p = q; ∞ where p(x) > 0 = q(x). Not symmetric.
+
+    Args:
+        p, q: probabilities of the same shape, each summing to one over `axis`.
+    Raises: ValueError: different shapes, or not probabilities.
+    Example:
+        >>> round(float(kl_divergence([1/2, 1/2], [1/4, 3/4], base=2)), 6)
+        0.207519
+        >>> float(kl_divergence([1/2, 1/2], [1, 0]))
+        inf
+
+    Reference: Kullback and Leibler (1951).
+    """
+    p, q = _pair("kl_divergence", p, q, axis)
+    return in_base(_kl(p, q, axis), base)
+
+
+def reverse_kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
+    """D(q‖p) = Σₓ q(x) log q(x)/p(x), the divergence seen from the other side.
+
+    Example:
+        >>> round(float(reverse_kl_divergence([1/4, 3/4], [1/2, 1/2], base=2)), 6)
+        0.207519
+    """
+    p, q = _pair("reverse_kl_divergence", p, q, axis)
+    return in_base(_kl(q, p, axis), base)
+
+
+def cross_entropy(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
+    """H(p, q) = −Σₓ p(x) log q(x) = H(p) + D(p‖q), the length of a code made for q on data from p.
+
+    Example:
+        >>> round(float(cross_entropy([1/2, 1/2], [1/4, 3/4], base=2)), 6)
+        1.207519
+    """
+    p, q = _pair("cross_entropy", p, q, axis)
+    return in_base(array_namespace(p).sum(_infinite_outside(q, p, -p * safe_log(q)), axis=axis), base)
+
+
+def js_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
+    """½ D(p‖m) + ½ D(q‖m) with m = (p + q)/2, from 0 to log 2; its square root is a metric.
+
+    It is the mutual information between a fair coin and a draw from p or q as the coin says.
+
+    Example:
+        >>> float(js_divergence([1, 0], [0, 1], base=2))
+        1.0
+
+    Reference: Lin (1991).
+    """
+    p, q = _pair("js_divergence", p, q, axis)
+    middle = (p + q) / 2
+    return in_base((_kl(p, middle, axis) + _kl(q, middle, axis)) / 2, base)
+
+
+def chi_squared_divergence(p: Array, q: Array, *, axis: Axis = -1) -> Array:
+    """χ²(p‖q) = Σₓ (p(x) − q(x))² / q(x), at least exp D(p‖q) − 1; ∞ where p(x) > 0 = q(x).
+
+    Example:
+        >>> round(float(chi_squared_divergence([1/2, 1/2], [1/4, 3/4])), 6)
+        0.333333
+
+    Reference: Pearson (1900).
+    """
+    p, q = _pair("chi_squared_divergence", p, q, axis)
+    xp = array_namespace(p)
+    divisor = xp.where(q > 0, q, xp.ones_like(q))
+    return xp.sum(_infinite_outside(q, p, (p - q) ** 2 / divisor), axis=axis)
+
+
+def squared_hellinger(p: Array, q: Array, *, axis: Axis = -1) -> Array:
+    """Σₓ (√p(x) − √q(x))², from 0 to 2; half of it is the other common convention.
+
+    Example:
+        >>> float(squared_hellinger([1, 0], [0, 1]))
+        2.0
+
+    Reference: Nowozin, Cseke and Tomioka (2016), table 1.
+    """
+    p, q = _pair("squared_hellinger", p, q, axis)
+    return array_namespace(p).sum((_root(p) - _root(q)) ** 2, axis=axis)
+
+
+def total_variation(p: Array, q: Array, *, axis: Axis = -1) -> Array:
+    """½ Σₓ |p(x) − q(x)|, the largest difference p and q give to any event; from 0 to 1.
+
+    Example:
+        >>> float(total_variation([1/2, 1/2], [1/4, 3/4]))
+        0.25
+    """
+    p, q = _pair("total_variation", p, q, axis)
+    xp = array_namespace(p)
+    return xp.sum(xp.abs(p - q), axis=axis) / 2
+
+
+def _pair(operation: str, p: Array, q: Array, axis: Axis) -> tuple[Array, Array]:
+    p, q = (as_probabilities(operation, r, axis=axis) for r in (p, q))
+    same_namespace(operation, p, q)
+    check_same_shape(operation, p, q)
+    return p, q
+
+
+def _kl(p: Array, q: Array, axis: Axis) -> Array:
+    terms = p * (safe_log(p) - safe_log(q))
+    return array_namespace(p).sum(_infinite_outside(q, p, terms), axis=axis)
+
+
+def _infinite_outside(q: Array, p: Array, terms: Array) -> Array:
+    """`terms`, but ∞ where p has mass that q lacks."""
+    xp = array_namespace(terms)
+    if xp.min(q).item() > 0:
+        return terms
+    return xp.where((q > 0) | (p == 0), terms, xp.full_like(terms, math.inf))
+
+
+def _root(p: Array) -> Array:
+    """√p with gradient 0, not ∞, at p = 0."""
+    xp = array_namespace(p)
+    return xp.where(p > 0, xp.sqrt(xp.where(p > 0, p, xp.ones_like(p))), xp.zeros_like(p))

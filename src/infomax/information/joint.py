@@ -1,0 +1,285 @@
+"""Joint: a table of probabilities whose axes have names, and the small language of H and I.
+
+>>> xor = Joint([[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]], "x y z")
+>>> xor.I("x ; y", base=2)
+I(x ; y) = 0
+>>> xor.I("x ; y | z", base=2)
+I(x ; y | z) = 1
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from infomax.information.divergences import kl_divergence
+from infomax.information.expressions import Quantity, Term, parse, syntax_error
+from infomax.information.measures import entropy
+from infomax.information.tables import Array, Number, as_probabilities, as_real, rank
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Joint:
+    """A joint distribution of named discrete variables.
+
+    Args:
+        table: probabilities, one axis for each name, summing to one. NumPy, Torch, or nested lists.
+        names: the names of the axes, as in "x y z"; "... x y" leaves the axes before x as a batch.
+        labels: what the values of a variable are called, such as {"x": ("heads", "tails")}.
+    Raises: ValueError: not probabilities, or names that do not fit the axes.
+    Example:
+        >>> joint = Joint([[1/2, 0], [1/4, 1/4]], "x y")
+        >>> joint.H("x, y", base=2), joint.H("x | y", base=2)
+        (H(x, y) = 1.5, H(x | y) = 0.688722)
+    """
+
+    table: Array
+    names: Any
+    labels: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names, batched = _read_names(self.names)
+        if rank(self.table) != len(names) and not batched:
+            raise ValueError(
+                f"Joint: got {len(names)} names ({' '.join(names)}) for a table of {rank(self.table)} axes; "
+                "name every axis, or begin with '...' for a batch"
+            )
+        axes = tuple(range(-len(names), 0))
+        table = as_probabilities("Joint", self.table, axis=axes, num_axes=len(names))
+        _check_labels(self.labels, names, table)
+        for attribute, value in [("table", table), ("names", names), ("labels", dict(self.labels))]:
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        return f"Joint({' '.join(self.names)!r}, shape={tuple(self.table.shape)})"
+
+    @classmethod
+    def from_counts(
+        cls, counts: Array, names: str, *, labels: Mapping[str, Sequence[Any]] | None = None
+    ) -> "Joint":
+        """The distribution of relative frequencies: counts divided by their sum.
+
+        Example:
+            >>> Joint.from_counts([[10, 0], [5, 5]], "x y").I("x ; y", base=2)
+            I(x ; y) = 0.311278
+        """
+        counts = as_real("Joint.from_counts", counts)
+        xp = array_namespace(counts)
+        axes = tuple(range(-len(_read_names(names)[0]), 0))
+        if counts.ndim < len(axes):
+            raise ValueError(
+                f"Joint.from_counts: got {len(axes)} names for {counts.ndim} axes; name every axis"
+            )
+        totals = xp.sum(counts, axis=axes, keepdims=True)
+        if not xp.all(counts >= 0) or not xp.all(totals > 0):
+            raise ValueError(
+                "Joint.from_counts: counts must be at least 0 and not all 0; is the sample empty?"
+            )
+        return cls(counts / totals, names, labels or {})
+
+    @classmethod
+    def from_samples(cls, columns: Any) -> "Joint":
+        """The empirical distribution of columns of discrete values, with the values as labels.
+
+        Its information is that of the sample itself, which on average exceeds that of the source: for an
+        estimate of the source, see `infomax.estimation`.
+
+        Args:
+            columns: a mapping from names to columns of equal length, or a Polars or pandas frame.
+        Raises: ValueError: no rows, columns of different length, or missing values.
+        Example:
+            >>> rain = Joint.from_samples({"sky": ["grey", "grey", "blue", "blue"], "rain": [1, 1, 0, 0]})
+            >>> rain.I("sky ; rain", base=2)
+            I(sky ; rain) = 1
+            >>> rain.given(sky="grey").marginal("rain").table
+            array([0., 1.])
+        """
+        data = {str(name): _column(name, columns[name]) for name in _column_names(columns)}
+        if len({len(column) for column in data.values()}) != 1 or 0 in map(len, data.values()):
+            lengths = {name: len(column) for name, column in data.items()}
+            raise ValueError(f"Joint.from_samples: columns must be equally long and not empty, got {lengths}")
+        values, codes = zip(
+            *(np.unique(column, return_inverse=True) for column in data.values()), strict=True
+        )
+        shape = tuple(map(len, values))
+        counts = np.bincount(np.ravel_multi_index(codes, shape), minlength=math.prod(shape)).reshape(shape)
+        labels = {name: tuple(value.tolist()) for name, value in zip(data, values, strict=True)}
+        return cls.from_counts(counts, " ".join(data), labels=labels)
+
+    # ------------------------------------------------------------------ information
+
+    def H(self, expression: str, *, base: Number = math.e) -> Quantity:
+        """The entropy of an expression such as "x", "x, y" or "x, y | z": H(A|C) = H(A,C) − H(C).
+
+        Raises: ValueError: an expression that cannot be read, with a caret under the place.
+        """
+        parsed = parse("Joint.H", expression, self.names, num_parts=1)
+        (a,), c = parsed
+        return self._sum(f"H({parsed})", [(+1, (a, c)), (-1, (c,))], base)
+
+    def I(self, expression: str, *, base: Number = math.e) -> Quantity:  # noqa: E743
+        """The mutual information of an expression such as "x ; y" or "x, y ; z | w".
+
+        I(A;B|C) = H(A,C) + H(B,C) − H(A,B,C) − H(C).
+
+        Raises: ValueError: an expression that cannot be read, with a caret under the place.
+        """
+        parsed = parse("Joint.I", expression, self.names, num_parts=2)
+        (a, b), c = parsed
+        return self._sum(f"I({parsed})", [(+1, (a, c)), (+1, (b, c)), (-1, (a, b, c)), (-1, (c,))], base)
+
+    def _sum(self, symbol: str, signed_groups: list, base: Number) -> Quantity:
+        unions = [
+            (sign, tuple(n for n in self.names if any(n in g for g in groups)))
+            for sign, groups in signed_groups
+        ]
+        terms = (Term(sign, names, self._entropy(names, base)) for sign, names in unions if names)
+        return Quantity(symbol, tuple(terms), {2: "bits", math.e: "nats"}.get(base, f"in base {base:g}"))
+
+    def _entropy(self, names: tuple[str, ...], base: Number) -> Array:
+        return entropy(self._marginal_table(names), axis=tuple(range(-len(names), 0)), base=base)
+
+    def kl(self, other: "Joint", *, base: Number = math.e) -> Array:
+        """D(self‖other), the other joint being over the same variables, in any order.
+
+        Example:
+            >>> joint = Joint([[1/2, 0], [1/4, 1/4]], "x y")
+            >>> independent = joint.marginal("x").expand(joint.marginal("y"))
+            >>> round(float(joint.kl(independent, base=2)), 6)  # this is I(x ; y)
+            0.311278
+        """
+        if set(self.names) != set(other.names):
+            raise ValueError(
+                f"Joint.kl: expected the same variables, got {' '.join(self.names)} and "
+                f"{' '.join(other.names)}; take marginals first"
+            )
+        axes = tuple(range(-len(self.names), 0))
+        return kl_divergence(self.table, other.marginal(" ".join(self.names)).table, axis=axes, base=base)
+
+    # ------------------------------------------------------------------ other joints
+
+    def marginal(self, names: str) -> "Joint":
+        """The joint of some of the variables, in the order given.
+
+        Example:
+            >>> Joint([[1/2, 0], [1/4, 1/4]], "x y").marginal("y").table
+            array([0.75, 0.25])
+        """
+        wanted = parse("Joint.marginal", names, self.names, num_parts=1)
+        if wanted.given:
+            raise syntax_error("Joint.marginal", names, names.index("|"), "use given(...) for a condition")
+        (kept,) = wanted.parts
+        in_order = tuple(name for name in self.names if name in kept)
+        table = self._marginal_table(in_order)
+        batch = table.ndim - len(kept)
+        order = [*range(batch), *(batch + in_order.index(name) for name in kept)]
+        return self._with(array_namespace(table).permute_dims(table, tuple(order)), kept)
+
+    def given(self, **values: Any) -> "Joint":
+        """The joint of the others once some variables are known: p(others | name = value).
+
+        Args:
+            values: a label for variables that have labels, else an index from 0.
+        Raises: ValueError: no such variable or value, no variable left, or an event of probability zero.
+        Example:
+            >>> Joint([[1/2, 0], [1/4, 1/4]], "x y").given(x=1).table
+            array([0.5, 0.5])
+        """
+        rest = tuple(name for name in self.names if name not in values)
+        self._check_condition(values, rest)
+        index = tuple(
+            self._index(name, values[name]) if name in values else slice(None) for name in self.names
+        )
+        table = self.table[(..., *index)]
+        xp = array_namespace(table)
+        probability = xp.sum(table, axis=tuple(range(-len(rest), 0)), keepdims=True)
+        if not xp.all(probability > 0):
+            raise ValueError(
+                f"Joint.given: {_event(values)} has probability 0; nothing can be conditioned on it"
+            )
+        return self._with(table / probability, rest)
+
+    def expand(self, other: "Joint") -> "Joint":
+        """The joint of these and of other variables that are independent of them: p(x) p(y).
+
+        Example:
+            >>> coin, die = Joint([1/2, 1/2], "coin"), Joint([1/6] * 6, "die")
+            >>> coin.expand(die)
+            Joint('coin die', shape=(2, 6))
+        """
+        if shared := [name for name in self.names if name in other.names]:
+            raise ValueError(f"Joint.expand: both joints have {' '.join(shared)}; rename one of them")
+        left = self.table[(..., *[None] * len(other.names))]
+        table = left * other.table[(..., *[None] * len(self.names), *[slice(None)] * len(other.names))]
+        return Joint(table, f"... {' '.join(self.names + other.names)}", {**self.labels, **other.labels})
+
+    def _with(self, table: Array, names: tuple[str, ...]) -> "Joint":
+        labels = {name: self.labels[name] for name in names if name in self.labels}
+        return Joint(table, f"... {' '.join(names)}", labels)
+
+    def _marginal_table(self, names: tuple[str, ...]) -> Array:
+        summed = tuple(k - len(self.names) for k, name in enumerate(self.names) if name not in names)
+        return array_namespace(self.table).sum(self.table, axis=summed) if summed else self.table
+
+    def _check_condition(self, values: dict, rest: tuple[str, ...]) -> None:
+        if unknown := [name for name in values if name not in self.names]:
+            raise ValueError(
+                f"Joint.given: no variable is called {unknown[0]!r}; it has {' '.join(self.names)}"
+            )
+        if not rest:
+            raise ValueError("Joint.given: no variable would be left; the probability itself is in .table")
+
+    def _index(self, name: str, value: Any) -> int:
+        size = self.table.shape[self.names.index(name) - len(self.names)]
+        choices = list(self.labels.get(name, range(size)))
+        if value not in choices:
+            raise ValueError(
+                f"Joint.given: {name} has no value {value!r}; it has {', '.join(map(repr, choices))}"
+            )
+        return choices.index(value)
+
+
+def _event(values: dict) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())
+
+
+def _read_names(names: str | Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    words = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+    batched = words[:1] == ["..."]
+    words = words[batched:]
+    if not words or len(set(words)) < len(words) or not all(re.fullmatch(r"\w+", word) for word in words):
+        raise ValueError(f"Joint: names must be different words such as 'x y z', got {names!r}")
+    return tuple(words), batched
+
+
+def _check_labels(labels: Mapping[str, Sequence[Any]], names: tuple[str, ...], table: Array) -> None:
+    for name, values in labels.items():
+        if name not in names:
+            raise ValueError(f"Joint: labels are given for {name!r}, but the variables are {' '.join(names)}")
+        size = table.shape[names.index(name) - len(names)]
+        if len(values) != size:
+            raise ValueError(f"Joint: {name} takes {size} values but has {len(values)} labels; give one each")
+
+
+def _column_names(columns: Any) -> list:
+    names = list(columns.keys() if isinstance(columns, Mapping) else getattr(columns, "columns", []))
+    if not names:
+        raise ValueError(
+            f"Joint.from_samples: expected named columns, got {type(columns).__name__}; pass a dict"
+        )
+    return names
+
+
+def _column(name: Any, column: Any) -> np.ndarray:
+    values = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
+    if values.ndim != 1:
+        raise ValueError(f"Joint.from_samples: column {name!r} must have one axis, got shape {values.shape}")
+    if any(value is None or value != value for value in values.tolist()):
+        raise ValueError(
+            f"Joint.from_samples: column {name!r} has missing values; drop or fill those rows first"
+        )
+    return values

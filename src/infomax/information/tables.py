@@ -1,0 +1,155 @@
+"""What a table of probabilities is: real, non-negative, summing to one over the axes of its variables.
+
+Everything of rung 1 begins here, so the checks cost two reductions and no copy, and the messages say what
+was received and what to do. NumPy arrays, Torch tensors and nested lists are accepted; what comes out is
+of the kind that went in.
+"""
+
+import math
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+Array: TypeAlias = Any  # a NumPy array or a Torch tensor; nested lists of numbers are read as NumPy arrays
+Number: TypeAlias = int | float | np.integer | np.floating
+Axis: TypeAlias = int | tuple[int, ...]
+
+
+def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
+    """An array of real floating numbers: lists become NumPy arrays, integers become float64.
+
+    With `like`, plain numbers and lists take the kind, precision and device of that array.
+    """
+    array: Array = values if is_array_api_obj(values) else _as_array(values, like)
+    xp = array_namespace(array)
+    if xp.isdtype(array.dtype, "integral"):
+        return xp.astype(array, xp.float64)
+    if not xp.isdtype(array.dtype, "real floating"):
+        raise TypeError(f"{operation}: expected real numbers, got {array.dtype}; convert them first")
+    return array
+
+
+def _as_array(values: Array, like: Array | None) -> Array:
+    if like is None:
+        return np.asarray(values)
+    xp = array_namespace(like)
+    return xp.asarray(values, dtype=like.dtype, device=device(like))
+
+
+def rank(values: Array) -> int:
+    """How many axes an array or nested lists have."""
+    return len(values.shape) if is_array_api_obj(values) else np.ndim(values)  # pyright: ignore
+
+
+def same_namespace(operation: str, *arrays: Array) -> ModuleType:
+    """The one array library of all `arrays`."""
+    kinds = {type(array).__module__.split(".")[0] for array in arrays}
+    if len(kinds) > 1:
+        raise TypeError(
+            f"{operation}: got arrays of different libraries ({', '.join(sorted(kinds))}), expected one; "
+            "convert with torch.as_tensor(...) or tensor.numpy()"
+        )
+    return array_namespace(*arrays)
+
+
+def as_probabilities(operation: str, p: Array, *, axis: Axis = -1, num_axes: int = 1) -> Array:
+    """`p` itself, once it is known to hold probabilities that sum to one over `axis`.
+
+    Raises:
+        TypeError: complex, boolean or other entries that are not real numbers.
+        ValueError: empty, too few axes, NaN, negative, or a sum further from one than the square root of
+            the machine epsilon of its dtype (1.5e-8 in float64, 3.5e-4 in float32).
+    """
+    counts_like = _holds_integers(p)
+    p = as_real(operation, p)
+    if p.ndim < num_axes:
+        raise ValueError(f"{operation}: expected at least {num_axes} axes, got shape {tuple(p.shape)}")
+    if 0 in p.shape:
+        raise ValueError(f"{operation}: got an empty table of shape {tuple(p.shape)}, expected probabilities")
+    _check_non_negative(operation, p)
+    _check_sums(operation, p, axis, counts_like)
+    return p
+
+
+def _holds_integers(p: Array) -> bool:
+    p = p if is_array_api_obj(p) else np.asarray(p)
+    return bool(array_namespace(p).isdtype(p.dtype, "integral"))
+
+
+def _check_non_negative(operation: str, p: Array) -> None:
+    smallest = array_namespace(p).min(p).item()
+    if math.isnan(smallest):
+        raise ValueError(f"{operation}: got NaN among the probabilities; find where it comes from")
+    if smallest < 0:
+        raise ValueError(
+            f"{operation}: got the negative probability {smallest:.6g}, expected numbers from 0 to 1; "
+            "are these log-probabilities or scores? take exp or softmax first"
+        )
+
+
+def _check_sums(operation: str, p: Array, axis: Axis, counts_like: bool) -> None:
+    xp = array_namespace(p)
+    sums = xp.sum(p, axis=axis)
+    deviation = xp.max(xp.abs(sums - 1)).item()
+    if deviation <= sum_tolerance(p):
+        return
+    worst = xp.reshape(sums, (-1,))[int(xp.argmax(xp.abs(xp.reshape(sums, (-1,)) - 1)))].item()
+    raise ValueError(f"{operation}: {_sum_message(worst, axis, counts_like, sum_tolerance(p))}")
+
+
+def _sum_message(total: float, axis: Axis, counts_like: bool, tolerance: float) -> str:
+    if counts_like:
+        return (
+            f"got integers that sum to {total:g}, expected probabilities; are these counts? "
+            "use Joint.from_counts(counts, names), or divide the counts by their sum"
+        )
+    return (
+        f"probabilities must sum to 1 over axis {axis}, got {total:.10g} (tolerance {tolerance:.2g}); "
+        f"normalise first, as in p / p.sum({axis}, keepdims=True)"
+    )
+
+
+def sum_tolerance(p: Array) -> float:
+    """How far from 1 a sum of probabilities may be: the square root of the machine epsilon of the dtype."""
+    return math.sqrt(array_namespace(p).finfo(p.dtype).eps)
+
+
+def to_numpy(values: Array) -> np.ndarray:
+    """A float64 NumPy copy of an array or of nested lists, outside the graph of gradients."""
+    values = values.detach().cpu() if hasattr(values, "detach") else values
+    return np.array(values, dtype=np.float64)
+
+
+def check_same_shape(operation: str, p: Array, q: Array) -> None:
+    """Two distributions over the same values have the same shape."""
+    if tuple(p.shape) != tuple(q.shape):
+        raise ValueError(
+            f"{operation}: p and q must have the same shape, got {tuple(p.shape)} and {tuple(q.shape)}; "
+            "are they distributions over the same values?"
+        )
+
+
+def in_base(nats: Array, base: Number) -> Array:
+    """Convert nats to units of log `base`: 2 for bits, 10 for hartleys, e for nats."""
+    if not (base > 0 and base != 1):
+        raise ValueError(f"base must be positive and not 1, got {base}; use 2 for bits, math.e for nats")
+    return nats if base == math.e else nats / math.log(base)
+
+
+def safe_log(p: Array) -> Array:
+    """log p, with 0 in place of log 0: for use as p * safe_log(p), where 0 log 0 = 0.
+
+    The gradient at p = 0 is 0, not infinite: a cell of zero probability lies outside the support.
+    """
+    xp = array_namespace(p)
+    if xp.min(p).item() > 0:
+        return xp.log(p)
+    return xp.log(xp.where(p > 0, p, xp.ones_like(p)))
+
+
+def other_axes(keep: Sequence[int], num_variables: int) -> tuple[int, ...]:
+    """The axes, counted from the end, of the variables not in `keep`, out of the last `num_variables`."""
+    return tuple(k - num_variables for k in range(num_variables) if k not in keep)

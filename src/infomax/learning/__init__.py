@@ -1,0 +1,1 @@
+"""Rung 4: encoders learned without labels, by maximising information between views."""

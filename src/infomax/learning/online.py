@@ -1,0 +1,56 @@
+"""Classifiers trained along on the detached global feature: a running sign of progress, not an evaluation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class OnlineResult:
+    """loss: to be minimised, summed over classifiers. accuracies: name -> share right on this batch."""
+
+    loss: Float[Tensor, ""]
+    accuracies: Mapping[str, Float[Tensor, ""]]
+
+
+class OnlineClassifiers(nn.Module):
+    """A linear classifier and an MLP; label −1 is ignored; no gradient reaches the features.
+
+    Loss of each: cross-entropy of 10·tanh(z/10) plus 10⁻³ · mean(z²), z the logits, as in the public code.
+    """
+
+    def __init__(self, num_features: int, num_classes: int):
+        super().__init__()
+        hidden = 1024
+        self.heads = nn.ModuleDict(
+            {
+                "linear": nn.Linear(num_features, num_classes),
+                "mlp": nn.Sequential(
+                    nn.Dropout(0.2),
+                    nn.Linear(num_features, hidden, bias=False),
+                    nn.BatchNorm1d(hidden),
+                    nn.ReLU(),
+                    nn.Dropout(0.2),
+                    nn.Linear(hidden, num_classes),
+                ),
+            }
+        )
+
+    def forward(self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]) -> OnlineResult:
+        """Loss and accuracies on the labelled rows; zero loss and no accuracies where fewer than two are."""
+        labelled = labels >= 0
+        if int(labelled.sum()) < 2:
+            return OnlineResult(features.new_zeros(()), {})
+        features, labels = features.detach()[labelled].float(), labels[labelled]
+        loss, accuracies = features.new_zeros(()), {}
+        for name, head in self.heads.items():
+            logits = head(features).float()
+            loss = (
+                loss + F.cross_entropy(10 * torch.tanh(logits / 10), labels) + 1e-3 * logits.square().mean()
+            )
+            accuracies[name] = (logits.argmax(1) == labels).float().mean()
+        return OnlineResult(loss, accuracies)

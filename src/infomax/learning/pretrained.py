@@ -1,0 +1,104 @@
+"""Encoders as files: weights in safetensors, all else in JSON; loading them executes nothing."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import UInt8
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from infomax.files import replacing
+from infomax.learning.encoders import AMDIMEncoder, Features
+from infomax.learning.views import EvaluationView, ViewsConfig
+
+WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+_ARCHITECTURES = {"AMDIMEncoder": AMDIMEncoder}
+
+
+class PretrainedEncoder(nn.Module):
+    """An encoder with the plain view it expects: uint8 images in, features out, no gradients.
+
+    Args:
+        encoder: maps views to `Features`; put into evaluation mode.
+        views: how the encoder's views were made; evaluation uses sizes, mean and std.
+    """
+
+    def __init__(self, encoder: AMDIMEncoder, views: ViewsConfig):
+        super().__init__()
+        self.encoder = encoder
+        self.views = views
+        self.view = EvaluationView(views)
+        self.eval()
+
+    @torch.no_grad()
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Features:
+        """Features of images of any size, each fitted to the encoder's by centre crop and resize."""
+        return self.encoder(self.view(images))
+
+
+def save_encoder(folder: str | Path, encoder: AMDIMEncoder, views: ViewsConfig) -> None:
+    """Write ``encoder.safetensors`` and ``encoder.json`` into an existing folder.
+
+    Raises:
+        FileExistsError: the folder already holds an encoder.
+    """
+    folder = Path(folder)
+    if (folder / WEIGHTS).exists():
+        raise FileExistsError(f"save_encoder: {folder / WEIGHTS} exists; choose another folder")
+    description = {
+        "format": 1,
+        "architecture": type(encoder).__name__,
+        "arguments": encoder.arguments,
+        "views": asdict(views),
+    }
+    with replacing(folder / DESCRIPTION) as path:
+        path.write_text(json.dumps(description, indent=2) + "\n")
+    with replacing(folder / WEIGHTS) as path:
+        save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
+
+
+def load_encoder(folder: str | Path) -> PretrainedEncoder:
+    """The encoder in a run folder (or any folder with its two files), in evaluation mode, on the CPU.
+
+    Raises:
+        FileNotFoundError: the folder lacks ``encoder.json`` or ``encoder.safetensors``.
+        ValueError: a description of an unknown kind, or weights that do not fit it.
+
+    Example:
+        ``features = infomax.load_encoder("runs/a")(images)`` for uint8 images [b, c, h, w].
+    """
+    folder = Path(folder)
+    for name in (DESCRIPTION, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"load_encoder: {folder} holds no {name}; expected a finished run of `infomax pretrain`"
+            )
+    description = _read_description(folder / DESCRIPTION)
+    encoder = _ARCHITECTURES[description["architecture"]](**description["arguments"])
+    try:
+        encoder.load_state_dict(load_file(folder / WEIGHTS))
+    except RuntimeError as error:
+        raise ValueError(f"load_encoder: {folder / WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
+    views: dict[str, Any] = {key: _tuple(value) for key, value in description["views"].items()}
+    return PretrainedEncoder(encoder, ViewsConfig(**views))
+
+
+def _tuple(value: Any) -> Any:
+    """JSON has no tuples; configurations have no lists."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"load_encoder: {path} is not JSON ({error})") from error
+    if description.get("format") != 1 or description.get("architecture") not in _ARCHITECTURES:
+        raise ValueError(
+            f"load_encoder: {path} describes format {description.get('format')!r}, architecture "
+            f"{description.get('architecture')!r}; this version reads format 1 of {sorted(_ARCHITECTURES)}"
+        )
+    return description

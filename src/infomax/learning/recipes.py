@@ -1,0 +1,174 @@
+"""Recipes: plain functions, each returning the complete configuration of one run."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from difflib import get_close_matches
+from typing import Any
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from infomax.learning.amdim import AMDIMConfig
+from infomax.learning.encoders import AMDIMEncoderConfig
+from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.training import Recipe, TrainConfig
+from infomax.learning.views import CIFAR_VIEWS, IMAGENET128_VIEWS, STL_VIEWS, ViewsConfig
+
+
+def amdim_digits() -> Recipe:
+    """The built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
+    return Recipe(
+        data="digits",
+        method=AMDIMConfig(AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1)),
+        views=ViewsConfig(
+            crop_scale=(0.5, 1.0),
+            flip=0.0,
+            jitter=(0.4, 0.4, 0.0, 0.0),
+            grayscale=0.0,
+            mean=(0.31,),
+            std=(0.36,),
+        ),
+        optimizer=OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50),
+        train=TrainConfig(steps=1000, batch_size=32),
+    )
+
+
+def amdim_cifar10() -> Recipe:
+    """CIFAR-10 at 32 px, the large model of the paper: 300 epochs, for a GPU."""
+    return Recipe(
+        method=AMDIMConfig(AMDIMEncoderConfig(width=256, embedding_dim=2048, depth=10)),
+        views=CIFAR_VIEWS,
+        train=TrainConfig(epochs=300.0, batch_size=480),
+    )
+
+
+def amdim_cifar10_small() -> Recipe:
+    """CIFAR-10 at 32 px, a small model with the paper's schedule: 300 epochs, for a GPU."""
+    return Recipe(
+        method=AMDIMConfig(AMDIMEncoderConfig(width=128, embedding_dim=1024, depth=8)),
+        views=CIFAR_VIEWS,
+        train=TrainConfig(epochs=300.0, batch_size=480),
+    )
+
+
+def amdim_cifar10_cpu() -> Recipe:
+    """CIFAR-10 at 32 px in 20 minutes on two CPU cores."""
+    return Recipe(
+        method=AMDIMConfig(AMDIMEncoderConfig(width=32, embedding_dim=512, depth=2)),
+        views=replace(CIFAR_VIEWS, crop_scale=(0.3, 1.0), translate=0, jitter=(0.4, 0.4, 0.4, 0.1)),
+        optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
+        train=TrainConfig(minutes=20.0, batch_size=128),
+    )
+
+
+def amdim_stl10() -> Recipe:
+    """STL-10 (or photographs of about that size) at 64 px, the paper's model: 300 epochs, for a GPU."""
+    return Recipe(
+        split="unlabeled",
+        method=AMDIMConfig(AMDIMEncoderConfig(width=192, embedding_dim=1536, depth=8, batch_norm=True)),
+        views=STL_VIEWS,
+        train=TrainConfig(epochs=300.0, batch_size=256),
+    )
+
+
+def amdim_photos_cpu() -> Recipe:
+    """A folder of photographs at 64 px in 20 minutes on two CPU cores."""
+    return Recipe(
+        method=AMDIMConfig(AMDIMEncoderConfig(width=32, embedding_dim=512, depth=1)),
+        views=replace(STL_VIEWS, jitter=(0.4, 0.4, 0.4, 0.1)),
+        optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
+        train=TrainConfig(minutes=20.0, batch_size=128),
+    )
+
+
+def amdim_imagenet128() -> Recipe:
+    """ImageNet at 128 px, the large model of the paper: 50 epochs, for GPUs."""
+    return Recipe(
+        method=AMDIMConfig(AMDIMEncoderConfig(width=320, embedding_dim=2560, depth=10, batch_norm=True)),
+        views=IMAGENET128_VIEWS,
+        optimizer=OptimizerConfig(milestones=(30 / 50, 45 / 50)),
+        train=TrainConfig(epochs=50.0, batch_size=1008),
+    )
+
+
+RECIPES: Mapping[str, Callable[[], Recipe]] = {
+    "amdim-digits": amdim_digits,
+    "amdim-cifar10": amdim_cifar10,
+    "amdim-cifar10-small": amdim_cifar10_small,
+    "amdim-cifar10-cpu": amdim_cifar10_cpu,
+    "amdim-stl10": amdim_stl10,
+    "amdim-photos-cpu": amdim_photos_cpu,
+    "amdim-imagenet128": amdim_imagenet128,
+}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        ValueError: no such recipe; the nearest is suggested.
+    """
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
+        raise ValueError(f"pretrain: no recipe {name!r}; {hint}")
+    return RECIPES[name]()
+
+
+def recipe_parser(default: Recipe, prog: str = "infomax") -> ArgumentParser:
+    """A parser whose options are the recipe's fields, dotted, and whose defaults are those of `default`."""
+    parser = ArgumentParser(prog=prog, exit_on_error=False, parser_mode="yaml")
+    parser.add_argument("--config", action="config", help="YAML file; its values give way to options")
+    parser.add_class_arguments(Recipe)
+    parser.set_defaults(asdict(default))
+    return parser
+
+
+def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "infomax") -> Recipe:
+    """`default`, changed by ``--config FILE`` and ``--dotted.option value``.
+
+    Raises:
+        ValueError: an unknown option (the nearest is suggested), or a value of the wrong type.
+    """
+    parser = recipe_parser(default, prog)
+    try:
+        return _instantiate(parser, parser.parse_args(list(options)))
+    except ArgumentError as error:
+        raise ValueError(f"pretrain: {_one_line(error)}{_suggestion(str(error), default)}") from error
+
+
+def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
+    """The recipe that ``recipe.yaml`` holds."""
+    parser = recipe_parser(Recipe())
+    return _instantiate(parser, parser.parse_object(dict(values)))
+
+
+def _instantiate(parser: ArgumentParser, namespace: Any) -> Recipe:
+    fields = vars(parser.instantiate(namespace))
+    fields.pop("config", None)
+    return Recipe(**fields)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _suggestion(message: str, default: Recipe) -> str:
+    """The known option nearest to an unknown one in the message, as a question."""
+    options = list(_dotted(asdict(default)))
+    endings = {
+        ".".join(option.split(".")[i:]): option for option in options for i in range(option.count(".") + 1)
+    }
+    for word in re.findall(r"[a-z][\w.]+", message):
+        near = get_close_matches(word, endings, n=1, cutoff=0.8)
+        if near and word not in endings:
+            return f"; did you mean --{endings[near[0]]}?"
+    return "; --dry-run shows all options"
+
+
+def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key

@@ -1,0 +1,228 @@
+"""Runs a recipe: images, method, trainer, checkpoints, run folder.
+
+Everything random is a function of (seed, step, rank): the order of the images, their views, dropout. That is
+what makes a resumed run end as an uninterrupted one does.
+"""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from infomax.files import replacing
+from infomax.learning.amdim import AMDIM, AMDIMConfig
+from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite, Timer
+from infomax.learning.images import Images
+from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.pretrained import save_encoder
+from infomax.learning.runs import Run
+from infomax.learning.views import AugmentedViews, EvaluationView, ViewsConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long and in what portions.
+
+    steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
+    by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
+    encoder's arithmetic; the objective is always float32. checkpoint_steps, log_steps: between checkpoints,
+    between rows of metrics.csv.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    epochs: float | None = None
+    batch_size: int = 128
+    seed: int = 0
+    precision: Literal["bf16", "float32"] = "bf16"
+    accelerator: str = "auto"
+    checkpoint_steps: int = 200
+    log_steps: int = 10
+    tensorboard: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a run needs to know. data: what `load_images` reads; split: which part of it."""
+
+    data: str | None = None
+    split: str = "train"
+    skip_broken: bool = False
+    method: AMDIMConfig = field(default_factory=AMDIMConfig)
+    views: ViewsConfig = field(default_factory=ViewsConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def pretrain(recipe: Recipe, images: Images, out: str | Path, *, quiet: bool = False) -> Run:
+    """Train the recipe's method on images; the run folder then holds the encoder and all about it.
+
+    Args:
+        recipe: what to do; `recipe.data` and `recipe.split` are only recorded here.
+        images: what to learn from, labelled or not; labels reach only the online classifiers.
+        out: the run folder, new or empty.
+        quiet: show no progress.
+
+    Returns:
+        The run.
+
+    Raises:
+        FileExistsError: `out` holds something already.
+        ValueError: no budget; fewer images than a batch; images of the wrong shape.
+        Diverged: training stopped at an objective that is not finite.
+    """
+    _check(recipe, images)
+    run = Run(out)
+    run.check_free()
+    recipe = replace(recipe, train=replace(recipe.train, steps=_num_steps(recipe, images)))
+    run.create()
+    run.write_recipe(asdict(recipe))
+    run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
+    save_example_views(run, recipe.views, images, recipe.train.seed)
+    return _train(recipe, images, run, quiet)
+
+
+def resume(recipe: Recipe, images: Images, run: Run, *, quiet: bool = False) -> Run:
+    """Continue the run of a recipe from its last checkpoint, to the result it would have had.
+
+    Raises:
+        ValueError: the run is finished, or the images are not those it began with.
+    """
+    if run.encoder.exists():
+        raise ValueError(f"resume: {run.folder} is finished: it holds {run.encoder.name}; nothing to do")
+    _check(recipe, images)
+    began_with = run.read_environment()["images"]
+    if images.fingerprint != began_with:
+        raise ValueError(
+            f"resume: the images are not those the run began with (fingerprint {images.fingerprint}, "
+            f"then {began_with}); restore them, or start a new run"
+        )
+    return _train(recipe, images, run, quiet)
+
+
+def _check(recipe: Recipe, images: Images) -> None:
+    expected = (recipe.views.stored_size, recipe.views.stored_size, recipe.views.channels)
+    if images.pixels.shape[1:] != expected:
+        raise ValueError(
+            f"pretrain: images must be {list(expected)} [h, w, c] for this recipe, "
+            f"got {list(images.pixels.shape[1:])}; load them with this size, or change views.stored_size"
+        )
+    if not 2 <= recipe.train.batch_size <= len(images):
+        raise ValueError(
+            f"pretrain: batch_size must be between 2 and the number of images ({len(images)}), "
+            f"got {recipe.train.batch_size}; set --train.batch_size"
+        )
+    if recipe.train.steps is None and recipe.train.minutes is None and recipe.train.epochs is None:
+        raise ValueError("pretrain: no budget; set --train.minutes, --train.epochs or --train.steps")
+    if recipe.train.tensorboard and find_spec("tensorboard") is None:
+        raise ValueError(
+            "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
+            "pip install 'infomax[tensorboard]'"
+        )
+
+
+def _train(recipe: Recipe, images: Images, run: Run, quiet: bool) -> Run:
+    module = _module(recipe, images)
+    config = recipe.train
+    assert config.steps is not None
+    record = Record(
+        run, num_images=len(images), batch_size=config.batch_size, every=config.log_steps, quiet=quiet
+    )
+    callbacks = [Checkpoint(run, config.checkpoint_steps), record]
+    _fit(config, module, images, config.steps, callbacks, run)
+    save_encoder(run.folder, module.encoder, recipe.views)
+    return run
+
+
+def _module(recipe: Recipe, images: Images) -> AMDIM:
+    torch.manual_seed(recipe.train.seed)
+    num_classes = int(images.labels.max()) + 1 if images.labelled else 0
+    return AMDIM(recipe.method, recipe.views, recipe.optimizer, num_classes)
+
+
+def _num_steps(recipe: Recipe, images: Images) -> int:
+    """The budget in steps."""
+    config = recipe.train
+    if config.steps is not None:
+        return config.steps
+    if config.minutes is not None:
+        timer = Timer(seconds=min(15.0, 60 * config.minutes / 20))
+        _fit(config, _module(recipe, images), images, 10**9, [timer])
+        return max(1, round(60 * config.minutes / timer.seconds_per_step))
+    assert config.epochs is not None
+    return max(1, round(config.epochs * (len(images) // config.batch_size)))
+
+
+def _fit(
+    config: TrainConfig,
+    module: LightningModule,
+    images: Images,
+    num_steps: int,
+    callbacks: list[Callback],
+    run: Run | None = None,
+) -> None:
+    """num_steps of training, from the run's checkpoint if it has one."""
+    trainer = Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        max_steps=num_steps,
+        max_epochs=-1,
+        logger=_tensorboard(run) if run and config.tensorboard else False,
+        callbacks=[Seed(config.seed), StopAtNonFinite(), *callbacks],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
+    first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
+    batches = Batches(images, config.batch_size, config.seed, first_step)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(does not have many workers|IterableDataset|LeafSpec).*")
+        trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=checkpoint, weights_only=True)
+
+
+class Batches(IterableDataset[tuple[Tensor, Tensor]]):
+    """uint8 images and labels of step after step, without end; an epoch's order depends on seed and epoch."""
+
+    def __init__(self, images: Images, batch_size: int, seed: int, first_step: int = 0):
+        self.images, self.batch_size, self.seed, self.first_step = images, batch_size, seed, first_step
+        self.steps_per_epoch = len(images) // batch_size
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        step = self.first_step
+        while True:
+            epoch, position = divmod(step, self.steps_per_epoch)
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
+            for start in range(
+                position * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
+            ):
+                rows = order[start : start + self.batch_size]
+                yield self.images.batch(rows), torch.from_numpy(self.images.labels[rows])
+                step += 1
+
+
+def save_example_views(run: Run, views: ViewsConfig, images: Images, seed: int, num_images: int = 16) -> None:
+    """Write ``views.npz``: some images and two views of each, uint8 [m, h, w, c]."""
+    rows = np.random.default_rng(seed).permutation(len(images))[:num_images]
+    originals = images.batch(rows)
+    torch.manual_seed(seed)
+    augment = AugmentedViews(views)
+    plain = augment.normalize.inverse(EvaluationView(views)(originals))
+    pictures = [augment.normalize.inverse(view).permute(0, 2, 3, 1).numpy() for view in augment(originals)]
+    with replacing(run.views) as path, path.open("wb") as file:
+        np.savez(file, original=plain.permute(0, 2, 3, 1).numpy(), view1=pictures[0], view2=pictures[1])
+
+
+def _tensorboard(run: Run):
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(run.folder, name="tensorboard", version="")

@@ -1,0 +1,200 @@
+"""Images to views: batched augmentation on the device, and the plain view that evaluation uses.
+
+The two views of an image share one coin for the horizontal flip; everything else is drawn independently. All
+randomness comes from torch's global generator, which the training step seeds with (seed, step, rank).
+"""
+
+from dataclasses import dataclass
+
+import kornia.augmentation as K
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class ViewsConfig:
+    """How views are made of images.
+
+    stored_size: side, px, at which images are decoded and kept. image_size: side of a view.
+    crop_scale, crop_ratio: area share and aspect ratio of a random resized crop (bicubic); null for none.
+    translate: reach of a random shift, px, borders reflected, made with translate_probability.
+    flip: probability of the horizontal flip, shared by both views.
+    jitter: strength of brightness, contrast, saturation, hue (grey images: the first two), made with
+    jitter_probability. grayscale: probability of losing colour.
+    mean, std: normalisation, one value a channel, of pixels in [0, 1].
+    evaluation_crop: share of the side that the centre crop for evaluation keeps.
+    """
+
+    stored_size: int = 32
+    image_size: int = 32
+    crop_scale: tuple[float, float] | None = (0.3, 1.0)
+    crop_ratio: tuple[float, float] = (0.7, 1.4)
+    translate: int = 0
+    translate_probability: float = 0.8
+    flip: float = 0.5
+    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.2)
+    jitter_probability: float = 0.8
+    grayscale: float = 0.25
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    evaluation_crop: float = 1.0
+
+    def __post_init__(self):
+        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
+            raise ValueError(
+                "views: mean and std need one value a channel (1 or 3), "
+                f"got {len(self.mean)} and {len(self.std)}"
+            )
+        for name in ("translate_probability", "flip", "jitter_probability", "grayscale"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"views: {name} must be a probability in [0, 1], got {getattr(self, name)}")
+        if not 0 < self.evaluation_crop <= 1:
+            raise ValueError(f"views: evaluation_crop must be in (0, 1], got {self.evaluation_crop}")
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return len(self.mean)
+
+
+CIFAR_VIEWS = ViewsConfig(
+    crop_scale=None,
+    translate=4,
+    mean=(125.3 / 255, 123.0 / 255, 113.9 / 255),
+    std=(63.0 / 255, 62.1 / 255, 66.7 / 255),
+)
+"""Views of the paper for CIFAR: reflected shifts of up to 4 px, colour jitter, grey."""
+
+STL_VIEWS = ViewsConfig(stored_size=96, image_size=64, evaluation_crop=64 / 70)
+"""Views of the paper for STL-10: random resized crops of 64 px."""
+
+IMAGENET128_VIEWS = ViewsConfig(
+    stored_size=146, image_size=128, jitter=(0.4, 0.4, 0.4, 0.1), evaluation_crop=128 / 146
+)
+"""Views of the paper for ImageNet at 128 px."""
+
+
+class AugmentedViews(nn.Module):
+    """uint8 images -> two augmented, normalised views of each."""
+
+    def __init__(self, config: ViewsConfig):
+        super().__init__()
+        self.config = config
+        self.augment = nn.Sequential(*_geometry(config), Clamp(), *_colour(config))
+        self.normalize = Normalize(config)
+
+    @torch.no_grad()
+    def forward(
+        self, images: UInt8[Tensor, "b c h w"]
+    ) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b c s s"]]:
+        """Both views, float32, in the channels_last memory format."""
+        flipped = _random_flip(images, self.config.flip).float() / 255
+        views = self.normalize(self.augment(torch.cat([flipped, flipped])))
+        first, second = views.contiguous(memory_format=torch.channels_last).chunk(2)
+        return first, second
+
+
+class EvaluationView(nn.Module):
+    """uint8 images -> the one plain view of each: centre crop, resize, normalise."""
+
+    def __init__(self, config: ViewsConfig):
+        super().__init__()
+        self.config = config
+        self.normalize = Normalize(config)
+
+    @torch.no_grad()
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c s s"]:
+        """The view, float32, in the channels_last memory format."""
+        size = self.config.image_size
+        height, width = (max(1, round(side * self.config.evaluation_crop)) for side in images.shape[-2:])
+        top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
+        view = images[..., top : top + height, left : left + width].float() / 255
+        if (height, width) != (size, size):
+            view = F.interpolate(view, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        return self.normalize(view).contiguous(memory_format=torch.channels_last)
+
+
+class Normalize(nn.Module):
+    """(x − mean) / std, a channel at a time; `inverse` gives uint8 pixels back."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ViewsConfig):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(config.mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Normalised images."""
+        return (images - self.mean) / self.std
+
+    def inverse(self, views: Float[Tensor, "b c h w"]) -> UInt8[Tensor, "b c h w"]:
+        """The pixels that normalise to `views`."""
+        return ((views * self.std + self.mean).clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+class Clamp(nn.Module):
+    """Pixels back into [0, 1]: bicubic resampling overshoots."""
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Clamped images."""
+        return images.clamp(0, 1)
+
+
+class ReflectTranslate(nn.Module):
+    """Shift each image by up to `reach` whole pixels along both axes, borders reflected."""
+
+    def __init__(self, reach: int, probability: float):
+        super().__init__()
+        self.reach, self.probability = reach, probability
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Shifted images."""
+        b, _, h, w = images.shape
+        moved = torch.rand(b, 1) < self.probability
+        shift = torch.randint(-self.reach, self.reach + 1, (b, 2)) * moved + self.reach
+        shift = shift.to(images.device)
+        rows = shift[:, 0, None] + torch.arange(h, device=images.device)  # [b, h]
+        columns = shift[:, 1, None] + torch.arange(w, device=images.device)  # [b, w]
+        padded = F.pad(images, (self.reach,) * 4, mode="reflect")
+        index = torch.arange(b, device=images.device)[:, None, None]
+        return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _geometry(config: ViewsConfig) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    if config.translate:
+        layers.append(ReflectTranslate(config.translate, config.translate_probability))
+    if config.crop_scale is not None:
+        side = (config.image_size, config.image_size)
+        layers.append(
+            K.RandomResizedCrop(
+                side,
+                config.crop_scale,
+                config.crop_ratio,
+                resample="bicubic",
+                align_corners=False,
+                cropping_mode="resample",
+            )
+        )
+    return layers
+
+
+def _colour(config: ViewsConfig) -> list[nn.Module]:
+    brightness, contrast, saturation, hue = config.jitter
+    if len(config.mean) == 1:
+        saturation = hue = 0.0
+    layers: list[nn.Module] = []
+    if brightness or contrast or saturation or hue:
+        layers.append(K.ColorJitter(brightness, contrast, saturation, hue, p=config.jitter_probability))
+    if config.grayscale and len(config.mean) == 3:
+        layers.append(K.RandomGrayscale(p=config.grayscale))
+    return layers
+
+
+def _random_flip(images: Tensor, probability: float) -> Tensor:
+    flip = torch.rand(len(images), 1, 1, 1) < probability
+    return torch.where(flip.to(images.device), images.flip(-1), images)

@@ -1,0 +1,109 @@
+"""Differential entropies in closed form, and certified brackets of scalar channels against quadrature."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+
+from infomax.information.gaussian import awgn_capacity
+from infomax.information.scalar import (
+    amplitude_limited_capacity,
+    differential_entropy,
+    differential_kl_divergence,
+    information_through_gaussian_noise,
+)
+
+INF = math.inf
+
+
+@pytest.mark.parametrize(
+    ("distribution", "lower", "upper", "nats"),
+    [
+        (scipy.stats.uniform(0, 3), 0, 3, math.log(3)),
+        (scipy.stats.expon(scale=1 / 2), 0, INF, 1 - math.log(2)),
+        (scipy.stats.laplace(scale=3), -INF, INF, 1 + math.log(6)),
+        (scipy.stats.cauchy(scale=2), -INF, INF, math.log(8 * math.pi)),
+        (scipy.stats.norm(scale=2), -INF, INF, math.log(2 * math.pi * math.e * 4) / 2),
+    ],
+)
+def test_differential_entropies(distribution, lower, upper, nats):
+    assert differential_entropy(distribution.logpdf, lower, upper) == pytest.approx(nats, abs=1e-7)
+    assert differential_entropy(distribution.logpdf, lower, upper, base=2) == pytest.approx(
+        nats / math.log(2), abs=1e-7
+    )
+
+
+def test_divergences_of_exponentials_and_gaussians():
+    a, b = 2.0, 0.5
+    value = differential_kl_divergence(
+        scipy.stats.expon(scale=1 / a).logpdf, scipy.stats.expon(scale=1 / b).logpdf, 0, INF
+    )
+    assert value == pytest.approx(math.log(a / b) + b / a - 1)
+    value = differential_kl_divergence(
+        scipy.stats.norm(1, 2).logpdf, scipy.stats.norm(-1, 3).logpdf, -INF, INF
+    )
+    assert value == pytest.approx(math.log(3 / 2) + (4 + 4) / 18 - 0.5)
+
+
+def test_an_unreliable_quadrature_is_an_error():
+    with pytest.raises(RuntimeError, match="split the interval where the density is not smooth"):
+        differential_entropy(lambda x: -math.log(x) if x > 0 else 0.0, 0, 1)
+
+
+def by_quadrature(points, p, sigma):
+    def integrand(y):
+        density = scipy.stats.norm.pdf(y, points, sigma)
+        return np.sum(p * density * (scipy.stats.norm.logpdf(y, points, sigma) - np.log(p @ density)))
+
+    span = 10 * sigma
+    return scipy.integrate.quad(integrand, min(points) - span, max(points) + span, limit=400, epsabs=1e-12)[0]
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 4.0])
+@pytest.mark.parametrize("num_points", [1, 2, 4])
+def test_information_of_a_constellation(sigma, num_points):
+    points = np.linspace(-1.5, 1.5, num_points) if num_points > 1 else np.array([0.7])
+    p = np.random.default_rng(0).dirichlet(np.ones(num_points))
+    expected = by_quadrature(points, p, sigma)
+    for tolerance in (1e-2, 1e-6):
+        bracket = information_through_gaussian_noise(points, p, noise_std=sigma, tolerance=tolerance)
+        assert bracket.lower <= expected + 1e-11 and expected - 1e-11 <= bracket.upper
+        assert bracket.upper - bracket.lower <= tolerance
+
+
+@pytest.mark.parametrize("amplitude", [0.5, 1.0, 1.6])
+def test_a_small_amplitude_is_best_used_at_its_ends(amplitude):
+    """Smith (1971): up to A = 1.66 σ the best input is ±A."""
+    two_points = by_quadrature(np.array([-amplitude, amplitude]), np.array([0.5, 0.5]), 1.0)
+    capacity = amplitude_limited_capacity(amplitude)
+    assert capacity.lower <= two_points + 1e-9 and two_points <= capacity.upper
+    assert capacity.upper - capacity.lower <= 1e-3
+    outer = np.abs(capacity.points) > 0.9 * amplitude
+    assert capacity.probabilities[outer].sum() > 0.95
+
+
+def test_a_larger_amplitude_uses_more_points_and_stays_below_the_power_limit():
+    two_points = by_quadrature(np.array([-6.0, 6.0]), np.array([0.5, 0.5]), 2.0)
+    capacity = amplitude_limited_capacity(6.0, noise_std=2.0, tolerance=5e-3)
+    assert two_points < capacity.lower < capacity.upper < float(awgn_capacity(9.0))
+    assert capacity.upper - capacity.lower <= 5e-3
+    attained = information_through_gaussian_noise(capacity.points, capacity.probabilities, noise_std=2.0)
+    assert capacity.lower <= attained.upper and attained.lower <= capacity.upper
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: information_through_gaussian_noise([0.0], [0.5, 0.5]), "as many points as probabilities"),
+        (
+            lambda: information_through_gaussian_noise([0.0], [1.0], noise_std=0),
+            "must be positive and finite, got 0",
+        ),
+        (lambda: amplitude_limited_capacity(-1), "must be positive and finite, got -1"),
+    ],
+)
+def test_errors(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,50 @@
+"""Fixtures that make image files; nothing here reads or writes outside pytest's own folders."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _caches_of_the_session(tmp_path_factory):
+    """The caches of Hugging Face and of infomax lie in a folder of the test session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
+        patch.setenv("INFOMAX_CACHE", str(tmp_path_factory.mktemp("infomax-cache")))
+        yield
+
+
+@pytest.fixture
+def random_pixels() -> Callable[..., np.ndarray]:
+    """Reproducible noise: (seed, height, width[, channels]) -> uint8."""
+    return lambda seed, *shape: np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def encode() -> Callable[..., bytes]:
+    """An array or PIL image as the bytes of a file."""
+
+    def _encode(image, fmt="PNG", **options) -> bytes:
+        file = io.BytesIO()
+        (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(file, fmt, **options)
+        return file.getvalue()
+
+    return _encode
+
+
+@pytest.fixture
+def write(tmp_path, encode) -> Callable[..., Path]:
+    """Write bytes, an array or a PIL image below `tmp_path`, making folders."""
+
+    def _write(name: str, content, **options) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fmt = {"jpg": "JPEG", "tif": "TIFF"}.get(path.suffix[1:], path.suffix[1:].upper())
+        path.write_bytes(content if isinstance(content, bytes) else encode(content, fmt, **options))
+        return path
+
+    return _write

@@ -1,0 +1,86 @@
+"""The AMDIM encoder: shapes, receptive fields, the residual unit re-derived, initialisation, errors."""
+
+import numpy as np
+import pytest
+import torch
+
+from infomax.learning.encoders import AMDIMEncoder, Embedding, ResidualUnit
+
+
+@pytest.mark.parametrize("image_size", [32, 64, 128])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_shapes(image_size, batch_norm):
+    encoder = AMDIMEncoder(image_size, width=4, embedding_dim=12, depth=2, batch_norm=batch_norm)
+    features = encoder(torch.randn(3, 3, image_size, image_size))
+    assert features.global_.shape == (3, 12)
+    assert {side: tuple(local.shape) for side, local in features.local.items()} == {
+        7: (3, 12, 7, 7),
+        5: (3, 12, 5, 5),
+    }
+
+
+@pytest.mark.parametrize(
+    ("image_size", "field7", "stride7", "field5"), [(32, 8, 4, 16), (64, 16, 8, 32), (128, 35, 16, 67)]
+)
+def test_receptive_fields(image_size, field7, stride7, field5):
+    """Which pixels change a cell: found by gradients, for the cells in the middle and beside it."""
+    torch.manual_seed(0)
+    encoder = AMDIMEncoder(image_size, width=4, embedding_dim=8, depth=2).eval().double()
+    for parameter in encoder.parameters():  # so that no path starts at zero
+        torch.nn.init.normal_(parameter, std=0.3)
+
+    def seen(side, row):
+        images = torch.randn(1, 3, image_size, image_size, dtype=torch.float64, requires_grad=True)
+        encoder(images).local[side][0, :, row, side // 2].square().sum().backward()
+        rows = np.flatnonzero(images.grad[0].abs().sum((0, 2)) > 0)
+        return rows.min(), rows.max() + 1
+
+    (top, bottom), (next_top, _) = seen(7, 3), seen(7, 4)
+    assert bottom - top == field7
+    assert next_top - top == stride7
+    top, bottom = seen(5, 2)
+    assert bottom - top == field5
+
+
+def test_residual_unit_is_its_formula():
+    torch.manual_seed(0)
+    unit = ResidualUnit(2, 3, kernel=2, stride=2, batch_norm=False)
+    torch.nn.init.normal_(unit.pointwise.weight)
+    x = torch.randn(1, 2, 4, 4)
+    y = unit(x)
+    for row in range(2):
+        for column in range(2):
+            window = x[0, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+            hidden = torch.relu((unit.spatial.weight * window).sum((1, 2, 3)))
+            pooled = torch.cat([window.mean((1, 2)), torch.zeros(1)])
+            torch.testing.assert_close(
+                y[0, :, row, column], unit.pointwise.weight[:, :, 0, 0] @ hidden + pooled
+            )
+
+
+def test_units_start_as_their_shortcut():
+    x = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(ResidualUnit(4, 4, 1, 1, batch_norm=True)(x), x)
+    embedding = Embedding(4, 6, batch_norm=False)
+    diagonal = embedding.shortcut.weight[range(4), range(4), 0, 0]
+    torch.testing.assert_close(diagonal, torch.ones(4))
+    off = embedding.shortcut.weight[:, :, 0, 0].clone().fill_diagonal_(0)
+    assert 0 < off.abs().max().item() <= 0.01
+    assert embedding.out.weight.abs().max().item() == 0
+
+
+def test_arguments_rebuild_the_encoder():
+    encoder = AMDIMEncoder(64, 4, 8, 1, True, channels=1)
+    twin = AMDIMEncoder(**encoder.arguments)
+    assert {k: v.shape for k, v in twin.state_dict().items()} == {
+        k: v.shape for k, v in encoder.state_dict().items()
+    }
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="image_size must be 32, 64 or 128, got 48"):
+        AMDIMEncoder(48, 4, 8, 1)
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        AMDIMEncoder(32, 4, 8, 0)
+    with pytest.raises(ValueError, match=r"expected images \[b, 3, 32, 32\], got \[2, 3, 64, 64\]"):
+        AMDIMEncoder(32, 4, 8, 1)(torch.zeros(2, 3, 64, 64))

@@ -1,0 +1,67 @@
+"""Encoder and objective against outputs of the authors' public code, where these are at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from infomax.learning.encoders import Features
+from infomax.learning.objectives import amdim_objective
+from infomax.learning.public_amdim import encoder_from_public_state
+
+ORACLES = Path(os.environ.get("INFOMAX_ORACLES", Path(__file__).parents[3] / "shared" / "oracles"))
+pytestmark = pytest.mark.skipif(not ORACLES.is_dir(), reason="the reference outputs are not on this machine")
+
+
+@pytest.fixture(params=[32, 64])
+def oracle(request):
+    with np.load(ORACLES / f"amdim_public_{request.param}.npz") as file:
+        return {key: torch.from_numpy(file[key]) for key in file.files if key != "hyperparameters"}
+
+
+@pytest.fixture
+def encoder(oracle):
+    prefix = "weights/"
+    return encoder_from_public_state(
+        {k.removeprefix(prefix): v for k, v in oracle.items() if k.startswith(prefix)}
+    )
+
+
+def features(oracle, prefix):
+    return Features(
+        oracle[f"{prefix}_global"].flatten(1), {side: oracle[f"{prefix}_local{side}"] for side in (5, 7)}
+    )
+
+
+def assert_equal(actual, expected):
+    torch.testing.assert_close(actual.global_, expected.global_, rtol=0, atol=1e-4)
+    for side in (5, 7):
+        torch.testing.assert_close(actual.local[side], expected.local[side], rtol=0, atol=1e-4)
+
+
+def test_features_in_evaluation_mode(oracle, encoder):
+    with torch.no_grad():
+        assert_equal(encoder(oracle["view1"]), features(oracle, "eval"))
+
+
+def test_features_in_training_mode(oracle, encoder):
+    encoder.train()
+    with torch.no_grad():
+        for view in ("view1", "view2"):
+            assert_equal(encoder(oracle[view]), features(oracle, f"train_{view}"))
+
+
+def test_objective(oracle):
+    objective = amdim_objective(
+        features(oracle, "train_view1"),
+        features(oracle, "train_view2"),
+        source_locations=oracle["source_location_5"],
+    )
+    names = ("1to5", "1to7", "5to5")
+    for name in names:
+        assert float(objective.terms[name]) == pytest.approx(-float(oracle[f"nce_loss_{name}"]), abs=1e-4)
+    assert float(objective.penalty) == pytest.approx(
+        sum(float(oracle[f"score_penalty_{name}"]) for name in names), abs=1e-4
+    )

@@ -1,0 +1,72 @@
+"""What README and pages show is what happens: their Python blocks are run, the README's commands too."""
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infomax.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SMALL = "--train.steps 2 --train.batch_size 8 --method.encoder.width 4 --method.encoder.embedding_dim 16"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks(page):
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    result = doctest.testfile(str(page), module_relative=False, optionflags=flags)
+    assert result.failed == 0
+
+
+def commands(page):
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                yield line[2:].split("#")[0].strip()
+
+
+def test_readme_commands(tmp_path, monkeypatch, capsys):
+    """Every `infomax` command of the README in order, on a few photographs, training cut short."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("INFOMAX_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for name in ("photos/cats", "photos/dogs"):
+        Path(name).mkdir(parents=True)
+        for number in range(12):
+            Image.fromarray(rng.integers(0, 256, (70, 90, 3), np.uint8)).save(f"{name}/{number}.jpg")
+    ran = set()
+    for command in commands(ROOT / "README.md"):
+        program, *arguments = shlex.split(command)
+        if program != "infomax":
+            continue
+        if arguments[0] == "pretrain":
+            arguments += SMALL.split()
+        if arguments[0] == "evaluate":
+            arguments += ["--labels-per-class", "2"]
+        assert main(arguments) == 0, capsys.readouterr().err
+        ran.add(arguments[0])
+    assert {"recipes", "pretrain", "evaluate", "embed", "report"} <= ran
+
+
+def test_make_targets_exist():
+    """`make` commands of README and pages name targets of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        command.split()[1] for page in PAGES for command in commands(page) if command.startswith("make ")
+    }
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_recipes_named_in_the_pages_exist():
+    from infomax.learning.recipes import RECIPES
+
+    for page in PAGES:
+        for name in re.findall(r"`?(amdim-[a-z0-9-]+)", page.read_text()):
+            if name in ("amdim-", "amdim_stl10"):
+                continue
+            assert name in RECIPES or name == "amdim-cifar10", f"{page.name}: {name}"
