@@ -4,8 +4,10 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 what makes a resumed run end as an uninterrupted one does.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -170,24 +172,38 @@ def _fit(
     run: Run | None = None,
 ) -> None:
     """num_steps of training, from the run's checkpoint if it has one."""
-    trainer = Trainer(
-        accelerator=config.accelerator,
-        devices=1,
-        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
-        max_steps=num_steps,
-        max_epochs=-1,
-        logger=_tensorboard(run) if run and config.tensorboard else False,
-        callbacks=[Seed(config.seed), StopAtNonFinite(), *callbacks],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
     checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
     first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
     batches = Batches(images, config.batch_size, config.seed, first_step)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*(does not have many workers|IterableDataset|LeafSpec).*")
+    with _without_notices():
+        trainer = Trainer(
+            accelerator=config.accelerator,
+            devices=1,
+            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            max_steps=num_steps,
+            max_epochs=-1,
+            logger=_tensorboard(run) if run and config.tensorboard else False,
+            callbacks=[Seed(config.seed), StopAtNonFinite(), *callbacks],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
         trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=checkpoint, weights_only=True)
+
+
+@contextmanager
+def _without_notices() -> Iterator[None]:
+    """Lightning's warnings still show; its notices, and its advice on loaders and loggers, do not."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            advice = ".*(does not have many workers|IterableDataset|LeafSpec).*"
+            warnings.filterwarnings("ignore", message=advice)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 class Batches(IterableDataset[tuple[Tensor, Tensor]]):
