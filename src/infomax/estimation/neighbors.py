@@ -1,0 +1,115 @@
+"""Nearest neighbours in the max norm: distances to the k-th one, and exact counts of points within a radius.
+
+Points are rows, d(i, j) = max over the columns |xᵢ − xⱼ|. Every count here equals the count that a double
+loop over floating-point distances gives, ties included.
+"""
+
+import math
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from infomax.estimation.estimate import Estimate, mean_with_error
+
+
+def kth_distances(
+    points: np.ndarray, num_neighbors: int, *, norm: int | float = math.inf, num_workers: int = -1
+) -> np.ndarray:
+    """Distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
+    tree = cKDTree(points, balanced_tree=False)
+    order = tree.indices  # leaf by leaf: queries that follow one another touch the same memory
+    distances = np.empty(len(points))
+    found = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)[0]
+    distances[order] = found[:, 0]  # the first of the k + 1 is the row itself
+    return distances
+
+
+def nearest(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
+    """The row itself and its k nearest others, in the max norm: indices [n, k + 1]."""
+    tree = cKDTree(points, balanced_tree=False)
+    order = tree.indices
+    indices = np.empty((len(points), num_neighbors + 1), dtype=np.intp)
+    indices[order] = tree.query(points[order], k=num_neighbors + 1, p=math.inf, workers=num_workers)[1]
+    return indices
+
+
+def count_within(
+    points: np.ndarray, radii: np.ndarray, *, strictly: bool = True, num_workers: int = -1
+) -> np.ndarray:
+    """How many rows j have d(i, j) < radiiᵢ (≤, if not `strictly`), row i itself included: [n].
+
+    Where a radius is 0, the rows equal to row i are counted in either case. One column is counted by sorting,
+    which is an order of magnitude faster than a tree; several columns by a tree.
+    """
+    radii = np.nextafter(radii, 0) if strictly else radii
+    count = _count_in_line if points.shape[1] == 1 else _count_in_tree
+    return count(points, radii, num_workers)
+
+
+def _count_in_tree(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
+    tree = cKDTree(points, balanced_tree=False)
+    order = tree.indices
+    counts = np.empty(len(points), dtype=np.intp)
+    counts[order] = tree.query_ball_point(
+        points[order], radii[order], p=math.inf, return_length=True, workers=num_workers
+    )
+    return counts
+
+
+def _count_in_line(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
+    values = points[:, 0]
+    order = np.argsort(values)
+    line = values[order]
+    counts = np.empty(len(line), dtype=np.intp)
+    counts[order] = _reach(line, radii[order]) + _reach(-line[::-1], radii[order][::-1])[::-1] - 1
+    return counts
+
+
+def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """How many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, as floats subtract; i counts.
+
+    Searching for line + radius is off by one wherever that sum rounds across a neighbour, and the k-th
+    neighbour is one by construction. So the search only brackets the answer, by more than rounding can move
+    it, and the rows in between are compared by their differences.
+    """
+    slack = 8 * np.finfo(float).eps * (np.abs(line) + radii)
+    first = np.searchsorted(line, line + (radii - slack), side="left")
+    last = np.searchsorted(line, line + (radii + slack), side="right")
+    open_ = np.flatnonzero(first < last)
+    while len(open_):
+        middle = (first[open_] + last[open_]) // 2
+        inside = line[middle] - line[open_] <= radii[open_]
+        first[open_] = np.where(inside, middle + 1, first[open_])
+        last[open_] = np.where(inside, last[open_], middle)
+        open_ = open_[first[open_] < last[open_]]
+    return first - np.arange(len(line))
+
+
+def most_repeats(points: np.ndarray) -> int:
+    """How often the commonest row occurs."""
+    columns = np.sort(points[:, 0]) if points.shape[1] == 1 else points[np.lexsort(points.T)]
+    if points.shape[1] > 1:
+        columns = np.cumsum(np.append(0, (columns[1:] != columns[:-1]).any(axis=1)))
+    ends = np.flatnonzero(np.append(columns[1:] != columns[:-1], True))
+    return int(np.diff(ends, prepend=-1).max())
+
+
+def check_num_neighbors(operation: str, num_neighbors: int) -> None:
+    """Raises: ValueError: k < 1."""
+    if num_neighbors < 1:
+        raise ValueError(f"{operation}: num_neighbors must be at least 1, got {num_neighbors}; 3 is usual")
+
+
+def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> None:
+    """Raises: ValueError: n ≤ k."""
+    if num_samples <= num_neighbors:
+        raise ValueError(
+            f"{operation}: {num_neighbors} neighbours need more than {num_neighbors} samples, got "
+            f"{num_samples}; give more samples or set num_neighbors lower"
+        )
+
+
+def pointwise_error(method: str, local: np.ndarray) -> Estimate:
+    """The mean of pointwise values."""
+    value, error = mean_with_error(local)
+    return Estimate(value, error, len(local), method=method, local=local)
