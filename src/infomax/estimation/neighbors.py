@@ -7,7 +7,7 @@ loop over floating-point distances gives, ties included.
 import math
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from infomax.estimation.estimate import Estimate, mean_with_error
 
@@ -16,7 +16,7 @@ def kth_distances(
     points: np.ndarray, num_neighbors: int, *, norm: int | float = math.inf, num_workers: int = -1
 ) -> np.ndarray:
     """Distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
-    tree = cKDTree(points, balanced_tree=False)
+    tree = KDTree(points, balanced_tree=False)
     order = tree.indices  # leaf by leaf: queries that follow one another touch the same memory
     distances = np.empty(len(points))
     found = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)[0]
@@ -26,7 +26,7 @@ def kth_distances(
 
 def nearest(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
     """The row itself and its k nearest others, in the max norm: indices [n, k + 1]."""
-    tree = cKDTree(points, balanced_tree=False)
+    tree = KDTree(points, balanced_tree=False)
     order = tree.indices
     indices = np.empty((len(points), num_neighbors + 1), dtype=np.intp)
     indices[order] = tree.query(points[order], k=num_neighbors + 1, p=math.inf, workers=num_workers)[1]
@@ -47,7 +47,7 @@ def count_within(
 
 
 def _count_in_tree(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
-    tree = cKDTree(points, balanced_tree=False)
+    tree = KDTree(points, balanced_tree=False)
     order = tree.indices
     counts = np.empty(len(points), dtype=np.intp)
     counts[order] = tree.query_ball_point(
