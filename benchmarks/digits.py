@@ -1,54 +1,39 @@
 """What the demo's encoder is worth on digits that no setting was chosen on.
 
-    python benchmarks/digits.py --save    # five splits, ten minutes on two cores; writes results/digits.json
+    python benchmarks/digits.py --save    # five splits, ten minutes on two cores; writes results/digits.*
 
 The recipe `amdim-digits` was settled by looking at the demo's own split of train and test images. Here all
 1,797 digits are split anew for each seed, and the encoder is trained anew on each train part. The spread is
 over splits; within a split, ten draws of five labels a class are averaged.
 """
 
-import argparse
-import json
 import tempfile
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from infomax.files import replacing
 from infomax.learning.assessment import PROBES, Split, assess
 from infomax.learning.images import Images, load_images
 from infomax.learning.pretrained import load_encoder
 from infomax.learning.recipes import recipe_named
-from infomax.learning.runs import environment
 from infomax.learning.training import pretrain
-
-RESULTS = Path(__file__).parent / "results" / "digits.json"
+from recording import arguments_of, environment, report
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--save", action="store_true")
-    options = parser.parse_args()
+    arguments = arguments_of(__doc__, splits=5)
     recipe = recipe_named("amdim-digits")
     views = recipe.views
     parts = [load_images("digits", split=s, size=views.stored_size, channels=1) for s in ("train", "test")]
     accuracies: dict[tuple[str, str, str], list[float]] = {}
-    for seed in range(1, options.splits + 1):
+    for seed in range(1, arguments.splits + 1):
         for row in one_split(recipe, parts, seed):
             key = (row["representation"], row["probe"], row["labels"])
             accuracies.setdefault(key, []).append(row["accuracy"])
     rows = [summary(key, values) for key, values in accuracies.items()]
-    for row in rows:
-        print("{representation:15} {probe:7} {labels:12} {mean:.3f} ± {std:.3f}".format(**row))
-    if options.save:
-        result = {"environment": environment(), "recipe": asdict(recipe), "rows": rows}
-        with replacing(RESULTS) as path:
-            path.write_text(json.dumps(result, indent=1) + "\n")
+    about = environment("torch", "lightning", "kornia", "scikit-learn")
+    report("digits", "Digits, on splits that no setting was chosen on", about, {"Accuracy": rows}, arguments)
 
 
 def one_split(recipe, parts, seed):
@@ -66,7 +51,12 @@ def one_split(recipe, parts, seed):
 
 def summary(key, values):
     names = dict(zip(("representation", "probe", "labels"), key, strict=True))
-    return {**names, "mean": np.mean(values), "std": np.std(values, ddof=1), "accuracies": values}
+    return {
+        **names,
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)),
+        "splits": len(values),
+    }
 
 
 if __name__ == "__main__":

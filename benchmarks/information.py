@@ -8,18 +8,10 @@ Peers that are not installed (`pip install dit pyitlib`) are shown as such. Slow
 tables, and times are given a table. How far the values differ from infomax's stands beside each time.
 """
 
-import argparse
-import datetime
-import importlib.metadata
 import importlib.util
-import json
 import math
-import os
-import platform
 import statistics
-import subprocess
 import time
-from pathlib import Path
 
 import numpy as np
 import scipy.stats
@@ -29,8 +21,7 @@ import torch
 from infomax.information.channel import Channel
 from infomax.information.measures import mutual_information
 from infomax.information.tradeoff import rate_distortion
-
-RESULTS = Path(__file__).parent / "results"
+from recording import arguments_of, environment, report
 
 
 def seconds(function, *, repeats=7):
@@ -217,80 +208,12 @@ SECTIONS = {
 }
 
 
-def environment():
-    packages = ["numpy", "scipy", "scikit-learn", "torch", "dit", "pyitlib"]
-    root = Path(__file__).parent.parent
-    head = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(head, cwd=root, capture_output=True, text=True)
-    return {
-        "date": datetime.date.today().isoformat(),
-        "commit": commit.stdout.strip(),
-        "machine": f"{cpu_name()}, {os.cpu_count()} cores",
-        "threads": os.environ.get("OMP_NUM_THREADS", "OMP_NUM_THREADS is not set"),
-        "load when started": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        **{name: version_of(name) for name in packages},
-    }
-
-
-def cpu_name():
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
-
-
-def version_of(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def markdown(report):
-    lines = ["# Exact information beside its peers", ""]
-    lines += [f"- {key}: {value}" for key, value in report["environment"].items()]
-    for title, rows in report["results"].items():
-        columns = list(dict.fromkeys(key for r in rows for key in r))
-        lines += ["", f"## {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-        lines += ["| " + " | ".join(shown(r.get(c, "")) for c in columns) + " |" for r in rows]
-    return "\n".join(lines) + "\n"
-
-
-def shown(value):
-    if value is None:
-        return "not installed"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def save(report, overwrite):
-    texts = {
-        "information.json": json.dumps(report, indent=1, ensure_ascii=False) + "\n",
-        "information.md": markdown(report),
-    }
-    for name, text in texts.items():
-        path = RESULTS / name
-        if path.exists() and not overwrite:
-            raise SystemExit(f"{path} exists; give --overwrite to replace it")
-        beside = path.with_suffix(path.suffix + ".new")
-        beside.write_text(text)
-        beside.replace(path)
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--save", action="store_true", help="write benchmarks/results/information.json and .md"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
-    arguments = parser.parse_args()
+    arguments = arguments_of(__doc__)
     torch.set_num_threads(1)
-    report = {
-        "environment": environment(),
-        "results": {title: section() for title, section in SECTIONS.items()},
-    }
-    print(markdown(report))
-    if arguments.save:
-        save(report, arguments.overwrite)
+    about = environment("numpy", "scipy", "scikit-learn", "torch", "dit", "pyitlib")
+    results = {title: section() for title, section in SECTIONS.items()}
+    report("information", "Exact information beside its peers", about, results, arguments)
 
 
 if __name__ == "__main__":
