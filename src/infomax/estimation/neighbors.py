@@ -19,7 +19,7 @@ def kth_distances(
     tree = KDTree(points, balanced_tree=False)
     order = tree.indices  # leaf by leaf: queries that follow one another touch the same memory
     distances = np.empty(len(points))
-    found = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)[0]
+    found, _ = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)  # pyright: ignore[reportArgumentType]
     distances[order] = found[:, 0]  # the first of the k + 1 is the row itself
     return distances
 
