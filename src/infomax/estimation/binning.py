@@ -1,0 +1,172 @@
+"""Continuous variables cut into bins, then counted; and a partition that cuts where there is dependence.
+
+Bins see no structure finer than themselves: what they give is about I between the *bins*, which is at most
+I(X;Y) and grows with their number, while the bias of counting grows, too. To compare with the past, or for
+data that come binned; to measure, prefer `KSG`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2, rankdata
+
+from infomax.estimation.estimate import Estimate, Estimator
+from infomax.estimation.neighbors import pointwise_error
+from infomax.estimation.samples import as_rows, joint_codes
+
+
+@dataclass(frozen=True)
+class FixedBins:
+    """I between bins of equal width, `num_bins` from least to greatest of each column.
+
+    Args:
+        num_bins: for each column.
+        counting: the estimator that takes the codes; by default `MillerMadow()`.
+    """
+
+    num_bins: int = 10
+    counting: Estimator | None = None
+
+    def __post_init__(self) -> None:
+        _check_num_bins("FixedBins", self.num_bins)
+
+    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+        """I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
+        codes = [_codes(v, self._edges) for v in as_rows("FixedBins", x=x, y=y, given=given)]
+        return _counted(f"FixedBins, {self.num_bins}", self.counting, *codes)
+
+    def _edges(self, column: np.ndarray) -> np.ndarray:
+        return np.linspace(column.min(), column.max(), self.num_bins + 1)[1:-1]
+
+
+@dataclass(frozen=True)
+class EqualMassBins:
+    """I between bins of equally many samples: unchanged by increasing functions of a column.
+
+    Equal values share a bin, so that a column of few values has fewer bins.
+
+    Args:
+        num_bins: for each column.
+        counting: the estimator that takes the codes; by default `MillerMadow()`.
+    """
+
+    num_bins: int = 10
+    counting: Estimator | None = None
+
+    def __post_init__(self) -> None:
+        _check_num_bins("EqualMassBins", self.num_bins)
+
+    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+        """I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
+        codes = [_codes(v, self._edges) for v in as_rows("EqualMassBins", x=x, y=y, given=given)]
+        return _counted(f"EqualMassBins, {self.num_bins}", self.counting, *codes)
+
+    def _edges(self, column: np.ndarray) -> np.ndarray:
+        cuts = np.arange(1, self.num_bins) * len(column) // self.num_bins
+        return np.sort(column)[cuts]  # an edge belongs to the bin above it
+
+
+def _codes(rows: np.ndarray, edges: Any) -> np.ndarray:
+    """The bin of every row: the tuple of its columns' bins, as one code."""
+    return joint_codes(*(np.searchsorted(edges(column), column, side="right") for column in rows.T))
+
+
+def _counted(
+    method: str,
+    counting: Estimator | None,
+    x: np.ndarray,
+    y: np.ndarray,
+    given: np.ndarray | None = None,
+) -> Estimate:
+    estimate = (counting or _miller_madow()).estimate(x, y, given=given)
+    return replace(estimate, method=f"{method} bins, {estimate.method}")
+
+
+def _miller_madow() -> Estimator:
+    from infomax.estimation.counts import MillerMadow
+
+    return MillerMadow()
+
+
+def _check_num_bins(operation: str, num_bins: int) -> None:
+    if num_bins < 2:
+        raise ValueError(f"{operation}: num_bins must be at least 2, got {num_bins}; one bin tells nothing")
+
+
+@dataclass(frozen=True)
+class AdaptivePartition:
+    """Σ_cells (n_c/n) log( n n_c / (n_x n_y) ) over cells that are cut while their quarters are uneven.
+
+    Cells are boxes of ranks. A cell is cut in the middle of each axis into four, and kept whole when neither
+    the four quarters nor the sixteen within them differ from even counts by a χ² test. Fine where there is
+    dependence, coarse elsewhere; low by what the tests miss, and 0 ± 0 where they find nothing. For pairs of
+    single columns without ties. At n = 5,000: 0.396, 0.990 and 1.969 nats for Gaussians of 0.4, 1 and 2.
+
+    Args:
+        significance: the level of the tests; a smaller one cuts less.
+    Reference: Darbellay and Vajda (1999).
+    """
+
+    significance: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.significance < 1:
+            raise ValueError(
+                "AdaptivePartition: significance must be between 0 and 1, got "
+                f"{self.significance}; 0.05 is usual"
+            )
+
+    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+        """I(X;Y) in nats, from samples [n].
+
+        Raises: ValueError: more than one column, or a condition; ties.
+        """
+        x, y = as_rows("AdaptivePartition", x=x, y=y)
+        if given is not None or x.shape[1] > 1 or y.shape[1] > 1:
+            raise ValueError(
+                f"AdaptivePartition: takes two single columns and no condition, got {x.shape[1]} and "
+                f"{y.shape[1]} columns{'' if given is None else ' and a condition'}; use EqualMassBins"
+            )
+        if max(len(x) - len(np.unique(v)) for v in (x, y)) > 0:
+            raise ValueError(
+                "AdaptivePartition: values must not repeat, as cells are cut between ranks; use MixedKSG"
+            )
+        ranks = np.column_stack([rankdata(x[:, 0]) - 1, rankdata(y[:, 0]) - 1])
+        local = np.empty(len(x))
+        cells = [(np.arange(len(x)), np.array([[0.0, len(x)], [0.0, len(x)]]))]
+        while cells:
+            cells.extend(self._split(ranks, *cells.pop(), local))
+        return pointwise_error("AdaptivePartition", local)
+
+    def _split(self, ranks: np.ndarray, members: np.ndarray, box: np.ndarray, local: np.ndarray) -> list:
+        """The quarters of a cell that is to be cut; none, once its local values are set, if it is not."""
+        quarters = _quarters(ranks, members, box)
+        sixteenths = [part for quarter in quarters for part in _quarters(ranks, *quarter)]
+        if self._uneven(quarters) or self._uneven(sixteenths):
+            return [quarter for quarter in quarters if len(quarter[0])]
+        widths = box[:, 1] - box[:, 0]
+        local[members] = np.log(len(ranks) * len(members) / (widths[0] * widths[1]))
+        return []
+
+    def _uneven(self, cells: list) -> bool:
+        counts = np.array([len(members) for members, _ in cells])
+        if counts.sum() < 2 * len(counts):
+            return False
+        expected = counts.mean()
+        return bool(
+            ((counts - expected) ** 2).sum() / expected > chi2.isf(self.significance, len(counts) - 1)
+        )
+
+
+def _quarters(ranks: np.ndarray, members: np.ndarray, box: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A box of ranks cut in the middle of each axis, with the samples in each part."""
+    middle = np.ceil(box.mean(axis=1))
+    parts = []
+    for upper_x in (0, 1):
+        for upper_y in (0, 1):
+            upper = np.array([upper_x, upper_y], dtype=bool)
+            inside = ((ranks[members] >= middle) == upper).all(axis=1)
+            part = np.column_stack([np.where(upper, middle, box[:, 0]), np.where(upper, box[:, 1], middle)])
+            parts.append((members[inside], part))
+    return parts

@@ -1,0 +1,130 @@
+"""Mutual information from kernel densities: every density is a mean of Gaussian bumps at the samples.
+
+    I(X;Y) = ⟨ log p̂(x,y) / (p̂(x) p̂(y)) ⟩,   p̂(v) = mean over samples j of Π_c N(v_c; v_jc, (h s_c)²)
+
+s_c is the standard deviation of column c, and h one bandwidth for all columns, so that p̂(x) and p̂(y) are
+just the margins of p̂(x,y) and the constants of the bumps cancel. Costs n² kernels, in blocks of rows.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors import pointwise_error
+from infomax.estimation.samples import as_rows
+
+MOST_CELLS = 2**22  # of one block of kernels
+
+
+def scott(scores: np.ndarray) -> float:
+    """n^{−1/(d+4)}, for standardised rows [n, d]. Reference: Scott (1992)."""
+    n, d = scores.shape
+    return n ** (-1 / (d + 4))
+
+
+def silverman(scores: np.ndarray) -> float:
+    """(n (d + 2) / 4)^{−1/(d+4)}, for standardised rows [n, d]. Reference: Silverman (1986)."""
+    n, d = scores.shape
+    return (n * (d + 2) / 4) ** (-1 / (d + 4))
+
+
+def likelihood_cross_validated(scores: np.ndarray) -> float:
+    """The h of the greatest ⟨log p̂⟩ where p̂ at a row is made of the others. Reference: Duin (1976)."""
+    middle = math.log(scott(scores))
+
+    def surprise(log_width: float) -> float:
+        (log_density,) = _log_sums([scores / math.exp(log_width)], [(0,)], leave_one_out=True)
+        return scores.shape[1] * log_width - float(log_density.mean())
+
+    found: Any = minimize_scalar(surprise, bounds=(middle - 6, middle + 1), options={"xatol": 0.02})
+    return math.exp(found.x)
+
+
+@dataclass(frozen=True)
+class KernelDensity:
+    """I(X;Y) = ⟨ log p̂(x,y) / (p̂(x) p̂(y)) ⟩ with Gaussian kernels, and conditional or as an entropy.
+
+    Biased, and by no fixed sign: bumps blur, so that strong dependence reads low (2 nats of a 1-D Gaussian as
+    1.23 at n = 1,000 with `scott`, as 1.94 with the default), while a density is too high at its own samples,
+    so that independence reads high by 0.02 nats; `leave_one_out` takes those out and reads low by 0.01. The
+    standard error is that of the mean of local values, and knows nothing of the bias. For a smooth look at
+    local values; to measure, prefer `KSG`. The default bandwidth costs some twenty estimates.
+
+    Args:
+        bandwidth: of standardised rows [n, d] to h: `scott`, `silverman`, `likelihood_cross_validated`, or
+            your own.
+        leave_one_out: leave each sample's own bump out of its density.
+    Example:
+        >>> from infomax.information.distributions import correlated_gaussians
+        >>> x, y = correlated_gaussians(0.75).sample(1000, np.random.default_rng(0))  # 0.413 nats
+        >>> abs(KernelDensity().estimate(x, y).value - 0.413) < 0.1
+        True
+
+    Reference: Moon, Rajagopalan and Lall (1995).
+    """
+
+    bandwidth: Callable[[np.ndarray], float] = likelihood_cross_validated
+    leave_one_out: bool = True
+
+    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
+
+        Raises: ValueError: a constant column, fewer than 3 samples.
+        """
+        variables = [_standardised(v) for v in as_rows("KernelDensity", x=x, y=y, given=given)]
+        width = self.bandwidth(np.hstack(variables))
+        scaled = [v / width for v in variables]
+        groups = [(0, 1, 2), (0, 2), (1, 2), (2,)] if given is not None else [(0, 1), (0,), (1,)]
+        xy, x_only, y_only, *z_only = _log_sums(scaled, groups, leave_one_out=self.leave_one_out)
+        whole = z_only[0] if z_only else math.log(len(xy) - self.leave_one_out)
+        return pointwise_error(f"KernelDensity, h={width:.2g}", xy - x_only - y_only + whole)
+
+    def entropy(self, x: Any) -> Estimate:
+        """h(X) = −⟨log p̂(x)⟩ in nats, from samples [n] or [n, d]."""
+        (rows,) = as_rows("KernelDensity", x=x)
+        scores = _standardised(rows)
+        width = self.bandwidth(scores)
+        (log_sum,) = _log_sums([scores / width], [(0,)], leave_one_out=self.leave_one_out)
+        log_volume = np.log(rows.std(axis=0) * width * math.sqrt(2 * math.pi)).sum()
+        log_density = log_sum - math.log(len(rows) - self.leave_one_out) - log_volume
+        return pointwise_error(f"KernelDensity, h={width:.2g}", -log_density)
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    if len(rows) < 3 or (np.ptp(rows, axis=0) == 0).any():
+        raise ValueError(
+            f"KernelDensity: every column must vary over 3 or more samples, got {len(rows)} samples and "
+            f"{int((np.ptp(rows, axis=0) == 0).sum())} constant columns; leave constant columns out"
+        )
+    return (rows - rows.mean(axis=0)) / rows.std(axis=0)
+
+
+def _log_sums(
+    variables: list[np.ndarray], groups: list[tuple[int, ...]], *, leave_one_out: bool
+) -> list[np.ndarray]:
+    """log Σⱼ exp(−½ ‖vᵢ − vⱼ‖²) for each group of variables: [n] each."""
+    blocks = [
+        [logsumexp(sum(exponents[k] for k in group), axis=1) for group in groups]
+        for exponents in _exponents(variables, leave_one_out)
+    ]
+    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+
+def _exponents(variables: list[np.ndarray], leave_one_out: bool) -> Iterator[list[np.ndarray]]:
+    """−½ ‖vᵢ − vⱼ‖² of each variable, block by block of rows i; −∞ for j = i if that is left out."""
+    n = len(variables[0])
+    step = max(MOST_CELLS // n, 1)
+    for start in range(0, n, step):
+        exponents = [cdist(v[start : start + step], v, "sqeuclidean") / -2 for v in variables]
+        if leave_one_out:
+            own = np.arange(len(exponents[0]))
+            for block in exponents:
+                block[own, start + own] = -np.inf
+        yield exponents

@@ -1,0 +1,190 @@
+"""Gaussian estimates: exact bias, closed forms, scikit-learn's CCA, coverage of the error bars."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from infomax.estimation.gaussian import CCA, Gaussian, GaussianCopula, sample_covariance, shrunk_covariance
+from infomax.information.beyond_normal import half_cube, wiggly_x
+from infomax.information.distributions import correlated_gaussians
+from infomax.information.gaussian import gaussian_conditional_mutual_information
+
+
+def pairs(n=200, dim=1, seed=0, correlation=0.75):
+    return correlated_gaussians(correlation, dim=dim).sample(n, np.random.default_rng(seed))
+
+
+def test_of_one_pair_is_a_formula():
+    x, y = pairs()
+    rho = np.corrcoef(x[:, 0], y[:, 0])[0, 1]
+    assert Gaussian(bias_corrected=False).estimate(x, y).value == pytest.approx(-math.log(1 - rho**2) / 2)
+
+
+def test_partial_is_a_formula():
+    x, y = pairs()
+    z = x + y + np.random.default_rng(1).standard_normal(x.shape)
+    r_xy, r_xz, r_yz = (np.corrcoef(a[:, 0], b[:, 0])[0, 1] for a, b in [(x, y), (x, z), (y, z)])
+    rho = (r_xy - r_xz * r_yz) / math.sqrt((1 - r_xz**2) * (1 - r_yz**2))
+    found = Gaussian(bias_corrected=False).estimate(x, y, given=z).value
+    assert found == pytest.approx(-math.log(1 - rho**2) / 2)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_bias_is_taken_off_exactly(correlation):
+    """n = 12, where the uncorrected estimate is far off."""
+    pair = correlated_gaussians(correlation, dim=2)
+    samples = [pair.sample(12, np.random.default_rng(seed)) for seed in range(3000)]
+    corrected = np.array([Gaussian().estimate(x, y).value for x, y in samples])
+    raw = np.array([Gaussian(bias_corrected=False).estimate(x, y).value for x, y in samples[:300]])
+    tolerance = 4 * corrected.std() / math.sqrt(len(corrected))
+    assert corrected.mean() == pytest.approx(pair.mutual_information, abs=tolerance)
+    assert tolerance < 0.03
+    assert raw.mean() > pair.mutual_information + 0.2
+
+
+def test_bias_of_partial_is_taken_off():
+    covariance = np.array([[1, 0.5, 0.6], [0.5, 1, 0.3], [0.6, 0.3, 1]])
+    truth = float(gaussian_conditional_mutual_information(covariance, [0], [1], [2]))
+    rows = np.random.default_rng(0).multivariate_normal(np.zeros(3), covariance, (3000, 10))
+    found = [Gaussian().estimate(r[:, 0], r[:, 1], given=r[:, 2]).value for r in rows]
+    assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / math.sqrt(3000))
+
+
+def test_bias_of_entropy_is_taken_off():
+    covariance = np.array([[2, 0.5], [0.5, 1]])
+    truth = float(stats.multivariate_normal(np.zeros(2), covariance).entropy())
+    rows = np.random.default_rng(0).multivariate_normal(np.zeros(2), covariance, (2000, 8))
+    estimates = [Gaussian().entropy(r) for r in rows]
+    values = np.array([e.value for e in estimates])
+    assert values.mean() == pytest.approx(truth, abs=4 * values.std() / math.sqrt(2000))
+    assert estimates[0].standard_error == pytest.approx(values.std(), rel=0.1)  # exact, whatever the sample
+
+
+@pytest.mark.parametrize(("correlation", "dim"), [(0.75, 1), (0.0, 1), (0.0, 4), (0.5, 3)])
+def test_coverage(correlation, dim):
+    pair = correlated_gaussians(correlation, dim=dim)
+    estimates = [Gaussian().estimate(*pair.sample(300, np.random.default_rng(s))) for s in range(300)]
+    values = np.array([e.value for e in estimates])
+    errors = np.array([e.standard_error for e in estimates])
+    covered = np.abs(values - pair.mutual_information) < 1.96 * errors
+    assert covered.mean() >= 0.9
+    if correlation:
+        assert covered.mean() <= 0.99
+        assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.25)
+    else:  # χ² in law, bounded below: an interval of either side covers more, and the error is on the safe side
+        assert 1 < np.sqrt((errors**2).mean()) / values.std() < 1.6
+
+
+def test_local_values_are_log_density_ratios():
+    x, y = pairs(500)
+    both = np.hstack([x, y])
+    normal = stats.multivariate_normal(both.mean(axis=0), np.cov(both.T))
+    margins = [stats.norm(v.mean(), v.std(ddof=1)).logpdf(v[:, 0]) for v in (x, y)]
+    local = Gaussian(bias_corrected=False).estimate(x, y).local
+    assert local == pytest.approx(normal.logpdf(both) - sum(margins))
+
+
+def test_local_values_of_entropy():
+    x, _ = pairs(500)
+    estimate = Gaussian(bias_corrected=False).entropy(x)
+    assert estimate.local == pytest.approx(-stats.norm(x.mean(), x.std(ddof=1)).logpdf(x[:, 0]))
+
+
+def test_copula_does_not_see_margins():
+    x, y = pairs(1000)
+    value = GaussianCopula().estimate(x, y).value
+    assert value == pytest.approx(0.4133, abs=0.07)
+    assert GaussianCopula().estimate(half_cube(x), np.exp(wiggly_x(y))).value == value
+    assert Gaussian().estimate(np.exp(3 * x), np.exp(3 * y)).value < value - 0.1
+
+
+def test_copula_gives_ties_the_mean_rank():
+    x, y = np.array([1.0, 2, 2, 4, 5, 6, 7, 8]), np.array([1.0, 3, 2, 5, 4, 8, 7, 6])
+    scores = stats.norm.ppf(np.array([1, 2.5, 2.5, 4, 5, 6, 7, 8]) / 9)
+    expected = Gaussian().estimate(scores, stats.norm.ppf(y / 9)).value
+    assert GaussianCopula().estimate(x, y).value == pytest.approx(expected)
+
+
+def test_cca_is_gaussian_when_all_components_count():
+    x, y = pairs(300, 3)
+    assert CCA().estimate(x, y).value == pytest.approx(Gaussian(bias_corrected=False).estimate(x, y).value)
+
+
+def test_cca_of_one_component_equals_scikit_learn():
+    from sklearn.cross_decomposition import CCA as Other
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 3))
+    y = x @ rng.standard_normal((3, 2)) + rng.standard_normal((300, 2))
+    u, v = Other(n_components=1, max_iter=5000, tol=1e-10).fit_transform(x, y)
+    rho = np.corrcoef(u[:, 0], v[:, 0])[0, 1]
+    assert CCA(num_components=1).estimate(x, y).value == pytest.approx(-math.log(1 - rho**2) / 2, rel=1e-5)
+
+
+def test_shrinking_helps_where_dimensions_near_n():
+    x, y = pairs(90, 40, correlation=0.0)
+    plain, shrunk = CCA().estimate(x, y).value, CCA(covariance=shrunk_covariance).estimate(x, y).value
+    assert plain > 10
+    assert shrunk < 1
+    x, y = pairs(60, 40, correlation=0.9)  # more columns than samples
+    assert CCA(num_components=5, covariance=shrunk_covariance).estimate(x, y).value > 0.1
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.integers(1, 3))
+def test_invariances(seed, dim):
+    """Rows in any order, x and y swapped, and any invertible linear map of either."""
+    x, y = pairs(40, dim, seed)
+    rng = np.random.default_rng(seed)
+    mixing = rng.standard_normal((dim, dim)) + 3 * np.eye(dim)
+    order = rng.permutation(40)
+    for estimator in (Gaussian(), CCA()):
+        value = estimator.estimate(x, y).value
+        assert estimator.estimate(x[order], y[order]).value == pytest.approx(value, abs=1e-10)
+        assert estimator.estimate(y, x).value == pytest.approx(value, abs=1e-10)
+        assert estimator.estimate(x @ mixing + 7, y).value == pytest.approx(value, abs=1e-8)
+
+
+def test_chain_rule():
+    x, y = pairs(100)
+    z = x + np.random.default_rng(1).standard_normal(x.shape)
+    raw = Gaussian(bias_corrected=False)
+    whole = raw.estimate(np.hstack([x, z]), y).value
+    parts = raw.estimate(z, y).value + raw.estimate(x, y, given=z).value
+    assert whole == pytest.approx(parts, abs=1e-12)
+
+
+class TestErrors:
+    x, y = pairs(50)
+
+    def test_copies(self):
+        with pytest.raises(ValueError, match="Gaussian: the covariance is singular: some columns are copies"):
+            Gaussian().estimate(np.hstack([self.x, 3 * self.x]), self.y)
+        with pytest.raises(ValueError, match="GaussianCopula: the covariance is singular"):
+            GaussianCopula().estimate(self.x, np.exp(self.x))
+        with pytest.raises(ValueError, match="singular"):
+            Gaussian().estimate(self.x, self.y, given=self.x)
+
+    def test_constant(self):
+        with pytest.raises(ValueError, match="Gaussian: column 1 of all columns is constant"):
+            Gaussian().estimate(self.x, np.ones(50))
+        with pytest.raises(ValueError, match="constant"):
+            Gaussian().entropy(np.ones(50))
+
+    def test_few_samples(self):
+        with pytest.raises(ValueError, match=r"4 columns in all need more than 5 samples, got 5"):
+            Gaussian().estimate(np.random.rand(5, 2), np.random.rand(5, 2))  # noqa: NPY002
+        with pytest.raises(ValueError, match="CCA with covariance=shrunk_covariance"):
+            CCA().estimate(np.ones((3, 2)), np.ones((3, 2)))
+
+    def test_components(self):
+        with pytest.raises(ValueError, match="CCA: num_components must be at least 1, got 0"):
+            CCA(num_components=0)
+
+
+def test_sample_covariance_is_a_matrix():
+    assert sample_covariance(np.array([[0.0], [2.0]])).tolist() == [[2.0]]
