@@ -75,7 +75,7 @@ def test_coverage(correlation, dim):
     if correlation:
         assert covered.mean() <= 0.99
         assert np.sqrt((errors**2).mean()) == pytest.approx(values.std(), rel=0.25)
-    else:  # χ² in law, bounded below: an interval of either side covers more, and the error is on the safe side
+    else:  # χ² in law, bounded below: the interval covers more, and the error is on the safe side
         assert 1 < np.sqrt((errors**2).mean()) / values.std() < 1.6
 
 

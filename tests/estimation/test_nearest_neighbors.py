@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import digamma
 
 from infomax.estimation.nearest_neighbors import KSG
-from infomax.estimation.neighbors import count_within, kth_distances, most_repeats
+from infomax.estimation.neighbors import count_within, kth_distances, repeats
 from infomax.information.distributions import correlated_gaussians
 from infomax.information.gaussian import gaussian_conditional_mutual_information
 
@@ -184,10 +184,13 @@ def test_one_thread_gives_the_same():
     assert KSG(num_workers=1).estimate(x, y).value == KSG().estimate(x, y).value
 
 
-def test_most_repeats():
-    assert most_repeats(np.array([[1.0], [2.0], [1.0]])) == 2
-    assert most_repeats(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0]])) == 3
-    assert most_repeats(np.array([[1.0, 0.0], [0.0, 1.0]])) == 1
+def test_repeats():
+    equal, before = repeats(np.array([[1.0], [2.0], [1.0]]))
+    assert equal.tolist() == [2, 1, 2]
+    assert before.tolist() == [0, 0, 1]
+    equal, before = repeats(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]))
+    assert equal.tolist() == [3, 1, 3, 3]
+    assert before.tolist() == [0, 0, 1, 2]
 
 
 class TestErrors:
@@ -229,3 +232,17 @@ class TestErrors:
             KSG().estimate(np.append(self.x[1:], np.inf), self.y)
         with pytest.raises(ValueError, match="equally many"):
             KSG().estimate(self.x[1:], self.y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("correlation", "n", "covered"), [(0.75, 500, 0.91), (0.75, 2000, 0.92), (0.0, 2000, 0.91)]
+)
+def test_coverage_as_documented(correlation, n, covered):
+    pair = correlated_gaussians(correlation)
+    estimates = [KSG().estimate(*pair.sample(n, np.random.default_rng(seed))) for seed in range(200)]
+    held = [
+        low <= pair.mutual_information <= high
+        for low, high in (e.confidence_interval(0.95) for e in estimates)
+    ]
+    assert np.mean(held) == pytest.approx(covered, abs=0.02)

@@ -17,8 +17,8 @@ from infomax.estimation.neighbors import (
     check_num_samples,
     count_within,
     kth_distances,
-    most_repeats,
     pointwise_error,
+    repeats,
 )
 from infomax.estimation.samples import as_codes, as_rows
 
@@ -58,11 +58,24 @@ class MixedKSG:
         variables = as_rows("MixedKSG", x=x, y=y, given=given)
         check_num_samples("MixedKSG", len(variables[0]), self.num_neighbors)
         joint = np.hstack(variables)
-        radii = kth_distances(joint, self.num_neighbors, num_workers=self.num_workers)
-        equal = count_within(joint, np.zeros(len(joint)), num_workers=self.num_workers)
+        radii, equal = _distances_with_ties(joint, self.num_neighbors, self.num_workers)
         num_joint = np.where(radii == 0, equal, self.num_neighbors)
         local = local_information(num_joint, radii, *variables, num_workers=self.num_workers)
         return pointwise_error(f"MixedKSG, k={self.num_neighbors}", local)
+
+
+def _distances_with_ties(
+    points: np.ndarray, num_neighbors: int, num_workers: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance to each row's k-th neighbour, and how many rows equal it, itself included.
+
+    A tree is slow at many equal points. It gets k + 1 of each at most: more can not matter to a distance.
+    """
+    equal, before = repeats(points)
+    kept = before <= num_neighbors
+    radii = np.zeros(len(points))
+    radii[kept] = kth_distances(points[kept], num_neighbors, num_workers=num_workers)
+    return radii, equal
 
 
 @dataclass(frozen=True)
@@ -132,9 +145,9 @@ def _check_pairs(codes: np.ndarray, rows: np.ndarray, ross: Ross) -> None:
             f"Ross: every label needs at least 2 samples, got {int((sizes == 1).sum())} of {len(sizes)} with "
             f"one; merge or drop rare labels, or set labels={other!r} if the labels are in {other}"
         )
-    repeats = most_repeats(rows)
-    if repeats > ross.num_neighbors:
+    most = int(repeats(rows)[0].max())
+    if most > ross.num_neighbors:
         raise ValueError(
-            f"Ross: the numbers must be continuous, but one occurs {repeats} times, more than num_neighbors "
+            f"Ross: the numbers must be continuous, but one occurs {most} times, more than num_neighbors "
             f"= {ross.num_neighbors}; use MixedKSG, which allows ties"
         )

@@ -22,9 +22,9 @@ from infomax.estimation.neighbors import (
     check_num_samples,
     count_within,
     kth_distances,
-    most_repeats,
     nearest,
     pointwise_error,
+    repeats,
 )
 from infomax.estimation.samples import as_rows
 
@@ -38,8 +38,11 @@ class KSG:
     n = 5,000 a 1-D Gaussian pair of 10 nats comes out near 7.2, and a 3-D one of 5 nats near 4.4, for which
     `ResidualKSG` is made. Values below 0 are scatter around 0.
 
-    The standard error is that of the mean of the local values, which takes neighbours for independent. The
-    coverage of its 95 % interval over 200 repeats is given in `tests/estimation/test_coverage.py`.
+    The standard error is that of the mean of the local values. It takes neighbours for independent, and so is
+    small, the more so the greater k and the dimension. Share of 200 repeats (n = 500; 2,000) in which the
+    95 % interval held the truth: 1-D Gaussian of ρ = 0.75, k = 3: 0.91; 0.92, k = 10: 0.86; 0.87;
+    independent, k = 3: 0.89; 0.91, k = 10: 0.84; 0.90. In 3-D (ρ = 0.5, k = 3) it held the mean of the
+    estimates in 0.81; 0.87, and the truth in 0.44; 0.62, because of the bias.
 
     Args:
         num_neighbors: k; 3 to 5 for the least bias, more for less scatter.
@@ -123,10 +126,10 @@ def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_worker
 
 def _check_continuous(num_neighbors: int, *variables: np.ndarray) -> None:
     for name, rows in zip(("x", "y", "given"), variables, strict=False):
-        repeats = most_repeats(rows)
-        if repeats > num_neighbors:
+        most = int(repeats(rows)[0].max())
+        if most > num_neighbors:
             raise ValueError(
-                f"KSG: {name} must be continuous, but a value of it occurs {repeats} times, more than "
+                f"KSG: {name} must be continuous, but a value of it occurs {most} times, more than "
                 f"num_neighbors = {num_neighbors}, so that the distance to the k-th neighbour is 0; use "
                 "MixedKSG, which allows ties, or Ross if one variable is a label"
             )

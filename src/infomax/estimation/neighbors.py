@@ -47,9 +47,9 @@ def count_within(
 
 
 def _count_in_tree(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
-    tree = KDTree(points, balanced_tree=False)
-    order = tree.indices
-    counts = np.empty(len(points), dtype=np.intp)
+    tree = KDTree(points, balanced_tree=False, leafsize=64)
+    order = tree.indices[radii[tree.indices] > 0]
+    counts = repeats(points)[0] if len(order) < len(points) else np.empty(len(points), dtype=np.intp)
     counts[order] = tree.query_ball_point(
         points[order], radii[order], p=math.inf, return_length=True, workers=num_workers
     )
@@ -69,29 +69,37 @@ def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """How many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, as floats subtract; i counts.
 
     Searching for line + radius is off by one wherever that sum rounds across a neighbour, and the k-th
-    neighbour is one by construction. So the search only brackets the answer, by more than rounding can move
-    it, and the rows in between are compared by their differences.
+    neighbour is one by construction. So rows where the differences on either side disagree are done again.
     """
-    slack = 8 * np.finfo(float).eps * (np.abs(line) + radii)
-    first = np.searchsorted(line, line + (radii - slack), side="left")
-    last = np.searchsorted(line, line + (radii + slack), side="right")
-    open_ = np.flatnonzero(first < last)
-    while len(open_):
-        middle = (first[open_] + last[open_]) // 2
-        inside = line[middle] - line[open_] <= radii[open_]
-        first[open_] = np.where(inside, middle + 1, first[open_])
-        last[open_] = np.where(inside, last[open_], middle)
-        open_ = open_[first[open_] < last[open_]]
-    return first - np.arange(len(line))
+    end = np.searchsorted(line, line + radii, side="right")
+    beyond = np.append(line, np.inf)[end] - line <= radii
+    wrong = np.flatnonzero(beyond | (line[end - 1] - line > radii))
+    end[wrong] = _end_by_differences(line, line[wrong], radii[wrong])
+    return end - np.arange(len(line))
 
 
-def most_repeats(points: np.ndarray) -> int:
-    """How often the commonest row occurs."""
-    columns = np.sort(points[:, 0]) if points.shape[1] == 1 else points[np.lexsort(points.T)]
-    if points.shape[1] > 1:
-        columns = np.cumsum(np.append(0, (columns[1:] != columns[:-1]).any(axis=1)))
-    ends = np.flatnonzero(np.append(columns[1:] != columns[:-1], True))
-    return int(np.diff(ends, prepend=-1).max())
+def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """The first j with line[j] − value > radius, bisected within what rounding can move it by."""
+    slack = 8 * np.finfo(float).eps * (np.abs(values) + radii)
+    first = np.searchsorted(line, values + (radii - slack), side="left")
+    last = np.searchsorted(line, values + (radii + slack), side="right")
+    while (first < last).any():
+        middle = np.minimum((first + last) // 2, len(line) - 1)
+        inside = (line[middle] - values <= radii) & (first < last)
+        last = np.where(inside, last, np.maximum(np.minimum(last, middle), first))
+        first = np.where(inside, middle + 1, first)
+    return first
+
+
+def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many rows equal each row, itself included; and how many of them come before it: [n] each."""
+    order = np.lexsort(points.T)
+    starts = np.append(True, (np.diff(points[order], axis=0) != 0).any(axis=1))
+    group = np.cumsum(starts) - 1
+    equal, before = np.empty((2, len(points)), dtype=np.intp)
+    equal[order] = np.bincount(group)[group]
+    before[order] = np.arange(len(points)) - np.flatnonzero(starts)[group]
+    return equal, before
 
 
 def check_num_neighbors(operation: str, num_neighbors: int) -> None:
