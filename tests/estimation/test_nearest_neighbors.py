@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import digamma
 
 from infomax.estimation.nearest_neighbors import KSG
-from infomax.estimation.neighbors import count_within, kth_distances, repeats
+from infomax.estimation.neighbors import count_within, kth_distances, most_repeats, repeats
 from infomax.information.distributions import correlated_gaussians
 from infomax.information.gaussian import gaussian_conditional_mutual_information
 
@@ -191,6 +191,13 @@ def test_repeats():
     equal, before = repeats(np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0]]))
     assert equal.tolist() == [3, 1, 3, 3]
     assert before.tolist() == [0, 0, 1, 2]
+
+
+def test_most_repeats():
+    points = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert [most_repeats(points, allowed) for allowed in (1, 2, 3)] == [3, 3, 3]
+    assert most_repeats(points, 4) <= 4
+    assert most_repeats(points[:2], 1) == 1
 
 
 class TestErrors:

@@ -17,6 +17,7 @@ from infomax.estimation.neighbors import (
     check_num_samples,
     count_within,
     kth_distances,
+    most_repeats,
     pointwise_error,
     repeats,
 )
@@ -145,7 +146,7 @@ def _check_pairs(codes: np.ndarray, rows: np.ndarray, ross: Ross) -> None:
             f"Ross: every label needs at least 2 samples, got {int((sizes == 1).sum())} of {len(sizes)} with "
             f"one; merge or drop rare labels, or set labels={other!r} if the labels are in {other}"
         )
-    most = int(repeats(rows)[0].max())
+    most = most_repeats(rows, ross.num_neighbors)
     if most > ross.num_neighbors:
         raise ValueError(
             f"Ross: the numbers must be continuous, but one occurs {most} times, more than num_neighbors "

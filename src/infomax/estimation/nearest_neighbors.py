@@ -22,9 +22,9 @@ from infomax.estimation.neighbors import (
     check_num_samples,
     count_within,
     kth_distances,
+    most_repeats,
     nearest,
     pointwise_error,
-    repeats,
 )
 from infomax.estimation.samples import as_rows
 
@@ -126,7 +126,7 @@ def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_worker
 
 def _check_continuous(num_neighbors: int, *variables: np.ndarray) -> None:
     for name, rows in zip(("x", "y", "given"), variables, strict=False):
-        most = int(repeats(rows)[0].max())
+        most = most_repeats(rows, num_neighbors)
         if most > num_neighbors:
             raise ValueError(
                 f"KSG: {name} must be continuous, but a value of it occurs {most} times, more than "

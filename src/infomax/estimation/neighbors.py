@@ -102,6 +102,14 @@ def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return equal, before
 
 
+def most_repeats(points: np.ndarray, allowed: int) -> int:
+    """How often the commonest row occurs if that is more than `allowed`; else, quickly, a number up to it."""
+    line = np.sort(points[:, 0])
+    if not (line[allowed:] == line[: len(line) - allowed]).any():
+        return allowed
+    return int(repeats(points)[0].max())
+
+
 def check_num_neighbors(operation: str, num_neighbors: int) -> None:
     """Raises: ValueError: k < 1."""
     if num_neighbors < 1:
