@@ -56,7 +56,7 @@ def amdim_cifar10_cpu() -> Recipe:
     return Recipe(
         method=AMDIMConfig(AMDIMEncoderConfig(width=32, embedding_dim=512, depth=2)),
         views=replace(CIFAR_VIEWS, crop_scale=(0.3, 1.0), translate=0, jitter=(0.4, 0.4, 0.4, 0.1)),
-        optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
+        optimizer=OptimizerConfig(lr=2e-3, decay="cosine", warmup_steps=100),
         train=TrainConfig(minutes=20.0, batch_size=128),
     )
 
