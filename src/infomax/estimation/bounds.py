@@ -1,20 +1,33 @@
-"""Score matrices to nats: lower bounds on mutual information as functions of scores.
+"""Score matrices to nats: bounds on mutual information as functions of scores.
 
 A critic scores pairs: ``scores[i, j, ...] = f(x_i, y_j)``, higher = more compatible. Pairs on the diagonal of
 the first two axes are drawn together (positives); pairs off it come from different samples (negatives). Axes
-after the second are *locations* of the target: y_j may be a map whose cells are each scored.
+after the second are *locations* of the target: y_j may be a map whose cells are each scored; means run over
+them, and the information meant is that of x and y at a random location.
+
+    E₊  mean over the positives: pairs drawn from p(x, y)
+    E₋  mean over the negatives: pairs drawn from p(x) p(y)
+    r   the density ratio p(x, y) / p(x) p(y), the best critic up to a function of it; I = E₊ log r
+
+The true value lies above the *expectation* of a lower bound; the value of one batch scatters about that. The
+scatter grows like √((e^{2I} − 1)/n) where e^s is averaged (Donsker–Varadhan, NWJ, MINE, χ²).
 
 Memory: one array the size of the scores. Everything here is a pure, differentiable function.
+
+References: Poole et al. (2019), On variational bounds of mutual information; Nowozin et al. (2016), f-GAN;
+Song and Ermon (2020), Understanding the limitations of variational mutual information estimators.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import logsigmoid, softplus
 
 
+# ------------------------------------------------------------------------------------- InfoNCE
 def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """log n + E[ s⁺ − log(e^{s⁺} + Σ_negatives e^s) ]: InfoNCE, as Deep InfoMax and AMDIM maximise it.
 
@@ -69,6 +82,492 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
     return math.log(len(scores)) + logsigmoid(log_odds).mean()
 
 
+# ------------------------------------------------------------------------------------- lower bounds
+
+
+def donsker_varadhan(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊ s − log E₋ e^s: the Donsker–Varadhan lower bound on I(x; y).
+
+    Tight when s = log r + any constant. The logarithm of a mean of few terms is low on average, so that a
+    batch with n ≪ e^I gives values *above* the truth: it bounds only as n grows. With locations, the mean in
+    the logarithm runs over all negative pairs and locations, and nothing else.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, nats; unchanged when a constant is added to the scores.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> round(donsker_varadhan(torch.tensor([[1.0, 0.0], [0.0, 1.0]])).item(), 6)
+        1.0
+
+    Reference: Donsker and Varadhan (1983); Belghazi et al. (2018), MINE.
+    """
+    positives, negatives = _pairs("donsker_varadhan", scores)
+    return positives.mean() - _log_mean_exp(negatives)
+
+
+def nwj(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊ s − E₋ e^{s−1}: the lower bound of Nguyen, Wainwright and Jordan.
+
+    Tight when s = 1 + log r, and then unbiased; its scatter is that of a mean of e^s. At equal scores never
+    above `donsker_varadhan`. For a critic that is log r itself use `nwj_of_log_ratio`.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> nwj(torch.ones(4, 4)).item()
+        0.0
+
+    Reference: Nguyen, Wainwright and Jordan (2010); Poole et al. (2019), section 2.2.
+    """
+    return _dual("nwj", scores, lambda s: s, lambda s: (s - 1).exp())
+
+
+def nwj_of_log_ratio(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """1 + E₊ s − E₋ e^s = NWJ(s + 1): the value in nats of a critic s ≈ log r, as `jensen_shannon` trains it.
+
+    A lower bound whatever the critic, tight when s = log r. NWJ(s), which several public codes report,
+    is lower by 1 − (1 − 1/e) E₋ e^s: by 1/e when s = log r.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> nwj_of_log_ratio(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Poole et al. (2019), section 2.2.
+    """
+    return 1 + _dual("nwj_of_log_ratio", scores, lambda s: s, torch.exp)
+
+
+def tuba(
+    scores: Float[Tensor, "n n *locations"], log_baseline: Float[Tensor, "*n"] | int | float
+) -> Float[Tensor, ""]:
+    """1 + E₊[s − log a(x)] − E₋ e^{s − log a(x)}: the lower bound with a baseline a(x) > 0.
+
+    Tight when s − log a(x) = log r. The baseline that is best for given scores is a(x_i) = mean_j e^{s_ij};
+    one constant a = E₋ e^s makes it `donsker_varadhan`, log a = 1 makes it `nwj`. It bounds as long as the
+    baseline does not look at the batch.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        log_baseline: log a, a number or [n], one for each source x_i.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, n < 2, or a baseline of another shape.
+
+    Example:
+        >>> tuba(torch.ones(4, 4), log_baseline=1.0).item()
+        0.0
+
+    Reference: Poole et al. (2019), section 2.2 (from Barber and Agakov 2003).
+    """
+    positives, negatives = _pairs("tuba", scores)
+    log_a = _per_source("tuba", "log_baseline", log_baseline, scores)  # [n, 1] or []
+    return 1 + (positives - log_a).mean() - (negatives - log_a[..., None]).exp().mean()
+
+
+def interpolated(
+    scores: Float[Tensor, "n n *locations"],
+    log_baseline: Float[Tensor, "*n"] | int | float,
+    alpha: int | float,
+) -> Float[Tensor, ""]:
+    """TUBA with the baseline α·m + (1 − α)·a(x), m the mean of e^s over n − 1 candidates of x.
+
+    α = 0 is `tuba`: little bias, much scatter. α = 1 is InfoNCE of n − 1 candidates: at most log(n − 1), and
+    little scatter. Between them at most log((n − 1)/α). The n − 1 candidates of the first term are the
+    positive and all negatives but one, averaged over the one left out; those of the second are the negatives.
+    A candidate with locations counts by its mean over them, as in `infonce_by_image`.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        log_baseline: log a, a number or [n], one for each source x_i.
+        alpha: α, from 0 to 1.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, n < 3, an α outside [0, 1], or a baseline of
+            another shape.
+
+    Example:
+        >>> abs(interpolated(torch.zeros(4, 4), log_baseline=0.0, alpha=0.5).item()) < 1e-6
+        True
+
+    Reference: Poole et al. (2019), section 2.4.
+    """
+    positives, negatives = _pairs("interpolated", scores, at_least=3)
+    if not 0 <= alpha <= 1:
+        raise ValueError(
+            f"interpolated: alpha must be from 0 (TUBA) to 1 (InfoNCE), got {alpha}; 0.5 is halfway"
+        )
+    log_a = _per_source("interpolated", "log_baseline", log_baseline, scores)[..., None]  # [n, 1, 1] or []
+    candidates = _log_mean_exp(negatives, dim=2)  # [n, n-1]
+    log_num = math.log(len(scores) - 1)
+    log_m_negatives = candidates.logsumexp(1) - log_num  # [n]
+    log_m = (
+        torch.logaddexp(positives[:, None], _leave_one_out(candidates)[..., None]) - log_num
+    )  # [n, n-1, l]
+
+    joint = positives[:, None] - _mixture(alpha, log_m, log_a)
+    marginal = negatives - _mixture(alpha, log_m_negatives[:, None, None], log_a)
+    return 1 + joint.mean() - marginal.exp().mean()
+
+
+def flo(scores: Float[Tensor, "n n *locations"], u: Float[Tensor, "n *locations"]) -> Float[Tensor, ""]:
+    """1 − E₊[u + e^{−u} E_{y'} e^{s(x, y') − s(x, y)}]: the Fenchel–Legendre bound, of scores and of u(x, y).
+
+    A lower bound without a logarithm of a mean, so without its bias. Tight when s = log r + c(x) and
+    u = −log r. u is a second critic, of the positives alone; it must not look at the rest of the batch.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        u: u(x_i, y_i), one for each positive; the name is the paper's.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, n < 2, or a u of another shape.
+
+    Example:
+        >>> flo(torch.zeros(4, 4), torch.zeros(4)).item()
+        0.0
+
+    Reference: Guo et al. (2022), Tight mutual information estimation with contrastive Fenchel–Legendre
+    optimization.
+    """
+    positives, negatives = _pairs("flo", scores)
+    if u.shape != (len(scores), *scores.shape[2:]):
+        raise ValueError(
+            f"flo: u must be one value for each positive, {[len(scores), *scores.shape[2:]]}, got "
+            f"{list(u.shape)}; is it u(x_i, y_i)?"
+        )
+    log_mean = negatives.flatten(1).logsumexp(1) - math.log(negatives[0].numel())  # [n]
+    u = u.reshape(positives.shape)
+    return 1 - (u + (log_mean[:, None] - positives - u).exp()).mean()
+
+
+# ------------------------------------------------------------------------------------- divergences
+
+
+def jensen_shannon(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊[log 2 − softplus(−s)] − E₋[softplus(s) − log 2]: 2·JSD of p(x, y) and p(x) p(y).
+
+    Deep InfoMax's objective, and not an estimate of I. Its value is at most 2 log 2 and no bound on mutual information; its critic,
+    though, is best at s = log r, is trained with little scatter, and `nwj_of_log_ratio` reads nats from it.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, an objective to be maximised.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> abs(jensen_shannon(torch.zeros(4, 4)).item()) < 1e-6
+        True
+
+    Reference: Hjelm et al. (2018), eq. 4; Nowozin et al. (2016), table 2.
+    """
+    return 2 * math.log(2) + _dual("jensen_shannon", scores, logsigmoid, softplus)
+
+
+def kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊ s − E₋ e^{s−1}: D(p(x, y) ‖ p(x) p(y)) = I(x; y) by its dual; the same as `nwj`, by another name.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, nats; a lower bound on I.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Reference: Nowozin et al. (2016), table 2.
+    """
+    return _dual("kl", scores, lambda s: s, lambda s: (s - 1).exp())
+
+
+def reverse_kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊[−e^{−s}] − E₋[s − 1]: a lower bound on D(p(x) p(y) ‖ p(x, y)), the lautum information. Not on I.
+
+    Tight when s = log r. Fails where positives are rare under the critic: e^{−s} then has few, large terms.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, nats of another divergence.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> reverse_kl(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Nowozin et al. (2016), table 2; Palomar and Verdú (2008), Lautum information.
+    """
+    return 1 + _dual("reverse_kl", scores, lambda s: -(-s).exp(), lambda s: s)
+
+
+def squared_hellinger(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊[1 − e^{−s}] − E₋[e^s − 1]: a lower bound on Σ(√p(x, y) − √(p(x) p(y)))². Not an estimate of I.
+
+    Tight when s = ½ log r; at most 2.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, an objective to be maximised.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> squared_hellinger(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Nowozin et al. (2016), table 2.
+    """
+    return 2 + _dual("squared_hellinger", scores, lambda s: -(-s).exp(), torch.exp)
+
+
+def chi_squared(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊ s − E₋[s + s²/4]: a lower bound on Pearson's χ²(p(x, y) ‖ p(x) p(y)) = E₊ r − 1.
+
+    Not an estimate of I. Tight when s = 2(r − 1). For s < −2, where r would be negative, s + s²/4 is replaced by its least value,
+    −1, which keeps the bound and tightens it. (The form E₊ s² + ½ E₋ (|s| + 1)² of public Deep InfoMax code
+    grows without limit.) χ² itself is infinite for strong dependence: e^I − 1 ≤ χ².
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Returns:
+        Scalar, an objective to be maximised.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> chi_squared(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Nowozin et al. (2016), table 2.
+    """
+    return _dual("chi_squared", scores, lambda s: s, lambda s: (s.clamp(min=-2) / 2 + 1).square() - 1)
+
+
+# ------------------------------------------------------------------------------------- neither, and training
+
+
+def smile(scores: Float[Tensor, "n n *locations"], clip: int | float = 5.0) -> Float[Tensor, ""]:
+    """E₊ s − log E₋ clip(e^s, e^{−τ}, e^τ): Donsker–Varadhan with a clipped partition function. Not a bound.
+
+    Clipping takes scatter away and adds bias, upwards where it cuts off large terms: with s = log r and
+    τ = 5, Gaussians of 20 dimensions and 2, 4, 6, 8, 10 nats give 2.01, 4.29, 6.68, 9.27, 12.01. The critic
+    is usually trained by `jensen_shannon`. τ = ∞ is `donsker_varadhan`.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        clip: τ, the largest size of a negative score.
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, n < 2, or τ ≤ 0.
+
+    Example:
+        >>> round(smile(torch.tensor([[9.0, 8.0], [8.0, 9.0]]), clip=5).item(), 6)
+        4.0
+
+    Reference: Song and Ermon (2020), section 4.
+    """
+    positives, negatives = _pairs("smile", scores)
+    if not clip > 0:
+        raise ValueError(f"smile: clip must be above 0, got {clip}; 5 is usual, math.inf does not clip")
+    return positives.mean() - _log_mean_exp(negatives.clamp(-clip, clip))
+
+
+def mine(
+    scores: Float[Tensor, "n n *locations"],
+    log_average: Float[Tensor, ""] | None = None,
+    decay: int | float = 0.99,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Donsker–Varadhan's value, with the gradient E₊ ∇s − E₋[e^s ∇s] / A, A a moving average of E₋ e^s.
+
+    A batch's own E₋ e^s in the denominator biases the gradient; an average over batches does so less. The
+    average is kept outside:
+
+        log_average = None
+        for ...:
+            objective, log_average = mine(critic(x, y), log_average)
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        log_average: log A of the batches so far; None for the first batch.
+        decay: the weight of the batches so far; 0 gives the gradient of `donsker_varadhan`.
+
+    Returns:
+        (the value, with that gradient; log A with this batch in it, without gradient), nats.
+
+    Raises:
+        ValueError: scores not square in the first two axes, n < 2, or a decay outside [0, 1).
+
+    Example:
+        >>> value, log_average = mine(torch.zeros(4, 4))
+        >>> value.item(), log_average.item()
+        (0.0, 0.0)
+
+    Reference: Belghazi et al. (2018), section 3.2.
+    """
+    positives, negatives = _pairs("mine", scores)
+    if not 0 <= decay < 1:
+        raise ValueError(f"mine: decay must be from 0 to below 1, got {decay}; 0.99 is usual")
+    log_z = _log_mean_exp(negatives)
+    log_average = log_z.detach() if log_average is None else _mixture(decay, log_average, log_z.detach())
+    ratio = (log_z - log_average).exp()  # its gradient is E₋[e^s ∇s] / A
+    return positives.mean() - log_z.detach() - (ratio - ratio.detach()), log_average
+
+
+# ------------------------------------------------------------------------------------- upper bounds
+
+
+def leave_one_out(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊[log p(y|x) − log mean_{x' ≠ x} p(y|x')]: an upper bound, for a *known* conditional density.
+
+    The marginal p(y) is replaced by a mixture over the other samples' x; tight as n grows. With a learned
+    density in place of the true one it is no bound. `infonce(log_densities.transpose(0, 1))` is a lower
+    bound: the two enclose I.
+
+    Args:
+        log_densities: log p(y_j | x_i), at [i, j].
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: log_densities not square in the first two axes, or n < 2.
+
+    Example:
+        >>> leave_one_out(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Poole et al. (2019), section 2.1 and 2.5.
+    """
+    positives, negatives = _pairs("leave_one_out", log_densities.transpose(0, 1))  # negatives [y, x, l]
+    return (positives - _log_mean_exp(negatives, dim=1)).mean()
+
+
+def club(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
+    """E₊ log p(y|x) − E₋ log p(y|x): the contrastive log-ratio upper bound, for a known conditional.
+
+    It exceeds I by exactly D(p(x) p(y) ‖ p(x, y)), so is tight at independence alone and loose for strong
+    dependence. With a learned density q in place of the true one it is no bound.
+
+    Args:
+        log_densities: log p(y_j | x_i), at [i, j].
+
+    Returns:
+        Scalar, nats.
+
+    Raises:
+        ValueError: log_densities not square in the first two axes, or n < 2.
+
+    Example:
+        >>> club(torch.zeros(4, 4)).item()
+        0.0
+
+    Reference: Cheng et al. (2020), CLUB.
+    """
+    return _dual("club", log_densities, lambda s: s, lambda s: s)
+
+
+# ------------------------------------------------------------------------------------- the parts they share
+
+
+def _pairs(operation: str, scores: Tensor, *, at_least: int = 2) -> tuple[Tensor, Tensor]:
+    """Positives [n, l] and negatives [n, n-1, l], of l locations."""
+    _check(operation, scores, at_least)
+    n = len(scores)
+    scores = scores.reshape(n, n, -1)  # [n, n, l]
+    after_diagonal = scores.flatten(0, 1)[:-1].unflatten(0, (n - 1, n + 1))[:, 1:]  # [n-1, n, l]
+    return scores.diagonal().T, after_diagonal.reshape(n, n - 1, -1)
+
+
+def _dual(
+    operation: str,
+    scores: Tensor,
+    of_positives: Callable[[Tensor], Tensor],
+    of_negatives: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """E₊ g(s) − E₋ h(s)."""
+    positives, negatives = _pairs(operation, scores)
+    return of_positives(positives).mean() - of_negatives(negatives).mean()
+
+
+def _log_mean_exp(values: Tensor, dim: int | None = None) -> Tensor:
+    """log mean e^v, along one axis or all."""
+    if dim is None:
+        values, dim = values.flatten(), 0
+    return values.logsumexp(dim) - math.log(values.shape[dim])
+
+
+def _leave_one_out(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+    """log Σ_{k≠j} e^{v_ik}, from sums before j and after it: nothing is subtracted, so no digits are lost."""
+    nothing = values.new_full((len(values), 1), -torch.inf)
+    before = torch.cat([nothing, values.logcumsumexp(1)[:, :-1]], dim=1)
+    after = torch.cat([values.flip(1).logcumsumexp(1).flip(1)[:, 1:], nothing], dim=1)
+    return torch.logaddexp(before, after)
+
+
+def _mixture(alpha: int | float, log_a: Tensor, log_b: Tensor) -> Tensor:
+    """log(α a + (1 − α) b)."""
+    if alpha in (0, 1):  # log 0 has no gradient
+        return log_a if alpha == 1 else log_b
+    return torch.logaddexp(log_a + math.log(alpha), log_b + math.log1p(-alpha))
+
+
+def _per_source(operation: str, name: str, value: Tensor | int | float, scores: Tensor) -> Tensor:
+    """A number as a scalar, a vector [n] as [n, 1]."""
+    value = torch.as_tensor(value, dtype=scores.dtype, device=scores.device)
+    if value.shape not in ((), (len(scores),)):
+        raise ValueError(
+            f"{operation}: {name} must be a number or one for each source x_i, {[len(scores)]}, got "
+            f"{list(value.shape)}"
+        )
+    return value[:, None] if value.ndim else value
+
+
 def _log_odds(operation: str, scores: Tensor) -> Tensor:
     """Log-odds of each positive against all its negatives, [n, locations]: s⁺ − log Σ_negatives e^s."""
     _check(operation, scores)
@@ -80,15 +579,15 @@ def _log_odds(operation: str, scores: Tensor) -> Tensor:
     return positives - log_sum_negatives[:, None]
 
 
-def _check(operation: str, scores: Tensor) -> None:
+def _check(operation: str, scores: Tensor, at_least: int = 2) -> None:
     shape = list(scores.shape)
     if scores.ndim < 2 or shape[0] != shape[1]:
         raise ValueError(
             f"{operation}: scores must be square [n, n, *locations], got {shape}; "
             "were x and y batches of different sizes?"
         )
-    if shape[0] < 2:
+    if shape[0] < at_least:
+        needed = "at least one negative" if at_least == 2 else f"at least {at_least - 1} negatives"
         raise ValueError(
-            f"{operation}: a positive needs at least one negative, n ≥ 2, got n = {shape[0]}; "
-            "use a larger batch"
+            f"{operation}: a positive needs {needed}, n ≥ {at_least}, got n = {shape[0]}; use a larger batch"
         )
