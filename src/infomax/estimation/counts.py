@@ -89,8 +89,9 @@ class Counting(ABC):
     has the product of them. Only `JamesStein` and `NSB` make use of it.
 
     Standard errors are those of the plug-in value by the delta method to second order, so that they do not
-    vanish under independence; there they are too large, by a factor of up to √3. They know nothing of bias,
-    of which all estimators have some where labels, or pairs of labels, are seen only a few times.
+    vanish under independence; there they are too large, by a factor of up to √3. Where most labels, or pairs
+    of labels, are seen once or twice, every estimator has a bias that they know nothing of, and a corrected
+    value scatters more than they say.
     """
 
     num_labels: int | tuple[int, ...] | None = None
@@ -210,8 +211,8 @@ def _pointwise(margins: list[tuple[Histogram, np.ndarray]]) -> tuple[np.ndarray,
     k_xz, k_yz, k_xyz, k_z = (len(margin.counts) for margin in (xz, yz, xyz, z))
     local = np.log(n_xyz) + np.log(n_z) - np.log(n_xz) - np.log(n_yz)
     trace_of_product = float((n_xyz / n_xz * n_xyz / n_yz).sum()) - k_z  # of the projections within each z
-    degrees = k_xyz - k_xz - k_yz + k_z + 2 * trace_of_product
-    return local, _sampling_error(local, n_xyz, degrees)
+    trace = k_xyz - k_xz - k_yz + k_z + 2 * trace_of_product
+    return local, _sampling_error(local, n_xyz, max(trace, 0.0))  # below 0 by rounding alone
 
 
 # ---------------------------------------------------------------------------------------- the estimators
@@ -308,7 +309,8 @@ class JamesStein(Counting):
     """H = −Σ q log q over K labels,  q = λ/K + (1−λ) p,  λ = min(1, (1 − Σ p²) / (n−1) Σ (p − 1/K)²).
 
     Frequencies shrunk towards equal ones, as much as their noise calls for. Good where labels are in truth
-    about equally frequent, high where few of them carry the probability. λ = 1 for a single sample.
+    about equally frequent, high where few of them carry the probability; so information is low where most
+    pairs are impossible and n is small. λ = 1 for a single sample.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
@@ -341,10 +343,11 @@ class JamesStein(Counting):
 class NSB(Counting):
     """H = E[H | counts] under a prior nearly flat over entropies from 0 to log K.
 
-    Often the best of these where n is near or below K. It needs K; as many labels as were seen is a poor guess
-    where n is small. The error of an entropy is its posterior standard deviation. The error of information is
-    that of the plug-in, as the posteriors of its four entropies are not of one model: too small where n is
-    below the number of pairs (20 × 20 labels, n = 50: 95 % intervals cover in 70 %). Formulas in `nsb`.
+    Often the best of these where n is near or below K. It needs K; as many labels as were seen is a poor
+    guess where n is small. The error of an entropy is its posterior standard deviation. The error of
+    information is that of the plug-in, as the posteriors of its four entropies are not of one model: too
+    small where n is below the number of pairs (20 × 20 labels, n = 50: 95 % intervals cover in 70 %).
+    Formulas in `nsb`.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
