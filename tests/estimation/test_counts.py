@@ -229,6 +229,16 @@ def test_nsb_equal_to_slow_integration(counts, num_labels):
     assert deviation == pytest.approx(expected_deviation, rel=1e-4)
 
 
+def test_nsb_where_the_posterior_of_beta_is_narrow():
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(20_000, rng.dirichlet(np.full(3000, 0.1)))
+    counts = counts[counts > 0]
+    mean, deviation = posterior_entropy(counts, 3000)
+    expected_mean, expected_deviation = nsb_by_quadrature(list(map(int, counts)), 3000)
+    assert mean == pytest.approx(expected_mean, rel=1e-9)
+    assert deviation == pytest.approx(expected_deviation, rel=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("num_samples", "num_labels"), [(10**5, 10**6), (10**6, 10**3)])
 def test_nsb_equal_to_slow_integration_of_many_samples(num_samples, num_labels):
@@ -437,7 +447,7 @@ def test_second_order_error_equal_to_the_trace_of_projections(counts):
 # -------------------------------------------------------------------------- laws
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists, st.randoms())
 def test_labels_may_be_anything(labels, random):
     """One-to-one new names, of any kind, and a new order of the samples change nothing."""
@@ -455,7 +465,7 @@ def test_labels_may_be_anything(labels, random):
         )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_symmetry(labels):
     x, y, z = zip(*labels, strict=True)
@@ -465,7 +475,7 @@ def test_symmetry(labels):
         assert one.standard_error == pytest.approx(other.standard_error, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_chain_rule_of_information(labels):
     """I(X; Y,Z) = I(X;Z) + I(X;Y|Z) ≥ 0, H(X,Y) = H(X) + H(Y) − I(X;Y)."""
@@ -480,7 +490,7 @@ def test_chain_rule_of_information(labels):
     assert joint == pytest.approx(parts - plug_in.estimate(x, y).value, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_a_constant_condition_is_no_condition(labels):
     x, y, _ = zip(*labels, strict=True)
@@ -490,7 +500,7 @@ def test_a_constant_condition_is_no_condition(labels):
         assert given_constant.standard_error == pytest.approx(alone.standard_error, abs=1e-12)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_a_constant_tells_nothing(labels):
     x = next(zip(*labels, strict=True))
@@ -499,7 +509,7 @@ def test_a_constant_tells_nothing(labels):
         assert estimator.entropy([0] * len(x)).value == pytest.approx(0, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_information_about_itself_is_entropy(labels):
     x = next(zip(*labels, strict=True))
@@ -509,7 +519,7 @@ def test_information_about_itself_is_entropy(labels):
     np.testing.assert_allclose(own.local, entropy.local, atol=1e-12)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_samples_and_counts_agree(labels):
     x, y, z = zip(*labels, strict=True)
@@ -525,7 +535,7 @@ def test_samples_and_counts_agree(labels):
         assert from_counts.num_samples == from_samples.num_samples == len(labels)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(label_lists)
 def test_local_values(labels):
     """log p(x,y|z) / p(x|z) p(y|z) of every sample, whose mean is the estimate."""

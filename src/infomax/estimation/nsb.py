@@ -57,7 +57,7 @@ def _posterior(values: np.ndarray, repeats: np.ndarray, num_labels: int) -> tupl
     """Nodes β and their weights, which sum to 1, found by zooming in on where the weight is."""
     low, high = -math.log(num_labels) - NEGLIGIBLE, LARGEST_LOG_BETA
     log_beta, log_weights = np.empty(0), np.empty(0)
-    for _ in range(4):
+    for _ in range(3):
         log_beta = np.linspace(low, high, NUM_NODES)
         log_weights = _log_weights(values, repeats, num_labels, log_beta)
         heavy = np.flatnonzero(log_weights > log_weights.max() - NEGLIGIBLE)
