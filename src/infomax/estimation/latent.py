@@ -27,7 +27,8 @@ class Latent:
     """I(g(X); h(Y)) on held-out rows, g and h learned, `dim` columns each. For many columns.
 
     A lower bound on I(X;Y), up to the error of `estimator`. Not limited to the logarithm of a batch, as
-    InfoNCE is; low where `dim` is less than the number of directions that matter, or where they were not learned.
+    InfoNCE is; low where `dim` is less than the number of directions that matter, or where
+    they were not learned.
     Its standard error is that of the estimator; it knows nothing of the learning.
 
     Args:
