@@ -35,7 +35,7 @@ class Latent:
         estimator: whatever estimates I from rows; `MixedKSG` where x or y has few values.
         dim: columns of each embedding.
         neural: how to learn; its critic must have `embed_x` and `embed_y`. None: `Neural` with a `Distance`
-            critic of `dim` columns, half of the rows held out.
+            critic of `dim` columns and one hidden layer of 128, half of the rows held out.
     Example:
         >>> rng = np.random.default_rng(0)
         >>> common = rng.standard_normal((2000, 1))
@@ -74,7 +74,9 @@ class Latent:
     def fit(self, x: Any, y: Any) -> FittedNeural:
         """The trained critic, from samples [n] or [n, d]."""
         neural = self.neural or Neural(
-            critic=partial(Distance, embedding=self.dim), validation_fraction=0.1, test_fraction=0.5
+            critic=partial(Distance, hidden=(128,), embedding=self.dim),
+            validation_fraction=0.1,
+            test_fraction=0.5,
         )
         return neural.fit(x, y)
 
