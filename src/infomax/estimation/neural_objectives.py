@@ -131,8 +131,8 @@ INFONCE = Objective(bounds.infonce, bounds.infonce, "lower bound")
 JENSEN_SHANNON = Objective(bounds.jensen_shannon, bounds.nwj_of_log_ratio, "lower bound")
 """Trained by the Jensen–Shannon divergence, read by NWJ(s + 1)."""
 REVERSE_KL = Objective(bounds.reverse_kl, bounds.infonce, "lower bound")
-"""Trained by the reverse Kullback–Leibler divergence, read by InfoNCE. Far below the truth, even below 0, as a
-rule: nothing keeps scores from being too high where positives are; here for the comparison."""
+"""Trained by the reverse Kullback–Leibler divergence, read by InfoNCE. Often far below the truth, or 0:
+nothing keeps scores from being too high where positives are. Here for the comparison."""
 SQUARED_HELLINGER = Objective(bounds.squared_hellinger, _infonce_of_half_log_ratio, "lower bound")
 """Trained by the squared Hellinger distance, whose best critic is ½ log r, read by InfoNCE of 2s."""
 SMILE = Objective(bounds.jensen_shannon, bounds.smile, "neither")
