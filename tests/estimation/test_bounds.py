@@ -390,6 +390,25 @@ def test_interpolated_runs_from_tuba_to_infonce(n, locations, seed):
     assert float(interpolated(scores, baseline, 1)) <= math.log(n - 1) + 1e-9
 
 
+@given(st.integers(3, 6), locations, seeds, st.floats(0.01, 1))
+def test_the_ceiling_of_interpolated(n, locations, seed, alpha):
+    ceiling = 1 + math.log((n - 1) / alpha)
+    assert float(interpolated(random_scores(n, *locations, seed=seed, scale=30.0), 0.0, alpha)) <= ceiling
+    told_apart = torch.full((n, n), -40.0, dtype=torch.float64).fill_diagonal_(40.0)
+    if alpha <= 0.99:  # at 1 the second term is 1, so that the ceiling is log(n - 1)
+        assert float(interpolated(told_apart, 0.0, alpha)) == pytest.approx(ceiling, abs=1e-9)
+
+
+@given(sizes, locations, seeds)
+def test_nwj_of_a_log_ratio_is_low_by_one_over_e(n, locations, seed):
+    """What three public codes report for a critic trained by JSD, where E₋ e^s = 1, as it is for log r."""
+    scores = random_scores(n, *locations, seed=seed)
+    scores = scores - math.log(-means(scores, lambda v: 0, math.exp))
+    assert float(nwj_of_log_ratio(scores)) == pytest.approx(float(nwj(scores + 1)))
+    assert float(nwj_of_log_ratio(scores) - nwj(scores)) == pytest.approx(1 / math.e)
+    assert float(nwj_of_log_ratio(scores)) == pytest.approx(float(donsker_varadhan(scores)))
+
+
 @pytest.mark.parametrize("bound", [donsker_varadhan, infonce, infonce_by_image, leave_one_out, club])
 @settings(max_examples=20)
 @given(sizes, locations, seeds, st.floats(-50, 50))

@@ -1,5 +1,7 @@
 """Critics score each pair as a network of that pair alone would."""
 
+from inspect import unwrap
+
 import pytest
 import torch
 
@@ -68,3 +70,27 @@ def test_bad_layers():
         Separable(3, 5, embedding=0)
     with pytest.raises(ValueError, match=r"perceptron: .* got {'width 1': 0}"):
         perceptron([3, 0, 1])
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+@pytest.mark.parametrize(
+    "shape_x, shape_y, wrong",
+    [
+        ((6, 5), (4, 3), r"x must be \[rows, 3\], .* got \[6, 5\]; are x and y in order"),
+        ((6, 4), (4, 4), r"x must be \[rows, 3\], .* got \[6, 4\]"),  # as many columns together
+        ((6, 3), (4, 4), r"y must be \[rows, 5\], .* got \[4, 4\]"),
+        ((3,), (4, 5), r"x must be \[rows, 3\], .* got \[3\]"),
+    ],
+)
+def test_rows_of_other_dimensions_are_refused(critic, shape_x, shape_y, wrong):
+    f = critic(3, 5)
+    f.forward = unwrap(critic.forward).__get__(f)  # without the check of shapes that the tests turn on
+    with pytest.raises(ValueError, match=f"{critic.__name__}: {wrong}"):
+        f(torch.randn(shape_x), torch.randn(shape_y))
+
+
+@pytest.mark.parametrize("critic", CRITICS)
+def test_one_row_or_none(critic):
+    f = critic(3, 5)
+    assert f(torch.randn(1, 3), torch.randn(4, 5)).shape == (1, 4)
+    assert f(torch.randn(0, 3), torch.randn(4, 5)).shape == (0, 4)

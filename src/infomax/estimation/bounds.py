@@ -198,9 +198,10 @@ def interpolated(
     """TUBA with the baseline α·m + (1 − α)·a(x), m the mean of e^s over n − 1 candidates of x.
 
     α = 0 is `tuba`: little bias, much scatter. α = 1 is InfoNCE of n − 1 candidates: at most log(n − 1), and
-    little scatter. Between them at most log((n − 1)/α). The n − 1 candidates of the first term are the
-    positive and all negatives but one, averaged over the one left out; those of the second are the negatives.
-    A candidate with locations counts by its mean over them, as in `infonce_by_image`.
+    little scatter. Between them at most 1 + log((n − 1)/α), approached where the baseline is far below the
+    positives' e^s and far above the negatives'. The n − 1 candidates of the first term are the positive and
+    all negatives but one, averaged over the one left out; those of the second are the negatives. A candidate
+    with locations counts by its mean over them, as in `infonce_by_image`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -310,6 +311,10 @@ def kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 
     Raises:
         ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> kl(torch.ones(4, 4)).item()
+        0.0
 
     Reference: Nowozin et al. (2016), table 2.
     """

@@ -28,11 +28,13 @@ class Bilinear(nn.Module):
     def __init__(self, dim_x: int, dim_y: int):
         super().__init__()
         _check_sizes("Bilinear", dim_x=dim_x, dim_y=dim_y)
+        self.dim_x, self.dim_y = dim_x, dim_y
         self.weight = nn.Parameter(torch.empty(dim_x + 1, dim_y + 1))
         nn.init.uniform_(self.weight, -1 / math.sqrt(dim_x * dim_y), 1 / math.sqrt(dim_x * dim_y))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Scores of all pairs."""
+        _check_rows("Bilinear", x, y, self.dim_x, self.dim_y)
         return _with_one(x) @ self.weight @ _with_one(y).T
 
 
@@ -51,11 +53,13 @@ class Separable(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
         _check_sizes("Separable", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
+        self.dim_x, self.dim_y = dim_x, dim_y
         self.embed_x = perceptron([dim_x, *hidden, embedding])
         self.embed_y = perceptron([dim_y, *hidden, embedding])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Scores of all pairs."""
+        _check_rows("Separable", x, y, self.dim_x, self.dim_y)
         return self.embed_x(x) @ self.embed_y(y).T
 
 
@@ -76,12 +80,14 @@ class Distance(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
         _check_sizes("Distance", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
+        self.dim_x, self.dim_y = dim_x, dim_y
         self.embed_x = perceptron([dim_x, *hidden, embedding])
         self.embed_y = perceptron([dim_y, *hidden, embedding])
         self.highest = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Scores of all pairs."""
+        _check_rows("Distance", x, y, self.dim_x, self.dim_y)
         g, h = self.embed_x(x), self.embed_y(y)
         return self.highest + g @ h.T - g.square().sum(1)[:, None] / 2 - h.square().sum(1) / 2
 
@@ -89,7 +95,7 @@ class Distance(nn.Module):
 class Concatenated(nn.Module):
     """f(x, y) = one perceptron of [x; y]. Memory: m·n·hidden activations a layer, kept for the gradient.
 
-    The most expressive and the dearest: a batch of 64 is usual, 1024 pairs of 256 units take 1 GiB a layer.
+    The most expressive and the dearest: a batch of 64 is usual, one of 1024 takes 1 GiB a layer of 256 units.
     The first layer is linear in [x; y], so it is computed for x and for y apart and added.
 
     Args:
@@ -101,6 +107,7 @@ class Concatenated(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256)):
         super().__init__()
         _check_sizes("Concatenated", dim_x=dim_x, dim_y=dim_y)
+        self.dim_x, self.dim_y = dim_x, dim_y
         if not hidden:
             raise ValueError(
                 "Concatenated: hidden must name at least one layer, got none; (256, 256) is usual"
@@ -110,7 +117,8 @@ class Concatenated(nn.Module):
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Scores of all pairs."""
-        weight_x, weight_y = self.first.weight.tensor_split([x.shape[1]], dim=1)
+        _check_rows("Concatenated", x, y, self.dim_x, self.dim_y)
+        weight_x, weight_y = self.first.weight.split([self.dim_x, self.dim_y], dim=1)
         of_x, of_y = x @ weight_x.T, y @ weight_y.T + self.first.bias
         return self.rest(relu(of_x[:, None] + of_y)).squeeze(2)  # [m, n, hidden] -> [m, n]
 
@@ -137,3 +145,12 @@ def _check_sizes(operation: str, **sizes: int) -> None:
     wrong = {name: size for name, size in sizes.items() if size < 1}
     if wrong:
         raise ValueError(f"{operation}: sizes must be at least 1, got {wrong}")
+
+
+def _check_rows(operation: str, x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> None:
+    for name, rows, dim in (("x", x, dim_x), ("y", y, dim_y)):
+        if rows.ndim != 2 or rows.shape[1] != dim:
+            raise ValueError(
+                f"{operation}: {name} must be [rows, {dim}], as the critic was made, got {list(rows.shape)}; "
+                "are x and y in order?"
+            )
