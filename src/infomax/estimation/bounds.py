@@ -432,7 +432,7 @@ def mine(
     """Donsker–Varadhan's value, with the gradient E₊ ∇s − E₋[e^s ∇s] / A, A a moving average of E₋ e^s.
 
     A batch's own E₋ e^s in the denominator biases the gradient; an average over batches does so less. The
-    average is kept outside:
+    average is kept outside::
 
         log_average = None
         for ...:
