@@ -1,0 +1,27 @@
+"""The experiments by name, each a function of a seed that returns `Evidence`; imported when first called."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from infomax.principle.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Where an experiment's function lives, ``module.function`` of this package, and what it does in a line."""
+
+    home: str
+    summary: str
+
+    def __call__(self, seed: int) -> "Evidence":
+        """Run it."""
+        module, function = self.home.split(".")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), function)(seed)
+
+
+EXPERIMENTS: Mapping[str, Experiment] = {
+    # name: Experiment("module.function", "a line for --help")
+}
