@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Where an experiment's function lives, ``module.function`` of this package, and what it does in a line."""
+    """Where an experiment's function is, ``module.function`` of this package, and a line of what it does."""
 
     home: str
     summary: str
