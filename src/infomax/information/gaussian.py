@@ -237,7 +237,7 @@ def best_linear_channel(
     kept = np.argsort(-variances)[: min(num_outputs, len(sigma))]
     received = np.maximum(variances[kept], 0) + input_noise
     share = np.where(received > 0, input_noise / np.where(received > 0, received, 1), 1.0)
-    powers = _powers_at_common_price(share, float(power), float(output_noise))
+    powers = powers_at_common_price(share, float(power), float(output_noise))
     gains = np.sqrt(powers / np.where(received > 0, received, 1))
     weights = np.zeros((num_outputs, len(sigma)))
     weights[: len(kept)] = gains[:, None] * axes[:, kept].T
@@ -259,8 +259,15 @@ def _check_linear(sigma: np.ndarray, power, num_outputs, input_noise, output_noi
         )
 
 
-def _powers_at_common_price(share: np.ndarray, power: float, noise: float) -> np.ndarray:
-    """Powers u of one sum and equal slopes ½ σ²(1−a) / ((u+σ²)(au+σ²)), or u = 0 where that is lower."""
+def powers_at_common_price(share: np.ndarray, power: float, noise: np.ndarray | float) -> np.ndarray:
+    """The powers u of a given sum that maximise Σ ½ log((uᵢ+σᵢ²)/(aᵢuᵢ+σᵢ²)): water-filling with input noise.
+
+    Slopes ½ σ²(1−a) / ((u+σ²)(au+σ²)) are the same, the price, where u > 0, and lower where u = 0.
+
+    Args:
+        share: a, how much of what an axis receives is noise, from 0 to 1.
+        noise: σ², one for all axes or one each.
+    """
     from scipy.optimize import brentq
 
     def powers(log_price: float) -> np.ndarray:
@@ -270,7 +277,7 @@ def _powers_at_common_price(share: np.ndarray, power: float, noise: float) -> np
 
     if not (share < 1).any():
         return np.zeros_like(share)
-    highest = math.log((1 - share.min()) / (2 * noise))  # at this price no axis is worth any power
+    highest = math.log(((1 - share) / (2 * noise)).max())  # at this price no axis is worth any power
     lowest = highest - 1.0
     while powers(lowest).sum() < power:
         lowest -= 2.0
