@@ -69,7 +69,7 @@ def test_gradient_by_finite_differences(k, d, noise):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.integers(1, 4))
 def test_laws(seed, k, d):
-    """Information is positive; a rotation of the outputs keeps it; another unit, or less noise, adds to it."""
+    """Information is positive; rotating outputs keeps it; another unit, or less noise, adds to it."""
     units = random_units(k, d, seed)
     assert units.information() > 0
     rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(k, k)))[0]

@@ -1,4 +1,7 @@
-"""The experiments by name, each a function of a seed that returns `Evidence`; imported when first called."""
+"""The experiments by name, each a function of a seed that returns `Evidence`; imported when first called.
+
+Their figures are made with `drawing`, to look alike.
+"""
 
 import importlib
 from collections.abc import Mapping
