@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.learning.encoders import AMDIMEncoder, Embedding, ResidualUnit
+from infomax.learning.encoders import AMDIMEncoder, Embedding, ResidualUnit, average_pool, windowed
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128])
@@ -56,6 +56,24 @@ def test_residual_unit_is_its_formula():
             torch.testing.assert_close(
                 y[0, :, row, column], unit.pointwise.weight[:, :, 0, 0] @ hidden + pooled
             )
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride"), [(6, 2, 2), (3, 3, 1), (5, 3, 1), (7, 2, 2), (4, 1, 1), (8, 4, 2)]
+)
+def test_quick_forms_equal_the_library(side, kernel, stride):
+    """Convolution and pooling, values and gradients, windows overlapping or not, sides that do not divide."""
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(3, 5, kernel, stride, bias=False).double()
+    x = torch.randn(2, 3, side, side, dtype=torch.float64, requires_grad=True)
+    for quick, library in (
+        (windowed(x, conv), conv(x)),
+        (average_pool(x, kernel, stride), torch.nn.functional.avg_pool2d(x, kernel, stride)),
+    ):
+        torch.testing.assert_close(quick, library)
+        torch.testing.assert_close(
+            torch.autograd.grad(quick.square().sum(), x), torch.autograd.grad(library.square().sum(), x)
+        )
 
 
 def test_units_start_as_their_shortcut():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -118,10 +119,10 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
         """The sum, with no ReLU after it."""
-        shortcut = x if self.window == (1, 1) else F.avg_pool2d(x, *self.window)
+        shortcut = x if self.window == (1, 1) else average_pool(x, *self.window)
         if self.num_new:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.num_new))
-        return self.pointwise(F.relu(self.norm(self.spatial(x)))) + shortcut
+        return self.pointwise(F.relu(self.norm(windowed(x, self.spatial)))) + shortcut
 
 
 class Embedding(nn.Module):
@@ -144,6 +145,28 @@ class Embedding(nn.Module):
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
         """The embedded map."""
         return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
+
+
+def average_pool(x: Float[Tensor, "b i h w"], kernel: int, stride: int) -> Float[Tensor, "b i h2 w2"]:
+    """The mean of each window, in two steps where windows overlap by half: pairs of pairs, quicker on CPUs."""
+    if (kernel, stride) == (4, 2):
+        return F.avg_pool2d(F.avg_pool2d(x, 2, 2), 2, 1)
+    return F.avg_pool2d(x, kernel, stride)
+
+
+def windowed(x: Float[Tensor, "b i h w"], conv: nn.Conv2d) -> Float[Tensor, "b o h2 w2"]:
+    """conv(x), for a convolution without bias and padding; as a matrix product where windows do not overlap.
+
+    The values are the same; the gradient is several times quicker on CPUs, where the library's convolutions
+    have no good path for maps of a few cells (measured in docs/lab-notebook.md).
+    """
+    (kernel, _), (stride, _), side = conv.kernel_size, conv.stride, x.shape[-1]
+    if kernel == 1 or not (kernel == side or kernel == stride and side % kernel == 0):
+        return conv(x)
+    cells = x.permute(0, 2, 3, 1)  # channels last, so that the gradient comes back so, too
+    windows = rearrange(cells, "b (h u) (w v) i -> b h w (u v i)", u=kernel, v=kernel)
+    weight = rearrange(conv.weight, "o i u v -> o (u v i)")
+    return F.linear(windows, weight).permute(0, 3, 1, 2)
 
 
 def _trunk(config: AMDIMEncoderConfig, image_size: int, channels: int) -> tuple[nn.ModuleList, int]:
