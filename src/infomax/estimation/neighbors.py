@@ -69,18 +69,18 @@ def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """How many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, as floats subtract; i counts.
 
     Searching for line + radius is off by one wherever that sum rounds across a neighbour, and the k-th
-    neighbour is one by construction. So rows where the differences on either side disagree are done again.
+    neighbour is one by construction. So the search stops short of that by more than the sum can round, and
+    rows that could reach further by the difference are done again: few, where radii are strictly within.
     """
-    end = np.searchsorted(line, line + radii, side="right")
-    beyond = np.append(line, np.inf)[end] - line <= radii
-    wrong = np.flatnonzero(beyond | (line[end - 1] - line > radii))
-    end[wrong] = _end_by_differences(line, line[wrong], radii[wrong])
+    end = np.searchsorted(line, line + (radii - _slack(line, radii)), side="right")
+    short = np.flatnonzero(np.append(line, np.inf)[end] - line <= radii)
+    end[short] = _end_by_differences(line, line[short], radii[short])
     return end - np.arange(len(line))
 
 
 def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """The first j with line[j] − value > radius, bisected within what rounding can move it by."""
-    slack = 8 * np.finfo(float).eps * (np.abs(values) + radii)
+    slack = _slack(values, radii)
     first = np.searchsorted(line, values + (radii - slack), side="left")
     last = np.searchsorted(line, values + (radii + slack), side="right")
     while (first < last).any():
@@ -89,6 +89,11 @@ def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray)
         last = np.where(inside, last, np.maximum(np.minimum(last, middle), first))
         first = np.where(inside, middle + 1, first)
     return first
+
+
+def _slack(values: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """More than value + radius can be off by rounding."""
+    return 8 * np.finfo(float).eps * (np.abs(values) + radii)
 
 
 def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
