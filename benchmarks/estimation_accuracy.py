@@ -257,8 +257,15 @@ def draw_coverage(tasks):
     for axes, name in zip(panels.flat, names, strict=False):
         results = results_of(tasks, name)
         axes.plot(ratios, norm.cdf(1.96 - ratios) - norm.cdf(-1.96 - ratios), color="black", linewidth=1)
-        distances = [min(max(abs(r["bias"]) / r["spread"], 0.02), 200) for r in results]
-        axes.plot(distances, [r["coverage"] for r in results], "o", alpha=0.4, markersize=5, clip_on=False)
+        distances = [abs(r["bias"]) / max(r["spread"], 1e-9) for r in results]
+        axes.plot(
+            np.clip(distances, ratios[0], ratios[-1]),
+            [r["coverage"] for r in results],
+            "o",
+            alpha=0.4,
+            markersize=5,
+            clip_on=False,
+        )
         axes.set_xscale("log")
         axes.set_title(name, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
