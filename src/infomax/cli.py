@@ -3,11 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import infomax
+from infomax.principle.experiments import EXPERIMENTS
 
 _PROBES = "linear,mlp,knn"
 
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ != "Diverged":
             raise
         return _complain(error, 1)
-    print(json.dumps(result, indent=2))
+    if result is not None:
+        print(json.dumps(result, indent=2))
     return 0
 
 
@@ -141,6 +143,57 @@ def embed(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     return {"file": str(out), "num_images": len(images), "skipped": list(images.skipped)}
 
 
+def principle(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
+    """Measure what the InfoMax principle implies, and write a page of every statement with its evidence."""
+    from infomax.principle.results import Results
+    from infomax.principle.running import run_experiments
+
+    results = run_experiments(options.experiment, options.out, seed=options.seed)
+    return {
+        "page": str(Results(options.out).page),
+        "experiments": {
+            result.experiment: {"holds": result.holds, "finding": result.finding, "seconds": result.seconds}
+            for result in results
+        },
+    }
+
+
+def measure(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any] | None:
+    """Measure how many bits the columns of a table tell of one of them, or of each other."""
+    from rich.console import Console
+
+    from infomax.estimation.frames import read_frame
+    from infomax.estimation.pairwise import pairwise
+    from infomax.estimation.pictures import check_picture, heat_map, ranking_chart, save_picture
+    from infomax.estimation.printing import as_mapping, as_table
+    from infomax.estimation.ranking import rank_columns
+
+    _check_measure(options)
+    if options.plot:
+        check_picture(options.plot)
+    frame = read_frame(options.table, split=options.split)
+    if options.rows is not None and options.rows < len(frame):
+        frame = frame.sample(options.rows, seed=options.seed)
+    settings = {"kinds": _kinds(options.kind), "seed": options.seed, "progress": True}
+    if options.target:
+        permutations = 199 if options.permutations is None else options.permutations
+        found = rank_columns(
+            frame,
+            options.target[0],
+            given=options.given,
+            lags=options.lag or [0],
+            num_permutations=permutations,
+            **settings,
+        )
+        draw: Any = ranking_chart
+    else:
+        found = pairwise(frame, num_permutations=options.permutations or 0, **settings)
+        draw = heat_map
+    plot = {"plot": str(save_picture(draw, found, options.plot))} if options.plot else {}
+    Console(stderr=True).print(as_table(found))
+    return None if sys.stdout.isatty() else {"table": options.table, **as_mapping(found), **plot}
+
+
 def report(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Write a run's page, report.html."""
     from infomax.report import write_report
@@ -198,12 +251,87 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", required=True, help="file to write, .parquet or .npy")
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
 
+    command = _add(
+        commands,
+        "measure",
+        measure,
+        epilog="On a terminal it prints a table; JSON where the output goes elsewhere. "
+        "COLUMN@2 is a column two rows earlier.",
+    )
+    command.add_argument("table", help=".csv, .parquet, .arrow, … or hf:owner/name of the Hugging Face hub")
+    command.add_argument(
+        "--target", action="append", metavar="COLUMN", help="rank the others by it; without it, all pairs"
+    )
+    command.add_argument(
+        "--given", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are known"
+    )
+    command.add_argument(
+        "--lag", nargs="+", action="extend", type=int, help="rows by which the target is later; 0 is the default"
+    )
+    command.add_argument(
+        "--kind",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN=KIND",
+        help="labels or continuous, where what is inferred would be wrong",
+    )
+    command.add_argument(
+        "--permutations", type=int, metavar="N", help="behind a p-value; 199, but 0 for all pairs"
+    )
+    command.add_argument("--rows", type=int, metavar="N", help="measure N rows chosen at random")
+    command.add_argument("--plot", metavar="FILE", help="draw it: .png, .svg or .pdf")
+    command.add_argument("--split", default="train", help="part of a data set that has several")
+    command.add_argument("--seed", type=int, default=0)
+
     _add(commands, "report", report).add_argument("run", help="run folder")
+
+    command = _add(
+        commands,
+        "principle",
+        principle,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_listing("experiments", {name: one.summary for name, one in EXPERIMENTS.items()}),
+    )
+    command.add_argument(
+        "experiment", nargs="*", metavar="EXPERIMENT", help="some of those below; all if none"
+    )
+    command.add_argument(
+        "--out", required=True, help="folder for figures, numbers and the page principle.html"
+    )
+    command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "import-amdim", import_amdim)
     command.add_argument("checkpoint", help="file of the public code")
     command.add_argument("--out", required=True, help="folder for encoder.safetensors and encoder.json")
     return parser
+
+
+def _listing(title: str, lines: Mapping[str, str]) -> str:
+    """Names and what they mean, for the end of a help text."""
+    width = max(map(len, lines)) + 2
+    return f"{title}:\n" + "\n".join(f"  {name:{width}}{line}" for name, line in lines.items())
+
+
+def _check_measure(options: argparse.Namespace) -> None:
+    targets = options.target or []
+    _refuse(len(targets) > 1, f"measure: got the targets {', '.join(targets)}; expected one --target")
+    _refuse(
+        not targets and (options.given or options.lag),
+        "measure: --given and --lag are for information about a column; say which with --target",
+    )
+    _refuse(
+        options.rows is not None and options.rows < 1, f"measure: --rows must be at least 1, got {options.rows}"
+    )
+    lagged = options.lag or any("@" in name for name in options.given)
+    _refuse(options.rows and lagged, "measure: --rows picks rows at random, which have no lags; leave one out")
+
+
+def _kinds(options: Sequence[str]) -> dict[str, str]:
+    """COLUMN=KIND, parsed."""
+    for option in options:
+        _refuse("=" not in option, f"measure: --kind expects COLUMN=KIND, such as age=labels, got {option!r}")
+    return {column: kind for column, _, kind in (option.rpartition("=") for option in options)}
 
 
 def _add(commands: Any, name: str, command: Callable[..., Any], **keywords: Any) -> argparse.ArgumentParser:

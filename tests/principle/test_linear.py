@@ -154,7 +154,7 @@ def test_gradient_ascent_finds_the_closed_form(kind, seed):
     gram = best.received if kind == "power" else np.eye(3)
     start = linear.LinearUnits(np.random.default_rng(seed).normal(size=(2, 3)), signal, noise, 0.5)
     found = linear.climb(start, lambda w: 4.0 - np.trace(w @ gram @ w.T))
-    assert start.information() < found.information() == pytest.approx(best.information(), abs=1e-6)
+    assert start.information() < found.information() == pytest.approx(best.information(), abs=1e-4)
 
 
 @pytest.mark.parametrize("k", [2, 3, 7])
@@ -170,7 +170,7 @@ def test_shared_equally_among_units(kind, k):
         linear.LinearUnits(np.random.default_rng(0).normal(size=(k, 4)) / 3, signal, 0.2, 0.5),
         lambda w: 3 / k - np.diagonal(w @ gram @ w.T),
     )
-    assert alone.information() == pytest.approx(best.information(), abs=1e-5)
+    assert alone.information() == pytest.approx(best.information(), abs=1e-4)
 
 
 def test_axes_of_high_signal_to_noise_are_favoured():

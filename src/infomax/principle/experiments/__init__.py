@@ -26,5 +26,12 @@ class Experiment:
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    # name: Experiment("module.function", "a line for --help")
+    "two-terms": Experiment("terms.two_terms", "one unit that conveys most, least noise, or both at once"),
+    "not-equivalent": Experiment(
+        "terms.not_equivalent", "is the pair that conveys most the least redundant?"
+    ),
+    "noise-redundancy": Experiment("noise.noise_redundancy", "two units as output noise grows"),
+    "one-aspect": Experiment(
+        "noise.one_aspect", "photographs seen by a small retina, in light and in the dark"
+    ),
 }

@@ -1,0 +1,130 @@
+"""A folder of results: of each experiment its numbers as JSON and its figure as PNG and SVG, and one page.
+
+Experiments can be added to a folder one by one; what lies there is never replaced, but for the page, which
+is made of the rest.
+"""
+
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy
+import scipy
+import sklearn
+
+import infomax
+from infomax.files import replacing
+from infomax.principle.evidence import Evidence, Statement
+from infomax.principle.experiments import EXPERIMENTS
+
+
+@dataclass(frozen=True)
+class Result:
+    """Evidence as it lies in a folder, without its figure, and how it came about."""
+
+    experiment: str
+    statement: str
+    holds: bool
+    finding: str
+    numbers: Mapping[str, Any]
+    seed: int
+    seconds: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+class Results:
+    """The files of a folder of results, by experiment."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.page = self.folder / "principle.html"
+
+    def numbers(self, name: str) -> Path:
+        """Where the finding of an experiment lies."""
+        return self.folder / f"{name}.json"
+
+    def figure(self, name: str, suffix: str = ".png") -> Path:
+        """Where its figure lies."""
+        return self.folder / f"{name}{suffix}"
+
+    def check_free(self, names: Iterable[str]) -> None:
+        """Make sure that none of these experiments has left anything: results are never overwritten.
+
+        Raises: FileExistsError: some have, or the folder is a file.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileExistsError(
+                f"principle: {self.folder} is a file, expected a folder; choose another --out"
+            )
+        files = [path for name in names for path in self._files(name) if path.exists()]
+        if files:
+            there = sorted({path.stem for path in files})
+            raise FileExistsError(
+                f"principle: {self.folder} already holds results of {', '.join(there)}; "
+                "choose another --out, or leave those experiments out"
+            )
+
+    def write(self, name: str, evidence: Evidence, *, seed: int, seconds: float) -> Result:
+        """Write what an experiment found.
+
+        Raises: ValueError: numbers that JSON does not know, such as NaN.
+        """
+        result = Result(
+            name,
+            str(evidence.statement),
+            evidence.holds,
+            evidence.finding,
+            evidence.numbers,
+            seed,
+            round(seconds, 1),
+            _versions(),
+        )
+        text = _as_json(result)
+        for suffix in (".png", ".svg"):
+            with replacing(self.figure(name, suffix)) as path:
+                evidence.figure.savefig(path, dpi=160, facecolor="white")
+        with replacing(self.numbers(name)) as path:
+            path.write_text(text, encoding="utf-8")
+        return result
+
+    def read(self) -> list[Result]:
+        """All results that lie in the folder, in the order of the statements they are about.
+
+        Raises: ValueError: a file that is none of ours.
+        """
+        found = [self._read(name) for name in EXPERIMENTS if self.numbers(name).is_file()]
+        order = [str(statement) for statement in Statement]
+        return sorted(found, key=lambda result: order.index(result.statement))
+
+    def _read(self, name: str) -> Result:
+        path = self.numbers(name)
+        try:
+            result = Result(**json.loads(path.read_text(encoding="utf-8")))
+            Statement(result.statement)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"principle: cannot read {path}: {error}; move it away, and run that experiment again"
+            ) from error
+        return result
+
+    def _files(self, name: str) -> list[Path]:
+        return [self.numbers(name), self.figure(name, ".png"), self.figure(name, ".svg")]
+
+
+def _as_json(result: Result) -> str:
+    try:
+        return json.dumps(asdict(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"principle: the numbers of {result.experiment} do not go into JSON ({error}); expected finite "
+            "numbers, strings, lists and mappings of them"
+        ) from error
+
+
+def _versions() -> dict[str, str]:
+    modules = (infomax, numpy, scipy, sklearn, matplotlib)
+    return {"python": platform.python_version(), **{m.__name__: m.__version__ for m in modules}}
