@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 
 from infomax.files import replacing
 from infomax.principle.evidence import Statement
@@ -69,8 +68,8 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
-        if np.ndim(value[0] if value else 0):
-            return f"{len(value)} rows of {len(value[0])}"
+        if value and isinstance(value[0], list | tuple):
+            return f"{len(value)} rows"
         shown = ", ".join(_text(one) for one in value[:_NUM_SHOWN])
         return shown if len(value) <= _NUM_SHOWN else f"{shown}, … ({len(value)} in all)"
     return f"{value:,}" if isinstance(value, int) else str(value)

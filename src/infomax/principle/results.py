@@ -18,6 +18,7 @@ import sklearn
 
 import infomax
 from infomax.files import replacing
+from infomax.information.tables import Number
 from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments import EXPERIMENTS
 
@@ -32,7 +33,7 @@ class Result:
     finding: str
     numbers: Mapping[str, Any]
     seed: int
-    seconds: float
+    seconds: Number
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,7 +69,7 @@ class Results:
                 "choose another --out, or leave those experiments out"
             )
 
-    def write(self, name: str, evidence: Evidence, *, seed: int, seconds: float) -> Result:
+    def write(self, name: str, evidence: Evidence, *, seed: int, seconds: Number) -> Result:
         """Write what an experiment found.
 
         Raises: ValueError: numbers that JSON does not know, such as NaN.
@@ -80,7 +81,7 @@ class Results:
             evidence.finding,
             evidence.numbers,
             seed,
-            round(seconds, 1),
+            round(float(seconds), 1),
             _versions(),
         )
         text = _as_json(result)

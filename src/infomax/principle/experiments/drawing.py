@@ -3,14 +3,13 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from infomax.information.tables import Number
 
 COLOURS = ("#3a7ebf", "#d17a22", "#2f9e77", "#a05fb5", "#c2504e", "#7f8c3b")
 INK, SOFT = "#22262b", "#666d75"
 
 
 def panels(
-    num_columns: int, *, num_rows: int = 1, size: tuple[Number, Number] = (9.6, 3.4)
+    num_columns: int, *, num_rows: int = 1, size: tuple[float | int, float | int] = (9.6, 3.4)
 ) -> tuple[Figure, list[Axes]]:
     """A figure and its axes, row by row; no window and no global state, so that it can be made anywhere."""
     figure = Figure(figsize=size, layout="constrained")

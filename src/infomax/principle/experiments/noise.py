@@ -257,7 +257,7 @@ def _draw_retina(retina: list[LinearUnits], curves: Curves) -> Figure:
     for (name, values), (colour, style) in zip(curves.items(), styles, strict=True):
         axes.semilogx(INPUT_NOISE, values, style, color=colour, label=name)
     dress(axes, "Correlation of neighbours", "input noise, in units of the pixels' variance")
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(0, 0.4))
+    axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     middle = SIDE // 2 * SIDE + SIDE // 2
     for column, level in enumerate(range(0, len(INPUT_NOISE), len(INPUT_NOISE) // 3), start=1):
         field = retina[level].weights[middle].reshape(SIDE, SIDE)

@@ -43,8 +43,8 @@ def two_terms(seed: int) -> Evidence:
         f"Over {NUM_DRAWS} random sets of {NUM_INPUTS} inputs that differ in signal and noise, a unit that "
         f"only maximises H(M) conveys {100 * first:.0f} % of the information it could (median), one that "
         f"only minimises H(M|L) {100 * second:.0f} %: the one listens to whatever is loud, the other to "
-        "silence. Where all inputs have the same noise the second term is the same for all units, and the first alone "
-        f"conveys {100 * control:.0f} %.",
+        "silence. Where all inputs have the same noise the second term is the same for all units, and the "
+        f"first alone conveys {100 * control:.0f} %.",
         {
             "median_share_of_information": {
                 name: float(np.median(values)) for name, values in shares.items()
