@@ -230,8 +230,14 @@ def test_units_that_make_no_sense_are_refused(change, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: linear.best_units_of_power(np.eye(2), -1, 1), "best_units_of_power: power must be positive"),
-        (lambda: linear.best_units_of_norm(np.eye(2), 0, 1), "best_units_of_norm: norm must be positive"),
+        (
+            lambda: linear.best_units_of_power(np.eye(2), -1, 1),
+            "best_units_of_power: the limit must be positive and finite, got -1",
+        ),
+        (
+            lambda: linear.best_units_of_norm(np.eye(2), 0, 1),
+            "best_units_of_norm: the limit must be positive and finite, got 0",
+        ),
         (lambda: linear.best_units_of_power(np.eye(2), 1, 0), "num_units must be at least 1, got 0"),
         (
             lambda: linear.best_units_of_norm(np.eye(2), 1, 1, output_noise=0),

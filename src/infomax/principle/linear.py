@@ -271,9 +271,8 @@ def _check_limit(
     """Σ and N [d, d], once all arguments of an optimum are known to make sense."""
     signal = _covariance(operation, "signal", signal)
     noise = _input_noise(operation, input_noise, len(signal))
-    word = operation.rsplit("_", 1)[-1]
     if not 0 < limit < math.inf:
-        raise ValueError(f"{operation}: {word} must be positive and finite, got {limit}")
+        raise ValueError(f"{operation}: the limit must be positive and finite, got {limit}")
     if num_units < 1:
         raise ValueError(f"{operation}: num_units must be at least 1, got {num_units}")
     _check_variance(operation, "output_noise", output_noise)
