@@ -52,6 +52,17 @@ def test_counts_equal_a_double_loop(name):
         assert (count_within(part, radii, strictly=False) == (apart <= radii[:, None]).sum(axis=1)).all()
 
 
+@pytest.mark.parametrize("name", awkward_samples())
+def test_counts_in_several_columns_do_not_depend_on_tiles(name, monkeypatch):
+    points = np.hstack([awkward_samples(131)[name], awkward_samples(131)["decimals"][::-1]])
+    apart = distances(points)
+    radii = np.sort(apart, axis=1)[:, 9]
+    for tile, rows_at_once in ((2048, 512), (64, 7), (100, 1000), (1, 3)):
+        monkeypatch.setattr("infomax.estimation.neighbors.TILE", tile)
+        monkeypatch.setattr("infomax.estimation.neighbors.ROWS_AT_ONCE", rows_at_once)
+        assert (count_within(points, radii, strictly=False) == (apart <= radii[:, None]).sum(axis=1)).all()
+
+
 def test_searching_for_the_sum_would_miscount():
     """What the test above guards against: the boundary rounds the wrong way for a good part of the rows."""
     x, y = pairs(2000)

@@ -36,7 +36,7 @@ class MixedKSG:
 
     Args:
         num_neighbors: k.
-        num_workers: threads for the trees, −1 for all cores.
+        num_workers: threads for the tree, −1 for all cores.
     Example:
         >>> labels = np.arange(400) % 4
         >>> round(MixedKSG().estimate(labels, labels).value, 3)  # log 4 = 1.386
@@ -61,7 +61,7 @@ class MixedKSG:
         joint = np.hstack(variables)
         radii, equal = _distances_with_ties(joint, self.num_neighbors, self.num_workers)
         num_joint = np.where(radii == 0, equal, self.num_neighbors)
-        local = local_information(num_joint, radii, *variables, num_workers=self.num_workers)
+        local = local_information(num_joint, radii, *variables)
         return pointwise_error(f"MixedKSG, k={self.num_neighbors}", local)
 
 
@@ -89,7 +89,7 @@ class Ross:
     Args:
         num_neighbors: k.
         labels: which argument of `estimate` holds the labels, of any hashable kind; the other holds numbers.
-        num_workers: threads for the trees, −1 for all cores.
+        num_workers: threads for the tree, −1 for all cores.
     Example:
         >>> rng = np.random.default_rng(0)
         >>> label = rng.choice(["low", "high"], 2000)  # far apart: log 2 = 0.693
@@ -131,7 +131,7 @@ class Ross:
         for members in np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1]):
             k = min(self.num_neighbors, len(members) - 1)
             radii[members] = kth_distances(rows[members], k, num_workers=self.num_workers)
-        nearer = count_within(rows, radii, num_workers=self.num_workers)
+        nearer = count_within(rows, radii)
         k = np.minimum(self.num_neighbors, sizes - 1)[codes]
         return digamma(len(rows)) + digamma(k) - digamma(sizes[codes]) - digamma(nearer)
 

@@ -48,7 +48,7 @@ class KSG:
         num_neighbors: k; 3 to 5 for the least bias, more for less scatter.
         variant: Kraskov's algorithm 1 (cubes) or 2 (boxes with a side of their own for x and y, which drops
             1/k and counts boundaries); conditional estimates exist for variant 1 alone.
-        num_workers: threads for the trees, −1 for all cores.
+        num_workers: threads for the tree, −1 for all cores.
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> x, y = correlated_gaussians(0.75).sample(2000, np.random.default_rng(0))  # 0.413 nats
@@ -84,7 +84,7 @@ class KSG:
     def _local(self, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> np.ndarray:
         if self.variant == 1:
             radii = kth_distances(np.hstack([x, y, *given]), self.num_neighbors, num_workers=self.num_workers)
-            return local_information(self.num_neighbors, radii, x, y, *given, num_workers=self.num_workers)
+            return local_information(self.num_neighbors, radii, x, y, *given)
         if given:
             raise ValueError(
                 "KSG: conditional information needs variant=1, got variant=2; use KSG(variant=1)"
@@ -98,12 +98,11 @@ def local_information(
     x: np.ndarray,
     y: np.ndarray,
     *given: np.ndarray,
-    num_workers: int = -1,
 ) -> np.ndarray:
     """ψ(k) − ψ(n_x) − ψ(n_y) + ψ(n), or ψ(k) − ψ(n_xz) − ψ(n_yz) + ψ(n_z), counts strictly within radii."""
 
     def log_count(*parts: np.ndarray) -> np.ndarray:
-        return digamma(count_within(np.hstack(parts), radii, num_workers=num_workers))
+        return digamma(count_within(np.hstack(parts), radii))
 
     whole = log_count(*given) if given else digamma(len(x))
     return digamma(num_joint) - log_count(x, *given) - log_count(y, *given) + whole
@@ -117,7 +116,7 @@ def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_worker
         sides = np.zeros(len(rows))
         for column in rows.T:
             sides = np.maximum(sides, np.abs(column[neighbors] - column[:, None]).max(axis=1))
-        others = count_within(rows, sides, strictly=False, num_workers=num_workers) - 1
+        others = count_within(rows, sides, strictly=False) - 1
         return digamma(others)
 
     k = num_neighbors

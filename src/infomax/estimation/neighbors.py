@@ -5,11 +5,16 @@ loop over floating-point distances gives, ties included.
 """
 
 import math
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from infomax.estimation.estimate import Estimate, mean_with_error
+
+TILE = 2048  # rows whose bits are looked at together: their tables stay in a core's cache
+ROWS_AT_ONCE = 512
 
 
 def kth_distances(
@@ -33,36 +38,65 @@ def nearest(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) ->
     return indices
 
 
-def count_within(
-    points: np.ndarray, radii: np.ndarray, *, strictly: bool = True, num_workers: int = -1
-) -> np.ndarray:
+def count_within(points: np.ndarray, radii: np.ndarray, *, strictly: bool = True) -> np.ndarray:
     """How many rows j have d(i, j) < radiiᵢ (≤, if not `strictly`), row i itself included: [n].
 
-    Where a radius is 0, the rows equal to row i are counted in either case. One column is counted by sorting,
-    which is an order of magnitude faster than a tree; several columns by a tree.
+    Where a radius is 0, the rows equal to row i are counted in either case. In one column those within the
+    radius are a run of its order; in several columns, what the runs have in common. That costs some n²/64
+    steps, of very few nanoseconds each: up to n = 10⁶ less than a tree.
     """
     radii = np.nextafter(radii, 0) if strictly else radii
-    count = _count_in_line if points.shape[1] == 1 else _count_in_tree
-    return count(points, radii, num_workers)
+    columns = [_runs(column, radii) for column in points.T]
+    return columns[0].end - columns[0].start if len(columns) == 1 else _count_common(columns)
 
 
-def _count_in_tree(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
-    tree = KDTree(points, balanced_tree=False, leafsize=64)
-    order = tree.indices[radii[tree.indices] > 0]
-    counts = repeats(points)[0] if len(order) < len(points) else np.empty(len(points), dtype=np.intp)
-    counts[order] = tree.query_ball_point(
-        points[order], radii[order], p=math.inf, return_length=True, workers=num_workers
-    )
-    return counts
+class _Runs(NamedTuple):
+    """In one column, the rows within row i's radius are order[startᵢ : endᵢ]: [n] each."""
+
+    order: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
 
 
-def _count_in_line(points: np.ndarray, radii: np.ndarray, num_workers: int) -> np.ndarray:
-    values = points[:, 0]
+def _runs(values: np.ndarray, radii: np.ndarray) -> _Runs:
     order = np.argsort(values)
-    line = values[order]
-    counts = np.empty(len(line), dtype=np.intp)
-    counts[order] = _reach(line, radii[order]) + _reach(-line[::-1], radii[order][::-1])[::-1] - 1
+    line, radii, places = values[order], radii[order], np.arange(len(values))
+    start, end = np.empty((2, len(values)), dtype=np.intp)
+    start[order] = places + 1 - _reach(-line[::-1], radii[::-1])[::-1]
+    end[order] = places + _reach(line, radii)
+    return _Runs(order, start, end)
+
+
+def _count_common(columns: list[_Runs]) -> np.ndarray:
+    """How many rows are in row i's runs of all columns: one bit a row, some rows at a time."""
+    shortest = min(columns, key=lambda runs: (runs.end - runs.start).sum())
+    counts = np.zeros(len(shortest.order), dtype=np.intp)
+    for first in range(0, len(counts), TILE):
+        tile = shortest.order[first : first + TILE]
+        rows = np.flatnonzero((shortest.start < first + TILE) & (shortest.end > first))
+        bits = [_run_bits(runs, tile, rows) for runs in columns]
+        for part in (slice(k, k + ROWS_AT_ONCE) for k in range(0, len(rows), ROWS_AT_ONCE)):
+            common = reduce(
+                np.bitwise_and, (upto[end[part]] ^ upto[start[part]] for upto, start, end in bits)
+            )
+            counts[rows[part]] += np.bitwise_count(common).sum(axis=1, dtype=np.intp)
     return counts
+
+
+def _run_bits(runs: _Runs, tile: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """upto, start, end: the tile's members in row i's run have the bits upto[endᵢ] ^ upto[startᵢ].
+
+    upto[m] has the bits of the first m members in the order of the column.
+    """
+    number = np.full(len(runs.order), -1)
+    number[tile] = np.arange(len(tile))
+    members = number[runs.order]
+    num_before = np.append(0, np.cumsum(members >= 0))
+    word, bit = np.divmod(members[members >= 0].astype(np.uint64), 64)
+    upto = np.zeros((len(tile) + 1, -(-len(tile) // 64)), dtype=np.uint64)
+    upto[np.arange(1, len(tile) + 1), word] = np.uint64(1) << bit
+    np.bitwise_or.accumulate(upto, axis=0, out=upto)
+    return upto, num_before[runs.start[rows]], num_before[runs.end[rows]]
 
 
 def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
