@@ -15,7 +15,6 @@ maximizing sensory information.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -182,7 +181,7 @@ def best_units_of_norm(
     if not _is_multiple_of_identity(noise):
         raise ValueError(
             f"{operation}: there is no closed form when inputs differ in noise; give one variance for all, "
-            "limit the power instead, or climb from some weights"
+            "limit the power instead, or use climb_with_norms"
         )
     variances, axes = np.linalg.eigh(signal)
     leading = np.argsort(-variances, kind="stable")[:num_units]
@@ -208,38 +207,68 @@ def share_norm_equally(units: LinearUnits) -> LinearUnits:
     return replace(units, weights=_equalizing_rotation(units.weights @ units.weights.T) @ units.weights)
 
 
-def climb(units: LinearUnits, room: Callable[[np.ndarray], Array]) -> LinearUnits:
-    """Where gradient ascent of I(L; M) leads from `units`, within limits for which there is no closed form.
+def climb_with_powers(units: LinearUnits, powers: Float[np.ndarray, " k"]) -> LinearUnits:
+    """Where gradient ascent of I(L; M) leads from `units`, each kept at a power of its own, w R wᵀ.
 
-    By SciPy's sequential quadratic programming, until a step changes I(L; M) by less than 1e-10 nats.
+    For limits that differ from unit to unit, for which there is no closed form. What is found is a maximum
+    near the start, which need not be the highest.
 
-    Args:
-        room: of weights [k, d], how far they are inside the limits: all of what it returns stays ≥ 0.
-    Raises: RuntimeError: no convergence; start elsewhere, or with weights of a reasonable size.
+    Raises:
+        ValueError: not one positive power for each unit, or a unit that does not respond.
+        RuntimeError: no convergence.
+    """
+    return _climb("climb_with_powers", units, units.received, powers)
+
+
+def climb_with_norms(units: LinearUnits, norms: Float[np.ndarray, " k"]) -> LinearUnits:
+    """Where gradient ascent of I(L; M) leads from `units`, each kept at a squared norm of its own, w wᵀ.
+
+    See `climb_with_powers`.
+
     Example:
         >>> start = LinearUnits([[0.1, 1.0], [0.3, 0.2]], signal=np.diag([4.0, 1.0]))
-        >>> units = climb(start, lambda weights: [1.5, 0.5] - (weights**2).sum(axis=1))
+        >>> units = climb_with_norms(start, np.array([1.5, 0.5]))
         >>> units.information() <= best_units_of_norm(start.signal, norm=2, num_units=2).information()
         True
     """
-    from scipy.optimize import NonlinearConstraint, minimize
+    return _climb("climb_with_norms", units, np.eye(len(units.signal)), norms)
 
-    def at(flat: np.ndarray) -> LinearUnits:
-        return replace(units, weights=flat.reshape(units.weights.shape))
 
-    found = minimize(
-        lambda flat: -at(flat).information(),
-        units.weights.ravel(),
-        jac=lambda flat: -at(flat).gradient().ravel(),
-        constraints=NonlinearConstraint(
-            lambda flat: np.ravel(room(flat.reshape(units.weights.shape))), 0, math.inf, jac="3-point"
-        ),
-        method="SLSQP",
-        options={"maxiter": 2000, "ftol": 1e-10},
-    )
-    if not found.success:
-        raise RuntimeError(f"climb: no convergence ({found.message}); start from other weights")
-    return at(found.x)
+def _climb(operation: str, units: LinearUnits, gram: np.ndarray, limits: np.ndarray) -> LinearUnits:
+    """Ascent over all rows v, of which w = v √(limit / v G vᵀ) counts: what is louder never tells less."""
+    from scipy.optimize import minimize
+
+    sizes = np.einsum("kd,de,ke->k", units.weights, gram, units.weights)
+    _check_climb(operation, sizes, limits)
+
+    def scaled(flat: np.ndarray) -> tuple[LinearUnits, np.ndarray]:
+        rows = flat.reshape(units.weights.shape)
+        scale = np.sqrt(limits / np.einsum("kd,de,ke->k", rows, gram, rows))[:, None]
+        return replace(units, weights=scale * rows), scale
+
+    def downhill(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        here, scale = scaled(flat)
+        slope = here.gradient()
+        outward = (slope * here.weights).sum(axis=1, keepdims=True) / limits[:, None]
+        return -here.information(), -(scale * (slope - outward * (here.weights @ gram))).ravel()
+
+    options = {"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-9}
+    found = minimize(downhill, units.weights.ravel(), jac=True, method="L-BFGS-B", options=options)
+    steepest = float(np.abs(found.jac).max())
+    if not steepest < 1e-4:
+        raise RuntimeError(f"{operation}: no convergence, the slope is still {steepest:.2g}; start elsewhere")
+    return scaled(found.x)[0]
+
+
+def _check_climb(operation: str, sizes: np.ndarray, limits: np.ndarray) -> None:
+    if limits.shape != sizes.shape or not (limits > 0).all() or not np.isfinite(limits).all():
+        raise ValueError(
+            f"{operation}: expected one positive limit for each of {len(sizes)} units, got {limits}"
+        )
+    if not (sizes > 0).all():
+        raise ValueError(
+            f"{operation}: unit {int(np.argmin(sizes))} has no power to scale; start from random weights"
+        )
 
 
 # ---------------------------------------------------------------------------------------- matrices

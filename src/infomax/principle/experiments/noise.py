@@ -23,7 +23,7 @@ from infomax.principle.linear import (
     LinearUnits,
     best_units_of_norm,
     best_units_of_power,
-    climb,
+    climb_with_norms,
     share_norm_equally,
     share_power_equally,
 )
@@ -156,7 +156,7 @@ def _alikeness(
 
     def climbed(noise: float) -> LinearUnits:
         start = LinearUnits(rng.normal(size=(2, 2)), signal, output_noise=noise)
-        return climb(start, lambda weights: 1 - (weights**2).sum(axis=1))
+        return climb_with_norms(start, np.ones(2))
 
     units = {
         "weights limited": [of_norm(signal, float(noise)) for noise in OUTPUT_NOISE],
