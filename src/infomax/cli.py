@@ -266,7 +266,11 @@ def _parser() -> argparse.ArgumentParser:
         "--given", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are known"
     )
     command.add_argument(
-        "--lag", nargs="+", action="extend", type=int, help="rows by which the target is later; 0 is the default"
+        "--lag",
+        nargs="+",
+        action="extend",
+        type=int,
+        help="rows by which the target is later; 0 is the default",
     )
     command.add_argument(
         "--kind",
@@ -321,10 +325,13 @@ def _check_measure(options: argparse.Namespace) -> None:
         "measure: --given and --lag are for information about a column; say which with --target",
     )
     _refuse(
-        options.rows is not None and options.rows < 1, f"measure: --rows must be at least 1, got {options.rows}"
+        options.rows is not None and options.rows < 1,
+        f"measure: --rows must be at least 1, got {options.rows}",
     )
     lagged = options.lag or any("@" in name for name in options.given)
-    _refuse(options.rows and lagged, "measure: --rows picks rows at random, which have no lags; leave one out")
+    _refuse(
+        options.rows and lagged, "measure: --rows picks rows at random, which have no lags; leave one out"
+    )
 
 
 def _kinds(options: Sequence[str]) -> dict[str, str]:
