@@ -1,12 +1,13 @@
 """How near the truth are estimates of mutual information, and how often does the 95 % interval hold it?
 
-    python benchmarks/estimation_accuracy.py --save --overwrite             # two hours of processor time
+    python benchmarks/estimation_accuracy.py --save --overwrite             # an hour of processor time
     python benchmarks/estimation_accuracy.py --samples 1000 --seeds 2       # a look, in two minutes
     python benchmarks/estimation_accuracy.py --redraw 1 --save --overwrite  # page and pictures anew
+    … --cache DIR                               # keep what was drawn, and go on there after a break
 
 The 40 tasks of "Beyond Normal" (Czyż et al. 2023) with 5,000 samples, each drawn ten times (three times for
-critics, which must be trained); Gaussian pairs of 0.5 to 10 nats; pairs of a discrete and a continuous
-variable. Each estimate stands beside the true value, which the distribution computes from a closed form.
+slow estimators); Gaussian pairs of 0.5 to 10 nats; pairs of a discrete and a continuous variable. Each
+estimate stands beside the true value, which the distribution computes from a closed form.
 
 bias: mean error over the draws; spread: their standard deviation; coverage: the share of draws whose 95 %
 interval holds the truth. An interval knows nothing of the bias, so coverage is 0.95 only where there is none;
@@ -18,10 +19,11 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import matplotlib
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Memory, Parallel, delayed
 from matplotlib import pyplot
 from scipy.stats import norm, rankdata
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
@@ -79,13 +81,12 @@ CLASSICAL = {
     "KSG, variant 2": KSG(num_neighbors=5, variant=2, num_workers=1),
     "KSG of normal scores": OfNormalScores(KSG(num_neighbors=5, num_workers=1)),
     "ResidualKSG": ResidualKSG(num_neighbors=5, num_workers=1),
-    "KernelDensity": KernelDensity(),
     "EqualMassBins": EqualMassBins(num_bins=10),
     "GaussianCopula": GaussianCopula(),
     "Gaussian": Gaussian(),
     "CCA": CCA(),
 }
-NEURAL = {"Neural, InfoNCE": Neural()}
+SLOW = {"KernelDensity": KernelDensity(), "Neural, InfoNCE": Neural()}
 STRONG = {"KSG": KSG(num_workers=1), "ResidualKSG": ResidualKSG(num_workers=1)}
 STRONG_1D = {"scikit-learn": ScikitLearn(mutual_info_regression), **STRONG}
 TIES = {
@@ -119,48 +120,57 @@ def mixed_pairs():
 
 # ------------------------------------------------------------------ measuring
 
+SECTIONS = {
+    BEYOND: (beyond_normal_tasks, {**CLASSICAL, **SLOW}),
+    ONE_PAIR: (partial(gaussian_pairs, 1), STRONG_1D),
+    THREE_PAIRS: (partial(gaussian_pairs, 3), STRONG),
+    MIXED: (mixed_pairs, TIES),
+}
 
-def measure(num_samples, num_seeds, num_neural_seeds):
+
+def measure(num_samples, num_seeds, num_slow_seeds, cache):
     """{section: {task: {"truth": nats, "estimates": {estimator: [[value, standard error] a draw]}}}}."""
-    beyond = beyond_normal_tasks()
-    plan = [
-        (BEYOND, beyond, CLASSICAL, num_seeds),
-        (BEYOND, beyond, NEURAL, num_neural_seeds),
-        (ONE_PAIR, gaussian_pairs(1), STRONG_1D, num_seeds),
-        (THREE_PAIRS, gaussian_pairs(3), STRONG, num_seeds),
-        (MIXED, mixed_pairs(), TIES, num_seeds),
+    jobs = [
+        (section, task, name, seed)
+        for section, (tasks, estimators) in SECTIONS.items()
+        for name in estimators
+        for task in tasks()
+        for seed in range(num_slow_seeds if name in SLOW else num_seeds)
     ]
-    draws = {}
-    for section, tasks, estimators, seeds in plan:
-        of_section = draws.setdefault(section, {})
-        jobs = [(task, name) for name in estimators for task in tasks]
-        found = Parallel(n_jobs=-1)(
-            delayed(draw)(estimators[name], tasks[task], num_samples, seeds) for task, name in jobs
-        )
-        for (task, name), estimates in zip(jobs, found, strict=True):
-            empty = {"truth": float(tasks[task].mutual_information), "estimates": {}}
-            of_section.setdefault(task, empty)["estimates"][name] = estimates
+    kept = Memory(cache or None, verbose=0).cache(draw)
+    found = Parallel(n_jobs=-1, verbose=1)(delayed(kept)(*job, num_samples) for job in jobs)
+    draws = {
+        section: {task: {"truth": truth_of(d), "estimates": {}} for task, d in tasks().items()}
+        for section, (tasks, _) in SECTIONS.items()
+    }
+    for (section, task, name, _), estimate in zip(jobs, found, strict=True):
+        draws[section][task]["estimates"].setdefault(name, []).append(estimate)
     return draws
 
 
-def draw(estimator, task, num_samples, num_seeds):
-    """[value, standard error] for each seed; None where the estimator refuses the samples."""
+def truth_of(distribution):
+    return float(distribution.mutual_information)
+
+
+def draw(section, task, name, seed, num_samples):
+    """[value, standard error]; None where the estimator refuses the samples."""
     warnings.filterwarnings("ignore", category=FutureWarning)
-    estimates = []
-    for seed in range(num_seeds):
-        try:
-            estimate = estimator.estimate(*task.sample(num_samples, np.random.default_rng(seed)))
-        except ValueError:
-            return None
-        estimates.append([estimate.value, estimate.standard_error])
-    return estimates
+    tasks, estimators = SECTIONS[section]
+    x, y = tasks()[task].sample(num_samples, np.random.default_rng(seed))
+    try:
+        estimate = estimators[name].estimate(x, y)
+    except ValueError:
+        return None
+    return [estimate.value, estimate.standard_error]
 
 
 # ------------------------------------------------------------------ tables
 
 
 def errors(truth, estimates):
-    """Bias, spread, coverage and mean standard error over the draws."""
+    """Bias, spread, coverage and mean standard error over the draws; NaN if samples were refused."""
+    if None in estimates:
+        return dict.fromkeys(("bias", "spread", "coverage", "error"), math.nan)
     values, deviations = np.array(estimates).T
     inside = np.abs(values - truth) <= norm.ppf(0.975) * deviations
     return {
@@ -184,7 +194,7 @@ def by_task(tasks):
 
 
 def cell(truth, estimates):
-    if not estimates:
+    if None in estimates:
         return "refused"
     result = errors(truth, estimates)
     text = f"{result['bias']:+.3f} ± {result['spread']:.3f}"
@@ -197,7 +207,7 @@ def together(tasks):
 
 
 def estimators_of(tasks):
-    return [name for name, estimates in next(iter(tasks.values()))["estimates"].items() if estimates]
+    return list(next(iter(tasks.values()))["estimates"])
 
 
 def results_of(tasks, name):
@@ -205,10 +215,12 @@ def results_of(tasks, name):
 
 
 def summary(name, results):
+    results = [result for result in results if not math.isnan(result["bias"])]
     biases = np.abs([result["bias"] for result in results])
     near = [result["coverage"] for result in results if abs(result["bias"]) < 0.01]
     return {
         "estimator": name,
+        "tasks": len(results),
         "median of bias, size alone": round(float(np.median(biases)), 3),
         "largest": round(float(biases.max()), 2),
         "tasks with less than 0.05": int((biases < 0.05).sum()),
@@ -238,7 +250,15 @@ def draw_biases(tasks):
     image = axes.imshow(biases, cmap="RdBu_r", vmin=-0.5, vmax=0.5, aspect="auto")
     for (i, j), bias in np.ndenumerate(biases):
         colour = "white" if abs(bias) > 0.35 else "black"
-        axes.text(j, i, f"{bias:+.2f}", ha="center", va="center", fontsize=7, color=colour)
+        axes.text(
+            j,
+            i,
+            "–" if math.isnan(bias) else f"{bias:+.2f}",
+            ha="center",
+            va="center",
+            fontsize=7,
+            color=colour,
+        )
     labels = [f"{task}  {found['truth']:.2f}" for task, found in tasks.items()]
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     axes.set_yticks(range(len(tasks)), labels, fontsize=7)
@@ -301,13 +321,13 @@ def draw_pairs(sections):
 
 def draw_mixed(tasks):
     """Bias and spread on each task with ties."""
-    names = list(next(iter(tasks.values()))["estimates"])
+    names = estimators_of(tasks)
     figure, axes = pyplot.subplots(figsize=(9, 3.6), layout="constrained")
     axes.axvline(0, color="black", linewidth=1)
     for k, name in enumerate(names):
         places, biases, spreads = [], [], []
         for i, found in enumerate(tasks.values()):
-            if found["estimates"][name]:
+            if None not in found["estimates"][name]:
                 result = errors(found["truth"], found["estimates"][name])
                 places.append(i + 0.18 * (k - (len(names) - 1) / 2))
                 biases.append(result["bias"])
@@ -339,15 +359,14 @@ def save_pictures(draws):
 
 
 def main():
-    arguments = arguments_of(__doc__, samples=5000, seeds=10, neural_seeds=3, redraw=0)
+    arguments = arguments_of(__doc__, samples=5000, seeds=10, slow_seeds=3, cache="", redraw=0)
     if arguments.redraw:
         measured = json.loads((RESULTS / f"{NAME}.json").read_text())
     else:
         about = environment("numpy", "scipy", "scikit-learn", "torch")
-        about["draws"] = (
-            f"{arguments.seeds} of {arguments.samples} samples, {arguments.neural_seeds} for critics"
-        )
-        draws = measure(arguments.samples, arguments.seeds, arguments.neural_seeds)
+        draws = measure(arguments.samples, arguments.seeds, arguments.slow_seeds, arguments.cache)
+        about["draws"] = f"{arguments.seeds} of {arguments.samples} samples"
+        about["draws of KernelDensity and Neural"] = arguments.slow_seeds
         measured = {"environment": about, "draws": draws}
     page = markdown("Estimates beside the truth", measured["environment"], tables(measured["draws"]))
     print(page)
