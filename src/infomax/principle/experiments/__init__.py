@@ -34,4 +34,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "one-aspect": Experiment(
         "noise.one_aspect", "photographs seen by a small retina, in light and in the dark"
     ),
+    "near-neighbours": Experiment("maps.near_neighbors", "chains and sheets of cells become ordered maps"),
+    "frequent-patterns": Experiment(
+        "maps.frequent_patterns", "how cells are shared out among rare and frequent inputs"
+    ),
+    "signal-to-noise": Experiment("features.signal_to_noise", "which of four features a sheet represents"),
+    "temporal-correlation": Experiment(
+        "features.temporal_correlation", "two sensors of one source, one of them late"
+    ),
+    "layers-hebbian": Experiment("network.layers_hebbian", "layers that grow from noise by Hebb's rule"),
+    "layers-infomax": Experiment(
+        "network.layers_infomax", "bits preserved from layer to layer, by either rule"
+    ),
 }
