@@ -108,10 +108,10 @@ def _size(found: object) -> tuple[float, float]:
 
 
 def _write_values(axes: "Axes", bits: np.ndarray) -> None:
-    middle = np.nanmax(bits) / 2
+    dark = 0.6 * np.nanmax(bits)
     for row, column in zip(*np.nonzero(~np.isnan(bits)), strict=True):
         value = bits[row, column]
-        colour = "white" if value > middle else "black"
+        colour = "white" if value > dark else "black"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
 
 

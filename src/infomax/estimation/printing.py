@@ -51,11 +51,17 @@ def _headings(found: PairwiseInformation | Ranking, rows: list[dict[str, Any]]) 
 
 
 _WRITTEN: dict[str, Callable[[dict[str, Any]], str]] = {
-    "bits": lambda row: f"{row['bits']:.3f} ± {row['standard_error']:.3f}",
+    "bits": lambda row: _with_error(row["bits"], row["standard_error"]),
     "n": lambda row: f"{row['num_samples']:,}",
     "p": lambda row: "" if row["adjusted_p_value"] is None else f"{row['adjusted_p_value']:.2g}",
     "method": lambda row: row["method"],
 }
+
+
+def _with_error(bits: float, error: float) -> str:
+    """To a thousandth of a bit, or to what a smaller error allows."""
+    digits = 5 if 0 < error < 0.001 else 3
+    return f"{bits:.{digits}f} ± {error:.{digits}f}"
 
 
 def _keys(found: PairwiseInformation | Ranking) -> list[str]:
