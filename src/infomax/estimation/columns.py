@@ -94,8 +94,9 @@ def columns_of(operation: str, table: Any, kinds: Mapping[str, str] | None = Non
         operation: who asks, for the messages.
         table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
         kinds: by column name, "labels" or "continuous", where what is inferred would be wrong.
-    Raises: ValueError: no table, no rows, columns of unequal lengths or of other types; an unknown kind or
-        column in `kinds`; text that is said to be continuous.
+    Raises:
+        ValueError: no table, no rows, columns of unequal lengths or of other types; an unknown kind or column
+            in `kinds`; text that is said to be continuous.
     Example:
         >>> rain = [0.0] * 18 + list(range(22))
         >>> table = {"city": ["Oslo", "Rome"] * 20, "rain": rain, "dose": [0.5, 1] * 20}
