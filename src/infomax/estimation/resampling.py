@@ -1,0 +1,208 @@
+"""Confidence intervals from estimates of resampled rows, computed in parallel.
+
+    [ θ̂ − s·q((1 + level)/2),  θ̂ − s·q((1 − level)/2) ]
+
+q are quantiles of the resampled estimates about their own mean, so that a bias which they share does not
+shift the interval. It is not removed either: what the interval is for is E[θ̂]. s scales their scatter to that
+of θ̂: 1 for a bootstrap; √(b/(n − b)) for subsamples of b rows out of n without replacement, whose estimates
+vary about θ̂ by 1/b − 1/n where θ̂ varies by 1/n.
+"""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from infomax.estimation.estimate import Estimator
+from infomax.estimation.samples import as_codes, to_array
+
+
+def subsampling_interval(
+    x: Any,
+    y: Any,
+    estimator: Estimator,
+    *,
+    given: Any = None,
+    level: float = 0.95,
+    fraction: float = 0.25,
+    num_subsamples: int = 400,
+    seed: int = 0,
+    num_workers: int = -1,
+) -> tuple[float, float]:
+    """Confidence interval from subsamples without replacement, for any estimator.
+
+    No row occurs twice, as rows do in a bootstrap, where distances of 0 ruin estimates by nearest neighbours.
+    Rows are taken for independent: for a time series the interval is too short.
+
+    Args:
+        x: samples, as `estimator` takes them.
+        y: samples.
+        estimator: whatever has ``estimate(x, y, given=…)``.
+        given: samples of what is known already.
+        level: the probability with which the interval is to cover.
+        fraction: b / n, the share of rows in a subsample.
+        num_subsamples: how many.
+        seed: of the subsamples.
+        num_workers: threads, −1 for all cores.
+    Returns: both ends, in nats.
+    Raises: ValueError: `level` or `fraction` that is not between 0 and 1, fewer than 2 subsamples, or too few
+        samples to take some and leave some.
+
+    Reference: Politis and Romano (1994); Wu (1990), for a share of rows that does not vanish.
+    """
+    _check_level("subsampling_interval", level)
+    check_number("subsampling_interval", "num_subsamples", num_subsamples)
+    samples = Samples.of("subsampling_interval", x, y, given)
+    n, b = len(samples), part_size("subsampling_interval", fraction, len(samples))
+
+    def replicate(rng: np.random.Generator) -> float:
+        return samples.take(rng.choice(n, b, replace=False)).value(on_one_core(estimator))
+
+    scatter = replicates(replicate, num_subsamples, [seed], num_workers)
+    return _interval(samples.value(estimator), np.sqrt(b / (n - b)) * (scatter - scatter.mean()), level)
+
+
+def bootstrap_interval(
+    x: Any,
+    y: Any,
+    estimator: Estimator,
+    *,
+    given: Any = None,
+    level: float = 0.95,
+    num_resamples: int = 400,
+    seed: int = 0,
+    num_workers: int = -1,
+) -> tuple[float, float]:
+    """Confidence interval from n rows drawn with replacement, for estimators that may see a row twice.
+
+    Those are counting, binning and Gaussian ones. Critics and densities would test on rows they learned from;
+    for them, and for neighbours, there is `subsampling_interval`.
+
+    Args:
+        x: samples, as `estimator` takes them.
+        y: samples.
+        estimator: whatever has ``estimate(x, y, given=…)``, but no neighbours.
+        given: samples of what is known already.
+        level: the probability with which the interval is to cover.
+        num_resamples: how many.
+        seed: of the resamples.
+        num_workers: threads, −1 for all cores.
+    Returns: both ends, in nats.
+    Raises: ValueError: an estimator by neighbours, a `level` that is not between 0 and 1, fewer than 2
+        resamples.
+
+    Reference: Efron and Tibshirani (1993).
+    """
+    _check_level("bootstrap_interval", level)
+    check_number("bootstrap_interval", "num_resamples", num_resamples)
+    _check_may_repeat(estimator)
+    samples = Samples.of("bootstrap_interval", x, y, given)
+    n = len(samples)
+
+    def replicate(rng: np.random.Generator) -> float:
+        return samples.take(rng.integers(n, size=n)).value(estimator)
+
+    scatter = replicates(replicate, num_resamples, [seed], num_workers)
+    return _interval(samples.value(estimator), scatter - scatter.mean(), level)
+
+
+def _interval(value: float, scatter: np.ndarray, level: float) -> tuple[float, float]:
+    low, high = np.quantile(scatter, [(1 - level) / 2, (1 + level) / 2])
+    return float(value - high), float(value - low)
+
+
+# ---------------------------------------------------------------------------------------- parts of samples
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Rows of x, y and what is given, of which parts can be taken: numbers as they are, labels as codes."""
+
+    x: np.ndarray
+    y: np.ndarray
+    given: np.ndarray | None
+
+    @classmethod
+    def of(cls, operation: str, x: Any, y: Any, given: Any) -> "Samples":
+        """Raises: ValueError: unequal lengths, or missing labels."""
+        named = {"x": x, "y": y, "given": given}
+        arrays = {name: indexable(operation, name, v) for name, v in named.items() if v is not None}
+        lengths = {name: len(array) for name, array in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{operation}: variables must have equally many samples, got {lengths}")
+        return cls(arrays["x"], arrays["y"], arrays.get("given"))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: np.ndarray) -> "Samples":
+        """The samples of these rows."""
+        return Samples(self.x[rows], self.y[rows], None if self.given is None else self.given[rows])
+
+    def value(self, estimator: Estimator) -> float:
+        """The estimate, in nats."""
+        return estimator.estimate(self.x, self.y, given=self.given).value
+
+
+def indexable(operation: str, name: str, value: Any) -> np.ndarray:
+    """An array, so that rows can be taken; what cannot be read as numbers becomes codes, once for all."""
+    with contextlib.suppress(ValueError, TypeError):
+        array = to_array(value)
+        array.astype(np.float64)
+        return array
+    return as_codes(operation, **{name: value})[0]
+
+
+def replicates(
+    value_of: Callable[[np.random.Generator], float], num: int, seed: Sequence[int], num_workers: int
+) -> np.ndarray:
+    """value_of(rng) for generators that depend on the seed and on their number alone, in threads: [num]."""
+    parallel = Parallel(n_jobs=num_workers, prefer="threads")
+    rngs = (np.random.default_rng([*seed, index]) for index in range(num))
+    return np.array(parallel(delayed(value_of)(rng) for rng in rngs))
+
+
+def on_one_core(estimator: Any) -> Estimator:
+    """The estimator without threads of its own, where its calls share the cores."""
+    return replace(estimator, num_workers=1) if hasattr(estimator, "num_workers") else estimator
+
+
+# ---------------------------------------------------------------------------------------- what is refused
+
+
+def _check_level(operation: str, level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"{operation}: level must be between 0 and 1, got {level}; 0.95 is usual")
+
+
+def check_number(operation: str, name: str, num: int) -> None:
+    """Raises: ValueError: fewer than 2."""
+    if num < 2:
+        raise ValueError(f"{operation}: {name} must be at least 2, got {num}; scatter needs more")
+
+
+def part_size(operation: str, fraction: float, num_samples: int) -> int:
+    """How many rows a fraction of the samples is.
+
+    Raises: ValueError: a fraction that is not between 0 and 1, or one of fewer than 2 rows, or of all.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"{operation}: fraction must be between 0 and 1, got {fraction}; 0.25 is usual")
+    size = round(fraction * num_samples)
+    if not 2 <= size < num_samples:
+        raise ValueError(
+            f"{operation}: a fraction of {fraction} of {num_samples} samples is {size}, expected at least 2 "
+            "and not all; give more samples"
+        )
+    return size
+
+
+def _check_may_repeat(estimator: Estimator) -> None:
+    if hasattr(estimator, "num_neighbors"):
+        raise ValueError(
+            f"bootstrap_interval: {type(estimator).__name__} goes by distances between rows, which are 0 "
+            "where a row is drawn twice; use subsampling_interval"
+        )
