@@ -64,8 +64,9 @@ def near_neighbors(seed: int) -> Evidence:
         f"{min(orders['InfoMax']):.2f}, with cells shuffled on average at most "
         f"{max(orders['cells shuffled']):.2f}. A self-organising map has "
         f"{min(orders['self-organising map']):.2f} or more and conveys up to {max(more):.0f} % less; PCA, "
-        f"which cannot unfold an arc, {min(orders['PCA']):.2f}. The topographic product is {product.value:.3f} "
-        f"for a sheet on a square and {of_chain.value:.3f} for a chain on it, which has an axis too few.",
+        f"which cannot unfold an arc, {min(orders['PCA']):.2f}. The topographic product is "
+        f"{product.value:.3f} for a sheet on a square and {of_chain.value:.3f} for a chain on it, which has "
+        "an axis too few.",
         {
             "trustworthiness_or_continuity": {name: dict(world.order) for name, world in worlds.items()},
             "bits": {name: dict(world.bits) for name, world in worlds.items()},
