@@ -72,7 +72,7 @@ def rows_of(case, results):
             "seconds": seconds,
             "ratio": f"{seconds / own_time:.1f}",
             "value, nats": f"{value:.8f}",
-            "differs by": abs(value - own_value),
+            "differs by": float(abs(value - own_value)),
         }
         for name, (seconds, value) in results.items()
     ]
@@ -119,8 +119,7 @@ def ksg(largest):
 def conditional_ksg(largest):
     num_samples = min(largest, 10_000)
     z = np.random.default_rng(1).standard_normal((num_samples, 1))
-    x, y = (v + z for v in gaussians(num_samples))
-    x, y = x / x.std(), y / y.std()
+    x, y = ((v + z) / (v + z).std() for v in gaussians(num_samples))
     columns = {"x": x[:, 0], "y": y[:, 0], "cond": z[:, 0]}
     measure = infomeasure.conditional_mutual_information
     contestants = {
@@ -159,7 +158,7 @@ def pairs(largest, num_columns=200, num_timed=100):
             "name": name,
             "seconds": scaled,
             "ratio": f"{scaled / own_time:.1f}",
-            "differs by at most": max(differences),
+            "differs by at most": float(max(differences)),
         },
     ]
 
@@ -182,7 +181,7 @@ def permutations(largest, num_permutations=100):
 # ------------------------------------------------------------------ cost against n
 
 SIZES = [1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000]
-TOO_LONG = 15.0  # seconds: an estimator that took longer meets no more samples
+TOO_LONG = 8.0  # seconds: an estimator that took longer meets no more samples
 
 
 def growth(largest):
@@ -190,6 +189,7 @@ def growth(largest):
     curves = {}
     for name, function in of_size().items():
         curves[name] = {}
+        function(*prepared(name, SIZES[0]))  # to warm up
         for num_samples in (n for n in SIZES if n <= 10 * largest):
             samples = prepared(name, num_samples)
             [(seconds, _)] = race({name: partial(function, *samples)}, enough=0.5, most_rounds=5).values()
@@ -227,12 +227,10 @@ def prepared(name, num_samples):
     return bins if "labels" in name else (x, y)
 
 
-def exponent(curve, least=10_000):
-    """The slope of log seconds against log n, from `least` samples on."""
-    large = {n: seconds for n, seconds in curve.items() if n >= least}
-    if len(large) < 3:
-        large = dict(list(curve.items())[-3:])
-    return float(np.polyfit(np.log(list(large)), np.log(list(large.values())), 1)[0])
+def exponent(curve):
+    """The slope of log seconds against log n, over the four largest n."""
+    sizes, seconds = np.log(list(curve.items())[-4:]).T
+    return float(np.polyfit(sizes, seconds, 1)[0])
 
 
 def growth_rows(curves):
@@ -247,24 +245,17 @@ def growth_rows(curves):
 
 
 def draw(curves, path):
-    figure, axes = pyplot.subplots(figsize=(7.5, 5), layout="constrained")
-    colours = pyplot.get_cmap("tab20").colors[::2] + pyplot.get_cmap("tab20").colors[1::2]
-    for (name, curve), colour in zip(curves.items(), colours, strict=False):
-        peer = name.startswith(("scikit", "infomeasure"))
-        style = {"color": "black" if peer else colour, "linestyle": ":" if peer else "-"}
-        axes.plot(list(curve), list(curve.values()), marker="o", markersize=3, **style)
-        axes.annotate(
-            f"{name}, n^{exponent(curve):.2f}",
-            (list(curve)[-1], list(curve.values())[-1]),
-            xytext=(5, 0),
-            textcoords="offset points",
-            fontsize=8,
-            va="center",
-            color=style["color"],
-        )
+    """Seconds against samples, named in the order in which the curves end."""
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    peers = {"scikit-learn": "--", "infomeasure, 3-D": ":"}
+    for k, (name, curve) in enumerate(curves.items()):
+        style = {"color": "black", "linestyle": peers[name]} if name in peers else {"color": f"C{k}"}
+        label = f"{name}, n^{exponent(curve):.2f}"
+        axes.plot(list(curve), list(curve.values()), marker="o", markersize=3, label=label, **style)
     axes.set(xscale="log", yscale="log", xlabel="samples", ylabel="seconds")
-    axes.set_xlim(right=3e7)
     axes.spines[["top", "right"]].set_visible(False)
+    lines = sorted(axes.lines, key=lambda line: -line.get_ydata()[-1] / line.get_xdata()[-1])
+    figure.legend(handles=lines, loc="outside right center", frameon=False, fontsize=9)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=110, format="png")
 
