@@ -41,7 +41,7 @@ FREQUENCIES = np.linspace(0.03, 0.25, 12)  # of gratings, cycles a place
 NEIGHBOURS = gaussian_arbor(1.2, reach=2)  # lateral connections within layer G
 ROUND, NOT_ROUND = 0.8, 0.3  # roundness of opponent cells: above, and below if shuffled
 SELECTIVE, NOT_SELECTIVE = 0.6, 0.5  # median selectivity of layer G: above, and below if shuffled
-ALIGNED, NOT_ALIGNED = 0.4, 0.1  # neighbours with lateral connections, and without
+ALIGNED, NOT_ALIGNED = 0.4, 0.2  # neighbours with lateral connections, and without
 
 SMALL_SIDE = 16  # of the sheets whose determinants are taken
 INPUT_NOISE, OUTPUT_NOISE = 0.1, 0.1  # of every layer, its inputs having variance 1
