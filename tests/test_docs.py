@@ -39,6 +39,8 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
         Path(name).mkdir(parents=True)
         for number in range(12):
             Image.fromarray(rng.integers(0, 256, (70, 90, 3), np.uint8)).save(f"{name}/{number}.jpg")
+    rows = [f"{'ab'[number % 2]},{number % 2 + rng.random():.6f}" for number in range(60)]
+    Path("table.csv").write_text("\n".join(["label,weight", *rows]))
     ran = set()
     for command in commands(ROOT / "README.md"):
         program, *arguments = shlex.split(command)
@@ -48,9 +50,11 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
             arguments += SMALL.split()
         if arguments[0] == "evaluate":
             arguments += ["--labels-per-class", "2"]
+        if arguments[0] == "principle":
+            arguments.insert(1, "two-terms")
         assert main(arguments) == 0, capsys.readouterr().err
         ran.add(arguments[0])
-    assert {"recipes", "pretrain", "evaluate", "embed", "report"} <= ran
+    assert {"recipes", "pretrain", "evaluate", "embed", "report", "measure", "principle"} <= ran
 
 
 def test_make_targets_exist():

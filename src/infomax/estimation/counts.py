@@ -72,9 +72,12 @@ class _SparseTable:
 
     def margin(self, *axes: int) -> tuple[Histogram, np.ndarray]:
         """The histogram of these axes together, and its count at every cell: [cells]."""
-        codes = joint_codes(*(self.codes[axis] for axis in axes))
-        counts = np.bincount(codes, weights=self.counts).astype(np.int64)
         num_labels = math.prod(self.num_labels[axis] for axis in axes)
+        varying = [axis for axis in axes if self.num_labels[axis] > 1] or axes[:1]
+        if len(varying) == sum(size > 1 for size in self.num_labels):  # the cells themselves
+            return Histogram(self.counts, num_labels), self.counts
+        codes = joint_codes(*(self.codes[axis] for axis in varying))
+        counts = np.bincount(codes, weights=self.counts).astype(np.int64)
         return Histogram(counts[counts > 0], num_labels), counts[codes]
 
 

@@ -34,6 +34,10 @@ class MixedKSG:
     (k rows or fewer) are treated as though they were continuous. Counts include the row itself, and ψ(n)
     stands for the paper's log n, so that a constant has no information.
 
+    High for numbers that were rounded to a grid, whose neighbours lie at few different distances: independent
+    Gaussian pairs (n = 2,000) rounded to 1/20 of their spread read 0.206 nats. Break such ties at random, as
+    `pairwise` does, and use `KSG`.
+
     Args:
         num_neighbors: k.
         num_workers: threads for the tree, −1 for all cores.
