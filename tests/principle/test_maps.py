@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import approx_fprime
-from sklearn.base import clone
 from sklearn.manifold import trustworthiness
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -67,10 +65,11 @@ def test_gradient_by_finite_differences(shape, num_signals):
     def rate(flat):
         return information_and_gradient(layer, inputs, flat.reshape(weights.shape))[0]
 
-    ahead, behind = approx_fprime(weights.ravel(), rate, 1e-5), approx_fprime(weights.ravel(), rate, -1e-5)
+    flat, steps = weights.ravel(), 1e-5 * np.eye(weights.size)
+    differences = [(rate(flat + step) - rate(flat - step)) / 2e-5 for step in steps]
     gradient = information_and_gradient(layer, inputs, weights)[1].ravel()
     assert np.abs(gradient).max() > 0.01
-    np.testing.assert_allclose(gradient, (ahead + behind) / 2, atol=1e-8)
+    np.testing.assert_allclose(gradient, differences, atol=1e-8)
 
 
 @given(seed=st.integers(0, 10**6))
@@ -203,7 +202,7 @@ def test_random_weights_become_an_ordered_map(x, shape, seed):
 def test_a_narrow_interaction_from_the_start_leaves_breaks():
     """Gradient ascent alone, without the wide interaction of the first steps, finds a lesser maximum."""
     fitted = TopographicMap((12,), random_state=0).fit(INTERVAL)
-    at_once = clone(fitted).set_params(num_steps=0).fit(INTERVAL)
+    at_once = TopographicMap((12,), random_state=0, num_steps=0).fit(INTERVAL)
     assert at_once.information_ < fitted.information_ - 0.02
     assert order(INTERVAL, at_once.transform(INTERVAL)) < order(INTERVAL, fitted.transform(INTERVAL)) - 0.05
 
@@ -213,7 +212,7 @@ def test_frequent_inputs_get_more_cells():
     chain = TopographicMap((30,), response_width=0.5 / 30, num_steps=300, learning_rate=1, random_state=0)
 
     def exponent(sample_weight):
-        centers = np.sort(clone(chain).fit(INTERVAL, sample_weight=sample_weight).centers_[:, 0])[4:-4]
+        centers = np.sort(chain.fit(INTERVAL, sample_weight=sample_weight).centers_[:, 0])[4:-4]
         middles = (centers[1:] + centers[:-1]) / 2
         return magnification(1 / np.diff(centers), np.interp(middles, INTERVAL[:, 0], density)).exponent
 

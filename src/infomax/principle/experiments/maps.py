@@ -211,7 +211,7 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _order(x: Inputs, places: Inputs) -> float:
+def _order(x: Inputs, places: Float[np.ndarray, "n axes"]) -> float:
     """The lesser of trustworthiness and continuity."""
     trusted = trustworthiness(x, places, n_neighbors=NUM_NEIGHBORS)
     return float(min(trusted, continuity(x, places, num_neighbors=NUM_NEIGHBORS)))
