@@ -163,9 +163,13 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         tol: in nats, the gain an iteration below which the final ascent ends.
         random_state: of the first weights.
     Attributes:
-        weights_: w [m, d]. positions_: r [m, axes]. centers_: E[x | cell j fires] [m, d], what each cell
-        stands for. information_: I(L; M) in nats, of the inputs it was fitted to. response_width_: σ.
-        n_iter_: iterations of the final ascent. n_features_in_: d.
+        weights_: w [m, d].
+        positions_: r [m, axes], of the cells on the lattice.
+        centers_: E[x | cell j fires] [m, d], what each cell stands for.
+        information_: I(L; M) in nats, of the inputs it was fitted to.
+        response_width_: σ.
+        n_iter_: iterations of the final ascent.
+        n_features_in_: d.
     Example:
         >>> x = np.linspace(0, 1, 200)[:, None]
         >>> places = TopographicMap((10,), random_state=0).fit_transform(x)[:, 0]
