@@ -27,7 +27,10 @@ default_role = "code"
 
 autosummary_generate = True
 autodoc_typehints = "none"
-autodoc_default_options = {"members": True}
+autodoc_default_options = {
+    "members": True,
+    "exclude-members": "set_fit_request, set_transform_request, set_score_request",  # scikit-learn's own
+}
 napoleon_use_rtype = False
 suppress_warnings = ["config.cache", "myst.xref_missing"]
 
