@@ -1,11 +1,14 @@
 """Confidence intervals from estimates of resampled rows, computed in parallel.
 
-    [ θ̂ − s·q((1 + level)/2),  θ̂ − s·q((1 − level)/2) ]
+    [ θ̂ + s·q((1 − level)/2),  θ̂ + s·q((1 + level)/2) ]
 
 q are quantiles of the resampled estimates about their own mean, so that a bias which they share does not
 shift the interval. It is not removed either: what the interval is for is E[θ̂]. s scales their scatter to that
 of θ̂: 1 for a bootstrap; √(b/(n − b)) for subsamples of b rows out of n without replacement, whose estimates
 vary about θ̂ by 1/b − 1/n where θ̂ varies by 1/n.
+
+The quantiles are not reversed, as for a skewed quantity whose skewness stays the same: that of information
+grows with it. (Reversed, "95 %" held 0.05 nats of a Gaussian pair in 78 % of samples of 100.)
 """
 
 import contextlib
@@ -111,7 +114,7 @@ def bootstrap_interval(
 
 def _interval(value: float, scatter: np.ndarray, level: float) -> tuple[float, float]:
     low, high = np.quantile(scatter, [(1 - level) / 2, (1 + level) / 2])
-    return float(value - high), float(value - low)
+    return float(value + low), float(value + high)
 
 
 # ---------------------------------------------------------------------------------------- parts of samples
