@@ -101,8 +101,8 @@ def _source(features: Features, side: int, locations: Int[Tensor, " b"]) -> Floa
     """The predicting feature of each image: the global one, or one location of a local map."""
     if side == 1:
         return features.global_
-    flat = features.local[side].flatten(2)  # [b, d, side·side]
-    return flat[torch.arange(len(flat), device=flat.device), :, locations.to(flat.device)]
+    cells = features.local[side].permute(0, 2, 3, 1).flatten(1, 2)  # [b, side·side, d]
+    return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
 
 
 def _random_locations(features: Features, generator: Generator | None) -> Int[Tensor, "2 b"]:
