@@ -119,6 +119,38 @@ def test_intervals_cover():
         assert binom.cdf(round(40 * found), 40, 0.95) > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "case", "covered"),
+    [
+        (Gaussian(), gaussian(0.75, 100), 0.90),
+        (Gaussian(), gaussian(0.3, 100), 0.925),
+        (Gaussian(), gaussian(0.0, 400), 0.995),
+        (MillerMadow(), table_of(100), 0.935),
+        (PlugIn(), table_of(400), 0.91),
+    ],
+)
+def test_coverage_of_the_bootstrap_is_as_documented(estimator, case, covered):
+    found = coverage(bootstrap_interval, estimator, case, num_resamples=200)
+    assert found == pytest.approx(covered, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("estimator", "case", "covered"),
+    [
+        (KSG(), gaussian(0.75, 300), 0.955),
+        (KSG(), gaussian(0.3, 300), 0.94),
+        (KSG(), gaussian(0.0, 300), 0.94),
+        (Gaussian(), gaussian(0.3, 100), 0.95),
+        (MillerMadow(), table_of(400), 0.945),
+    ],
+)
+def test_coverage_of_subsampling_is_as_documented(estimator, case, covered):
+    found = coverage(subsampling_interval, estimator, case, num_subsamples=200)
+    assert found == pytest.approx(covered, abs=0.02)
+
+
 class TestErrors:
     @pytest.mark.parametrize("interval", [subsampling_interval, bootstrap_interval])
     @pytest.mark.parametrize("level", [0.0, 1.0, 95.0, math.nan])

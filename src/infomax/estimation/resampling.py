@@ -38,7 +38,16 @@ def subsampling_interval(
     """Confidence interval from subsamples without replacement, for any estimator.
 
     No row occurs twice, as rows do in a bootstrap, where distances of 0 ruin estimates by nearest neighbours.
-    Rows are taken for independent: for a time series the interval is too short.
+    Rows are taken for independent: for a time series the interval is too short. Share of 200 samples in which
+    the 95 % interval of 200 subsamples held the truth:
+
+    ====================================  =======================
+    `KSG`, ρ = 0.75; 0.3; 0, n = 300      0.955; 0.94; 0.94
+    `Gaussian`, the same ρ, n = 100       0.95; 0.95; 0.97
+    the same, n = 400                     0.915; 0.93; 0.98
+    `MillerMadow`, 4 × 4 table, n = 100   0.98, independent 0.995
+    the same, n = 400                     0.945, independent 1.00
+    ====================================  =======================
 
     Args:
         x: samples, as `estimator` takes them.
@@ -50,9 +59,11 @@ def subsampling_interval(
         num_subsamples: how many.
         seed: of the subsamples.
         num_workers: threads, −1 for all cores.
-    Returns: both ends, in nats.
-    Raises: ValueError: `level` or `fraction` that is not between 0 and 1, fewer than 2 subsamples, or too few
-        samples to take some and leave some.
+    Returns:
+        Both ends, in nats.
+    Raises:
+        ValueError: `level` or `fraction` that is not between 0 and 1, fewer than 2 subsamples, or too few
+            samples to take some and leave some.
 
     Reference: Politis and Romano (1994); Wu (1990), for a share of rows that does not vanish.
     """
@@ -82,7 +93,16 @@ def bootstrap_interval(
     """Confidence interval from n rows drawn with replacement, for estimators that may see a row twice.
 
     Those are counting, binning and Gaussian ones. Critics and densities would test on rows they learned from;
-    for them, and for neighbours, there is `subsampling_interval`.
+    for them, and for neighbours, there is `subsampling_interval`. Share of 200 samples in which the 95 %
+    interval of 200 resamples held the truth:
+
+    ====================================  =======================
+    `Gaussian`, ρ = 0.75; 0.3; 0, n=100   0.90; 0.925; 1.00
+    the same, n = 400                     0.93; 0.92; 0.995
+    `MillerMadow`, 4 × 4 table, n = 100   0.935, independent 0.985
+    the same, n = 400                     0.93, independent 1.00
+    `PlugIn`, the table, n = 100; 400     0.84; 0.91, by its bias
+    ====================================  =======================
 
     Args:
         x: samples, as `estimator` takes them.
@@ -93,9 +113,10 @@ def bootstrap_interval(
         num_resamples: how many.
         seed: of the resamples.
         num_workers: threads, −1 for all cores.
-    Returns: both ends, in nats.
-    Raises: ValueError: an estimator by neighbours, a `level` that is not between 0 and 1, fewer than 2
-        resamples.
+    Returns:
+        Both ends, in nats.
+    Raises:
+        ValueError: an estimator by neighbours, a `level` that is not between 0 and 1, fewer than 2 resamples.
 
     Reference: Efron and Tibshirani (1993).
     """

@@ -84,6 +84,7 @@ def sample_size_curve(
     ===================================  ===  =======  ======  ==============
 
     What has no bias to begin with is the better without.
+
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
@@ -91,11 +92,12 @@ def sample_size_curve(
         given: samples of what is known already.
         fractions: sizes of the parts as shares of n, two or more; up to ½, so that no row is left out.
         num_repeats: shuffles that are cut into parts at each size, and halves.
-        power: p.
+        power: p, by which the bias falls as n grows.
         seed: of shuffles and halves.
         num_workers: threads, −1 for all cores. Values do not depend on it.
-    Raises: ValueError: fewer than two fractions, one that is not between 0 and 1, parts of fewer than 2 rows,
-        fewer than 2 repeats, or a power of 0 or less.
+    Raises:
+        ValueError: fewer than two fractions, one that is not between 0 and 1, parts of fewer than 2 rows,
+            fewer than 2 repeats, or a power of 0 or less.
     Example:
         >>> from infomax.estimation.counts import PlugIn
         >>> x, y = np.random.default_rng(0).integers(4, size=(2, 400))  # 9 / 800 nats too much, on average

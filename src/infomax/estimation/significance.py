@@ -111,8 +111,9 @@ def permutation_test(
         cell_size: rows of different Z that are shuffled together; 1 for equal rows alone.
         seed: of the shuffles.
         num_workers: threads, −1 for all cores. Values do not depend on it.
-    Raises: ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, unequal lengths, or
-        a condition in whose cells most rows are alone.
+    Raises:
+        ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, unequal lengths, or a
+            condition in whose cells most rows are alone.
     Example:
         >>> from infomax.estimation.counts import PlugIn
         >>> coin = np.random.default_rng(0).integers(2, size=100)
