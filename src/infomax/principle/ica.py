@@ -52,11 +52,12 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         densities: what a source may be distributed like, functions as in `infomax.principle.densities`; each
             source takes the likeliest that is stable. The default is extended InfoMax, for sources with
             heavier and lighter tails than a Gaussian; ``(logistic,)`` is the original, for heavier only.
-        quasi_newton: preconditioned L-BFGS. Otherwise plain natural gradient ascent, which needs more steps.
+        quasi_newton: a fixed point of rotations, then preconditioned L-BFGS. Otherwise plain natural gradient
+            ascent, which needs many more steps.
         whiten: make X white first. Without, the ascent starts from the columns as they are.
         max_iter: the most steps.
-        tol: on the largest |E[ψᵢ(yᵢ) yⱼ] − δᵢⱼ|, 0 at the optimum. The default is less than the sampling error
-            n^−½ of up to a million samples.
+        tol: on the largest |E[ψᵢ(yᵢ) yⱼ] − δᵢⱼ|, 0 at the optimum. The default is less than its sampling
+            error n^−½ for up to a million samples.
         random_state: of the order in which samples are looked at; the ascent begins with few of them.
 
     Attributes:

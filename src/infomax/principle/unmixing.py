@@ -12,14 +12,17 @@ Where sources are independent, the curvature −∂²L/∂E² couples only Eᵢ�
     [      1        E ψⱼ′ E yᵢ² ],   on the diagonal 1 + E[ψᵢ′ yᵢ²].
 
 Its inverse times G is the quasi-Newton step; what the model leaves out, L-BFGS learns from the latest steps.
+Mixtures of many sources are near Gaussian, where the curvature vanishes: quasi-Newton steps begin at a fixed
+point of rotations instead, as FastICA's do.
 
 Cost of one evaluation: two products of [d, d] and [d, n], one tanh, exp and log of every source. Blocks of
 samples stay in cache and are shared among the threads that BLAS may use; sums do not depend on how many.
 Ascent begins on few samples, and goes on with more where a step is smaller than their sampling error.
 
 Reference: Amari, Cichocki and Yang (1996), A new learning algorithm for blind signal separation, for the
-natural gradient; Pham and Garat (1997), Zibulevsky (2003) and Ablin, Cardoso and Gramfort (2018), Faster
-independent component analysis by preconditioning with Hessian approximations, for the curvature.
+natural gradient; Ablin, Cardoso and Gramfort (2018), Faster independent component analysis by preconditioning
+with Hessian approximations, for the curvature; Hyvärinen (1999), Fast and robust fixed-point algorithms for
+independent component analysis, for the start.
 """
 
 from collections import deque
@@ -36,18 +39,19 @@ from threadpoolctl import ThreadpoolController
 
 from infomax.principle.densities import Density, Values
 
-_BLOCK = 2**14  # values of y at a time: they and what is made of them stay in a core's cache
+_BLOCK = 2**15  # values of y at a time: they and what is made of them stay in a core's cache
 _SHARE = 2**18  # values of y that a thread takes at a time
-_FEWEST = 2**12  # samples to begin with: these,
-_FEWEST_EACH = 32  # or this many a source, for an error of W small enough to go on from
+_FEWEST = 2**12  # samples to begin with, or as many as W has elements: on fewer, noise hides the sources
 _GROWTH = 4
 _BETWEEN_CHOICES = 4  # steps after which densities are chosen anew
 _SMALLEST_CURVATURE = 0.03
 _LARGEST_STEP = 0.3  # of an element of E
 _HALVINGS = 12
 _MEMORY = 8
-_FEW_FOR_PAIRS = 2**11  # samples that tell whether two sources are mixed half and half,
-_WORTH_TURNING = 0.02  # and the nats that then make it worth turning them
+_MOST_TURNS = 50
+_STILL = 1e-3  # of 1 − |cos| of what a source turns by, on average
+_FEW_FOR_PAIRS = 2**10  # samples that tell whether two sources are mixed half and half,
+_WORTH_TURNING = 0.03  # and the nats that then make it worth turning them
 
 Map = Callable[[Callable[..., Any], Sequence[Any]], Iterator[Any]]
 
@@ -167,6 +171,10 @@ class NaturalGradient:
 
     rate: float = 0.5
 
+    def start(self, samples: Samples, max_steps: int) -> tuple[Float[np.ndarray, "d d"], int]:
+        """W = I, in no steps."""
+        return np.eye(samples.rows.shape[1]), 0
+
     def direction(self, here: Moments) -> Float[np.ndarray, "d d"]:
         """rate · G."""
         return self.rate * here.gradient
@@ -184,6 +192,24 @@ class QuasiNewton:
     """Steps E = H⁻¹ G, H the curvature at independence, corrected by L-BFGS for the latest steps."""
 
     pairs: deque[tuple[Values, Values]] = field(default_factory=lambda: deque(maxlen=_MEMORY))
+
+    def start(self, samples: Samples, max_steps: int) -> tuple[Float[np.ndarray, "d d"], int]:
+        """The fixed point of W ← (E[ψ(y) yᵀ] − E ψ′) W made orthonormal, whichever tails the sources have.
+
+        Until they hardly turn any more; and the number of steps.
+        """
+        dim = samples.rows.shape[1]
+        covariance = (samples.rows.T @ samples.rows / len(samples.rows)).astype(float)
+        unmixing, same = _orthonormal(np.eye(dim), covariance), np.zeros(dim, dtype=int)
+        for num_steps in range(min(max_steps, _MOST_TURNS)):
+            here = samples.moments(unmixing, same)
+            turned = (np.eye(dim) - here.gradient - np.diag(here.slope)) @ unmixing
+            turned = _orthonormal(turned, covariance)
+            cosines = np.abs(np.sum(turned @ covariance * unmixing, axis=1))
+            unmixing = turned
+            if np.mean(1 - cosines) < _STILL:
+                return unmixing, num_steps + 1
+        return unmixing, min(max_steps, _MOST_TURNS)
 
     def direction(self, here: Moments) -> Float[np.ndarray, "d d"]:
         """The two loops of L-BFGS, with H⁻¹ between them."""
@@ -208,6 +234,14 @@ class QuasiNewton:
         self.pairs.clear()
 
 
+def _orthonormal(
+    unmixing: Float[np.ndarray, "d d"], covariance: Float[np.ndarray, "d d"]
+) -> Float[np.ndarray, "d d"]:
+    """(W C Wᵀ)^−½ W: the nearest for which the sources are white."""
+    variances, axes = np.linalg.eigh(unmixing @ covariance @ unmixing.T)
+    return (axes / np.sqrt(variances)) @ axes.T @ unmixing
+
+
 # ------------------------------------------------------------------------------------- ascent
 
 
@@ -224,9 +258,10 @@ class Unmixing(NamedTuple):
 def maximize_likelihood(
     samples: Samples, rule: NaturalGradient | QuasiNewton, *, tolerance: float, max_steps: int
 ) -> Unmixing:
-    """Ascend L from W = I: first on few of the samples, then on more, at last on all."""
-    unmixing, num_steps = np.eye(samples.rows.shape[1]), 0
-    for stage, (part, goal) in enumerate(_stages(samples, tolerance)):
+    """Ascend L from where the rule begins: first on few of the samples, then on more, at last on all."""
+    stages = list(_stages(samples, tolerance))
+    unmixing, num_steps = rule.start(stages[0][0], max_steps)
+    for stage, (part, goal) in enumerate(stages):
         ascent = _Ascent(part, rule, unmixing)
         num_steps += ascent.run(goal, max_steps - num_steps)
         while stage == 0 and ascent.untangle():
@@ -239,7 +274,7 @@ def maximize_likelihood(
 def _stages(samples: Samples, tolerance: float) -> Iterator[tuple[Samples, float]]:
     """Samples and the tolerance on them: the sampling error of G, and at last, on all, what is asked for."""
     total, dim = samples.rows.shape
-    size = max(_FEWEST, _FEWEST_EACH * dim)
+    size = max(_FEWEST, dim**2)
     while size * 1.5 < total:
         yield samples.first(size), max(tolerance, size**-0.5)
         size *= _GROWTH
@@ -319,13 +354,16 @@ class _Ascent:
         def likelihood(sources: Float[np.ndarray, "k n"]) -> Float[np.ndarray, " k"]:
             return np.max([density(sources)[0].mean(axis=1) for density in self.samples.densities], axis=0)
 
-        def of_row(i: int) -> Float[np.ndarray, " k"]:
-            sums, differences = (y[i] + y[i + 1 :]) / np.sqrt(2), (y[i] - y[i + 1 :]) / np.sqrt(2)
-            return likelihood(sums) + likelihood(differences) - alone[i] - alone[i + 1 :]
+        def of_row(i: int) -> Float[np.ndarray, " d"]:
+            turned = [
+                likelihood((y[i] + other) / np.sqrt(2)) + likelihood((y[i] - other) / np.sqrt(2))
+                for other in others
+            ]
+            return np.concatenate(turned) - alone[i] - alone
 
-        alone, gains = likelihood(y), np.full((len(y), len(y)), -np.inf)
-        for i, row in enumerate(self.samples.map(of_row, range(len(y)))):
-            gains[i, i + 1 :] = row
+        alone, others = likelihood(y), np.array_split(y, -(-y.size // _BLOCK))
+        gains = np.stack(list(self.samples.map(of_row, range(len(y)))))
+        gains[np.tril_indices(len(y))] = -np.inf
         return gains
 
 
