@@ -40,9 +40,11 @@ check: dev  ## ruff, pyright, tests, docs build, README examples
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
 
-bench: dev  ## the benchmarks that run on this machine (long)
+BENCHMARKS := information estimation_speed estimation_accuracy estimation_neural principle decoding digits
+
+bench: dev  ## the benchmarks that need no data but their own (long)
 	$(BIN)/pip install --quiet --editable '.[bench]'
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was built
 	rm -rf docs/_build docs/gallery .pytest_cache .ruff_cache .hypothesis dist
