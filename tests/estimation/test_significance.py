@@ -218,7 +218,7 @@ def independent(n):
     [
         (Correlation(), 30, 400),
         (KSG_ALONE, 40, 60),
-        pytest.param(KSG(4), 200, 400, marks=pytest.mark.slow),
+        pytest.param(KSG(4, num_workers=1), 200, 400, marks=pytest.mark.slow),
         pytest.param(Gaussian(), 50, 400, marks=pytest.mark.slow),
     ],
 )
@@ -263,16 +263,18 @@ def test_p_values_are_not_too_small_given_numbers(n, repeats):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("noise", "cell_size", "level"), [(1.0, 5, 0.06), (0.3, 5, 0.29), (0.3, 2, 0.13)])
+@pytest.mark.parametrize(("noise", "cell_size", "level"), [(1.0, 5, 0.06), (0.3, 5, 0.29)])
 def test_level_given_three_columns_is_as_documented(noise, cell_size, level):
     found = []
-    for seed in range(200):
+    for seed in range(100):
         rng = np.random.default_rng([1, seed])
         z = rng.standard_normal((200, 3))
         x, y = z.mean(axis=1) * np.sqrt(3) + noise * rng.standard_normal((2, 200))
-        test = permutation_test(x, y, KSG(), given=z, num_permutations=39, cell_size=cell_size)
+        test = permutation_test(
+            x, y, KSG_ALONE, given=z, num_permutations=39, cell_size=cell_size, num_workers=1
+        )
         found.append(test.p_value <= 0.05)
-    assert np.mean(found) == pytest.approx(level, abs=0.06)
+    assert np.mean(found) == pytest.approx(level, abs=0.1)
 
 
 def test_power():
