@@ -34,6 +34,8 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "one-aspect": Experiment(
         "noise.one_aspect", "photographs seen by a small retina, in light and in the dark"
     ),
+    "ica-sources": Experiment("ica.ica_sources", "mixed sources, and the map that conveys most about them"),
+    "ica-edges": Experiment("ica.ica_edges", "what conveys most about patches of photographs: edge filters"),
     "near-neighbours": Experiment("maps.near_neighbors", "chains and sheets of cells become ordered maps"),
     "frequent-patterns": Experiment(
         "maps.frequent_patterns", "how cells are shared out among rare and frequent inputs"
