@@ -97,8 +97,9 @@ def ica_edges(seed: int) -> Evidence:
         f"The {NUM_FILTERS} filters that convey most about patches of two photographs detect edges: "
         f"{100 * share:.0f} % are local, oriented Gabor functions (median bandwidths "
         f"{np.median(octaves):.1f} octaves and {np.median(degrees):.0f}°), and they convey "
-        f"{gains[0]:.1f} bits a patch more than principal axes. Of those {100 * principal_share:.0f} % are; and with the phases of the photographs "
-        f"scrambled, where correlations stay and edges go, {100 * scrambled_share:.0f} %, at a gain of "
+        f"{gains[0]:.1f} bits a patch more than principal axes, of which {100 * principal_share:.0f} % are "
+        "such. With the phases of the photographs scrambled, so that correlations stay and edges go, it is "
+        f"{100 * scrambled_share:.0f} %, at a gain of "
         f"{gains[1]:.1f} bits.",
         {
             "share_of_edge_filters": shares,
