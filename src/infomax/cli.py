@@ -219,24 +219,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"infomax {infomax.__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add(commands, demo).add_argument("--out", default="infomax-demo", help="run folder")
+    _add(commands, recipes)
+    _pretrain_options(_add(commands, pretrain, epilog=_PRETRAIN_NOTE))
+    _evaluate_options(_add(commands, evaluate))
+    _embed_options(_add(commands, embed))
+    _add(commands, report).add_argument("run", help="run folder")
+    _measure_options(_add(commands, measure, epilog=_MEASURE_NOTE))
+    _principle_options(_add(commands, principle))
+    _import_amdim_options(_add(commands, import_amdim))
+    return parser
 
-    _add(commands, "demo", demo).add_argument("--out", default="infomax-demo", help="run folder")
-    _add(commands, "recipes", recipes)
 
-    command = _add(
-        commands,
-        "pretrain",
-        pretrain,
-        epilog="Every field of a recipe is an option, dotted: --data DIR, --train.minutes 5, "
-        "--optimizer.lr 1e-3; --config FILE reads them from YAML. --dry-run shows them all.",
-    )
+_PRETRAIN_NOTE = (
+    "Every field of a recipe is an option, dotted: --data DIR, --train.minutes 5, --optimizer.lr 1e-3; "
+    "--config FILE reads them from YAML. --dry-run shows them all."
+)
+_MEASURE_NOTE = (
+    "On a terminal it prints a table; JSON where the output goes elsewhere. COLUMN@2 is a column two rows "
+    "earlier."
+)
+
+
+def _pretrain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", nargs="?", help="name of a recipe, see `infomax recipes`")
     command.add_argument("--out", help="run folder, new or empty")
     command.add_argument("--resume", metavar="RUN", help="continue a run from its last checkpoint")
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
     command.add_argument("--dry-run", action="store_true", help="show the resolved recipe and stop")
 
-    command = _add(commands, "evaluate", evaluate)
+
+def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", help="run folder")
     command.add_argument("--data", required=True, help="labelled images")
     command.add_argument("--probes", default=_PROBES, help=f"some of {_PROBES}")
@@ -244,38 +257,26 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation of the run")
 
-    command = _add(commands, "embed", embed)
+
+def _embed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", help="run folder")
     command.add_argument("--data", required=True, help="images")
     command.add_argument("--split", default="train")
     command.add_argument("--out", required=True, help="file to write, .parquet or .npy")
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
 
-    command = _add(
-        commands,
-        "measure",
-        measure,
-        epilog="On a terminal it prints a table; JSON where the output goes elsewhere. "
-        "COLUMN@2 is a column two rows earlier.",
-    )
+
+def _measure_options(command: argparse.ArgumentParser) -> None:
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"}
     command.add_argument("table", help=".csv, .parquet, .arrow, … or hf:owner/name of the Hugging Face hub")
     command.add_argument(
         "--target", action="append", metavar="COLUMN", help="rank the others by it; without it, all pairs"
     )
-    command.add_argument(
-        "--given", nargs="+", action="extend", default=[], metavar="COLUMN", help="columns that are known"
-    )
-    command.add_argument(
-        "--lag",
-        nargs="+",
-        action="extend",
-        type=int,
-        help="rows by which the target is later; 0 is the default",
-    )
+    command.add_argument("--given", **several, default=[], metavar="COLUMN", help="columns that are known")
+    command.add_argument("--lag", **several, type=int, help="rows by which the target is later; default 0")
     command.add_argument(
         "--kind",
-        nargs="+",
-        action="extend",
+        **several,
         default=[],
         metavar="COLUMN=KIND",
         help="labels or continuous, where what is inferred would be wrong",
@@ -288,15 +289,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--split", default="train", help="part of a data set that has several")
     command.add_argument("--seed", type=int, default=0)
 
-    _add(commands, "report", report).add_argument("run", help="run folder")
 
-    command = _add(
-        commands,
-        "principle",
-        principle,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_listing("experiments", {name: one.summary for name, one in EXPERIMENTS.items()}),
-    )
+def _principle_options(command: argparse.ArgumentParser) -> None:
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog = _listing("experiments", {name: one.summary for name, one in EXPERIMENTS.items()})
     command.add_argument(
         "experiment", nargs="*", metavar="EXPERIMENT", help="some of those below; all if none"
     )
@@ -305,10 +301,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--seed", type=int, default=0)
 
-    command = _add(commands, "import-amdim", import_amdim)
+
+def _import_amdim_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("checkpoint", help="file of the public code")
     command.add_argument("--out", required=True, help="folder for encoder.safetensors and encoder.json")
-    return parser
 
 
 def _listing(title: str, lines: Mapping[str, str]) -> str:
@@ -341,7 +337,9 @@ def _kinds(options: Sequence[str]) -> dict[str, str]:
     return {column: kind for column, _, kind in (option.rpartition("=") for option in options)}
 
 
-def _add(commands: Any, name: str, command: Callable[..., Any], **keywords: Any) -> argparse.ArgumentParser:
+def _add(commands: Any, command: Callable[..., Any], **keywords: Any) -> argparse.ArgumentParser:
+    """The parser of a command named as its function."""
+    name = command.__name__.replace("_", "-")
     parser = commands.add_parser(name, help=command.__doc__, description=command.__doc__, **keywords)
     parser.set_defaults(command=command)
     return parser
