@@ -80,14 +80,17 @@ def test_rows_stay_together_and_subsamples_have_each_once():
         assert np.ptp(np.bincount(np.concatenate([x for x, _, _ in parts]))) < 0.8 * size * 10
 
 
-@pytest.mark.parametrize("interval", [subsampling_interval, bootstrap_interval])
-def test_seeds_and_workers(interval):
+@pytest.mark.parametrize(
+    ("interval", "few"),
+    [(subsampling_interval, {"num_subsamples": 30}), (bootstrap_interval, {"num_resamples": 30})],
+)
+def test_seeds_and_workers(interval, few):
     estimator = MillerMadow()
     x, y = np.random.default_rng(0).integers(3, size=(2, 60))
-    settings = {"num_workers": 1, "seed": 4}
-    assert interval(x, y, estimator, **settings) == interval(x, y, estimator, seed=4)
-    assert interval(x, y, estimator, **settings) != interval(x, y, estimator, seed=5)
-    assert interval(list("abc" * 20), torch.tensor(y), estimator)[0] < 0.2
+    alone = interval(x, y, estimator, seed=4, num_workers=1, **few)
+    assert alone == interval(x, y, estimator, seed=4, **few)
+    assert alone != interval(x, y, estimator, seed=5, **few)
+    assert interval(list("abc" * 20), torch.tensor(y), estimator, **few)[0] < 0.2
 
 
 def table_of(n):
@@ -114,7 +117,7 @@ def test_intervals_cover():
     settings = {"repeats": 40, "num_workers": 1}
     for found in (
         coverage(bootstrap_interval, Gaussian(), gaussian(0.75, 400), num_resamples=50, **settings),
-        coverage(subsampling_interval, KSG(), gaussian(0.5, 150), num_subsamples=50, **settings),
+        coverage(subsampling_interval, KSG(), gaussian(0.5, 100), num_subsamples=50, **settings),
     ):
         assert binom.cdf(round(40 * found), 40, 0.95) > 1e-3
 
