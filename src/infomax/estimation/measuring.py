@@ -143,7 +143,13 @@ class Measuring:
             if p_value is not None:
                 return _row(estimator.estimate(x, y), p_value)
         test = permutation_test(
-            x, y, estimator, given=given, num_permutations=self.num_permutations, seed=self.seed
+            x,
+            y,
+            estimator,
+            given=given,
+            num_permutations=self.num_permutations,
+            seed=self.seed,
+            num_workers=1,  # the pairs share the cores already
         )
         return _row(test.estimate, test.p_value)
 
