@@ -85,7 +85,7 @@ def _fit_from(picture: Float[np.ndarray, "h w"], width: float) -> OptimizeResult
     centre = [float(np.sum(places * energy)) for places in np.indices(picture.shape)]
     lowest, widest = math.log(_NARROWEST), math.log(4 * max(picture.shape))
     height, breadth = picture.shape
-    bounds = [(-1, height), (-1, breadth), (-0.6, 0.6), (-0.6, 0.6), (lowest, widest), (lowest, widest)]
+    bounds = [(-1, height), (-1, breadth), (-0.5, 0.5), (-0.5, 0.5), (lowest, widest), (lowest, widest)]
     start = [*centre, *_strongest_wave(picture), math.log(width), math.log(width)]
     below, above = zip(*bounds, strict=True)
     return least_squares(lambda x: _residual(picture, x), start, bounds=(below, above), max_nfev=60)

@@ -13,7 +13,7 @@ Sejnowski (1999), for extended InfoMax.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from infomax.principle.densities import SUPER_AND_SUB, Density
+from infomax.principle.densities import SUPER_AND_SUB
 from infomax.principle.unmixing import (
     NaturalGradient,
     QuasiNewton,
@@ -81,15 +81,15 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
     def __init__(
         self,
-        n_components: int | None = None,
+        n_components: Any = None,
         *,
-        densities: Sequence[Density] = SUPER_AND_SUB,
-        quasi_newton: bool = True,
-        whiten: bool = True,
-        max_iter: int = 500,
-        tol: float = 1e-3,
+        densities: Any = SUPER_AND_SUB,
+        quasi_newton: Any = True,
+        whiten: Any = True,
+        max_iter: Any = 500,
+        tol: Any = 1e-3,
         random_state: Any = 0,
-    ) -> None:
+    ) -> None:  # whatever it is: `fit` checks, as scikit-learn wants it
         self.n_components = n_components
         self.densities = densities
         self.quasi_newton = quasi_newton
@@ -149,7 +149,7 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
                 f"InfoMaxICA: constant columns {constant.tolist()} belong to no component; drop them"
             )
 
-    def _num_components(self, num_features: int) -> int:
+    def _num_components(self, num_features: int) -> Any:
         return num_features if self.n_components is None else self.n_components
 
     def _whitening(self, covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "k p"]:

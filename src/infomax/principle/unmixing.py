@@ -332,8 +332,9 @@ class _Ascent:
     def untangle(self) -> bool:
         """Turn pairs of sources by 45° where that makes them likelier; whether any were turned.
 
-        Half of one source and half of another, twice, may be a maximum of L: such as those of a source with
-        heavy and one with light tails, which all have heavy tails.
+        Half of one source and half of another is where L is flat, and ascent may end: with heavy tails of the
+        one and light ones of the other, both mixtures may have heavy tails. (Tichavský, Koldovský and Oja,
+        2006, test for this too.)
         """
         rows = self.samples.rows[:_FEW_FOR_PAIRS]
         y = self.unmixing @ rows.T

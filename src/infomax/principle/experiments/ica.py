@@ -230,7 +230,7 @@ def _draw_waves(axes: Axes, edges: Sequence[Gabor]) -> None:
     angle, length = (np.array(v) for v in zip(*((f.orientation, f.frequency) for f in edges), strict=True))
     axes.scatter(length * np.cos(angle), length * np.sin(angle), s=14, color=COLOURS[0])
     axes.set_aspect("equal")
-    axes.set(xlim=(-0.55, 0.55), ylim=(-0.05, 0.6))
+    axes.set(xlim=(-0.55, 0.55), ylim=(-0.05, 0.55))
 
 
 def _mosaic(weights: Rows) -> Float[np.ndarray, "h w"]:
