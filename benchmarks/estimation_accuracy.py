@@ -1,8 +1,9 @@
 """How near the truth are estimates of mutual information, and how often does the 95 % interval hold it?
 
-    python benchmarks/estimation_accuracy.py --save --overwrite             # an hour of processor time
+    python benchmarks/estimation_accuracy.py --save --overwrite             # half an hour of processor time
     python benchmarks/estimation_accuracy.py --samples 1000 --seeds 2       # a look, in two minutes
     python benchmarks/estimation_accuracy.py --redraw 1 --save --overwrite  # page and pictures anew
+    … --neural-seeds 2                          # critics as well, a minute of processor time a draw
     … --cache DIR                               # keep what was drawn, and go on there after a break
 
 The 40 tasks of "Beyond Normal" (Czyż et al. 2023) with 5,000 samples, each drawn ten times (three times for
@@ -80,13 +81,16 @@ CLASSICAL = {
     "KSG": KSG(num_neighbors=5, num_workers=1),
     "KSG, variant 2": KSG(num_neighbors=5, variant=2, num_workers=1),
     "KSG of normal scores": OfNormalScores(KSG(num_neighbors=5, num_workers=1)),
-    "ResidualKSG": ResidualKSG(num_neighbors=5, num_workers=1),
     "EqualMassBins": EqualMassBins(num_bins=10),
     "GaussianCopula": GaussianCopula(),
     "Gaussian": Gaussian(),
     "CCA": CCA(),
 }
-SLOW = {"KernelDensity": KernelDensity(), "Neural, InfoNCE": Neural()}
+SLOW = {
+    "ResidualKSG": ResidualKSG(num_neighbors=5, num_workers=1),
+    "KernelDensity": KernelDensity(),
+}
+CRITICS = {"Neural, InfoNCE": Neural()}
 STRONG = {"KSG": KSG(num_workers=1), "ResidualKSG": ResidualKSG(num_workers=1)}
 STRONG_1D = {"scikit-learn": ScikitLearn(mutual_info_regression), **STRONG}
 TIES = {
@@ -121,21 +125,22 @@ def mixed_pairs():
 # ------------------------------------------------------------------ measuring
 
 SECTIONS = {
-    BEYOND: (beyond_normal_tasks, {**CLASSICAL, **SLOW}),
+    BEYOND: (beyond_normal_tasks, {**CLASSICAL, **SLOW, **CRITICS}),
     ONE_PAIR: (partial(gaussian_pairs, 1), STRONG_1D),
     THREE_PAIRS: (partial(gaussian_pairs, 3), STRONG),
     MIXED: (mixed_pairs, TIES),
 }
 
 
-def measure(num_samples, num_seeds, num_slow_seeds, cache):
+def measure(num_samples, num_seeds, num_slow_seeds, num_neural_seeds, cache):
     """{section: {task: {"truth": nats, "estimates": {estimator: [[value, standard error] a draw]}}}}."""
+    seeds_of = {**dict.fromkeys(SLOW, num_slow_seeds), **dict.fromkeys(CRITICS, num_neural_seeds)}
     jobs = [
         (section, task, name, seed)
         for section, (tasks, estimators) in SECTIONS.items()
         for name in estimators
         for task in tasks()
-        for seed in range(num_slow_seeds if name in SLOW else num_seeds)
+        for seed in range(seeds_of.get(name, num_seeds) if section == BEYOND else num_seeds)
     ]
     kept = Memory(cache or None, verbose=0).cache(draw)
     found = Parallel(n_jobs=-1, verbose=1)(delayed(kept)(*job, num_samples) for job in jobs)
@@ -359,14 +364,18 @@ def save_pictures(draws):
 
 
 def main():
-    arguments = arguments_of(__doc__, samples=5000, seeds=10, slow_seeds=3, cache="", redraw=0)
+    arguments = arguments_of(
+        __doc__, samples=5000, seeds=10, slow_seeds=3, neural_seeds=0, cache="", redraw=0
+    )
     if arguments.redraw:
         measured = json.loads((RESULTS / f"{NAME}.json").read_text())
     else:
         about = environment("numpy", "scipy", "scikit-learn", "torch")
-        draws = measure(arguments.samples, arguments.seeds, arguments.slow_seeds, arguments.cache)
+        seeds = arguments.seeds, arguments.slow_seeds, arguments.neural_seeds
+        draws = measure(arguments.samples, *seeds, arguments.cache)
         about["draws"] = f"{arguments.seeds} of {arguments.samples} samples"
-        about["draws of KernelDensity and Neural"] = arguments.slow_seeds
+        about["draws of ResidualKSG and KernelDensity"] = arguments.slow_seeds
+        about["draws of Neural"] = arguments.neural_seeds
         measured = {"environment": about, "draws": draws}
     page = markdown("Estimates beside the truth", measured["environment"], tables(measured["draws"]))
     print(page)
