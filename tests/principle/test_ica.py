@@ -185,11 +185,10 @@ def test_half_and_half_is_left():
     trapped = ascent.here
     assert trapped.steepest < 1e-3
     assert amari_distance(ascent.unmixing) > 0.8
-    assert ascent.untangle()
-    ascent.run(1e-3, 100)
+    assert ascent.untangle(1e-3, 100) > 0
     assert amari_distance(ascent.unmixing) < 0.02
     assert ascent.here.value > trapped.value + 0.1
-    assert not ascent.untangle()
+    assert ascent.untangle(1e-3, 100) == 0
 
 
 def test_the_number_of_threads_does_not_matter(monkeypatch):

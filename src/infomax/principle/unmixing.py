@@ -142,7 +142,8 @@ class Samples:
             blocks = (rows[first : first + block] for first in range(0, len(rows), block))
             return reduce(_added, (sums(weights @ part.T) for part in blocks))
 
-        shares = self.map(of_share, range(0, num_samples, share))
+        over_threads = self.map if share < num_samples else map
+        shares = over_threads(of_share, range(0, num_samples, share))
         return [total / num_samples for total in reduce(_added, shares)]
 
 
@@ -261,11 +262,11 @@ def maximize_likelihood(
     """Ascend L from where the rule begins: first on few of the samples, then on more, at last on all."""
     stages = list(_stages(samples, tolerance))
     unmixing, num_steps = rule.start(stages[0][0], max_steps)
-    for stage, (part, goal) in enumerate(stages):
+    for part, goal in stages:
         ascent = _Ascent(part, rule, unmixing)
         num_steps += ascent.run(goal, max_steps - num_steps)
-        while stage == 0 and ascent.untangle():
-            num_steps += ascent.run(goal, max_steps - num_steps)
+        if part is stages[0][0]:
+            num_steps += ascent.untangle(goal, max_steps - num_steps)
         unmixing = ascent.unmixing
     here = ascent.here
     return Unmixing(unmixing, ascent.chosen, here.power, here.steepest, num_steps)
@@ -329,25 +330,39 @@ class _Ascent:
             step = step / 2
         return False
 
-    def untangle(self) -> bool:
-        """Turn pairs of sources by 45° where that makes them likelier; whether any were turned.
+    def untangle(self, tolerance: float, max_steps: int) -> int:
+        """Turn pairs of sources by 45° and ascend again, for as long as L gains; how many steps it took.
 
         Half of one source and half of another is where L is flat, and ascent may end: with heavy tails of the
         one and light ones of the other, both mixtures may have heavy tails. (Tichavský, Koldovský and Oja,
         2006, test for this too.)
         """
+        num_steps = 0
+        while num_steps < max_steps:
+            before = self.unmixing, self.chosen, self.here.value
+            turned = self._turned()
+            if turned is None:
+                break
+            self.begin(turned, self.samples.likeliest(turned))
+            num_steps += self.run(tolerance, max_steps - num_steps)
+            if self.here.value <= before[2]:
+                self.begin(*before[:2])
+                break
+        return num_steps
+
+    def _turned(self) -> Float[np.ndarray, "d d"] | None:
+        """W with pairs turned where that makes them likelier, the first few samples say; None if nowhere."""
         rows = self.samples.rows[:_FEW_FOR_PAIRS]
         y = self.unmixing @ rows.T
         scale = np.sqrt(np.mean(y * y, axis=1, keepdims=True))
         unmixing, gains = self.unmixing / scale, self._gains_of_turning(y / scale)
         if gains.max() < _WORTH_TURNING:
-            return False
+            return None
         while gains.max() >= _WORTH_TURNING:
             i, j = np.unravel_index(gains.argmax(), gains.shape)
             unmixing[[i, j]] = [unmixing[i] + unmixing[j], unmixing[i] - unmixing[j]] / np.sqrt(2)
             gains[[i, j]] = gains[:, [i, j]] = -np.inf
-        self.begin(unmixing, self.samples.likeliest(unmixing))
-        return True
+        return unmixing
 
     def _gains_of_turning(self, y: Float[np.ndarray, "d n"]) -> Float[np.ndarray, "d d"]:
         """What E log p of each pair, at unit variance, gains by a turn of 45°; −∞ where j ≤ i."""
