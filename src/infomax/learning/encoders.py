@@ -148,7 +148,7 @@ class Embedding(nn.Module):
 
 
 def average_pool(x: Float[Tensor, "b i h w"], kernel: int, stride: int) -> Float[Tensor, "b i h2 w2"]:
-    """The mean of each window, in two steps where windows overlap by half: pairs of pairs, quicker on CPUs."""
+    """The mean of each window; of 4×4 windows that overlap by half, in two steps: quicker on CPUs."""
     if (kernel, stride) == (4, 2):
         return F.avg_pool2d(F.avg_pool2d(x, 2, 2), 2, 1)
     return F.avg_pool2d(x, kernel, stride)
@@ -161,7 +161,8 @@ def windowed(x: Float[Tensor, "b i h w"], conv: nn.Conv2d) -> Float[Tensor, "b o
     have no good path for maps of a few cells (measured in docs/lab-notebook.md).
     """
     (kernel, _), (stride, _), side = conv.kernel_size, conv.stride, x.shape[-1]
-    if kernel == 1 or not (kernel == side or kernel == stride and side % kernel == 0):
+    apart = kernel == side or (kernel == stride and side % kernel == 0)
+    if kernel == 1 or not apart:
         return conv(x)
     cells = x.permute(0, 2, 3, 1)  # channels last, so that the gradient comes back so, too
     windows = rearrange(cells, "b (h u) (w v) i -> b h w (u v i)", u=kernel, v=kernel)
