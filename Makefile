@@ -34,8 +34,8 @@ check: dev  ## ruff, pyright, tests, docs build, README examples
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(BIN)/pytest
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+	$(BIN)/pytest
 
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html

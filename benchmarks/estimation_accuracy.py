@@ -343,7 +343,7 @@ def draw_mixed(tasks):
     axes.invert_yaxis()
     axes.set_xlabel("bias ± spread, nats (none: refused)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     return figure
 
 
