@@ -213,3 +213,31 @@ def test_a_checkpoint_that_holds_code(capsys, tmp_path, monkeypatch):
         capsys, "import-amdim", tmp_path / "bad.pth", "--out", tmp_path / "x"
     )
     assert not (tmp_path / "stolen.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recipes"], "infomax: interrupted\n"),
+        (
+            ["pretrain", "amdim-digits"],
+            "infomax: interrupted; the run continues with `infomax pretrain --resume RUN`\n",
+        ),
+    ],
+)
+def test_interrupted(capsys, monkeypatch, arguments, message):
+    """Only a training run is said to continue."""
+
+    class Interrupting(dict):
+        def __missing__(self, _):
+            raise KeyboardInterrupt
+
+        def items(self):
+            raise KeyboardInterrupt
+
+        def __contains__(self, _):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("infomax.learning.recipes.RECIPES", Interrupting())
+    assert main(arguments) == 130
+    assert capsys.readouterr().err == message

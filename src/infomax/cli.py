@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return _complain(error, 2)
     except KeyboardInterrupt:
-        return _complain("interrupted; a run continues with `infomax pretrain --resume RUN`", 130)
+        remedy = "; the run continues with `infomax pretrain --resume RUN`"
+        return _complain(f"interrupted{remedy if options.command is pretrain else ''}", 130)
     except RuntimeError as error:
         if type(error).__name__ != "Diverged":
             raise
