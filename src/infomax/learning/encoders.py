@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from einops import rearrange
@@ -13,10 +13,15 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Features:
-    """What an encoder says of b images: one global vector each, and maps of local vectors by side length."""
+    """What an encoder says of b images.
+
+    global_: one vector each. local: maps of local vectors, by the length of their sides. layers: outputs of
+    layers between, by name, for probes.
+    """
 
     global_: Float[Tensor, "b d"]
-    local: Mapping[int, Float[Tensor, "b d _ _"]]
+    local: Mapping[int, Float[Tensor, "b _ _ _"]]
+    layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
