@@ -1,9 +1,13 @@
-"""Multinomial logistic regression on cached features: exact optimum, regularisation chosen on validation.
+"""Linear classifiers on cached features: exact optimum, regularisation chosen on validation.
+
+    argmin over W, b of  mean_i loss(z_i W + b, y_i) + |W|² / 2Cn
+
+The loss is the cross-entropy of multinomial logistic regression, or another convex one, as `svm` has.
 
 Memory: about three float32 copies of the features (standardised, rotated, and without the validation part).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -30,23 +34,48 @@ LOGIT_VARIANCES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _MAX_ROTATED = 4096  # features beyond which finding the principal axes costs more than it saves
 
 
+@dataclass(frozen=True)
+class Loss:
+    """A convex loss of the scores of a row.
+
+    of_rows: scores [n, k], targets [n] -> the loss of each row [n], its gradient by the scores [n, k].
+    curvature: k -> about the second derivative of the mean loss by one score, where all scores are 0.
+    """
+
+    of_rows: Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], tuple[Tensor, Tensor]]
+    curvature: Callable[[int], float]
+
+
+def _cross_entropy(
+    scores: Float[Tensor, "n k"], targets: Int[Tensor, " n"]
+) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"]]:
+    """−log softmax(s)[y] and softmax(s) − one-hot(y)."""
+    log_p, own = scores.log_softmax(1), targets[:, None]
+    return -log_p.gather(1, own)[:, 0], log_p.exp().scatter_add(1, own, -torch.ones_like(log_p[:, :1]))
+
+
+CROSS_ENTROPY = Loss(_cross_entropy, lambda num_classes: 1 / num_classes)
+"""Of multinomial logistic regression: scores are log-probabilities, but for a constant a row."""
+
+
 def fit_linear(
     features: Array,
     labels: Array,
     *,
     seed: int = 0,
     logit_variances: Sequence[float] = LOGIT_VARIANCES,
+    loss: Loss = CROSS_ENTROPY,
     tolerance: float = 1e-4,
     device: Device = "cpu",
 ) -> Classifier:
-    """argmin over W, b of mean_i −log softmax(z_i W + b)[y_i] + |W|² / 2Cn, z the standardised features.
+    """argmin over W, b of mean_i loss(z_i W + b, y_i) + |W|² / 2Cn, z the standardised features.
 
     C = v/d for d features that are not constant. The penalty is a Gaussian prior, and v the variance it gives
     to a logit; so the same few v suit any number of features and labels. z has variance 1 in each feature, or
     on average over features (better for pixels with few labels: nothing blows up those that hardly vary).
-    Scaling and v are those with the smallest cross-entropy on the validation parts (see `validation_parts`),
-    which decides more surely than accuracy where there are few labels. Where nothing can be validated: each
-    feature scaled, the middle v. W and b are then fitted to all labels.
+    Scaling and v are those with the smallest loss on the validation parts (see `validation_parts`), which
+    decides more surely than accuracy where there are few labels. Where nothing can be validated: each feature
+    scaled, the middle v. W and b are then fitted to all labels.
 
     L-BFGS in coordinates in which the Hessian at W = 0 is the identity: some 25 evaluations a fit even for
     strongly correlated features, where plain L-BFGS needs hundreds. With d > n the fit runs in the span of
@@ -56,6 +85,7 @@ def fit_linear(
         features: [n, d]. labels: [n], integers, −1 for none (left out).
         seed: of the validation parts.
         logit_variances: the v to choose from.
+        loss: the cross-entropy of logistic regression, or another.
         tolerance: on the largest component of the gradient in those coordinates.
 
     Returns:
@@ -78,15 +108,15 @@ def fit_linear(
     scaling, variance = "each", variances[len(variances) // 2]
     with _few_threads(features.size):
         if parts:
-            losses = {
-                (name, v): loss
+            held_out = {
+                (name, v): value
                 for name in SCALINGS
-                for v, loss in _Regression.of(name, features, targets, tolerance, device).path(
+                for v, value in _Regression.of(name, features, targets, loss, tolerance, device).path(
                     parts, variances
                 )
             }
-            scaling, variance = min(losses, key=lambda choice: losses[choice])
-        regression = _Regression.of(scaling, features, targets, tolerance, device)
+            scaling, variance = min(held_out, key=lambda choice: held_out[choice])
+        regression = _Regression.of(scaling, features, targets, loss, tolerance, device)
         weights, converged = regression.fit(variance)
         weights = regression.unrotated(weights)
     settings = {
@@ -132,6 +162,7 @@ class _Regression:
     basis: Float[Tensor, "d r"] | None
     targets: Int[Tensor, " n"]
     num_classes: int
+    loss: Loss
     tolerance: float
 
     @staticmethod
@@ -139,6 +170,7 @@ class _Regression:
         name: str,
         features: Float[np.ndarray, "n d"],
         targets: Int[np.ndarray, " n"],
+        loss: Loss,
         tolerance: float,
         device: Device,
     ) -> "_Regression":
@@ -147,7 +179,7 @@ class _Regression:
         z, y = scaling(features, device), torch.from_numpy(targets).to(device)
         basis = _principal_axes(z)
         rotated = z if basis is None else z @ basis
-        return _Regression(scaling, rotated, basis, y, int(targets.max()) + 1, tolerance)
+        return _Regression(scaling, rotated, basis, y, int(targets.max()) + 1, loss, tolerance)
 
     def unrotated(self, weights: Float[Tensor, "k r1"]) -> Float[Tensor, "k d1"]:
         """Weights that act on the scaled features; the last column is b."""
@@ -158,7 +190,7 @@ class _Regression:
     def path(
         self, parts: Sequence[Bool[np.ndarray, " n"]], variances: Sequence[float]
     ) -> list[tuple[float, float]]:
-        """Each variance with the cross-entropy of held-out rows, summed over parts, fitted to the others."""
+        """Each variance with the loss of held-out rows, summed over parts, fitted to the others."""
         losses = np.sum([self._validate(part, variances) for part in parts], axis=0)
         return list(zip(variances, losses.tolist(), strict=True))
 
@@ -170,17 +202,17 @@ class _Regression:
         weights, losses = None, []
         for variance in variances:
             weights, _ = others.fit(variance, start=weights)
-            logits = _affine(self.rotated[held], weights)
-            losses.append(F.cross_entropy(logits, self.targets[held], reduction="sum").item())
+            scores = _affine(self.rotated[held], weights)
+            losses.append(self.loss.of_rows(scores, self.targets[held])[0].sum().item())
         return losses
 
     def fit(
         self, variance: float, start: Float[Tensor, "k r1"] | None = None
     ) -> tuple[Float[Tensor, "k r1"], bool]:
-        """argmin of mean cross-entropy + |W|² / 2Cn, b its last column; whether L-BFGS converged."""
+        """argmin of the mean loss + |W|² / 2Cn, b its last column; whether L-BFGS converged."""
         device = self.rotated.device
         strength = self.scaling.num_varying / variance / len(self.targets)
-        hessian = self.rotated.square().mean(0) / self.num_classes + strength
+        hessian = self.rotated.square().mean(0) * self.loss.curvature(self.num_classes) + strength
         scale = torch.cat([hessian, hessian.new_ones(1)]).rsqrt()  # W = U · scale
         shape = (self.num_classes, len(scale))
 
@@ -197,13 +229,12 @@ class _Regression:
         return torch.from_numpy(found.x).to(device, torch.float32).reshape(shape) * scale, bool(found.success)
 
     def _objective(self, weights: Float[Tensor, "k r1"], strength: float) -> tuple[float, Tensor]:
-        """Mean cross-entropy + λ|W|²/2, λ = strength; its gradient mean (softmax − one-hot) zᵀ + λW."""
-        log_p = _affine(self.rotated, weights).log_softmax(1)
-        own = self.targets[:, None]
-        value = strength / 2 * weights[:, :-1].square().sum() - log_p.gather(1, own).mean()
-        residual = log_p.exp().scatter_add(1, own, -torch.ones_like(log_p[:, :1])) / len(own)
-        gradient = residual.T @ self.rotated + strength * weights[:, :-1]
-        return value.item(), torch.cat([gradient, residual.sum(0)[:, None]], dim=1)
+        """Mean loss + λ|W|²/2, λ = strength; its gradient mean (∂loss/∂score) zᵀ + λW."""
+        losses, slopes = self.loss.of_rows(_affine(self.rotated, weights), self.targets)
+        value = losses.mean() + strength / 2 * weights[:, :-1].square().sum()
+        slopes = slopes / len(losses)
+        gradient = slopes.T @ self.rotated + strength * weights[:, :-1]
+        return value.item(), torch.cat([gradient, slopes.sum(0)[:, None]], dim=1)
 
 
 def _principal_axes(features: Float[Tensor, "n d"]) -> Float[Tensor, "d r"] | None:
