@@ -40,15 +40,26 @@ class Classifier:
         Raises:
             ValueError: features not [n, d] and finite, or another d than in training.
         """
-        features = as_features("predict", "features", features)
+        return self.classes[self._scores("predict", features).argmax(1)]
+
+    def log_probabilities(self, features: Array) -> Float[np.ndarray, "n k"]:
+        """log softmax of the scores, for classifiers fitted by cross-entropy, of rows [n, d] by blocks.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        scores = torch.from_numpy(self._scores("log_probabilities", features))
+        return scores.log_softmax(1).numpy()
+
+    def _scores(self, operation: str, features: Array) -> Float[np.ndarray, "n k"]:
+        features = as_features(operation, "features", features)
         if features.shape[1] != self.num_features:
             raise ValueError(
-                f"predict: features must have the {self.num_features} columns of the training features, "
+                f"{operation}: features must have the {self.num_features} columns of the training features, "
                 f"got {list(features.shape)}; both must come from the same encoder"
             )
         blocks = (features[start : start + _BLOCK] for start in range(0, len(features), _BLOCK))
-        best = [self.scores(block).argmax(1).cpu().numpy() for block in blocks]
-        return self.classes[np.concatenate(best)]
+        return np.concatenate([self.scores(block).cpu().numpy() for block in blocks])
 
 
 @dataclass(frozen=True)

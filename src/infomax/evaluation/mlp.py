@@ -1,7 +1,6 @@
 """A network with one hidden layer on cached features, its length of training chosen on validation."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 
 import numpy as np
@@ -20,6 +19,7 @@ from infomax.evaluation.classifiers import (
     validation_parts,
     validation_settings,
 )
+from infomax.evaluation.fitting import batches, seeded
 
 _BATCH_SIZE, _LEARNING_RATE, _WEIGHT_DECAY = 256, 1e-3, 1e-2
 _MAX_ROUNDS, _PATIENCE = 50, 5
@@ -124,14 +124,14 @@ def _rounds(
     num_classes: int | None = None,
 ) -> Iterator[nn.Module]:
     """The network after one round of training, after two, … at most 50; the same object each time."""
-    with _seeded(seed, 0, z.device):
+    with seeded(seed, 0, z.device):
         network = _network(z.shape[1], num_hidden, num_classes or int(y.max()) + 1).to(z.device)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
     for number in range(1, _MAX_ROUNDS + 1):
-        with _seeded(seed, number, z.device):
-            for rows in islice(_batches(len(y)), _steps_per_round(len(y))):
+        with seeded(seed, number, z.device):
+            for rows in islice(batches(len(y), _BATCH_SIZE), _steps_per_round(len(y))):
                 optimizer.zero_grad()
                 rows = rows.to(z.device)
                 F.cross_entropy(network(z[rows]), y[rows]).backward()
@@ -154,24 +154,9 @@ def _steps_per_round(n: int) -> int:
     return max(n // _BATCH_SIZE, 10)
 
 
-def _batches(n: int) -> Iterator[Int[Tensor, " b"]]:
-    """Rows of one step after another: whole batches of random passes, without end."""
-    size = min(_BATCH_SIZE, n)
-    while True:
-        yield from torch.randperm(n)[: n // size * size].split(size)
-
-
 def _logits(network: nn.Module, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:
     network.eval()
     with torch.no_grad():
         logits = torch.cat([network(rows) for rows in z.split(_BLOCK)])
     network.train()
     return logits
-
-
-@contextmanager
-def _seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
-    """Inside, randomness is a function of (seed, number); afterwards the generators are as they were."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))
-        yield
