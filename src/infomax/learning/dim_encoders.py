@@ -78,7 +78,7 @@ class DCGANEncoder(nn.Module):
     Raises:
         ValueError: an image size that does not halve to 4; a count below 1; an unknown output.
 
-    Reference: Hjelm et al. (2018), appendix A.1; their public code for 64 px.
+    Reference: Hjelm et al. (2018); for 64 px, their public code.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class AlexNetEncoder(nn.Module):
     Raises:
         ValueError: an image size that is too small; a count below 1; an unknown output.
 
-    Reference: Hjelm et al. (2018), appendix A.1, and their public code.
+    Reference: Hjelm et al. (2018), and their public code.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class StridedCropEncoder(nn.Module):
     Raises:
         ValueError: an image size that does not halve to 4; a count below 1; an unknown output.
 
-    Reference: Hjelm et al. (2018), section 4.2 and appendix A.1 (strided crops; "folded" in their code).
+    Reference: Hjelm et al. (2018), where they compare with CPC; "folded" encoders in their public code.
     """
 
     def __init__(
