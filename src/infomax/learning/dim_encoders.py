@@ -99,7 +99,7 @@ class DCGANEncoder(nn.Module):
         self.body = Body(stages, len(stages) - 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: global_ [b, units], local {8: …}, layers conv and fc."""
+        """Features of normalised images: `global_` [b, units], local {8: …}, layers conv and fc."""
         return self.body(of_shape(images, self.image_shape, "DCGANEncoder"))
 
 
@@ -149,7 +149,7 @@ class AlexNetEncoder(nn.Module):
         self.body = Body(stages, 3, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: global_ [b, units], local (of 64 px) {15: …}, layers conv and fc."""
+        """Features of normalised images: `global_` [b, units], local {15: …} of 64 px, layers conv, fc."""
         return self.body(of_shape(images, self.image_shape, "AlexNetEncoder"))
 
 
@@ -195,7 +195,7 @@ class StridedCropEncoder(nn.Module):
         self.body = Body([crops, convolution(widths[-1], widths[-1], 3, 1, 0)], 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: global_ [b, units], local {7: …}, layers conv and fc."""
+        """Features of normalised images: `global_` [b, units], local {7: …}, layers conv and fc."""
         return self.body(of_shape(images, self.image_shape, "StridedCropEncoder"))
 
 
@@ -253,7 +253,7 @@ class ResNetEncoder(nn.Module):
         self.body = Body([first, *others], num_large, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: global_ [b, units], one local map, layers conv and fc."""
+        """Features of normalised images: `global_` [b, units], one local map, layers conv and fc."""
         return self.body(of_shape(images, self.image_shape, "ResNetEncoder"))
 
 
@@ -361,7 +361,7 @@ class Output(nn.Module):
         self.kind = kind
 
     def forward(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """y, 1 / (1 + e^{−y}) or y / |y|, in float32."""
+        """y, 1 / (1 + e^{−y}) or y / ‖y‖, in float32."""
         return _OUTPUTS[self.kind](y.float())
 
 

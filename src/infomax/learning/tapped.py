@@ -94,7 +94,7 @@ class TappedEncoder(nn.Module):
         return f"{type(self.module).__module__}.{type(self.module).__qualname__}"
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
-        """Features of normalised images: global_ [b, d], local maps by their sides, layers by their names."""
+        """Features of normalised images: `global_` [b, d], local maps by their sides, layers by name."""
         outputs = self._outputs(of_shape(images, self.image_shape, "TappedEncoder"))
         maps = [_map(name, outputs[name]) for name in self.local]
         local = {x.shape[-1]: x for x in maps}
