@@ -1,0 +1,257 @@
+"""How well a vector of one view predicts each place of the other: one direction of one term of AMDIM.
+
+Sources x_i and targets y_jk, the l places of n images, all of d features::
+
+    a_ijk = ⟨x_i, y_jk⟩ / √d         s = c tanh(a / c)        Z_i = Σ_{j≠i,k} e^{s_ijk}
+    V = mean_ik log[ e^{s_iik} / (e^{s_iik} + Z_i) ]          P = mean_ijk a²
+    value = V − λ P
+
+The image's own other places are left out of Z_i. `bounds.infonce_by_image` counts an image once, by the mean
+over its places: Σ_{j≠i} mean_k e^s = Z_i / l, so that the same Z_i gives it too.
+
+**Streamed.** The scores are n·n·l numbers, needed only on the way to a scalar, and a source meets no scores
+but those of its own row. With q_ik = σ(log Z_i − s_iik), the probability that a positive is missed::
+
+    ∂V/∂s_iik = q_ik / nl             ∂V/∂s_ijk = −(Σ_m q_im / nl) · e^{s_ijk} / Z_i       (j ≠ i)
+    g = ∂value/∂a = ∂V/∂s · (1 − tanh²(a / c)) − 2λ a / nnl
+    ∂value/∂x = g y / √d              ∂value/∂y = gᵀ x / √d
+
+So blocks of rows are scored, turned into g in place, and multiplied into both gradients, already in the
+forward pass; the backward pass scales them. Nothing is computed twice: attention has to, since its value is
+no scalar. Three products of 2nnld operations, as without streaming. Memory: a block, and the gradients.
+
+References: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3; Dao et al. (2022), FlashAttention, for
+softmax by tiles; Hsu et al. (2024), Liger Kernel, for gradients made in the forward pass.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from infomax.estimation.bounds import infonce, infonce_by_image
+
+BLOCK = 12 * 2**20
+"""Scores at a time: enough rows that the products run at full speed, in 48 MiB of float32."""
+
+IN_CACHE = 2**17
+"""Scores at a time, on a CPU, between two products."""
+
+MOST_DENSE = 2**28
+"""Scores held at once where memory is not on a CPU: 1 GiB of float32, of which the dense path needs six."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The value and its parts, as scalars.
+
+    value: log_probability − penalty_weight · mean_square, to be maximised. log_probability: V, at most 0.
+    mean_square: P, of the scores before clipping. bound: `bounds.infonce_by_image`, nats. All but the value
+    are detached.
+    """
+
+    value: Float[Tensor, ""]
+    log_probability: Float[Tensor, ""]
+    mean_square: Float[Tensor, ""]
+    bound: Float[Tensor, ""]
+
+
+def prediction(
+    source: Float[Tensor, "n d"],
+    target: Float[Tensor, "n l d"],
+    clip: float | None = None,
+    penalty_weight: float = 0.0,
+) -> Prediction:
+    """`streamed_prediction` or `dense_prediction`, whichever costs less.
+
+    Streamed on a CPU, where it takes less time at every size measured (`benchmarks/objective.py`), and for
+    more than `MOST_DENSE` scores anywhere. Otherwise dense, which a compiler can fuse.
+
+    Args:
+        source: x, one vector an image.
+        target: y, the places of the same images, in the same order.
+        clip: c; None leaves scores as they are.
+        penalty_weight: λ.
+
+    Raises:
+        ValueError: shapes that do not fit, or n < 2.
+    """
+    many = len(source) * target.shape[:2].numel() > MOST_DENSE
+    compute = streamed_prediction if many or source.device.type == "cpu" else dense_prediction
+    return compute(source, target, clip, penalty_weight)
+
+
+def dense_prediction(
+    source: Float[Tensor, "n d"],
+    target: Float[Tensor, "n l d"],
+    clip: float | None = None,
+    penalty_weight: float = 0.0,
+) -> Prediction:
+    """V − λ P from all n·n·l scores at once: the definition, differentiable any number of times.
+
+    Args:
+        source: x, one vector an image.
+        target: y, the places of the same images, in the same order.
+        clip: c; None leaves scores as they are.
+        penalty_weight: λ.
+
+    Raises:
+        ValueError: shapes that do not fit, or n < 2.
+    """
+    _check(source, target)
+    with torch.autocast(source.device.type, enabled=False):
+        x, y = _at_least_float32(source), _at_least_float32(target)
+        raw = (x / math.sqrt(x.shape[1])) @ y.flatten(0, 1).T  # [n, n·l]
+    raw = raw.unflatten(1, target.shape[:2])
+    scores = raw if clip is None else clip * torch.tanh(raw / clip)
+    log_probability = infonce(scores) - math.log(len(scores))
+    mean_square = raw.square().mean()
+    with torch.no_grad():
+        bound = infonce_by_image(scores)
+    value = log_probability - penalty_weight * mean_square
+    return Prediction(value, log_probability.detach(), mean_square.detach(), bound)
+
+
+def streamed_prediction(
+    source: Float[Tensor, "n d"],
+    target: Float[Tensor, "n l d"],
+    clip: float | None = None,
+    penalty_weight: float = 0.0,
+) -> Prediction:
+    """The same as `dense_prediction`, by blocks of rows; differentiable once.
+
+    Beyond inputs and gradients it needs `BLOCK` scores (or one row of n·l, if that is more) and, for inputs
+    that are not float32 with features last in memory, a copy that is.
+
+    Args:
+        source: x, one vector an image.
+        target: y, the places of the same images, in the same order.
+        clip: c; None leaves scores as they are.
+        penalty_weight: λ.
+
+    Raises:
+        ValueError: shapes that do not fit, or n < 2.
+        RuntimeError: in backward, if it has run before: the gradients are handed out, not copied.
+
+    Example:
+        >>> x, y = torch.eye(4), torch.eye(4)[:, None]
+        >>> streamed_prediction(x, y).value.item() == dense_prediction(x, y).value.item()
+        True
+    """
+    _check(source, target)
+    differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
+    with torch.autocast(source.device.type, enabled=False):
+        x, y = _at_least_float32(source), _at_least_float32(target)
+        return Prediction(*_Streamed.apply(x, y, clip, penalty_weight, differentiate))
+
+
+class _Streamed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, source, target, clip, penalty_weight, differentiate):
+        sums, ctx.gradients = _stream(source, target, clip, penalty_weight, differentiate)
+        log_probability, by_image, mean_square = sums / target.shape[:2].numel()
+        bound = by_image + math.log(len(target))
+        ctx.mark_non_differentiable(log_probability, mean_square, bound)
+        return log_probability - penalty_weight * mean_square, log_probability, mean_square, bound
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad_value, *_):
+        if ctx.gradients is None:
+            raise RuntimeError(
+                "streamed_prediction: backward has run before, and its gradients were handed out; "
+                "compute the value again, or use dense_prediction"
+            )
+        grad_source, grad_target = ctx.gradients
+        ctx.gradients = None
+        return grad_source.mul_(grad_value), grad_target.mul_(grad_value), None, None, None
+
+
+def _stream(
+    source: Float[Tensor, "n d"],
+    target: Float[Tensor, "n l d"],
+    clip: float | None,
+    penalty_weight: float,
+    differentiate: bool,
+) -> tuple[Float[Tensor, "3"], tuple[Tensor, Tensor] | None]:
+    """What `_rows_to_gradient` sums, over all sources; and the gradients of the value."""
+    n, _, d = target.shape
+    x, y = source / math.sqrt(d), target.flatten(0, 1)  # [n, d], [n·l, d]
+    grad_x, grad_y = torch.empty_like(x), torch.zeros_like(y)
+    block = _rows_of(BLOCK, n, len(y))
+    few = _rows_of(IN_CACHE, block, len(y)) if x.device.type == "cpu" else block
+    scores, sums = x.new_empty(block, len(y)), []
+    for first in range(0, n, block):
+        rows = slice(first, min(first + block, n))
+        a = torch.mm(x[rows], y.T, out=scores[: rows.stop - first])
+        for start in range(0, len(a), few):
+            part = a[start : start + few].unflatten(1, target.shape[:2])
+            sums.append(_rows_to_gradient(part, first + start, clip, penalty_weight))
+        if differentiate:
+            torch.mm(a, y, out=grad_x[rows])
+            grad_y.addmm_(a.T, x[rows])
+    gradients = (grad_x.div_(math.sqrt(d)), grad_y.view_as(target)) if differentiate else None
+    return torch.stack(sums).sum(0), gradients
+
+
+def _rows_to_gradient(
+    a: Float[Tensor, "k n l"], first: int, clip: float | None, penalty_weight: float
+) -> Float[Tensor, "3"]:
+    """Raw scores of the sources first, first + 1, …: they become g, in place.
+
+    Returns:
+        Sums over the k·l positives: of their log-probability; of the same with each image counted once; of
+        the mean square of raw scores at their place.
+    """
+    k, n, num_places = a.shape
+    square = a.square().sum() / n
+    scores, slope = _clipped(a, clip)
+    own = scores[:, first : first + k].diagonal().T  # [k, l], a view
+    positives = own.clone()
+    own.fill_(-torch.inf)
+    peak = scores.amax((1, 2))
+    e = scores.sub_(peak[:, None, None]).exp_()
+    partition = e.sum((1, 2))  # Z e^{−peak}
+    log_odds = positives - (partition.log() + peak)[:, None]
+
+    missed = torch.sigmoid(-log_odds) / (n * num_places)
+    e.mul_(-(missed.sum(1) / partition)[:, None, None])
+    own.copy_(missed)  # e is ∂V/∂s
+    a.mul_(-2 * penalty_weight / (n * n * num_places)).addcmul_(e, slope)
+    return torch.stack(
+        [logsigmoid(log_odds).sum(), logsigmoid(log_odds + math.log(num_places)).sum(), square]
+    )
+
+
+def _clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
+    """s = c tanh(a / c) and ds/da = 1 − tanh², as new tensors."""
+    if clip is None:
+        return a.clone(), a.new_ones(())
+    t = torch.tanh(a / clip)
+    return clip * t, t.square_().neg_().add_(1)
+
+
+def _rows_of(num_scores: int, num_rows: int, row: int) -> int:
+    """Rows a block: as many as give `num_scores`, at least one, in blocks of nearly equal size."""
+    most = max(1, num_scores // row)
+    return math.ceil(num_rows / math.ceil(num_rows / most))
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _check(source: Tensor, target: Tensor) -> None:
+    n, d = source.shape
+    if (len(target), target.shape[2]) != (n, d):
+        raise ValueError(
+            "prediction: sources [n, d] and targets [n, l, d] must be of the same images and dimension, got "
+            f"{list(source.shape)} and {list(target.shape)}"
+        )
+    if n < 2:
+        raise ValueError(
+            f"prediction: a positive needs at least one negative, n ≥ 2, got n = {n}; use a larger batch"
+        )
