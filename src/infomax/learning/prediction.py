@@ -25,6 +25,7 @@ softmax by tiles; Hsu et al. (2024), Liger Kernel, for gradients made in the for
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -151,9 +152,8 @@ def streamed_prediction(
 class _Streamed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, source, target, clip, penalty_weight, differentiate):
-        sums, ctx.gradients = _stream(source, target, clip, penalty_weight, differentiate)
-        log_probability, by_image, mean_square = sums / target.shape[:2].numel()
-        bound = by_image + math.log(len(target))
+        means, ctx.gradients = _stream(source, target, clip, penalty_weight, differentiate)
+        log_probability, mean_square, bound = means
         ctx.mark_non_differentiable(log_probability, mean_square, bound)
         return log_probability - penalty_weight * mean_square, log_probability, mean_square, bound
 
@@ -165,9 +165,9 @@ class _Streamed(torch.autograd.Function):
                 "streamed_prediction: backward has run before, and its gradients were handed out; "
                 "compute the value again, or use dense_prediction"
             )
-        grad_source, grad_target = ctx.gradients
+        grad_source, grad_target = (gradient.mul_(grad_value) for gradient in ctx.gradients)
         ctx.gradients = None
-        return grad_source.mul_(grad_value), grad_target.mul_(grad_value), None, None, None
+        return grad_source, grad_target, None, None, None
 
 
 def _stream(
@@ -177,53 +177,50 @@ def _stream(
     penalty_weight: float,
     differentiate: bool,
 ) -> tuple[Float[Tensor, "3"], tuple[Tensor, Tensor] | None]:
-    """What `_rows_to_gradient` sums, over all sources; and the gradients of the value."""
+    """V, P and the bound; the gradients of the value."""
     n, _, d = target.shape
-    x, y = source / math.sqrt(d), target.flatten(0, 1)  # [n, d], [n·l, d]
-    grad_x, grad_y = torch.empty_like(x), torch.zeros_like(y)
+    y = target.flatten(0, 1)  # [n·l, d]
+    gradients = (torch.zeros_like(source), torch.zeros_like(y)) if differentiate else None
     block = _rows_of(BLOCK, n, len(y))
-    few = _rows_of(IN_CACHE, block, len(y)) if x.device.type == "cpu" else block
-    scores, sums = x.new_empty(block, len(y)), []
-    for first in range(0, n, block):
-        rows = slice(first, min(first + block, n))
-        a = torch.mm(x[rows], y.T, out=scores[: rows.stop - first])
-        for start in range(0, len(a), few):
-            part = a[start : start + few].unflatten(1, target.shape[:2])
-            sums.append(_rows_to_gradient(part, first + start, clip, penalty_weight))
-        if differentiate:
-            torch.mm(a, y, out=grad_x[rows])
-            grad_y.addmm_(a.T, x[rows])
-    gradients = (grad_x.div_(math.sqrt(d)), grad_y.view_as(target)) if differentiate else None
-    return torch.stack(sums).sum(0), gradients
+    few = _rows_of(IN_CACHE, block, len(y)) if y.device.type == "cpu" else block
+    scores, of_sources = y.new_empty(block, len(y)), y.new_empty(n, 3)
+    for rows in _slices(n, block):
+        x = source[rows] / math.sqrt(d)
+        a = torch.mm(x, y.T, out=scores[: len(x)])
+        for part in _slices(len(x), few):
+            at = slice(rows.start + part.start, rows.start + part.stop)
+            of_sources[at] = _to_gradient(a[part].unflatten(1, target.shape[:2]), at, clip, penalty_weight)
+        if gradients is not None:
+            gradients[0][rows].addmm_(a, y, alpha=1 / math.sqrt(d))
+            gradients[1].addmm_(a.T, x)
+    if gradients is not None:
+        gradients = gradients[0], gradients[1].unflatten(0, target.shape[:2])
+    return of_sources.mean(0), gradients
 
 
-def _rows_to_gradient(
-    a: Float[Tensor, "k n l"], first: int, clip: float | None, penalty_weight: float
-) -> Float[Tensor, "3"]:
-    """Raw scores of the sources first, first + 1, …: they become g, in place.
-
-    Returns:
-        Sums over the k·l positives: of their log-probability; of the same with each image counted once; of
-        the mean square of raw scores at their place.
-    """
-    k, n, num_places = a.shape
-    square = a.square().sum() / n
-    scores, slope = _clipped(a, clip)
-    own = scores[:, first : first + k].diagonal().T  # [k, l], a view
+def _to_gradient(
+    a: Float[Tensor, "k n l"], at: slice, clip: float | None, penalty_weight: float
+) -> Float[Tensor, "k 3"]:
+    """Raw scores of some sources become g, in place; V, P and the bound of each are returned."""
+    n, num_places = a.shape[1:]
+    mean_square = a.square().mean((1, 2))
+    s, slope = _clipped(a, clip)
+    own = s[:, at].diagonal().T  # [k, l], a view
     positives = own.clone()
     own.fill_(-torch.inf)
-    peak = scores.amax((1, 2))
-    e = scores.sub_(peak[:, None, None]).exp_()
+    peak = s.amax((1, 2))
+    e = s.sub_(peak[:, None, None]).exp_()
     partition = e.sum((1, 2))  # Z e^{−peak}
     log_odds = positives - (partition.log() + peak)[:, None]
 
-    missed = torch.sigmoid(-log_odds) / (n * num_places)
+    missed = torch.sigmoid(-log_odds) / (n * num_places)  # q / nl
     e.mul_(-(missed.sum(1) / partition)[:, None, None])
     own.copy_(missed)  # e is ∂V/∂s
     a.mul_(-2 * penalty_weight / (n * n * num_places)).addcmul_(e, slope)
-    return torch.stack(
-        [logsigmoid(log_odds).sum(), logsigmoid(log_odds + math.log(num_places)).sum(), square]
-    )
+
+    log_probability = logsigmoid(log_odds).mean(1)
+    bound = math.log(n) + logsigmoid(log_odds + math.log(num_places)).mean(1)
+    return torch.stack([log_probability, mean_square, bound], 1)
 
 
 def _clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
@@ -238,6 +235,10 @@ def _rows_of(num_scores: int, num_rows: int, row: int) -> int:
     """Rows a block: as many as give `num_scores`, at least one, in blocks of nearly equal size."""
     most = max(1, num_scores // row)
     return math.ceil(num_rows / math.ceil(num_rows / most))
+
+
+def _slices(size: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
 def _at_least_float32(x: Tensor) -> Tensor:
