@@ -38,7 +38,7 @@ from infomax.estimation.bounds import infonce, infonce_by_image
 BLOCK = 12 * 2**20
 """Scores at a time: enough rows that the products run at full speed, in 48 MiB of float32."""
 
-IN_CACHE = 2**17
+IN_CACHE = 2**18
 """Scores at a time, on a CPU, between two products."""
 
 MOST_DENSE = 2**28
