@@ -99,8 +99,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _title(recipe: Mapping[str, Any]) -> str:
-    data = recipe.get("data")
-    return f"AMDIM on {Path(str(data)).name}" if data else "AMDIM"
+    method, data = recipe.get("method", {}).get("name", "amdim").upper(), recipe.get("data")
+    return f"{method} on {Path(str(data)).name}" if data else method
 
 
 def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -360,11 +360,13 @@ def _sprites(pictures: UInt8[np.ndarray, "m h w c"], max_side: int) -> _Sprites:
 
 
 def _views(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Original and two views of some images, in turn on one sheet."""
-    triples = np.stack([arrays[name][:_NUM_VIEWS] for name in ("original", "view1", "view2")], axis=1)
+    """Originals and their views, in turn on one sheet."""
+    names = ["original", *sorted(name for name in arrays if name.startswith("view"))]
+    pictures = np.stack([arrays[name][:_NUM_VIEWS] for name in names], axis=1)
     return {
-        "sprites": _sprites(triples.reshape(-1, *triples.shape[2:]), max_side=128),
-        "num_triples": len(triples),
+        "sprites": _sprites(pictures.reshape(-1, *pictures.shape[2:]), max_side=128),
+        "captions": [name.replace("view", "view ") for name in names],
+        "num_images": len(pictures),
     }
 
 

@@ -1,5 +1,6 @@
 """Encoder and objective against outputs of the authors' public code, where these are at hand."""
 
+import math
 import os
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from infomax.learning.dim import BOUNDS
 from infomax.learning.encoders import Features
-from infomax.learning.objectives import amdim_objective
+from infomax.learning.objectives import amdim_objective, dim_objective
 from infomax.learning.public_amdim import encoder_from_public_state
 
 ORACLES = Path(os.environ.get("INFOMAX_ORACLES", Path(__file__).parents[3] / "shared" / "oracles"))
@@ -62,6 +64,20 @@ def test_objective(oracle):
     names = ("1to5", "1to7", "5to5")
     for name in names:
         assert float(objective.terms[name]) == pytest.approx(-float(oracle[f"nce_loss_{name}"]), abs=1e-4)
-    assert float(objective.penalty) == pytest.approx(
+    assert float(objective.watched["penalty"]) == pytest.approx(
         sum(float(oracle[f"score_penalty_{name}"]) for name in names), abs=1e-4
     )
+
+
+def test_dim_objective():
+    with np.load(ORACLES / "dim_public_losses.npz") as file:
+        oracle = {key: torch.from_numpy(file[key]) for key in file.files}
+    y, m = oracle["global_features"], oracle["local_features"]  # [n, u, g], [n, u, l]
+    scores = {"local": torch.einsum("iug,jul->gijl", y, m)}
+    for name, key in {
+        "jensen_shannon": "JSD", "kl": "KL", "reverse_kl": "RKL", "squared_hellinger": "H2"
+    }.items():  # fmt: skip
+        objective = dim_objective(scores, BOUNDS[name], {"local": 1.0})
+        assert float(objective.value) == pytest.approx(-float(oracle[f"loss_{key}"]), abs=1e-5)
+    log_probability = dim_objective(scores, BOUNDS["infonce"], {"local": 1.0}).value - math.log(len(y))
+    assert float(log_probability) == pytest.approx(-float(oracle["loss_InfoNCE_exact"]), abs=1e-5)

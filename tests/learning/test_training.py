@@ -26,7 +26,7 @@ from infomax.learning.training import Batches, Recipe, TrainConfig, pretrain, re
 from infomax.learning.views import ViewsConfig
 
 RECIPE = Recipe(
-    method=AMDIMConfig(AMDIMEncoderConfig(width=2, embedding_dim=8, depth=1, batch_norm=True)),
+    method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=2, embedding_dim=8, depth=1, batch_norm=True)),
     views=ViewsConfig(mean=(0.5,), std=(0.3,)),
     optimizer=OptimizerConfig(lr=1e-3, warmup_steps=2),
     train=TrainConfig(steps=7, batch_size=8, checkpoint_steps=3, log_steps=2),

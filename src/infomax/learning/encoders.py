@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -22,6 +23,21 @@ class Features:
     global_: Float[Tensor, "b d"]
     local: Mapping[int, Float[Tensor, "b _ _ _"]]
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
+    """What an encoder makes of blank images: the sizes of its features. The encoder stays as it is.
+
+    Args:
+        encoder: with `image_shape` (c, h, w).
+    """
+    was_training = encoder.training
+    image_shape = cast(tuple[int, int, int], encoder.image_shape)
+    device = next(encoder.parameters()).device
+    features = encoder.eval()(torch.zeros(num_images, *image_shape, device=device))
+    encoder.train(was_training)
+    return features
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Features of two views to an objective to maximise: scores are formed here, `bounds` makes nats of them."""
+"""Features or scores to an objective to maximise; `bounds` makes nats of scores, here as in rung 2."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -11,25 +11,27 @@ from torch import Generator, Tensor
 from infomax.estimation.bounds import infonce, infonce_by_image
 from infomax.learning.encoders import Features
 
-SCALES = {"1to5": (1, 5), "1to7": (1, 7), "5to5": (5, 5)}
-"""Term -> (side of the source map, side of the target map); a side of 1 is the global feature."""
+Scales = tuple[tuple[int, int], ...]
+Bound = Callable[[Tensor], Tensor]
+
+AMDIM_SCALES: Scales = ((1, 5), (1, 7), (5, 5))
+"""(side of the source map, side of the target map) of each prediction; a side of 1 is the global feature."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective and its parts, as scalars in nats.
+    """An objective and its parts, as scalars.
 
-    value: what training maximises, Σ terms − penalty. terms: for each prediction the mean log-probability of
-    the positives, at most 0. penalty: weighted mean square of the raw scores, summed over terms. bounds: for
-    each term a lower bound on the mutual information between its source and a target at a random location, at
-    most `ceiling` = log n (see `bounds.infonce_by_image`); detached, for watching.
+    value: what training maximises, in all. terms: its parts, before their weights. bounds: by name, lower
+    bounds in nats on mutual information between a source and a target at a random location, at most `ceiling`
+    = log n (see `bounds.infonce_by_image`); detached, for watching. watched: more to watch, by name.
     """
 
     value: Float[Tensor, ""]
     terms: Mapping[str, Float[Tensor, ""]]
-    penalty: Float[Tensor, ""]
     bounds: Mapping[str, Float[Tensor, ""]]
     ceiling: float
+    watched: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
 
 
 def amdim_objective(
@@ -38,47 +40,85 @@ def amdim_objective(
     *,
     clip: float = 20.0,
     penalty_weight: float = 0.05,
+    scales: Scales = AMDIM_SCALES,
     source_locations: Int[Tensor, "2 b"] | None = None,
     generator: Generator | None = None,
 ) -> Objective:
-    """Σ over 1→5, 1→7, 5→5 of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − penalty · E s².
+    """Σ over scales, 1→5, 1→7, 5→5, of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − penalty · E s².
 
-    Features of one view predict those of the other at several scales; each term is the mean of both
-    directions. The source of 5→5 is one location an image, drawn at random.
+    Features of one view predict those of the other at several scales; each term, in nats and at most 0, is
+    the mean of both directions. Where the source is a map, such as in 5→5, it is one location an image, drawn
+    at random.
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
         view2: features of the second view of the same images, in the same order.
         clip: scores s become clip · tanh(s / clip); the penalty is taken before.
         penalty_weight: weight of the mean square of the scores.
-        source_locations: flat 5×5 location read as the 5→5 source, in view 1 and in view 2; default: random.
+        scales: which scale predicts which.
+        source_locations: flat location read from a source that is a map, in view 1 and in view 2; default:
+            random.
         generator: where their randomness comes from; default: torch's global one.
 
     Returns:
-        The objective, to be maximised, with its parts.
+        The objective, to be maximised, with its parts. It watches the weighted penalty.
 
     Raises:
         ValueError: views of different numbers of images, or fewer than two images; features that lack a map.
 
     Reference: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3.
     """
-    _check_views(view1, view2)
-    if source_locations is None:
-        source_locations = _random_locations(view1, generator)
-    directions = ((view1, view2, source_locations[0]), (view2, view1, source_locations[1]))
+    _check_views(view1, view2, scales)
     terms, penalties, bounds = {}, [], {}
     log_n = math.log(len(view1.global_))
-    for name, (source_side, target_side) in SCALES.items():
+    for source_side, target_side in scales:
+        at = source_locations
+        if at is None:
+            at = _random_locations(view1, source_side, generator)
         raw = [
-            prediction_scores(_source(a, source_side, at), b.local[target_side]) for a, b, at in directions
+            prediction_scores(_source(a, source_side, where), b.local[target_side])
+            for a, b, where in ((view1, view2, at[0]), (view2, view1, at[1]))
         ]
         scores = [soft_clip(s, clip) for s in raw]
+        name = f"{source_side}to{target_side}"
         terms[name] = _mean(infonce(s) for s in scores) - log_n
         penalties.append(penalty_weight * _mean(s.square().mean() for s in raw))
         with torch.no_grad():
             bounds[name] = _mean(infonce_by_image(s) for s in scores)
     penalty = torch.stack(penalties).sum()
-    return Objective(torch.stack([*terms.values()]).sum() - penalty, terms, penalty, bounds, log_n)
+    value = torch.stack([*terms.values()]).sum() - penalty
+    return Objective(value, terms, bounds, log_n, {"penalty": penalty.detach()})
+
+
+def dim_objective(
+    scores: Mapping[str, Float[Tensor, "g n n *locations"]],
+    bound: Bound,
+    weights: Mapping[str, float],
+) -> Objective:
+    """Σ over terms of weight · bound( f(y_i, m_j) ): Deep InfoMax, of what its critics say.
+
+    Args:
+        scores: of each term; global vectors y of image i against places m of image j, positives on the
+            diagonal. The bound is that of each of the g global vectors of an image, averaged.
+        bound: scores to a scalar, a function of `infomax.estimation.bounds`.
+        weights: of the terms.
+
+    Raises:
+        ValueError: scores that are not finite, not square, or of a single image.
+    Example:
+        >>> from infomax.estimation.bounds import jensen_shannon
+        >>> objective = dim_objective({"local": torch.zeros(1, 8, 8, 4, 4)}, jensen_shannon, {"local": 1.0})
+        >>> round(objective.value.item(), 6) + 0.0
+        0.0
+
+    Reference: Hjelm et al. (2018), eq. 4, 5, 6 and 8.
+    """
+    _check_finite(scores)
+    terms = {name: _mean(bound(of_global) for of_global in s) for name, s in scores.items()}
+    with torch.no_grad():
+        bounds = {name: _mean(infonce_by_image(one) for one in s) for name, s in scores.items()}
+    value = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+    return Objective(value, terms, bounds, math.log(next(iter(scores.values())).shape[1]))
 
 
 def prediction_scores(
@@ -105,24 +145,34 @@ def _source(features: Features, side: int, locations: Int[Tensor, " b"]) -> Floa
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
 
 
-def _random_locations(features: Features, generator: Generator | None) -> Int[Tensor, "2 b"]:
+def _random_locations(features: Features, side: int, generator: Generator | None) -> Int[Tensor, "2 b"]:
     device = features.global_.device if generator is None else generator.device
-    return torch.randint(5 * 5, (2, len(features.global_)), generator=generator, device=device)
+    return torch.randint(side * side, (2, len(features.global_)), generator=generator, device=device)
 
 
 def _mean(values: Iterable[Tensor]) -> Tensor:
     return torch.stack([*values]).mean()
 
 
-def _check_views(view1: Features, view2: Features) -> None:
+def _check_views(view1: Features, view2: Features, scales: Scales) -> None:
     if view1.global_.shape != view2.global_.shape:
         raise ValueError(
             "amdim_objective: the two views must hold the same images in the same dimension, got global "
             f"features {list(view1.global_.shape)} and {list(view2.global_.shape)}"
         )
-    missing = {5, 7} - (view1.local.keys() & view2.local.keys())
-    if missing:
+    needed = {side for scale in scales for side in scale} - {1}
+    if needed - (view1.local.keys() & view2.local.keys()):
         raise ValueError(
-            f"amdim_objective: both views need local maps of sides 5 and 7, got {sorted(view1.local)} and "
-            f"{sorted(view2.local)}; use an encoder that gives both"
+            f"amdim_objective: both views need local maps of sides {sorted(needed)}, got "
+            f"{sorted(view1.local)} and {sorted(view2.local)}; use another encoder, or other scales"
         )
+
+
+def _check_finite(scores: Mapping[str, Tensor]) -> None:
+    for name, s in scores.items():
+        num_bad = int((~torch.isfinite(s)).sum())
+        if num_bad:
+            raise ValueError(
+                f"dim_objective: the scores of the {name} term are not finite ({num_bad} of {s.numel()}); "
+                "did training diverge? lower the learning rate"
+            )

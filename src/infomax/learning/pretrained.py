@@ -1,6 +1,7 @@
 """Encoders as files: weights in safetensors, all else in JSON; loading them executes nothing."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from infomax.files import replacing
+from infomax.learning.dim_encoders import AlexNetEncoder, DCGANEncoder, ResNetEncoder, StridedCropEncoder
 from infomax.learning.encoders import AMDIMEncoder, Features
+from infomax.learning.tapped import TappedEncoder
 from infomax.learning.views import EvaluationView, ViewsConfig
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
-_ARCHITECTURES = {"AMDIMEncoder": AMDIMEncoder}
+_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
+    kind.__name__: kind
+    for kind in (
+        AMDIMEncoder,
+        DCGANEncoder,
+        AlexNetEncoder,
+        StridedCropEncoder,
+        ResNetEncoder,
+        TappedEncoder,
+    )
+}
 
 
 class PretrainedEncoder(nn.Module):
@@ -26,7 +39,7 @@ class PretrainedEncoder(nn.Module):
         views: how the encoder's views were made; evaluation uses sizes, mean and std.
     """
 
-    def __init__(self, encoder: AMDIMEncoder, views: ViewsConfig):
+    def __init__(self, encoder: nn.Module, views: ViewsConfig):
         super().__init__()
         self.encoder = encoder
         self.views = views
@@ -39,7 +52,7 @@ class PretrainedEncoder(nn.Module):
         return self.encoder(self.view(images))
 
 
-def save_encoder(folder: str | Path, encoder: AMDIMEncoder, views: ViewsConfig) -> None:
+def save_encoder(folder: str | Path, encoder: nn.Module, views: ViewsConfig) -> None:
     """Write ``encoder.safetensors`` and ``encoder.json`` into an existing folder.
 
     Raises:
@@ -52,6 +65,7 @@ def save_encoder(folder: str | Path, encoder: AMDIMEncoder, views: ViewsConfig) 
         "format": 1,
         "architecture": type(encoder).__name__,
         "arguments": encoder.arguments,
+        **({"module": encoder.module_class} if isinstance(encoder, TappedEncoder) else {}),
         "views": asdict(views),
     }
     with replacing(folder / DESCRIPTION) as path:
@@ -60,12 +74,16 @@ def save_encoder(folder: str | Path, encoder: AMDIMEncoder, views: ViewsConfig) 
         save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
 
 
-def load_encoder(folder: str | Path) -> PretrainedEncoder:
+def load_encoder(folder: str | Path, module: nn.Module | None = None) -> PretrainedEncoder:
     """The encoder in a run folder (or any folder with its two files), in evaluation mode, on the CPU.
+
+    Args:
+        module: of a `TappedEncoder`, the module that it tapped: one of the same shape, for the weights.
 
     Raises:
         FileNotFoundError: the folder lacks ``encoder.json`` or ``encoder.safetensors``.
-        ValueError: a description of an unknown kind, or weights that do not fit it.
+        ValueError: a description of an unknown kind, or weights that do not fit it; a module missing, or one
+            too many.
 
     Example:
         ``features = infomax.load_encoder("runs/a")(images)`` for uint8 images [b, c, h, w].
@@ -77,13 +95,26 @@ def load_encoder(folder: str | Path) -> PretrainedEncoder:
                 f"load_encoder: {folder} holds no {name}; expected a finished run of `infomax pretrain`"
             )
     description = _read_description(folder / DESCRIPTION)
-    encoder = _ARCHITECTURES[description["architecture"]](**description["arguments"])
+    encoder = _encoder(folder, description, module)
     try:
         encoder.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
         raise ValueError(f"load_encoder: {folder / WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
     views: dict[str, Any] = {key: _tuple(value) for key, value in description["views"].items()}
     return PretrainedEncoder(encoder, ViewsConfig(**views))
+
+
+def _encoder(folder: Path, description: dict[str, Any], module: nn.Module | None) -> nn.Module:
+    architecture, arguments = description["architecture"], description["arguments"]
+    taps = architecture == TappedEncoder.__name__
+    if taps != (module is not None):
+        expected = f"a {description.get('module')}, which it taps" if taps else "no module: it is whole"
+        raise ValueError(
+            f"load_encoder: the {architecture} in {folder} needs {expected}; got "
+            f"{'none' if module is None else type(module).__name__}"
+        )
+    parts = (module,) if taps else ()
+    return _ARCHITECTURES[architecture](*parts, **{key: _tuple(value) for key, value in arguments.items()})
 
 
 def _tuple(value: Any) -> Any:

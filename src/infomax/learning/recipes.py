@@ -9,17 +9,22 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from infomax.learning.amdim import AMDIMConfig
+from infomax.learning.dim import DIMConfig
+from infomax.learning.dim_encoders import DIMEncoderConfig
 from infomax.learning.encoders import AMDIMEncoderConfig
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.training import Recipe, TrainConfig
-from infomax.learning.views import CIFAR_VIEWS, IMAGENET128_VIEWS, STL_VIEWS, ViewsConfig
+from infomax.learning.views import CIFAR_VIEWS, IMAGENET128_VIEWS, PLAIN_VIEWS, STL_VIEWS, ViewsConfig
+
+DIM_OPTIMIZER = OptimizerConfig(lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, warmup_steps=0, milestones=())
+"""Of the Deep InfoMax paper: Adam at a constant rate."""
 
 
 def amdim_digits() -> Recipe:
     """The built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
     return Recipe(
         data="digits",
-        method=AMDIMConfig(AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1)),
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1)),
         views=ViewsConfig(
             crop_scale=(0.5, 1.0),
             flip=0.0,
@@ -36,7 +41,7 @@ def amdim_digits() -> Recipe:
 def amdim_cifar10() -> Recipe:
     """CIFAR-10 at 32 px, the large model of the paper: 300 epochs, for a GPU."""
     return Recipe(
-        method=AMDIMConfig(AMDIMEncoderConfig(width=256, embedding_dim=2048, depth=10)),
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=256, embedding_dim=2048, depth=10)),
         views=CIFAR_VIEWS,
         train=TrainConfig(epochs=300.0, batch_size=480),
     )
@@ -45,7 +50,7 @@ def amdim_cifar10() -> Recipe:
 def amdim_cifar10_small() -> Recipe:
     """CIFAR-10 at 32 px, a small model with the paper's schedule: 300 epochs, for a GPU."""
     return Recipe(
-        method=AMDIMConfig(AMDIMEncoderConfig(width=128, embedding_dim=1024, depth=8)),
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=128, embedding_dim=1024, depth=8)),
         views=CIFAR_VIEWS,
         train=TrainConfig(epochs=300.0, batch_size=480),
     )
@@ -54,7 +59,7 @@ def amdim_cifar10_small() -> Recipe:
 def amdim_cifar10_cpu() -> Recipe:
     """CIFAR-10 at 32 px in 20 minutes on two CPU cores."""
     return Recipe(
-        method=AMDIMConfig(AMDIMEncoderConfig(width=32, embedding_dim=512, depth=2)),
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=512, depth=2)),
         views=replace(CIFAR_VIEWS, crop_scale=(0.3, 1.0), translate=0, jitter=(0.4, 0.4, 0.4, 0.1)),
         optimizer=OptimizerConfig(lr=2e-3, decay="cosine", warmup_steps=100),
         train=TrainConfig(minutes=20.0, batch_size=128),
@@ -65,7 +70,9 @@ def amdim_stl10() -> Recipe:
     """STL-10 (or photographs of about that size) at 64 px, the paper's model: 300 epochs, for a GPU."""
     return Recipe(
         split="unlabeled",
-        method=AMDIMConfig(AMDIMEncoderConfig(width=192, embedding_dim=1536, depth=8, batch_norm=True)),
+        method=AMDIMConfig(
+            encoder=AMDIMEncoderConfig(width=192, embedding_dim=1536, depth=8, batch_norm=True)
+        ),
         views=STL_VIEWS,
         train=TrainConfig(epochs=300.0, batch_size=256),
     )
@@ -74,7 +81,7 @@ def amdim_stl10() -> Recipe:
 def amdim_photos_cpu() -> Recipe:
     """A folder of photographs at 64 px in 20 minutes on two CPU cores."""
     return Recipe(
-        method=AMDIMConfig(AMDIMEncoderConfig(width=32, embedding_dim=512, depth=1)),
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=512, depth=1)),
         views=replace(STL_VIEWS, jitter=(0.4, 0.4, 0.4, 0.1)),
         optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
         train=TrainConfig(minutes=20.0, batch_size=128),
@@ -84,10 +91,64 @@ def amdim_photos_cpu() -> Recipe:
 def amdim_imagenet128() -> Recipe:
     """ImageNet at 128 px, the large model of the paper: 50 epochs, for GPUs."""
     return Recipe(
-        method=AMDIMConfig(AMDIMEncoderConfig(width=320, embedding_dim=2560, depth=10, batch_norm=True)),
+        method=AMDIMConfig(
+            encoder=AMDIMEncoderConfig(width=320, embedding_dim=2560, depth=10, batch_norm=True)
+        ),
         views=IMAGENET128_VIEWS,
         optimizer=OptimizerConfig(milestones=(30 / 50, 45 / 50)),
         train=TrainConfig(epochs=50.0, batch_size=1008),
+    )
+
+
+def dim_digits() -> Recipe:
+    """Deep InfoMax of the built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
+    return Recipe(
+        data="digits",
+        method=DIMConfig(encoder=DIMEncoderConfig(width=16, num_hidden=256), critic_units=128),
+        views=replace(PLAIN_VIEWS, mean=(0.31,), std=(0.36,)),
+        optimizer=replace(DIM_OPTIMIZER, lr=1e-3),
+        train=TrainConfig(steps=1000, batch_size=64),
+    )
+
+
+def dim_cifar10() -> Recipe:
+    """Deep InfoMax of CIFAR-10 at 32 px as in its paper, local: 1000 epochs, for a GPU."""
+    return Recipe(
+        method=DIMConfig(),
+        views=PLAIN_VIEWS,
+        optimizer=DIM_OPTIMIZER,
+        train=TrainConfig(epochs=1000.0, batch_size=64),
+    )
+
+
+def dim_cifar10_cpu() -> Recipe:
+    """Deep InfoMax of CIFAR-10 at 32 px in 20 minutes on two CPU cores."""
+    return Recipe(
+        method=DIMConfig(critic_units=512),
+        views=PLAIN_VIEWS,
+        optimizer=replace(DIM_OPTIMIZER, lr=2e-3, decay="cosine", warmup_steps=100),
+        train=TrainConfig(minutes=20.0, batch_size=128),
+    )
+
+
+def dim_stl10() -> Recipe:
+    """Deep InfoMax of STL-10 at 64 px as in its paper, local: 200 epochs, for a GPU."""
+    return Recipe(
+        split="unlabeled",
+        method=DIMConfig(encoder=DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)),
+        views=replace(PLAIN_VIEWS, stored_size=64, image_size=64),
+        optimizer=DIM_OPTIMIZER,
+        train=TrainConfig(epochs=200.0, batch_size=64),
+    )
+
+
+def dim_tinyimagenet() -> Recipe:
+    """Deep InfoMax of Tiny ImageNet at 64 px as in its paper, local: 1000 epochs, for a GPU."""
+    return Recipe(
+        method=DIMConfig(encoder=DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)),
+        views=replace(PLAIN_VIEWS, stored_size=64, image_size=64),
+        optimizer=DIM_OPTIMIZER,
+        train=TrainConfig(epochs=1000.0, batch_size=64),
     )
 
 
@@ -99,7 +160,15 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "amdim-stl10": amdim_stl10,
     "amdim-photos-cpu": amdim_photos_cpu,
     "amdim-imagenet128": amdim_imagenet128,
+    "dim-digits": dim_digits,
+    "dim-cifar10": dim_cifar10,
+    "dim-cifar10-cpu": dim_cifar10_cpu,
+    "dim-stl10": dim_stl10,
+    "dim-tinyimagenet": dim_tinyimagenet,
 }
+
+
+METHODS: Mapping[str, type[AMDIMConfig | DIMConfig]] = {"amdim": AMDIMConfig, "dim": DIMConfig}
 
 
 def recipe_named(name: str) -> Recipe:
@@ -119,7 +188,8 @@ def recipe_parser(default: Recipe, prog: str = "infomax") -> ArgumentParser:
     """A parser whose options are the recipe's fields, dotted, and whose defaults are those of `default`."""
     parser = ArgumentParser(prog=prog, exit_on_error=False, parser_mode="yaml")
     parser.add_argument("--config", action="config", help="YAML file; its values give way to options")
-    parser.add_class_arguments(Recipe)
+    parser.add_class_arguments(Recipe, skip={"method"})
+    parser.add_class_arguments(type(default.method), "method")
     parser.set_defaults(asdict(default))
     return parser
 
@@ -139,7 +209,8 @@ def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "in
 
 def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     """The recipe that ``recipe.yaml`` holds."""
-    parser = recipe_parser(Recipe())
+    method = METHODS[values["method"].get("name", "amdim")]
+    parser = recipe_parser(Recipe(method=method()))
     return _instantiate(parser, parser.parse_object(dict(values)))
 
 

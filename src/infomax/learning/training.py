@@ -4,6 +4,7 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 what makes a resumed run end as an uninterrupted one does.
 """
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator
@@ -11,18 +12,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from infomax.files import replacing
 from infomax.learning.amdim import AMDIM, AMDIMConfig
 from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite, Timer
+from infomax.learning.dim import DIM, DIMConfig
 from infomax.learning.images import Images
+from infomax.learning.learner import Learner
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.pretrained import save_encoder
 from infomax.learning.runs import Run
@@ -51,6 +54,10 @@ class TrainConfig:
     tensorboard: bool = False
 
 
+LEARNERS: dict[type, Any] = {AMDIMConfig: AMDIM, DIMConfig: DIM}
+"""Configuration of a method -> the method."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that a run needs to know. data: what `load_images` reads; split: which part of it."""
@@ -58,19 +65,28 @@ class Recipe:
     data: str | None = None
     split: str = "train"
     skip_broken: bool = False
-    method: AMDIMConfig = field(default_factory=AMDIMConfig)
+    method: AMDIMConfig | DIMConfig = field(default_factory=AMDIMConfig)
     views: ViewsConfig = field(default_factory=ViewsConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-def pretrain(recipe: Recipe, images: Images, out: str | Path, *, quiet: bool = False) -> Run:
+def pretrain(
+    recipe: Recipe,
+    images: Images,
+    out: str | Path,
+    *,
+    encoder: nn.Module | None = None,
+    quiet: bool = False,
+) -> Run:
     """Train the recipe's method on images; the run folder then holds the encoder and all about it.
 
     Args:
         recipe: what to do; `recipe.data` and `recipe.split` are only recorded here.
         images: what to learn from, labelled or not; labels reach only the online classifiers.
         out: the run folder, new or empty.
+        encoder: in place of the recipe's, for instance a `TappedEncoder`; it is trained itself, from the
+            weights that it has.
         quiet: show no progress.
 
     Returns:
@@ -84,16 +100,22 @@ def pretrain(recipe: Recipe, images: Images, out: str | Path, *, quiet: bool = F
     _check(recipe, images)
     run = Run(out)
     run.check_free()
-    recipe = replace(recipe, train=replace(recipe.train, steps=_num_steps(recipe, images)))
+    num_steps = _num_steps(recipe, images, encoder)
+    recipe = replace(recipe, train=replace(recipe.train, steps=num_steps))
     run.create()
     run.write_recipe(asdict(recipe))
     run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
-    save_example_views(run, recipe.views, images, recipe.train.seed)
-    return _train(recipe, images, run, quiet)
+    save_example_views(run, recipe, images)
+    return _train(recipe, images, run, encoder, quiet)
 
 
-def resume(recipe: Recipe, images: Images, run: Run, *, quiet: bool = False) -> Run:
+def resume(
+    recipe: Recipe, images: Images, run: Run, *, encoder: nn.Module | None = None, quiet: bool = False
+) -> Run:
     """Continue the run of a recipe from its last checkpoint, to the result it would have had.
+
+    Args:
+        encoder: if the run began with one: another of the same shape.
 
     Raises:
         ValueError: the run is finished, or the images are not those it began with.
@@ -107,7 +129,7 @@ def resume(recipe: Recipe, images: Images, run: Run, *, quiet: bool = False) -> 
             f"resume: the images are not those the run began with (fingerprint {images.fingerprint}, "
             f"then {began_with}); restore them, or start a new run"
         )
-    return _train(recipe, images, run, quiet)
+    return _train(recipe, images, run, encoder, quiet)
 
 
 def _check(recipe: Recipe, images: Images) -> None:
@@ -131,34 +153,44 @@ def _check(recipe: Recipe, images: Images) -> None:
         )
 
 
-def _train(recipe: Recipe, images: Images, run: Run, quiet: bool) -> Run:
-    module = _module(recipe, images)
+def _train(recipe: Recipe, images: Images, run: Run, encoder: nn.Module | None, quiet: bool) -> Run:
+    learner = new_learner(recipe, images, encoder)
     config = recipe.train
     assert config.steps is not None
     record = Record(
         run, num_images=len(images), batch_size=config.batch_size, every=config.log_steps, quiet=quiet
     )
     callbacks = [Checkpoint(run, config.checkpoint_steps), record]
-    _fit(config, module, images, config.steps, callbacks, run)
-    save_encoder(run.folder, module.encoder, recipe.views)
+    _fit(config, learner, images, config.steps, callbacks, run)
+    save_encoder(run.folder, learner.encoder, recipe.views)
     return run
 
 
-def _module(recipe: Recipe, images: Images) -> AMDIM:
+def new_learner(recipe: Recipe, images: Images, encoder: nn.Module | None = None) -> Learner:
+    """The recipe's method before its first step: a function of the seed."""
     torch.manual_seed(recipe.train.seed)
     num_classes = int(images.labels.max()) + 1 if images.labelled else 0
-    return AMDIM(recipe.method, recipe.views, recipe.optimizer, num_classes)
+    method = LEARNERS[type(recipe.method)]
+    return method(recipe.method, recipe.views, recipe.optimizer, num_classes, encoder)
 
 
-def _num_steps(recipe: Recipe, images: Images) -> int:
+def seconds_per_step(
+    recipe: Recipe, images: Images, encoder: nn.Module | None = None, *, duration: float = 15.0
+) -> float:
+    """Time the recipe's steps for so many seconds; what they train is thrown away."""
+    timer = Timer(duration)
+    _fit(recipe.train, new_learner(recipe, images, copy.deepcopy(encoder)), images, 10**9, [timer])
+    return timer.seconds_per_step
+
+
+def _num_steps(recipe: Recipe, images: Images, encoder: nn.Module | None) -> int:
     """The budget in steps."""
     config = recipe.train
     if config.steps is not None:
         return config.steps
     if config.minutes is not None:
-        timer = Timer(seconds=min(15.0, 60 * config.minutes / 20))
-        _fit(config, _module(recipe, images), images, 10**9, [timer])
-        return max(1, round(60 * config.minutes / timer.seconds_per_step))
+        seconds = seconds_per_step(recipe, images, encoder, duration=min(15.0, 60 * config.minutes / 20))
+        return max(1, round(60 * config.minutes / seconds))
     assert config.epochs is not None
     return max(1, round(config.epochs * (len(images) // config.batch_size)))
 
@@ -226,16 +258,17 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
                 step += 1
 
 
-def save_example_views(run: Run, views: ViewsConfig, images: Images, seed: int, num_images: int = 16) -> None:
-    """Write ``views.npz``: some images and two views of each, uint8 [m, h, w, c]."""
-    rows = np.random.default_rng(seed).permutation(len(images))[:num_images]
+def save_example_views(run: Run, recipe: Recipe, images: Images, num_images: int = 16) -> None:
+    """Write ``views.npz``: some images and the views of each, uint8 [m, h, w, c]."""
+    rows = np.random.default_rng(recipe.train.seed).permutation(len(images))[:num_images]
     originals = images.batch(rows)
-    torch.manual_seed(seed)
-    augment = AugmentedViews(views)
-    plain = augment.normalize.inverse(EvaluationView(views)(originals))
-    pictures = [augment.normalize.inverse(view).permute(0, 2, 3, 1).numpy() for view in augment(originals)]
+    torch.manual_seed(recipe.train.seed)
+    augment = AugmentedViews(recipe.views, LEARNERS[type(recipe.method)].num_views)
+    pictures = {"original": EvaluationView(recipe.views)(originals)}
+    pictures |= {f"view{number}": view for number, view in enumerate(augment(originals), start=1)}
+    pixels = {name: augment.normalize.inverse(p).permute(0, 2, 3, 1).numpy() for name, p in pictures.items()}
     with replacing(run.views) as path, path.open("wb") as file:
-        np.savez(file, original=plain.permute(0, 2, 3, 1).numpy(), view1=pictures[0], view2=pictures[1])
+        np.savez(file, allow_pickle=False, **pixels)
 
 
 def _tensorboard(run: Run):

@@ -76,24 +76,28 @@ IMAGENET128_VIEWS = ViewsConfig(
 """Views of the paper for ImageNet at 128 px."""
 
 
-class AugmentedViews(nn.Module):
-    """uint8 images -> two augmented, normalised views of each."""
+PLAIN_VIEWS = ViewsConfig(
+    crop_scale=None, flip=0.0, jitter=(0.0, 0.0, 0.0, 0.0), grayscale=0.0, mean=(0.5,) * 3, std=(0.5,) * 3
+)
+"""Images as they are, in [−1, 1]: what Deep InfoMax learns from."""
 
-    def __init__(self, config: ViewsConfig):
+
+class AugmentedViews(nn.Module):
+    """uint8 images -> augmented, normalised views of each."""
+
+    def __init__(self, config: ViewsConfig, num_views: int = 2):
         super().__init__()
         self.config = config
+        self.num_views = num_views
         self.augment = nn.Sequential(*_geometry(config), Clamp(), *_colour(config))
         self.normalize = Normalize(config)
 
     @torch.no_grad()
-    def forward(
-        self, images: UInt8[Tensor, "b c h w"]
-    ) -> tuple[Float[Tensor, "b c s s"], Float[Tensor, "b c s s"]]:
-        """Both views, float32, in the channels_last memory format."""
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c s s"], ...]:
+        """`num_views` of them, float32, in the channels_last memory format."""
         flipped = _random_flip(images, self.config.flip).float() / 255
-        views = self.normalize(self.augment(torch.cat([flipped, flipped])))
-        first, second = views.contiguous(memory_format=torch.channels_last).chunk(2)
-        return first, second
+        views = self.normalize(self.augment(torch.cat([flipped] * self.num_views)))
+        return views.contiguous(memory_format=torch.channels_last).chunk(self.num_views)
 
 
 class EvaluationView(nn.Module):
@@ -114,6 +118,23 @@ class EvaluationView(nn.Module):
         if (height, width) != (size, size):
             view = F.interpolate(view, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
         return self.normalize(view).contiguous(memory_format=torch.channels_last)
+
+
+def occlude(
+    views: Float[Tensor, "b c s s"], share: float, generator: torch.Generator | None = None
+) -> Float[Tensor, "b c s s"]:
+    """Views with a square at a random place hidden: its normalised pixels are 0, the mean colour.
+
+    Args:
+        share: side of the square, as a share of the view's; at least one pixel is hidden.
+    """
+    b, side = len(views), views.shape[-1]
+    hidden = max(1, round(share * side))
+    device = views.device if generator is None else generator.device
+    corner = torch.randint(side - hidden + 1, (b, 2, 1), generator=generator, device=device).to(views.device)
+    offset = torch.arange(side, device=views.device) - corner  # [b, 2, s]
+    rows, columns = ((offset >= 0) & (offset < hidden)).unbind(1)
+    return views.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
 
 
 class Normalize(nn.Module):

@@ -1,0 +1,172 @@
+"""Coordinates: from what an encoder says of an image, tell where on the map its local features lie.
+
+    absolute   maximise  E log p(row, column | y, c)               c the local feature at (row, column)
+    relative   maximise  E log p(row₂ − row₁, column₂ − column₁ | y, c₁, c₂)
+
+y is the global feature. p is a softmax over the whole grid, not a product of one over rows and one over columns:
+what fits several places, such as the corners, makes row and column depend on one another. At most (2·side − 1)²
+outputs buy that. The value minus `chance` is a lower bound, in expectation, on the information between features
+and coordinates (Barber and Agakov 2003).
+
+Reference: Hjelm et al. (2018), section 4.3 and appendix A.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from infomax.information.measures import entropy
+
+
+@dataclass(frozen=True)
+class CoordinatesTold:
+    """How well coordinates are told.
+
+    log_likelihood: in nats, at most 0, to be maximised. chance: the log-likelihood of the best guess that does
+    not look: minus the entropy of the coordinates. accuracy: the share told exactly right; without gradient.
+    """
+
+    log_likelihood: Float[Tensor, ""]
+    chance: float
+    accuracy: Float[Tensor, ""]
+
+
+class AbsoluteCoordinates(nn.Module):
+    """Tells the row and column of a local feature, from it and the global feature.
+
+    Args:
+        dim_global: d, of the global feature.
+        dim_local: c, channels of the map.
+        side: s, of the map.
+        num_hidden: units of the one hidden layer.
+        num_locations: places asked for in each image, drawn at random.
+
+    Raises:
+        ValueError: a side below 2; another count below 1.
+    """
+
+    def __init__(
+        self, dim_global: int, dim_local: int, side: int, num_hidden: int = 512, num_locations: int = 1
+    ):
+        super().__init__()
+        _check_sizes(self, side, num_hidden, num_locations)
+        self.side, self.num_locations = side, num_locations
+        self.tell = _perceptron(dim_global + dim_local, num_hidden, side * side)
+        self.chance = -float(entropy(torch.full((side * side,), side**-2, dtype=torch.float64)))
+
+    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
+        """Of places drawn from torch's global generator; in float32."""
+        _check_map(self, self.side, local)
+        shape = (len(local), self.num_locations)
+        place = torch.randint(self.side**2, shape, device=local.device)
+        features = _features(global_, local, place)
+        return _told(self.tell, features, place, self.chance)
+
+
+class RelativeCoordinates(nn.Module):
+    """Tells the displacement from one local feature to another, from both and the global feature.
+
+    The two lie in different places, all pairs of which are equally likely; so small displacements are likelier
+    than large ones.
+
+    Args:
+        dim_global: d, of the global feature.
+        dim_local: c, channels of the map.
+        side: s, of the map.
+        num_hidden: units of the one hidden layer.
+        num_locations: pairs of places asked for in each image, drawn at random.
+
+    Raises:
+        ValueError: a side below 2; another count below 1.
+    """
+
+    def __init__(
+        self, dim_global: int, dim_local: int, side: int, num_hidden: int = 512, num_locations: int = 1
+    ):
+        super().__init__()
+        _check_sizes(self, side, num_hidden, num_locations)
+        self.side, self.num_locations = side, num_locations
+        self.tell = _perceptron(dim_global + 2 * dim_local, num_hidden, (2 * side - 1) ** 2)
+        self.chance = -float(entropy(displacement_probabilities(side).flatten()))
+
+    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
+        """Of pairs of places drawn from torch's global generator; in float32."""
+        _check_map(self, self.side, local)
+        shape = (len(local), self.num_locations)
+        first = torch.randint(self.side**2, shape, device=local.device)
+        second = (first + torch.randint(1, self.side**2, shape, device=local.device)) % self.side**2
+        features = _features(global_, local, first, second)
+        return _told(self.tell, features, displacement_index(first, second, self.side), self.chance)
+
+
+def displacement_index(
+    first: Int[Tensor, "*shape"], second: Int[Tensor, "*shape"], side: int
+) -> Int[Tensor, "*shape"]:
+    """Number of the displacement between flat locations, row by row from (1 − side, 1 − side) on.
+
+    Example:
+        >>> displacement_index(torch.tensor([3, 0]), torch.tensor([0, 3]), side=2)
+        tensor([0, 8])
+    """
+    rows, columns = second // side - first // side, second % side - first % side
+    return (rows + side - 1) * (2 * side - 1) + columns + side - 1
+
+
+def displacement_probabilities(side: int) -> Float[Tensor, "rows columns"]:
+    """p(Δrow, Δcolumn) ∝ (side − |Δrow|)(side − |Δcolumn|), but 0 at (0, 0): of two different places.
+
+    Example:
+        >>> (displacement_probabilities(2) * 12).round().int().tolist()
+        [[1, 2, 1], [2, 0, 2], [1, 2, 1]]
+    """
+    fits = side - torch.arange(1 - side, side, dtype=torch.float64).abs()
+    num_pairs = torch.outer(fits, fits)
+    num_pairs[side - 1, side - 1] = 0
+    return num_pairs / num_pairs.sum()
+
+
+def _features(
+    global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"], *places: Int[Tensor, "b k"]
+) -> Float[Tensor, "b k features"]:
+    """The global feature beside the local ones of each place."""
+    cells = local.flatten(2).transpose(1, 2)  # [b, s·s, c]
+    images = torch.arange(len(cells), device=cells.device)[:, None]
+    at_places = [cells[images, place] for place in places]
+    return torch.cat([global_[:, None].expand(-1, places[0].shape[1], -1), *at_places], dim=2)
+
+
+def _told(
+    tell: nn.Module, features: Float[Tensor, "b k features"], truth: Int[Tensor, "b k"], chance: float
+) -> CoordinatesTold:
+    with torch.autocast(features.device.type, enabled=False):
+        logits = tell(features.flatten(0, 1).float())
+    accuracy = (logits.detach().argmax(1) == truth.flatten()).float().mean()
+    return CoordinatesTold(-cross_entropy(logits, truth.flatten()), chance, accuracy)
+
+
+def _perceptron(num_in: int, num_hidden: int, num_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(num_in, num_hidden), nn.ReLU(), nn.Linear(num_hidden, num_out))
+
+
+def _check_sizes(module: nn.Module, side: int, num_hidden: int, num_locations: int) -> None:
+    name = type(module).__name__
+    if side < 2:
+        raise ValueError(
+            f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer of the encoder"
+        )
+    if min(num_hidden, num_locations) < 1:
+        raise ValueError(
+            f"{name}: num_hidden and num_locations must be at least 1, got {num_hidden} and {num_locations}; "
+            "512 and 1 are usual"
+        )
+
+
+def _check_map(module: nn.Module, side: int, local: Tensor) -> None:
+    if local.shape[-2:] != (side, side):
+        raise ValueError(
+            f"{type(module).__name__}: expected a map [b, c, {side}, {side}], got {list(local.shape)}; "
+            "build it for this side"
+        )

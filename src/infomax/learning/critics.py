@@ -1,0 +1,116 @@
+"""Critics of Deep InfoMax: how well a global vector y fits each place of a map m.
+
+    s[i, j, h, w] = f(y_i, m_j[:, h, w])
+
+f is a critic of two vectors, (y [n, d], rows [k, c]) -> scores [n, k], one of rung 2 or `EncodeAndDot`. Where
+the whole map is the partner of y, as in global DIM, it is summarised first: a map of a single place.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from infomax.estimation.critics import Bilinear, Concatenated
+
+
+class EncodeAndDot(nn.Module):
+    """f(x, y) = ⟨g(x), h(y)⟩ / √units: the usual critic of Deep InfoMax. Memory: m·n scores.
+
+    Args:
+        dim_x: columns of x.
+        dim_y: columns of y.
+        num_units: of both embeddings.
+
+    Reference: Hjelm et al. (2018), appendix A.2; the layers are those of their public code.
+    """
+
+    def __init__(self, dim_x: int, dim_y: int, num_units: int = 2048):
+        super().__init__()
+        self.embed_x, self.embed_y = Encoding(dim_x, num_units), Encoding(dim_y, num_units)
+
+    def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
+        """Scores of all pairs, multiplied in float32."""
+        g, h = self.embed_x(x), self.embed_y(y)
+        with torch.autocast(x.device.type, enabled=False):
+            return (g.float() / math.sqrt(g.shape[1])) @ h.float().T
+
+
+class Encoding(nn.Module):
+    """LayerNorm(W₂ relu(BN(W₁ x)) + S x), S starting near the identity."""
+
+    def __init__(self, num_in: int, num_units: int):
+        super().__init__()
+        self.hidden = nn.Linear(num_in, num_units, bias=False)
+        self.hidden_norm = nn.BatchNorm1d(num_units)
+        self.out = nn.Linear(num_units, num_units)
+        self.shortcut = nn.Linear(num_in, num_units)
+        self.norm = nn.LayerNorm(num_units)
+        nn.init.uniform_(self.shortcut.weight, -0.01, 0.01)
+        with torch.no_grad():
+            self.shortcut.weight.fill_diagonal_(1.0)
+
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n units"]:
+        """The embedded rows."""
+        return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
+
+
+CRITICS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "encode-and-dot": EncodeAndDot,
+    "dot": lambda dim_x, dim_y, _: Bilinear(dim_x, dim_y),
+    "concat-and-convolve": lambda dim_x, dim_y, units: Concatenated(dim_x, dim_y, hidden=(units, units)),
+}
+"""By the paper's names: (columns of x, columns of y, units) to a critic of rows."""
+
+
+class MapCritic(nn.Module):
+    """A critic of rows, at every place of a map, or of what `prepare` makes of the map."""
+
+    def __init__(self, critic: nn.Module, prepare: nn.Module | None = None):
+        super().__init__()
+        self.critic = critic
+        self.prepare = prepare or nn.Identity()
+
+    def forward(self, y: Float[Tensor, "n d"], m: Float[Tensor, "m c _ _"]) -> Float[Tensor, "n m h w"]:
+        """Scores of all global vectors against all places of all maps, in float32."""
+        m = self.prepare(m)
+        num_maps, _, h, w = m.shape
+        scores = self.critic(y, rearrange(m, "m c h w -> (m h w) c")).float()
+        return rearrange(scores, "n (m h w) -> n m h w", m=num_maps, h=h, w=w)
+
+
+class MapSummary(nn.Module):
+    """A map [b, c, s, s] to one vector: two convolutions, of 64 and 32 channels, then all cells.
+
+    Args:
+        num_channels: c.
+        side: s.
+
+    Reference: Hjelm et al. (2018), appendix A.2, the discriminator of global DIM.
+    """
+
+    def __init__(self, num_channels: int, side: int):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(num_channels, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 32, 3, padding=1)
+        )
+        self.num_out = 32 * side * side
+
+    def forward(self, m: Float[Tensor, "b c s s"]) -> Float[Tensor, "b out 1 1"]:
+        """The vector, as a map of one place."""
+        return rearrange(self.layers(m), "b c h w -> b (c h w) 1 1")
+
+
+def sample_places(
+    m: Float[Tensor, "b c h w"], num_places: int, generator: Generator | None = None
+) -> Float[Tensor, "b c places 1"]:
+    """So many places of each map, drawn without replacement; the same of all channels."""
+    cells = m.flatten(2)
+    device = m.device if generator is None else generator.device
+    order = torch.rand(len(m), cells.shape[2], generator=generator, device=device).argsort(1)
+    places: Int[Tensor, "b places"] = order[:, :num_places].to(m.device)
+    return cells.gather(2, places[:, None].expand(-1, m.shape[1], -1))[..., None]
