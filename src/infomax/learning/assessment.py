@@ -20,7 +20,7 @@ from infomax.evaluation.probes import Probe, few_labels, linear_probe, mlp_probe
 from infomax.files import replacing
 from infomax.learning.embedding import embed
 from infomax.learning.images import Images, available_splits, load_images
-from infomax.learning.pretrained import PretrainedEncoder, load_encoder
+from infomax.learning.pretrained import PretrainedEncoder, load_encoder, untrained
 from infomax.learning.runs import Run
 from infomax.learning.views import ViewsConfig
 
@@ -141,7 +141,7 @@ def evaluate_run(run: Run, source: str, *, overwrite: bool = False, **options: A
 
 def _representations(encoder: PretrainedEncoder, seed: int):
     torch.manual_seed(seed)
-    random = PretrainedEncoder(type(encoder.encoder)(**encoder.encoder.arguments), encoder.views)
+    random = PretrainedEncoder(untrained(encoder.encoder), encoder.views)
     return {
         "AMDIM": partial(embed, encoder),
         "random encoder": partial(embed, random),

@@ -3,10 +3,10 @@
     absolute   maximise  E log p(row, column | y, c)               c the local feature at (row, column)
     relative   maximise  E log p(row₂ − row₁, column₂ − column₁ | y, c₁, c₂)
 
-y is the global feature. p is a softmax over the whole grid, not a product of one over rows and one over columns:
-what fits several places, such as the corners, makes row and column depend on one another. At most (2·side − 1)²
-outputs buy that. The value minus `chance` is a lower bound, in expectation, on the information between features
-and coordinates (Barber and Agakov 2003).
+y is the global feature. p is a softmax over the whole grid, not a product of one over rows and one over
+columns: what fits several places, such as the corners, makes row and column depend on one another. At most
+(2·side − 1)² outputs buy that. The value minus `chance` is a lower bound, in expectation, on the information
+between features and coordinates (Barber and Agakov 2003).
 
 Reference: Hjelm et al. (2018), section 4.3 and appendix A.
 """
@@ -25,8 +25,9 @@ from infomax.information.measures import entropy
 class CoordinatesTold:
     """How well coordinates are told.
 
-    log_likelihood: in nats, at most 0, to be maximised. chance: the log-likelihood of the best guess that does
-    not look: minus the entropy of the coordinates. accuracy: the share told exactly right; without gradient.
+    log_likelihood: in nats, at most 0, to be maximised. chance: the log-likelihood of the best guess that
+    does not look: minus the entropy of the coordinates. accuracy: the share told exactly right; without
+    gradient.
     """
 
     log_likelihood: Float[Tensor, ""]
@@ -69,8 +70,8 @@ class AbsoluteCoordinates(nn.Module):
 class RelativeCoordinates(nn.Module):
     """Tells the displacement from one local feature to another, from both and the global feature.
 
-    The two lie in different places, all pairs of which are equally likely; so small displacements are likelier
-    than large ones.
+    The two lie in different places, all pairs of which are equally likely; so small displacements are
+    likelier than large ones.
 
     Args:
         dim_global: d, of the global feature.
@@ -154,9 +155,7 @@ def _perceptron(num_in: int, num_hidden: int, num_out: int) -> nn.Sequential:
 def _check_sizes(module: nn.Module, side: int, num_hidden: int, num_locations: int) -> None:
     name = type(module).__name__
     if side < 2:
-        raise ValueError(
-            f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer of the encoder"
-        )
+        raise ValueError(f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer")
     if min(num_hidden, num_locations) < 1:
         raise ValueError(
             f"{name}: num_hidden and num_locations must be at least 1, got {num_hidden} and {num_locations}; "

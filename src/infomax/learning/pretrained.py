@@ -1,5 +1,6 @@
 """Encoders as files: weights in safetensors, all else in JSON; loading them executes nothing."""
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -50,6 +51,17 @@ class PretrainedEncoder(nn.Module):
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> Features:
         """Features of images of any size, each fitted to the encoder's by centre crop and resize."""
         return self.encoder(self.view(images))
+
+
+def untrained(encoder: nn.Module) -> nn.Module:
+    """Another encoder of the same shape, its first weights from torch's generator."""
+    if not isinstance(encoder, TappedEncoder):
+        return type(encoder)(**encoder.arguments)
+    other = copy.deepcopy(encoder)
+    for part in other.modules():
+        if hasattr(part, "reset_parameters"):
+            part.reset_parameters()
+    return other
 
 
 def save_encoder(folder: str | Path, encoder: nn.Module, views: ViewsConfig) -> None:

@@ -1,15 +1,16 @@
-"""Prior matching: features distributed like a prior, by playing against a discriminator that tells the two apart.
+"""Prior matching: features distributed like a prior, by a game against a discriminator of the two.
 
     discriminator   maximises  V(D) = E_prior log D(v) + E log(1 − D(y)) − penalty
     encoder         maximises  E log D(y)
 
-v is drawn from the prior, y are the features, D = sigmoid of a score s. In every training step the discriminator
-takes its own step first, on features without gradient; then comes the encoder's term, through weights that stand
-still. At the best discriminator log 2 + V/2 is the Jensen–Shannon divergence of features and prior. The
-encoder's term has the fixed point of the minimax game, and a gradient that does not vanish where D is sure.
+v is drawn from the prior, y are the features, D = sigmoid of a score s. In every training step the
+discriminator takes its own step first, on features without gradient; then comes the encoder's term, through
+weights that stand still. At the best discriminator log 2 + V/2 is the Jensen–Shannon divergence of features
+and prior. The encoder's term has the fixed point of the minimax game, and a gradient that does not vanish
+where D is sure.
 
-References: Hjelm et al. (2018), eq. 7; Goodfellow et al. (2014), Generative adversarial nets; Mescheder et al.
-(2018), Which training methods for GANs do actually converge?
+References: Hjelm et al. (2018), eq. 7; Goodfellow et al. (2014), Generative adversarial nets; Mescheder et
+al. (2018), Which training methods for GANs do actually converge?
 """
 
 import math
@@ -62,8 +63,8 @@ class UniformPrior:
         low, high = float(y.min()), float(y.max())
         if not (low >= 0 and high <= 1):
             raise ValueError(
-                f"prior matching: a uniform prior lives on [0, 1], got features from {low:.3g} to {high:.3g}; "
-                "end the encoder in a sigmoid (method.encoder.output: sigmoid)"
+                f"prior matching: a uniform prior lives on [0, 1], got features from {low:.3g} to "
+                f"{high:.3g}; end the encoder in a sigmoid (method.encoder.output: sigmoid)"
             )
 
 
@@ -108,8 +109,8 @@ class SphericalPrior:
         low, high = float(lengths.min()), float(lengths.max())
         if not (low >= 0.98 and high <= 1.02):
             raise ValueError(
-                "prior matching: a spherical prior lives on vectors of length 1, got features of lengths from "
-                f"{low:.3g} to {high:.3g}; end the encoder in a division by the length "
+                "prior matching: a spherical prior lives on vectors of length 1, got features of lengths "
+                f"from {low:.3g} to {high:.3g}; end the encoder in a division by the length "
                 "(method.encoder.output: unit)"
             )
 
@@ -129,10 +130,10 @@ PRIORS: Mapping[str, Prior] = {
 class PriorConfig:
     """What the global feature is to be distributed as, and how hard that is tried.
 
-    weight: γ of the encoder's term; 0 is no prior. kind: ``uniform`` on [0, 1] each, standard ``gaussian``, or
-    ``spherical``, uniform on vectors of length 1. hidden: widths of the discriminator's layers. lr: of its Adam.
-    gradient_penalty: weight of the mean squared gradient of its score. num_steps: of the discriminator for
-    each of the encoder.
+    weight: γ of the encoder's term; 0 is no prior. kind: ``uniform`` on [0, 1] each, standard ``gaussian``,
+    or ``spherical``, uniform on vectors of length 1. hidden: widths of the discriminator's layers. lr: of its
+    Adam. gradient_penalty: weight of the mean squared gradient of its score. num_steps: of the discriminator
+    for each of the encoder.
     """
 
     weight: float = 0.0
@@ -174,10 +175,10 @@ class PriorMatch:
 class PriorMatching(nn.Module):
     """A discriminator of features and prior, which learns whenever it is asked in training mode.
 
-    Its weights have ``requires_grad`` false but for the moment of its own step, so that no other optimizer takes
-    them for its own and no gradient reaches them. Its Adam travels in the state dict. It has no batch norm: the
-    score of one vector would depend on the rest of the batch, whose statistics alone give features away, and
-    the gradient penalty is one of single vectors.
+    Its weights have ``requires_grad`` false but for the moment of its own step, so that no other optimizer
+    takes them for its own and no gradient reaches them. Its Adam travels in the state dict. It has no batch
+    norm: the score of one vector would depend on the rest of the batch, whose statistics alone give features
+    away, and the gradient penalty is one of single vectors.
 
     Args:
         config: the prior, and the discriminator.
@@ -201,7 +202,7 @@ class PriorMatching(nn.Module):
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=config.lr, betas=(0.5, 0.999))
 
     def forward(self, y: Float[Tensor, "b d"]) -> PriorMatch:
-        """Steps of the discriminator, if in training and gradients are on; then the encoder's term. In float32.
+        """Steps of the discriminator, if in training and gradients are on; then the encoder's term; float32.
 
         Args:
             y: features, with the encoder's gradient.
@@ -249,7 +250,7 @@ class PriorMatching(nn.Module):
         self.optimizer.zero_grad()
 
     def _follow_the_weights(self) -> None:
-        """Move the optimizer's state to where the weights are: they may have moved since a checkpoint was read."""
+        """Move the optimizer's state to the weights, which may have moved since a checkpoint was read."""
         device = next(self.discriminator.parameters()).device
         if any(state["exp_avg"].device != device for state in self.optimizer.state.values()):
             self.optimizer.load_state_dict(self.optimizer.state_dict())
@@ -263,8 +264,8 @@ def jensen_shannon_divergence(
 ) -> Float[Tensor, ""]:
     """log 2 + ½ (E_prior log D(v) + E log(1 − D(y))), D = sigmoid of the scores.
 
-    A lower bound on the Jensen–Shannon divergence of the two distributions, tight when the score is the log of
-    the ratio of their densities, prior over features. For pairs, `bounds.jensen_shannon` is twice this.
+    A lower bound on the Jensen–Shannon divergence of the two distributions, tight when the score is the log
+    of the ratio of their densities, prior over features. For pairs, `bounds.jensen_shannon` is twice this.
 
     Args:
         of_prior: scores of samples of the prior.
@@ -283,8 +284,8 @@ def jensen_shannon_divergence(
 def gradient_penalty(scores: Float[Tensor, "m 1"], vectors: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
     """½ (E_prior ‖∇s(v)‖² + E ‖∇s(y)‖²), for a batch with as many of the one as of the other.
 
-    Both of the penalties of Mescheder et al. (2018), eq. 9 and 10 (there called R₁ and R₂): at a match the best
-    score is flat, and a discriminator held flat there lets the game settle where it would circle without.
+    Both of the penalties of Mescheder et al. (2018), eq. 9 and 10 (there called R₁ and R₂): at a match the
+    best score is flat, and a discriminator held flat there lets the game settle where it would circle.
 
     Args:
         scores: s of each of `vectors`.
@@ -295,7 +296,7 @@ def gradient_penalty(scores: Float[Tensor, "m 1"], vectors: Float[Tensor, "m d"]
 
 
 def marginal_distance(y: Float[Tensor, "n d"], prior: Prior) -> Float[Tensor, ""]:
-    """Mean over coordinates of sup |F_n − F|, the Kolmogorov–Smirnov distance to the prior's marginal, 0 to 1.
+    """Mean over coordinates of sup |F_n − F|, the Kolmogorov–Smirnov distance to the marginal, 0 to 1.
 
     Example:
         >>> round(marginal_distance(torch.tensor([[0.25], [0.75]]), UniformPrior()).item(), 6)
