@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 
 from infomax.files import replacing
+from infomax.learning.encoders import Features
 from infomax.learning.images import Images
 from infomax.learning.pretrained import PretrainedEncoder
 
@@ -17,6 +18,17 @@ from infomax.learning.pretrained import PretrainedEncoder
 def embed(encoder: PretrainedEncoder, images: Images, *, batch_size: int = 512) -> Float[np.ndarray, "n d"]:
     """Global features of all images, float32, in memory."""
     return np.concatenate([features for _, features in _batches(encoder, images, batch_size)])
+
+
+def embed_layers(
+    encoder: PretrainedEncoder, images: Images, *, batch_size: int = 512
+) -> dict[str, Float[np.ndarray, "n _"]]:
+    """Outputs of the layers between, by name and flattened, and last the global feature, "Y"; in memory."""
+    blocks: dict[str, list[np.ndarray]] = {}
+    for _, features in _features(encoder, images, batch_size):
+        for name, output in {**features.layers, "Y": features.global_}.items():
+            blocks.setdefault(name, []).append(output.float().flatten(1).cpu().numpy())
+    return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
 def embed_to_file(
@@ -45,12 +57,18 @@ Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
 
 
 def _batches(encoder: PretrainedEncoder, images: Images, batch_size: int) -> Batches:
+    for rows, features in _features(encoder, images, batch_size):
+        yield rows, features.global_.float().cpu().numpy()
+
+
+def _features(
+    encoder: PretrainedEncoder, images: Images, batch_size: int
+) -> Iterator[tuple[slice, Features]]:
     device = next(encoder.parameters()).device
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
             rows = slice(start, min(start + batch_size, len(images)))
-            features = encoder(images.batch(rows).to(device)).global_
-            yield rows, features.float().cpu().numpy()
+            yield rows, encoder(images.batch(rows).to(device))
 
 
 def _write_parquet(path: Path, images: Images, batches: Batches) -> None:

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from infomax.estimation.bounds import infonce, infonce_by_image
+from infomax.estimation.bounds import infonce_by_image
 from infomax.learning.encoders import Features
+from infomax.learning.prediction import prediction
 
 Scales = tuple[tuple[int, int], ...]
 Bound = Callable[[Tensor], Tensor]
@@ -69,25 +70,22 @@ def amdim_objective(
     Reference: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3.
     """
     _check_views(view1, view2, scales)
-    terms, penalties, bounds = {}, [], {}
-    log_n = math.log(len(view1.global_))
+    values, penalties, terms, bounds = [], [], {}, {}
     for source_side, target_side in scales:
         at = source_locations
         if at is None:
             at = _random_locations(view1, source_side, generator)
-        raw = [
-            prediction_scores(_source(a, source_side, where), b.local[target_side])
+        both = [
+            prediction(_source(a, source_side, where), _places(b.local[target_side]), clip, penalty_weight)
             for a, b, where in ((view1, view2, at[0]), (view2, view1, at[1]))
         ]
-        scores = [soft_clip(s, clip) for s in raw]
         name = f"{source_side}to{target_side}"
-        terms[name] = _mean(infonce(s) for s in scores) - log_n
-        penalties.append(penalty_weight * _mean(s.square().mean() for s in raw))
-        with torch.no_grad():
-            bounds[name] = _mean(infonce_by_image(s) for s in scores)
-    penalty = torch.stack(penalties).sum()
-    value = torch.stack([*terms.values()]).sum() - penalty
-    return Objective(value, terms, bounds, log_n, {"penalty": penalty.detach()})
+        values.append(_mean(p.value for p in both))
+        penalties.append(penalty_weight * _mean(p.mean_square for p in both))
+        terms[name] = _mean(p.log_probability for p in both)
+        bounds[name] = _mean(p.bound for p in both)
+    value, penalty = torch.stack(values).sum(), torch.stack(penalties).sum()
+    return Objective(value, terms, bounds, math.log(len(view1.global_)), {"penalty": penalty})
 
 
 def dim_objective(
@@ -121,28 +119,16 @@ def dim_objective(
     return Objective(value, terms, bounds, math.log(next(iter(scores.values())).shape[1]))
 
 
-def prediction_scores(
-    source: Float[Tensor, "n d"], target: Float[Tensor, "m d h w"]
-) -> Float[Tensor, "n m h w"]:
-    """s[i, j, h, w] = ⟨source_i, target_j[:, h, w]⟩ / √d, computed in float32."""
-    m, d, h, w = target.shape
-    with torch.autocast(source.device.type, enabled=False):
-        locations = target.float().permute(0, 2, 3, 1).reshape(-1, d)  # [m·h·w, d]
-        scores = (source.float() / math.sqrt(d)) @ locations.T  # [n, m·h·w]
-    return scores.view(-1, m, h, w)
-
-
-def soft_clip(scores: Float[Tensor, "*shape"], clip: float) -> Float[Tensor, "*shape"]:
-    """c · tanh(s / c): the identity near 0, within ±c everywhere."""
-    return clip * torch.tanh(scores / clip)
-
-
 def _source(features: Features, side: int, locations: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
     """The predicting feature of each image: the global one, or one location of a local map."""
     if side == 1:
         return features.global_
-    cells = features.local[side].permute(0, 2, 3, 1).flatten(1, 2)  # [b, side·side, d]
+    cells = _places(features.local[side])
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
+
+
+def _places(local: Float[Tensor, "b d h w"]) -> Float[Tensor, "b l d"]:
+    return local.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _random_locations(features: Features, side: int, generator: Generator | None) -> Int[Tensor, "2 b"]:

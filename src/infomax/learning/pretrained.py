@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import UInt8
@@ -56,11 +56,11 @@ class PretrainedEncoder(nn.Module):
 def untrained(encoder: nn.Module) -> nn.Module:
     """Another encoder of the same shape, its first weights from torch's generator."""
     if not isinstance(encoder, TappedEncoder):
-        return type(encoder)(**encoder.arguments)
+        return type(encoder)(**cast(dict[str, Any], encoder.arguments))
     other = copy.deepcopy(encoder)
     for part in other.modules():
-        if hasattr(part, "reset_parameters"):
-            part.reset_parameters()
+        if isinstance(reset := getattr(part, "reset_parameters", None), Callable):
+            reset()
     return other
 
 
