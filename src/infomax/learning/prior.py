@@ -13,6 +13,7 @@ References: Hjelm et al. (2018), eq. 7; Goodfellow et al. (2014), Generative adv
 al. (2018), Which training methods for GANs do actually converge?
 """
 
+import copy
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -162,7 +163,8 @@ class PriorMatch:
 
     term: E log D(y), for the encoder to maximise; −log 2 where D cannot tell. divergence: in nats, what the
     discriminator shows of the Jensen–Shannon divergence of features and prior, on a batch that it has not
-    yet learned from; a lower bound but for the batch's scatter, 0 where D cannot tell, at most log 2.
+    yet learned from; a lower bound but for the batch's scatter, 0 where D cannot tell, at most log 2. The
+    gradient penalty keeps D flat, and so this low: what it says is whether the encoder still gains.
     marginal_distance: the mean over coordinates of the Kolmogorov–Smirnov distance to the prior's marginal;
     n features that match it perfectly still have 0.87/√n, about. All but the term are without gradient.
     """
@@ -226,8 +228,8 @@ class PriorMatching(nn.Module):
         return self.optimizer.state_dict()
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Put it back."""
-        self.optimizer.load_state_dict(state)
+        """Put a copy of it back: Adam would go on writing into the tensors it is given."""
+        self.optimizer.load_state_dict(copy.deepcopy(state))
 
     @torch.no_grad()
     def _divergence(self, y: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
