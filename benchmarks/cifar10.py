@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 from infomax.evaluation.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes import linear_probe
 from infomax.files import replacing
-from infomax.learning.assessment import evaluate_run, labelled_split
+from infomax.learning.assessment import labelled_split
 from infomax.learning.embedding import embed
+from infomax.learning.evaluating import evaluate_run
 from infomax.learning.images import load_images
 from infomax.learning.pretrained import load_encoder
 from infomax.learning.recipes import recipe_from_mapping, recipe_named

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 
 from infomax.files import replacing
-from infomax.learning.assessment import PROBES, evaluate_run
+from infomax.learning.assessment import PROBES
 from infomax.learning.encoders import AMDIMEncoder
+from infomax.learning.evaluating import evaluate_run
 from infomax.learning.images import Images, load_images
 from infomax.learning.objectives import amdim_objective
 from infomax.learning.recipes import recipe_from_mapping, recipe_named

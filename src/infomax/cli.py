@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def demo(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Learn an encoder from the built-in digits, probe it, write a report."""
-    from infomax.learning.assessment import FEW_LABEL_PROBES, PROBES, evaluate_run
+    from infomax.learning.assessment import FEW_LABEL_PROBES, PROBES
+    from infomax.learning.evaluating import evaluate_run
     from infomax.learning.images import load_images
     from infomax.learning.recipes import recipe_named
     from infomax.learning.training import pretrain as run_recipe
@@ -107,19 +108,17 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
 
 def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Probe a run's features beside raw pixels and a random encoder."""
-    from infomax.learning.assessment import PROBES, evaluate_run
+    from infomax.learning.evaluating import evaluate_run
     from infomax.learning.runs import Run
 
-    names = options.probes.split(",")
-    unknown = sorted(set(names) - PROBES.keys())
-    _refuse(unknown, f"evaluate: no probe {', '.join(unknown)}; there are {', '.join(PROBES)}")
+    of_protocol = _clean_options(options) if options.protocol == "clean" else _dim_options(options)
     result = evaluate_run(
         Run(options.run),
         options.data,
+        protocol=options.protocol,
         overwrite=options.overwrite,
-        probes={name: PROBES[name] for name in names},
-        labels_per_class=options.labels_per_class or None,
         seed=options.seed,
+        **of_protocol,
     )
     _show_probes(result)
     return result
@@ -253,8 +252,24 @@ def _pretrain_options(command: argparse.ArgumentParser) -> None:
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", help="run folder")
     command.add_argument("--data", required=True, help="labelled images")
-    command.add_argument("--probes", default=_PROBES, help=f"some of {_PROBES}")
-    command.add_argument("--labels-per-class", type=int, default=5, help="few-label setting; 0 leaves it out")
+    command.add_argument(
+        "--protocol",
+        choices=("clean", "dim"),
+        default="clean",
+        help="clean: probes of the global feature; dim: every layer, and what Y knows, as in Deep InfoMax",
+    )
+    command.add_argument("--probes", help=f"of the clean protocol, some of {_PROBES}")
+    command.add_argument(
+        "--labels-per-class",
+        type=int,
+        help="few labels, to probe with (5) or to fine-tune on (dim: 50); 0 leaves it out",
+    )
+    command.add_argument(
+        "--max-labels",
+        type=int,
+        metavar="N",
+        help="of the dim protocol: training images used; 10,000, 0: all",
+    )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation of the run")
 
@@ -331,6 +346,25 @@ def _check_measure(options: argparse.Namespace) -> None:
     )
 
 
+def _clean_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What `assess` takes."""
+    from infomax.learning.assessment import PROBES
+
+    _refuse(options.max_labels is not None, "evaluate: --max-labels is for --protocol dim")
+    names = (options.probes or _PROBES).split(",")
+    unknown = sorted(set(names) - PROBES.keys())
+    _refuse(unknown, f"evaluate: no probe {', '.join(unknown)}; there are {', '.join(PROBES)}")
+    labels_per_class = 5 if options.labels_per_class is None else options.labels_per_class
+    return {"probes": {name: PROBES[name] for name in names}, "labels_per_class": labels_per_class or None}
+
+
+def _dim_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What `assess_dim` takes."""
+    _refuse(options.probes, "evaluate: --probes is for --protocol clean; dim has its own")
+    found = {"max_labels": options.max_labels, "labels_per_class": options.labels_per_class}
+    return {key: value or None for key, value in found.items() if value is not None}
+
+
 def _kinds(options: Sequence[str]) -> dict[str, str]:
     """COLUMN=KIND, parsed."""
     for option in options:
@@ -368,20 +402,31 @@ def _free_folder(folder: Path) -> Path:
 
 
 def _short_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    keys = ("representation", "probe", "labels", "accuracy", "std", "num_labels")
-    return [{key: row[key] for key in keys} for row in result["rows"]]
+    keys = ("representation", "layer", "probe", "labels", "accuracy", "std", "num_labels")
+    return [{key: row[key] for key in keys if key in row} for row in result["rows"]]
 
 
 def _show_probes(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(stderr=True)
     table = Table("representation", "probe", "labels", "accuracy", title="Accuracy on the test images")
     for row in _short_rows(result):
         spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
         labels = f"{row['num_labels']:,} ({row['labels']})"
-        table.add_row(row["representation"], row["probe"], labels, f"{row['accuracy']:.3f}{spread}")
-    Console(stderr=True).print(table)
+        table.add_row(_layered(row), row["probe"], labels, f"{row['accuracy']:.3f}{spread}")
+    console.print(table)
+    if result["measures"]:
+        table = Table("representation", "measure of Y", "value", "kind", title="What the features know")
+        for row in result["measures"]:
+            value = f"{row['value']:.3f} ± {row['standard_error']:.3f} {row['unit']}"
+            table.add_row(row["representation"], row["measure"], value.rstrip(), row["kind"])
+        console.print(table)
+
+
+def _layered(row: Mapping[str, Any]) -> str:
+    return f"{row['representation']}, {row['layer']}" if row.get("layer") else row["representation"]
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def write_report(run: Path) -> Path:
     views = _read(files.views, _read_arrays)
     page = _template().render(
         title=_title(recipe),
+        method=_method(recipe),
         recipe=_flat(recipe),
         environment=environment or {},
         training=metrics and _training(metrics),
@@ -98,8 +99,12 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
+def _method(recipe: Mapping[str, Any]) -> str:
+    return recipe.get("method", {}).get("name", "amdim").upper()
+
+
 def _title(recipe: Mapping[str, Any]) -> str:
-    method, data = recipe.get("method", {}).get("name", "amdim").upper(), recipe.get("data")
+    method, data = _method(recipe), recipe.get("data")
     return f"{method} on {Path(str(data)).name}" if data else method
 
 
@@ -135,6 +140,10 @@ def _training(metrics: Mapping[str, Float[np.ndarray, " rows"]]) -> dict[str, An
     single = {
         "value": "objective, nats",
         "penalty": "penalty, nats",
+        "prior_divergence": "divergence from the prior, nats",
+        "prior_marginal_distance": "distance from the prior's marginals",
+        "accuracy_absolute_coordinates": "places told right",
+        "accuracy_relative_coordinates": "displacements told right",
         "images_per_second": "images per second",
         "learning_rate": "learning rate",
     }
@@ -281,11 +290,11 @@ def _evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     settings = _unique(row["labels"] for row in rows)
     return {
         **{key: value for key, value in evaluation.items() if key != "rows"},
+        "measures": _measures(evaluation.get("measures", [])),
         "tables": [_table([row for row in rows if row["labels"] == one]) for one in settings],
         "headlines": [_headline([row for row in rows if row["labels"] == one]) for one in settings],
         "settings": [
-            (row["representation"], row["probe"], row["labels"], _flat(row.get("settings", {})))
-            for row in rows
+            (_layered(row), row["probe"], row["labels"], _flat(row.get("settings", {}))) for row in rows
         ],
     }
 
@@ -293,7 +302,7 @@ def _evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
 def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Representations down, probes across; best of each probe marked."""
     probes = _unique(row["probe"] for row in rows)
-    cells = {(row["representation"], row["probe"]): row for row in rows}
+    cells = {(_layered(row), row["probe"]): row for row in rows}
     best = {probe: max(row["accuracy"] for row in rows if row["probe"] == probe) for probe in probes}
     return {
         "labels": rows[0]["labels"],
@@ -301,9 +310,23 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "num_test": sorted({row["num_test"] for row in rows}),
         "chance": rows[0]["chance"],
         "probes": probes,
-        "representations": _unique(row["representation"] for row in rows),
+        "representations": _unique(_layered(row) for row in rows),
         "cells": cells,
         "best": best,
+    }
+
+
+def _layered(row: Mapping[str, Any]) -> str:
+    """A representation, with the layer where several were probed."""
+    return f"{row['representation']}, {row['layer']}" if row.get("layer") else row["representation"]
+
+
+def _measures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Representations down, measures across."""
+    return {
+        "names": _unique(row["measure"] for row in rows),
+        "representations": _unique(row["representation"] for row in rows),
+        "cells": {(row["representation"], row["measure"]): row for row in rows},
     }
 
 
@@ -312,6 +335,10 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     probes = _unique(row["probe"] for row in rows)
     probe = "linear" if "linear" in probes else probes[0]
     rows = [row for row in rows if row["probe"] == probe]
+    rows = [  # of each representation its best layer
+        max((row for row in rows if row["representation"] == one), key=lambda row: row["accuracy"])
+        for one in _unique(row["representation"] for row in rows)
+    ]
     learned = next((row for row in rows if row["representation"] not in _BASELINES), None)
     others = [row for row in rows if row["representation"] in _BASELINES]
     strongest = max(others, key=lambda row: row["accuracy"], default=None)

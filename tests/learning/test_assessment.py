@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from infomax.evaluation.neighbors import nearest_neighbor_probe
-from infomax.learning.assessment import RAW_PIXEL_SIDE, Split, _pixels, assess, labelled_split
+from infomax.learning.assessment import RAW_PIXEL_SIDE, Split, assess, labelled_split, raw_pixels
 from infomax.learning.embedding import embed
 from infomax.learning.encoders import AMDIMEncoder
 from infomax.learning.images import Images, load_images
@@ -57,9 +57,9 @@ def test_raw_pixels():
     pixels = rng.integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
     images = Images(pixels, np.zeros(3, np.int64), ["a", "b", "c"], ("x",))
     expected = pixels.transpose(0, 3, 1, 2).reshape(3, -1).astype(np.float32) / 255
-    np.testing.assert_allclose(_pixels(images), expected)
+    np.testing.assert_allclose(raw_pixels(images), expected)
     large = Images(np.repeat(np.repeat(pixels, 2, 1), 2, 2), images.labels, images.names, images.classes)
-    assert _pixels(large).shape == (3, RAW_PIXEL_SIDE**2)
+    assert raw_pixels(large).shape == (3, RAW_PIXEL_SIDE**2)
 
 
 def test_embedding_in_batches_is_embedding_at_once():

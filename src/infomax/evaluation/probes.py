@@ -160,7 +160,7 @@ def few_labels(
     results = []
     for draw in range(num_draws):
         randomness = np.random.default_rng([seed, draw])
-        rows = _stratified_draw(labels, labels_per_class, randomness)
+        rows = stratified_draw("few_labels", labels, labels_per_class, randomness)
         fit_seed = int(randomness.integers(2**31))
         results.append(probe(features[rows], labels[rows], test_features, test_labels, seed=fit_seed))
     settings = {
@@ -172,7 +172,7 @@ def few_labels(
     }
     accuracies = [result.accuracy for result in results]
     first = results[0]
-    return _result(first.probe, accuracies, first.num_labels, first.num_test, first.chance, settings)
+    return result_of(first.probe, accuracies, first.num_labels, first.num_test, first.chance, settings)
 
 
 def assess(probe: str, classifiers: Sequence[Classifier], data: ProbeData) -> ProbeResult:
@@ -186,10 +186,10 @@ def assess(probe: str, classifiers: Sequence[Classifier], data: ProbeData) -> Pr
     accuracies = [float(np.mean(one.predict(data.test_features) == labels)) for one in classifiers]
     chance = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
     settings = {**classifiers[0].settings, **data.num_unlabelled}
-    return _result(probe, accuracies, len(data.train_labels), len(labels), chance, settings)
+    return result_of(probe, accuracies, len(data.train_labels), len(labels), chance, settings)
 
 
-def _result(
+def result_of(
     probe: str,
     accuracies: Sequence[float],
     num_labels: int,
@@ -197,19 +197,24 @@ def _result(
     chance: float,
     settings: dict[str, Any],
 ) -> ProbeResult:
+    """The result of fits or draws that got these accuracies."""
     std = float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None
     mean = float(np.mean(accuracies))
     return ProbeResult(probe, mean, std, tuple(accuracies), num_labels, num_test, chance, settings)
 
 
-def _stratified_draw(
-    labels: Int[np.ndarray, " n"], labels_per_class: int, randomness: np.random.Generator
+def stratified_draw(
+    operation: str, labels: Int[np.ndarray, " n"], labels_per_class: int, randomness: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """Rows of so many labels of each class, sorted."""
+    """Rows of so many labels of each class, sorted.
+
+    Raises:
+        ValueError: a class has fewer.
+    """
     classes, counts = np.unique(labels, return_counts=True)
     if counts.min() < labels_per_class:
         raise ValueError(
-            f"few_labels: {labels_per_class} labels of each class are to be drawn, but class "
+            f"{operation}: {labels_per_class} labels of each class are to be drawn, but class "
             f"{classes[counts.argmin()]} has {counts.min()}; lower labels_per_class"
         )
     rows = [

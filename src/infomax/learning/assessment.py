@@ -1,10 +1,8 @@
 """What an encoder is worth: probes of its features, of raw pixels and of a random encoder, all the same."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +15,9 @@ from torch.nn import functional as F
 
 from infomax.evaluation.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes import Probe, few_labels, linear_probe, mlp_probe
-from infomax.files import replacing
 from infomax.learning.embedding import embed
 from infomax.learning.images import Images, available_splits, load_images
-from infomax.learning.pretrained import PretrainedEncoder, load_encoder, untrained
-from infomax.learning.runs import Run
+from infomax.learning.pretrained import PretrainedEncoder, untrained
 from infomax.learning.views import ViewsConfig
 
 RAW_PIXEL_SIDE = 32
@@ -44,10 +40,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Assessment:
-    """rows: a mapping for each (representation, probe, number of labels). test_features: of the encoder."""
+    """What an encoder is worth.
+
+    rows: accuracies, a mapping for each (representation, layer, probe, number of labels). test_features:
+    global ones of the encoder. measures: what else was measured, for each (representation, measure).
+    """
 
     rows: Sequence[Mapping[str, Any]]
     test_features: Float[np.ndarray, "n d"]
+    measures: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
 
 def labelled_split(source: str, views: ViewsConfig, *, skip_broken: bool = False, seed: int = 0) -> Split:
@@ -74,82 +75,50 @@ def assess(
     encoder: PretrainedEncoder,
     split: Split,
     *,
+    name: str = "AMDIM",
     probes: Mapping[str, Probe] = PROBES,
     labels_per_class: int | None = 5,
     seed: int = 0,
 ) -> Assessment:
     """Every probe on every representation, with all labels and with `labels_per_class` (None: only all).
 
-    Representations: the encoder's global feature, that of a random encoder of the same shape, raw pixels.
+    Representations: the encoder's global feature, called `name`, that of a random encoder of the same shape,
+    and raw pixels.
     Progress goes to stderr.
     """
-    representations = _representations(encoder, seed)
+    representations = {
+        name: partial(embed, encoder),
+        "random encoder": partial(embed, random_counterpart(encoder, seed)),
+        "raw pixels": raw_pixels,
+    }
     rows, learned = [], None
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=len(representations) * len(probes))
-        for name, represent in representations.items():
-            progress.update(task, description=f"embedding: {name}")
+        for one, represent in representations.items():
+            progress.update(task, description=f"embedding: {one}")
             train, test = represent(split.train), represent(split.test)
             learned = test if learned is None else learned
             data = (train, split.train.labels, test, split.test.labels)
             for key, probe in probes.items():
-                progress.update(task, description=f"{key} probe: {name}")
+                progress.update(task, description=f"{key} probe: {one}")
                 results = {"all": probe(*data, seed=seed)}
                 if labels_per_class is not None:
                     results[f"{labels_per_class} per class"] = few_labels(
                         FEW_LABEL_PROBES.get(key, probe), *data, labels_per_class=labels_per_class, seed=seed
                     )
-                rows += [{"representation": name, "labels": k, **asdict(r)} for k, r in results.items()]
+                rows += [{"representation": one, "labels": k, **asdict(r)} for k, r in results.items()]
                 progress.advance(task)
     assert learned is not None
     return Assessment(rows, learned)
 
 
-def evaluate_run(run: Run, source: str, *, overwrite: bool = False, **options: Any) -> dict[str, Any]:
-    """Assess a run's encoder on labelled images; write ``evaluation.json`` and ``gallery.npz``.
-
-    Args:
-        run: a finished run.
-        source: as for `load_images`.
-        overwrite: replace an earlier evaluation.
-        options: of `assess`.
-
-    Raises:
-        FileExistsError: the run has been evaluated before.
-    """
-    if run.evaluation.exists() and not overwrite:
-        raise FileExistsError(
-            f"evaluate: {run.evaluation} exists; give --overwrite to replace it, or move it away"
-        )
-    encoder = load_encoder(run.folder)
-    split = labelled_split(source, encoder.views)
-    assessment = assess(encoder, split, **options)
-    result = {
-        "protocol": "clean",
-        "data": {
-            "source": str(source),
-            "num_train": len(split.train),
-            "num_test": len(split.test),
-            "test": split.how,
-        },
-        "rows": list(assessment.rows),
-    }
-    _write_json(run.evaluation, result)
-    _write_gallery(run.gallery, split.test, assessment.test_features)
-    return result
-
-
-def _representations(encoder: PretrainedEncoder, seed: int):
+def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncoder:
+    """An encoder of the same shape that has learned nothing."""
     torch.manual_seed(seed)
-    random = PretrainedEncoder(untrained(encoder.encoder), encoder.views)
-    return {
-        "AMDIM": partial(embed, encoder),
-        "random encoder": partial(embed, random),
-        "raw pixels": _pixels,
-    }
+    return PretrainedEncoder(untrained(encoder.encoder), encoder.views)
 
 
-def _pixels(images: Images) -> Float[np.ndarray, "n d"]:
+def raw_pixels(images: Images) -> Float[np.ndarray, "n d"]:
     """Pixels in [0, 1], flattened, at most RAW_PIXEL_SIDE a side."""
     blocks = []
     for start in range(0, len(images), 1024):
@@ -173,23 +142,3 @@ def _hold_out(images: Images, seed: int) -> Split:
 def _strata(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
     """The labels, unless a class is too rare to be split."""
     return labels if np.unique(labels, return_counts=True)[1].min() >= 2 else None
-
-
-def _write_json(path: Path, value: Any) -> None:
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(value, indent=2) + "\n")
-
-
-def _write_gallery(
-    path: Path, images: Images, features: Float[np.ndarray, "n d"], num_images: int = 2000
-) -> None:
-    """Write ``gallery.npz``: thumbnails, embeddings and labels of some test images."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:num_images])
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(
-            file,
-            thumbnails=np.asarray(images.pixels[rows]),
-            embeddings=features[rows],
-            labels=images.labels[rows],
-            classes=np.array(images.classes, dtype=str),
-        )

@@ -68,6 +68,11 @@ class Run:
             )
         return yaml.safe_load(self.recipe.read_text())
 
+    @property
+    def method(self) -> str:
+        """What was trained: AMDIM or DIM."""
+        return self.read_recipe()["method"].get("name", "amdim").upper()
+
     def write_environment(self, **facts: Any) -> None:
         """Write ``environment.json``: versions, commit, machine, date, and `facts`."""
         with replacing(self.environment) as path:
