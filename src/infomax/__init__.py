@@ -60,8 +60,13 @@ _PUBLIC = {  # module -> its public names
     "principle.network": "develop linsker_plans",
     "evaluation.probes": "linear_probe mlp_probe few_labels",
     "evaluation.neighbors": "nearest_neighbor_probe",
+    "evaluation.svm": "svm_probe",
+    "evaluation.dependence": "label_information neural_dependence input_information",
+    "evaluation.reconstruction": "decoder_similarity",
     "learning.images": "Images load_images",
     "learning.pretrained": "load_encoder",
+    "learning.tapped": "TappedEncoder",
+    "learning.finetuning": "finetune",
     "learning.training": "pretrain",
 }
 _HOME = {name: f"infomax.{module}" for module, names in _PUBLIC.items() for name in names.split()}
