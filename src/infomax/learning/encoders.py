@@ -1,7 +1,8 @@
 """Images to features: the AMDIM encoder of Bachman et al. (2019)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
@@ -25,19 +26,30 @@ class Features:
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
 
 
-@torch.no_grad()
 def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
     """What an encoder makes of blank images: the sizes of its features. The encoder stays as it is.
 
     Args:
         encoder: with `image_shape` (c, h, w).
     """
-    was_training = encoder.training
     image_shape = cast(tuple[int, int, int], encoder.image_shape)
     device = next(encoder.parameters()).device
-    features = encoder.eval()(torch.zeros(num_images, *image_shape, device=device))
-    encoder.train(was_training)
-    return features
+    with evaluating(encoder):
+        return encoder(torch.zeros(num_images, *image_shape, device=device))
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards modes and random numbers are as if nothing had been."""
+    modes = {part: part.training for part in module.modules()}
+    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
+    try:
+        with torch.random.fork_rng(devices), torch.no_grad():
+            module.eval()
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
 
 
 @dataclass(frozen=True)

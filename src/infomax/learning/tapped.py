@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.learning.dim_encoders import Output, of_shape
-from infomax.learning.encoders import Embedding, Features
+from infomax.learning.encoders import Embedding, Features, evaluating
 
 
 class TappedEncoder(nn.Module):
@@ -211,24 +211,10 @@ def _blank_features(encoder: TappedEncoder) -> Features:
         images = images.to(parameter)  # its device and precision
         break
     try:
-        with _evaluating(encoder):
+        with evaluating(encoder):
             return encoder(images)
     except RuntimeError as error:
         raise ValueError(
             f"TappedEncoder: {encoder.module_class} fails on images {list(images.shape)} ({error}); "
             "is image_shape the (channels, height, width) that it takes?"
         ) from error
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards modes and random numbers are as if nothing had been."""
-    modes = {part: part.training for part in module.modules()}
-    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
-    try:
-        with torch.random.fork_rng(devices), torch.no_grad():
-            module.eval()
-            yield
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
