@@ -549,6 +549,53 @@ def test_local_values(labels):
     assert estimate.value == pytest.approx(np.mean(expected), abs=1e-12)
 
 
+# -------------------------------------------------------------------------- many tables at once
+
+STACKED = [*ALL, JamesStein(7), JamesStein((3, 10**12)), NSB(7), NSB((10**12, 4))]
+some_tables = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3)).flatmap(
+    lambda shape: st.lists(st.integers(0, 6), min_size=math.prod(shape), max_size=math.prod(shape)).map(
+        lambda counts: np.array(counts).reshape(shape)
+    )
+)
+
+
+def of_labels_seen(table):
+    return table[table.any(axis=1)][:, table.any(axis=0)]
+
+
+@pytest.mark.parametrize("estimator", STACKED, ids=str)
+@settings(deadline=None, max_examples=40)
+@given(some_tables.filter(lambda tables: tables.any(axis=(1, 2)).all()), st.integers(0, 4))
+def test_many_tables_are_as_one_by_one(estimator, tables, num_empty):
+    """Whatever empty rows and columns fill them up; errors are roots of what may be 0 but for rounding."""
+    filled = np.pad(tables, ((0, 0), (0, num_empty), (num_empty, 0)))
+    found = estimator.information_of_tables(filled)
+    assert len(found) == len(tables)
+    for estimate, table in zip(found, tables, strict=True):
+        expected = estimator.information_of_counts(of_labels_seen(table))
+        assert estimate.value == pytest.approx(expected.value, abs=1e-12)
+        assert estimate.standard_error == pytest.approx(expected.standard_error, abs=1e-9)
+        assert (estimate.num_samples, estimate.method, estimate.kind, estimate.local) == (
+            expected.num_samples,
+            expected.method,
+            expected.kind,
+            None,
+        )
+
+
+@every
+def test_many_tables_of_large_counts(estimator):
+    """Counts of a hundred thousand samples, one label rare, one pair impossible, one table of a constant."""
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(20, 0.3), 30).reshape(30, 4, 5)
+    tables = np.array([rng.multinomial(100_000, q.ravel()).reshape(4, 5) for q in p])
+    tables[0, 1:] = 0
+    for estimate, table in zip(estimator.information_of_tables(tables), tables, strict=True):
+        expected = estimator.information_of_counts(of_labels_seen(table))
+        assert estimate.value == pytest.approx(expected.value, abs=1e-12)
+        assert estimate.standard_error == pytest.approx(expected.standard_error, abs=1e-9)
+
+
 # -------------------------------------------------------------------------- the interface
 
 
@@ -648,6 +695,16 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"needs counts \[x, y\] or \[x, y, z\], got \[3\]"):
             estimator.information_of_counts([1, 2, 3])
 
+    @every
+    def test_many_tables(self, estimator):
+        name = type(estimator).__name__
+        with pytest.raises(ValueError, match=rf"{name}: many tables are counts \[m, x, y\], got \[2, 2\]"):
+            estimator.information_of_tables([[1, 2], [3, 4]])
+        with pytest.raises(ValueError, match=f"{name}: counts must not all be 0, as in 1 of 2 tables"):
+            estimator.information_of_tables([[[1, 2]], [[0, 0]]])
+        with pytest.raises(ValueError, match=f"{name}: counts must be whole numbers, at least 0, got -1"):
+            estimator.information_of_tables([[[1, -1]]])
+
     @pytest.mark.parametrize("kind", [JamesStein, NSB])
     def test_num_labels(self, kind):
         name = kind.__name__
@@ -659,5 +716,7 @@ class TestErrors:
             kind(num_labels=2).entropy([1, 2, 3])
         with pytest.raises(ValueError, match="num_labels = 2, but 3 and 2 different labels"):
             kind(num_labels=2).estimate([1, 2, 3], [1, 2, 1])
+        with pytest.raises(ValueError, match="num_labels = 2, but 3 and 1 different labels"):
+            kind(num_labels=2).information_of_tables([[[1, 1], [0, 1], [0, 0]], [[1, 0], [1, 0], [1, 0]]])
         with pytest.raises(ValueError, match="got num_labels for 2 variables, expected 3"):
             kind(num_labels=(3, 3)).estimate([1, 2, 3], [1, 2, 1], given=[1, 1, 1])

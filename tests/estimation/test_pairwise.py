@@ -4,7 +4,8 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import chi2, false_discovery_control
+from scipy.stats import chi2, chi2_contingency, false_discovery_control
+from scipy.stats.contingency import crosstab, expected_freq
 from sklearn.metrics import mutual_info_score
 
 from infomax.estimation import pairwise as module
@@ -142,6 +143,21 @@ def test_p_values():
     assert np.isnan(pairwise(table).p_value).all()
 
 
+def test_g_tests_equal_to_scipy():
+    """Wherever 5 rows can be expected in every cell of the labels that occur; else permutations."""
+    table = with_gaps({**labels(200), "skew": ["s", *["t"] * 199], "one": [1.0] * 200})
+    num_tests = 0
+    for x, y, p_value in pairwise(table, num_permutations=9).to_frame().select("x", "y", "p_value").rows():
+        counts = crosstab(*map(list, complete(table, x, y))).count
+        if min(counts.shape) > 1 and expected_freq(counts).min() >= 5:
+            num_tests += 1
+            expected = chi2_contingency(counts, correction=False, lambda_="log-likelihood").pvalue
+            assert p_value == pytest.approx(expected, rel=1e-9)
+        else:
+            assert p_value * 10 == pytest.approx(round(p_value * 10))
+    assert 3 <= num_tests <= 10
+
+
 def test_the_g_test_of_columns_that_are_not_counted_together(monkeypatch):
     together = pairwise(labels(), num_permutations=9)
     monkeypatch.setattr(module, "MOST_COUNTED_LABELS", 0)
@@ -162,6 +178,27 @@ def test_pairs_that_cannot_be_measured_are_named():
     assert found.kinds == {"x": "continuous", "y": "continuous", "late": "continuous", "id": "identifiers"}
     as_labels = pairwise({"x": x, "id": [f"row {i}" for i in range(30)]}, kinds={"id": "labels"})
     assert np.isfinite(as_labels.value[0, 1])
+
+
+def test_one_pair_that_is_refused_does_not_spoil_its_stack():
+    """All of one shape, and so counted and measured together; each message as if it were alone."""
+    early, late = [0, 1] * 50 + [None] * 100, [None] * 100 + [0, 1] * 50
+    table = {"early": early, "late": late, "a": [0, 1] * 100, "b": [0, 0, 1, 1] * 50}
+    frame = pairwise(table, PlugIn()).to_frame()
+    reasons = frame["refused"].to_list()
+    assert reasons[0] == "PlugIn: counts must not all be 0, got shape [0, 0]; no samples?"
+    assert reasons[1:] == [None] * 5
+    assert frame["num_samples"].to_list() == [0, 100, 100, 100, 100, 200]
+    np.testing.assert_allclose(frame["value"][1:], [np.log(2), 0, np.log(2), 0, 0], atol=1e-12)
+    by_kinds = pairwise(table).to_frame()["refused"].to_list()
+    assert by_kinds == ["0 rows have values of early and late, expected at least 10", *[None] * 5]
+    of_three = {"three": [0, 1, 2, 2] * 50, **table}
+    refused = pairwise(of_three, JamesStein(2)).to_frame()["refused"].to_list()
+    assert refused[2] == (
+        "JamesStein: num_labels = 2, but 3 and 2 different labels were seen; "
+        "set it to the number of labels that are possible"
+    )
+    assert [message is None for message in refused] == [False] * 5 + [True] * 5
 
 
 def test_the_frame_has_a_row_for_each_pair():

@@ -1,4 +1,4 @@
-"""A network of your own goes all the way: trained through the names of its layers, by both methods; loaded."""
+"""A network of your own goes all the way: trained through the names of its layers, then loaded."""
 
 from dataclasses import replace
 

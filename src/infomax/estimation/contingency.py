@@ -5,7 +5,8 @@ side by side, one product gives all tables. A missing value is a row of zeros, s
 the rows where both are present.
 
 Products are of blocks of rows and of columns, so that memory does not grow with n nor with the number of
-columns; sums are in float32, exact as a block has far fewer than 2²⁴ rows, and gathered as integers.
+columns; sums are in float32, exact as a block has far fewer than 2²⁴ rows, and gathered as integers. Tables
+of one shape are cut out together, as a stack, for whoever computes with many at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +16,18 @@ import numpy as np
 
 ROWS_AT_ONCE = 2**13
 LABELS_AT_ONCE = 2**11
+CELLS_AT_ONCE = 2**16  # of a stack: what is computed with it fits in cache
 
 
-def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[int, int, np.ndarray]]:
-    """(a, b, table) for every pair a < b of columns: table[i, j] = #{rows: code_a = i, code_b = j}.
+def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs a < b of columns [m, 2] with their tables [m, i, j] = #{rows: code_a = i, code_b = j}, in stacks.
 
     Args:
         codes: columns [n] of codes 0, 1, …; below 0 where missing.
     Example:
         >>> codes = [np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0])]
-        >>> [table.tolist() for _, _, table in contingency_tables(codes)]
-        [[[0, 2], [1, 0]]]
+        >>> [(pairs.tolist(), tables.tolist()) for pairs, tables in contingency_tables(codes)]
+        [([[0, 1]], [[[0, 2], [1, 0]]])]
     """
     if len(codes) < 2:
         return
@@ -34,7 +36,7 @@ def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[int, int, 
     for number, left in enumerate(blocks):
         for right in blocks[number:]:
             product = _product(codes, sizes, left, right)
-            yield from _tables(product, sizes, left, right)
+            yield from _stacks(product, sizes, left, right)
 
 
 def _blocks(sizes: np.ndarray) -> list[range]:
@@ -50,27 +52,28 @@ def _product(codes: Sequence[np.ndarray], sizes: np.ndarray, left: range, right:
     for start in range(0, len(codes[0]), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         z = _one_hot(codes, sizes, left, rows)
-        product = z.T @ (z if left == right else _one_hot(codes, sizes, right, rows))
+        product = z @ (z if left == right else _one_hot(codes, sizes, right, rows)).T
         total += product.astype(np.int64)
     return total
 
 
 def _one_hot(codes: Sequence[np.ndarray], sizes: np.ndarray, columns: range, rows: slice) -> np.ndarray:
-    """Labels of these columns side by side: [rows, labels], one 1 for each column that is not missing."""
-    block = np.stack([codes[column][rows] for column in columns], axis=1)
-    width = int(sizes[columns].sum())
-    starts = np.cumsum(sizes[columns]) - sizes[columns]
-    one_hot = np.zeros((len(block), width + 1), dtype=np.float32)
-    np.put_along_axis(one_hot, np.where(block < 0, width, block + starts), 1, axis=1)
-    return one_hot[:, :width]
+    """Zᵀ of these columns, their labels one below the other: [labels, rows]."""
+    blocks = [codes[column][rows] == np.arange(sizes[column])[:, None] for column in columns]
+    return np.concatenate(blocks, dtype=np.float32)
 
 
-def _tables(
+def _stacks(
     product: np.ndarray, sizes: np.ndarray, left: range, right: range
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """The product cut into the tables of its pairs."""
-    ends_left, ends_right = np.cumsum(sizes[left]), np.cumsum(sizes[right])
-    for a, end_a in zip(left, ends_left, strict=True):
-        for b, end_b in zip(right, ends_right, strict=True):
-            if a < b:
-                yield a, b, product[end_a - sizes[a] : end_a, end_b - sizes[b] : end_b]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The product cut into the tables of its pairs, those of one shape together."""
+    starts_left, starts_right = (np.cumsum(sizes[block]) - sizes[block] for block in (left, right))
+    pairs = np.array([(a, b) for a in left for b in right if a < b], dtype=int).reshape(-1, 2)
+    shapes, shape_of = np.unique(sizes[pairs], axis=0, return_inverse=True)
+    for number, (height, width) in enumerate(shapes.tolist()):
+        of_shape = pairs[shape_of.ravel() == number]
+        at_once = max(CELLS_AT_ONCE // max(height * width, 1), 1)
+        for some in np.split(of_shape, range(at_once, len(of_shape), at_once)):
+            rows = starts_left[some[:, 0] - left.start, None] + np.arange(height)
+            columns = starts_right[some[:, 1] - right.start, None] + np.arange(width)
+            yield some, product[rows[:, :, None], columns[:, None, :]]

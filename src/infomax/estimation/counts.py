@@ -28,57 +28,85 @@ from infomax.estimation.samples import as_codes, joint_codes, to_array
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How often each label seen occurs, and how many labels there are.
+    """How often each label occurs, and how many labels there are; or stacks of such, one a row.
 
     Args:
-        counts: c > 0, integers [k].
-        num_labels: K ≥ k.
+        counts: c, integers [..., labels]; 0 where a label was not seen.
+        num_labels: K, at least as many as were seen: [...].
     """
 
     counts: np.ndarray
-    num_labels: int
+    num_labels: Any
 
     @property
-    def num_samples(self) -> int:
+    def num_samples(self) -> Any:
         """n = Σ c."""
-        return int(self.counts.sum())
+        return self.counts.sum(axis=-1)
 
-    def plug_in(self) -> float:
+    @property
+    def num_seen(self) -> Any:
+        """k = #{c > 0}."""
+        return np.count_nonzero(self.counts, axis=-1)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """p = c / n."""
+        return self.counts / self.counts.sum(axis=-1, keepdims=True)
+
+    def plug_in(self) -> Any:
         """−Σ p log p."""
-        return math.log(self.num_samples) - float(xlogy(self.counts, self.counts).sum()) / self.num_samples
+        return np.log(self.num_samples) - xlogy(self.counts, self.counts).sum(axis=-1) / self.num_samples
 
-    def sampling_error(self) -> float:
+    def sampling_error(self) -> Any:
         """√( Var(log p) / n + (k − 1) / 2n² ), of the plug-in entropy (Harris 1975).
 
         The second term is what remains where all labels are equally frequent.
         """
-        return _sampling_error(np.log(self.counts), self.counts, len(self.counts) - 1)
+        return _sampling_error(_log(self.counts), self.counts, self.num_seen - 1)
 
 
-def _sampling_error(local: np.ndarray, counts: np.ndarray, degrees: int | float) -> float:
+def _log(counts: np.ndarray) -> np.ndarray:
+    """log c; 0 where c = 0, which has no weight."""
+    return np.log(np.maximum(counts, 1))
+
+
+def _sampling_error(local: np.ndarray, counts: np.ndarray, degrees: Any) -> Any:
     """√( Var(local) / n + degrees / 2n² ): delta method, to second order, for a mean of pointwise values."""
-    n = counts.sum()
-    mean = counts @ local / n
-    return math.sqrt(counts @ (local - mean) ** 2 / n**2 + degrees / (2 * n**2))
+    n = counts.sum(axis=-1)
+    deviations = local - (np.vecdot(counts, local) / n)[..., None]
+    return np.sqrt(np.vecdot(counts, deviations**2) / n**2 + degrees / (2 * n**2))
 
 
-@dataclass(frozen=True, eq=False)
-class _SparseTable:
-    """The cells of a table that are not empty: how often each occurs, and where it lies on each axis."""
+Margins = list[tuple[Histogram, np.ndarray]]  # of xz, yz, xyz, z: the histogram, and its count at every cell
 
-    counts: np.ndarray  # [cells]
-    codes: list[np.ndarray]  # one [cells] for each axis
-    num_labels: tuple[int, ...]  # of each axis
 
-    def margin(self, *axes: int) -> tuple[Histogram, np.ndarray]:
-        """The histogram of these axes together, and its count at every cell: [cells]."""
-        num_labels = math.prod(self.num_labels[axis] for axis in axes)
-        varying = [axis for axis in axes if self.num_labels[axis] > 1] or axes[:1]
-        if len(varying) == sum(size > 1 for size in self.num_labels):  # the cells themselves
-            return Histogram(self.counts, num_labels), self.counts
-        codes = joint_codes(*(self.codes[axis] for axis in varying))
-        counts = np.bincount(codes, weights=self.counts).astype(np.int64)
-        return Histogram(counts[counts > 0], num_labels), counts[codes]
+def _margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
+    """Of tables [m, x, y], alphabets [m, 2]: cells are [m, x · y], and Z is a constant."""
+
+    def margin(kept: list[int]) -> tuple[Histogram, np.ndarray]:
+        gone = tuple(1 + axis for axis in (0, 1) if axis not in kept)
+        summed = tables.sum(axis=gone, keepdims=True)
+        histogram = Histogram(summed.reshape(len(tables), -1), num_labels[:, kept].prod(axis=1, dtype=float))
+        return histogram, np.broadcast_to(summed, tables.shape).reshape(len(tables), -1)
+
+    return [margin(kept) for kept in ([0], [1], [0, 1], [])]
+
+
+def _margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: np.ndarray) -> Margins:
+    """Of one table by the cells that are not empty: how often each occurs, and where it lies on each axis."""
+    varying = {axis for axis, code in enumerate(codes) if code.any()}
+
+    def margin(kept: list[int]) -> tuple[Histogram, np.ndarray]:
+        size = math.prod(num_labels[kept].tolist())
+        if varying <= set(kept):  # the cells themselves
+            return Histogram(counts, size), counts
+        labels = [codes[axis] for axis in kept if axis in varying]
+        joint = joint_codes(*labels) if labels else np.zeros_like(codes[0])
+        summed = np.bincount(joint, weights=counts).astype(np.int64)
+        return Histogram(summed, size), summed[joint]
+
+    z = list(range(2, len(codes)))
+    return [margin(kept) for kept in ([0, *z], [1, *z], [0, 1, *z], z)]
 
 
 # ---------------------------------------------------------------------------------------- the mechanism
@@ -100,8 +128,8 @@ class Counting(ABC):
     num_labels: int | tuple[int, ...] | None = None
 
     @abstractmethod
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
-        """H and its standard error, in nats."""
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
+        """H and its standard error, in nats: of each histogram, where they are stacked."""
 
     def entropy(self, x: Any) -> Estimate:
         """H(X) in nats, from n labels of any hashable kind, or from rows [n, d]; `local` is −log p of each.
@@ -111,7 +139,7 @@ class Counting(ABC):
         (codes,) = as_codes(self._name, x=x)
         counts = np.bincount(codes)
         local = np.log(len(codes) / counts)[codes]
-        return self._entropy(Histogram(counts, self._sizes([len(counts)])[0]), local)
+        return self._entropy(counts, self._sizes([len(counts)]), local)
 
     def entropy_of_counts(self, counts: Any) -> Estimate:
         """H in nats, from how often each label occurs, zeros included: integers of any shape.
@@ -119,9 +147,8 @@ class Counting(ABC):
         Raises: ValueError: negative, fractional, or all 0; more labels than `num_labels`.
         """
         counts = _as_counts(self._name, counts).ravel()
-        seen = counts[counts > 0]
-        sizes = self._sizes([len(seen)], default=[len(counts)])
-        return self._entropy(Histogram(seen, sizes[0]), None)
+        sizes = self._sizes([np.count_nonzero(counts)], default=[len(counts)])
+        return self._entropy(counts[counts > 0], sizes, None)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|given), in nats, from n labels each, of any hashable kind, or from rows [n, d].
@@ -136,7 +163,7 @@ class Counting(ABC):
         counts = np.bincount(cell_of)
         sample_in = np.empty(len(counts), dtype=np.intp)  # some sample in each cell
         sample_in[cell_of] = np.arange(len(cell_of))
-        return self._information(_SparseTable(counts, [code[sample_in] for code in codes], sizes), cell_of)
+        return self._of_cells(counts, [code[sample_in] for code in codes], sizes, cell_of)
 
     def information_of_counts(self, table: Any) -> Estimate:
         """I(X;Y), or I(X;Y|Z), in nats, from counts of the pairs [x, y] or of the triples [x, y, z].
@@ -150,60 +177,84 @@ class Counting(ABC):
                 "for an entropy call entropy_of_counts"
             )
         codes = list(np.nonzero(table))
-        sizes = self._sizes([len(np.unique(code)) for code in codes], default=list(table.shape))
-        return self._information(_SparseTable(table[tuple(codes)], codes, sizes), None)
+        sizes = self._sizes([len(np.unique(code)) for code in codes], default=table.shape)
+        return self._of_cells(table[tuple(codes)], codes, sizes, None)
 
-    def _entropy(self, histogram: Histogram, local: np.ndarray | None) -> Estimate:
-        value, error = self.histogram_entropy(histogram)
-        method = self._method((histogram.num_labels,))
-        return Estimate(value, error, histogram.num_samples, method=method, local=local)
+    def information_of_tables(self, tables: Any) -> list[Estimate]:
+        """I(X;Y) in nats of many tables at once, each as `information_of_counts` gives it.
 
-    def _information(self, table: _SparseTable, cell_of: np.ndarray | None) -> Estimate:
-        """The chain rule."""
-        method = self._method(table.num_labels)
-        if len(table.codes) == 2:  # Z is a constant
-            table = _SparseTable(
-                table.counts, [*table.codes, np.zeros_like(table.codes[0])], (*table.num_labels, 1)
-            )
-        margins = [table.margin(*axes) for axes in ((0, 2), (1, 2), (0, 1, 2), (2,))]
+        But labels are those that occur in a table: where rows or columns of it are empty, they only fill it
+        up to the shape of the others.
+
+        Args:
+            tables: counts of pairs, integers [m, x, y].
+        Raises: ValueError: not 3 axes; a table of counts that are negative, fractional, or all 0, or with
+            more labels than `num_labels`.
+        Example:
+            >>> tables = [[[2, 0], [0, 2]], [[1, 1], [1, 1]]]
+            >>> [found.bits for found in PlugIn().information_of_tables(tables)]
+            [1.0, 0.0]
+        """
+        tables = _as_tables(self._name, tables)
+        sizes = self._sizes(np.stack([tables.any(axis=other).sum(axis=1) for other in (2, 1)], axis=1))
+        values, errors, _ = self._information(_margins_of_tables(tables, sizes))
+        columns = values.tolist(), errors.tolist(), tables.sum(axis=(1, 2)).tolist(), sizes
+        return [Estimate(v, e, n, method=self._method(k)) for v, e, n, k in zip(*columns, strict=True)]
+
+    def _entropy(self, counts: np.ndarray, sizes: np.ndarray, local: np.ndarray | None) -> Estimate:
+        value, error = self.histogram_entropy(Histogram(counts, sizes[0]))
+        return Estimate(
+            float(value), float(error), int(counts.sum()), method=self._method(sizes), local=local
+        )
+
+    def _of_cells(
+        self, counts: np.ndarray, codes: list[np.ndarray], sizes: np.ndarray, cell_of: np.ndarray | None
+    ) -> Estimate:
+        """Of one table by its cells; local values, if it is known in which cell each sample lies."""
+        value, error, local = self._information(_margins_of_cells(counts, codes, sizes))
+        samples = None if cell_of is None else local[cell_of]
+        return Estimate(
+            float(value), float(error), int(counts.sum()), method=self._method(sizes), local=samples
+        )
+
+    def _information(self, margins: Margins) -> tuple[Any, Any, np.ndarray]:
+        """The chain rule; its standard error; and the pointwise values of the cells."""
         h_xz, h_yz, h_xyz, h_z = (self.histogram_entropy(histogram)[0] for histogram, _ in margins)
         local, error = _pointwise(margins)
-        return Estimate(
-            h_xz + h_yz - h_xyz - h_z,
-            error,
-            int(table.counts.sum()),
-            method=method,
-            local=None if cell_of is None else local[cell_of],
-        )
+        return h_xz + h_yz - h_xyz - h_z, error, local
 
     @property
     def _name(self) -> str:
         return type(self).__name__
 
-    def _method(self, sizes: tuple[int, ...]) -> str:
+    def _method(self, sizes: np.ndarray) -> str:
         matters = "num_labels" in vars(self)
         return f"{self._name}, K={'×'.join(map(str, sizes))}" if matters else self._name
 
-    def _sizes(self, num_seen: list[int], default: list[int] | None = None) -> tuple[int, ...]:
-        """The alphabet of each variable."""
+    def _sizes(self, num_seen: Any, default: Any = None) -> np.ndarray:
+        """The alphabet of each variable: [..., variables]."""
+        num_seen = np.asarray(num_seen)
+        if self.num_labels is None:
+            return num_seen if default is None else np.asarray(default)
+        num_variables = num_seen.shape[-1]
         sizes = self.num_labels
-        if sizes is None:
-            return tuple(default or num_seen)
-        sizes = sizes if isinstance(sizes, tuple) else (sizes,) * len(num_seen)
-        if len(sizes) != len(num_seen):
+        sizes = sizes if isinstance(sizes, tuple) else (sizes,) * num_variables
+        if len(sizes) != num_variables:
             raise ValueError(
-                f"{self._name}: got num_labels for {len(sizes)} variables, expected {len(num_seen)}; "
+                f"{self._name}: got num_labels for {len(sizes)} variables, expected {num_variables}; "
                 "give one number for each variable, or one for all"
             )
-        if any(size < seen for size, seen in zip(sizes, num_seen, strict=True)):
+        too_few = (num_seen > sizes).any(axis=-1)
+        if too_few.any():
             raise ValueError(
-                f"{self._name}: num_labels = {self.num_labels}, but {' and '.join(map(str, num_seen))} "
+                f"{self._name}: num_labels = {self.num_labels}, but "
+                f"{' and '.join(map(str, num_seen[too_few][0]))} "
                 "different labels were seen; set it to the number of labels that are possible"
             )
-        return sizes
+        return np.broadcast_to(sizes, num_seen.shape)
 
 
-def _pointwise(margins: list[tuple[Histogram, np.ndarray]]) -> tuple[np.ndarray, float]:
+def _pointwise(margins: Margins) -> tuple[np.ndarray, Any]:
     """log p(x,y|z) / p(x|z) p(y|z) of every cell, and the standard error of the plug-in information.
 
     To second order Î − I is a mean of the first plus a quadratic form gᵀMg / 2n, where g is white noise over
@@ -211,11 +262,11 @@ def _pointwise(margins: list[tuple[Histogram, np.ndarray]]) -> tuple[np.ndarray,
     variance is tr M² / 2n²: under independence (k_x − 1)(k_y − 1) / 2n², that of χ² / 2n; for Y = X, Harris'.
     """
     (xz, n_xz), (yz, n_yz), (xyz, n_xyz), (z, n_z) = margins
-    k_xz, k_yz, k_xyz, k_z = (len(margin.counts) for margin in (xz, yz, xyz, z))
-    local = np.log(n_xyz) + np.log(n_z) - np.log(n_xz) - np.log(n_yz)
-    trace_of_product = float((n_xyz / n_xz * n_xyz / n_yz).sum()) - k_z  # of the projections within each z
-    trace = k_xyz - k_xz - k_yz + k_z + 2 * trace_of_product
-    return local, _sampling_error(local, n_xyz, max(trace, 0.0))  # below 0 by rounding alone
+    of_both = n_xyz / np.maximum(n_xz, 1) * n_xyz / np.maximum(n_yz, 1)
+    trace_of_product = of_both.sum(axis=-1) - z.num_seen  # of the projections within each z
+    trace = xyz.num_seen - xz.num_seen - yz.num_seen + z.num_seen + 2 * trace_of_product
+    local = _log(n_xyz) + _log(n_z) - _log(n_xz) - _log(n_yz)
+    return local, _sampling_error(local, n_xyz, np.maximum(trace, 0.0))  # below 0 by rounding alone
 
 
 # ---------------------------------------------------------------------------------------- the estimators
@@ -235,7 +286,7 @@ class PlugIn(Counting):
         1.0
     """
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """−Σ p log p."""
         return histogram.plug_in(), histogram.sampling_error()
 
@@ -253,9 +304,9 @@ class MillerMadow(Counting):
     Reference: Miller (1955).
     """
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """−Σ p log p + (k − 1) / 2n."""
-        correction = (len(histogram.counts) - 1) / (2 * histogram.num_samples)
+        correction = (histogram.num_seen - 1) / (2 * histogram.num_samples)
         return histogram.plug_in() + correction, histogram.sampling_error()
 
 
@@ -275,13 +326,12 @@ class Grassberger(Counting):
     Reference: Grassberger (2003), Entropy estimates from insufficient samplings; Schürmann (2004).
     """
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """ψ(n) − Σ p G(c)."""
-        c, n = histogram.counts, histogram.num_samples
-        if len(c) == 1:
-            return 0.0, 0.0
+        c = np.maximum(histogram.counts, 1)  # labels that were not seen have p = 0
         g = digamma(c) + (0.5 - c % 2) * (digamma((c + 1) / 2) - digamma(c / 2))
-        return float(digamma(n) - c @ g / n), histogram.sampling_error()
+        value = digamma(histogram.num_samples) - np.vecdot(histogram.probabilities, g)
+        return np.where(histogram.num_seen > 1, value, 0.0), histogram.sampling_error()
 
 
 @dataclass(frozen=True)
@@ -298,18 +348,19 @@ class ChaoShen(Counting):
     Reference: Chao and Shen (2003).
     """
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """−Σ q log q / (1 − (1 − q)^n)."""
         c, n = histogram.counts, histogram.num_samples
-        num_singletons = min(int((c == 1).sum()), n - 1)
-        q = (1 - num_singletons / n) * c / n
-        coverage = -np.expm1(xlog1py(n, -q))  # 1 − (1 − q)^n
-        return -float((xlogy(q, q) / coverage).sum()), histogram.sampling_error()
+        num_singletons = np.minimum((c == 1).sum(axis=-1), n - 1)
+        q = (1 - num_singletons / n)[..., None] * histogram.probabilities
+        coverage = -np.expm1(xlog1py(n[..., None], -q))  # 1 − (1 − q)^n
+        terms = np.divide(xlogy(q, q), coverage, out=np.zeros_like(q), where=c > 0)
+        return -terms.sum(axis=-1), histogram.sampling_error()
 
 
 @dataclass(frozen=True)
 class JamesStein(Counting):
-    """H = −Σ q log q over K labels,  q = λ/K + (1−λ) p,  λ = min(1, (1 − Σ p²) / (n−1) Σ (p − 1/K)²).
+    """H = −Σ q log q over K labels,  q = λ/K + (1−λ) p,  λ = min(1, (1 − Σ p²) / (n−1) (Σ p² − 1/K)).
 
     Frequencies shrunk towards equal ones, as much as their noise calls for. Good where labels are in truth
     about equally frequent, high where few of them carry the probability; so information is low where most
@@ -329,17 +380,16 @@ class JamesStein(Counting):
     def __post_init__(self) -> None:
         _check_num_labels("JamesStein", self.num_labels)
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """−Σ q log q."""
-        p, size = histogram.counts / histogram.num_samples, histogram.num_labels
-        num_unseen = size - len(p)
-        noise = 1 - p @ p
-        distance = ((p - 1 / size) ** 2).sum() + num_unseen / size**2
-        signal = (histogram.num_samples - 1) * distance
-        shrinkage = noise / signal if noise < signal else 1.0
-        q, q_unseen = shrinkage / size + (1 - shrinkage) * p, shrinkage / size
-        value = -xlogy(q, q).sum() - num_unseen * xlogy(q_unseen, q_unseen)
-        return float(value), histogram.sampling_error()
+        p, size = histogram.probabilities, np.asarray(histogram.num_labels, dtype=float)
+        noise = 1 - np.vecdot(p, p)
+        signal = (histogram.num_samples - 1) * (np.vecdot(p, p) - 1 / size)
+        shrinkage = np.divide(noise, signal, out=np.ones_like(signal), where=noise < signal)
+        q_unseen = shrinkage / size
+        q = q_unseen[..., None] + (1 - shrinkage)[..., None] * p
+        num_others = size - p.shape[-1]  # labels beyond those that p has
+        return -xlogy(q, q).sum(axis=-1) - num_others * xlogy(q_unseen, q_unseen), histogram.sampling_error()
 
 
 @dataclass(frozen=True)
@@ -367,9 +417,13 @@ class NSB(Counting):
     def __post_init__(self) -> None:
         _check_num_labels("NSB", self.num_labels)
 
-    def histogram_entropy(self, histogram: Histogram) -> tuple[float, float]:
+    def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
         """Posterior mean and standard deviation."""
-        return posterior_entropy(histogram.counts, histogram.num_labels)
+        rows = np.atleast_2d(histogram.counts)
+        sizes = np.broadcast_to(histogram.num_labels, len(rows))
+        found = [posterior_entropy(c[c > 0], int(k)) for c, k in zip(rows, sizes, strict=True)]
+        means, deviations = np.reshape(found, (*histogram.counts.shape[:-1], 2)).T
+        return means, deviations
 
 
 # ---------------------------------------------------------------------------------------- checks
@@ -381,6 +435,23 @@ def _check_num_labels(operation: str, num_labels: int | tuple[int, ...] | None) 
         raise ValueError(
             f"{operation}: num_labels must be at least 1, got {num_labels}; it counts the possible labels"
         )
+
+
+def _as_tables(operation: str, tables: Any) -> np.ndarray:
+    """Integers of the same shape [m, x, y]."""
+    tables = _as_counts(operation, tables)
+    if tables.ndim != 3:
+        raise ValueError(
+            f"{operation}: many tables are counts [m, x, y], got {list(tables.shape)}; "
+            "for one table call information_of_counts"
+        )
+    empty = ~tables.any(axis=(1, 2))
+    if empty.any():
+        raise ValueError(
+            f"{operation}: counts must not all be 0, as in {int(empty.sum())} of {len(tables)} tables; "
+            "leave out tables without samples"
+        )
+    return tables
 
 
 def _as_counts(operation: str, counts: Any) -> np.ndarray:

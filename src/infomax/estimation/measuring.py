@@ -20,16 +20,17 @@ it is `MixedKSG`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import polars as pl
 from joblib import Parallel, parallel_config
-from scipy.stats import chi2_contingency, false_discovery_control
-from scipy.stats.contingency import crosstab, expected_freq
+from scipy.stats import chi2, false_discovery_control
+from scipy.stats.contingency import crosstab
 
 from infomax.estimation.columns import Column
-from infomax.estimation.counts import Counting, MillerMadow
+from infomax.estimation.counts import Counting, MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.mixed_neighbors import MixedKSG, Ross
 from infomax.estimation.nearest_neighbors import KSG
@@ -89,19 +90,39 @@ class Measuring:
         except ValueError as error:
             return _refused(num_samples, error)
 
-    def counts(self, x: Column, y: Column, table: np.ndarray) -> dict[str, Any]:
-        """I(X;Y) of two columns of labels, from the counts of their pairs."""
-        table = table[table.any(axis=1)][:, table.any(axis=0)]
-        p_value = _g_test(table) if self.num_permutations else None
-        if self.num_permutations and p_value is None:
-            return self.pair(x, y)
-        num_samples, counting = int(table.sum()), self.estimator or MillerMadow()
-        assert isinstance(counting, Counting)
+    def in_stacks(self, tables: np.ndarray) -> np.ndarray:
+        """Which of these tables [m, x, y] are for `tables`: all that need no permutations for a p-value."""
+        return _suits_g_test(tables) if self.num_permutations else np.ones(len(tables), dtype=bool)
+
+    def tables(self, pairs: Sequence[tuple[Column, Column]], tables: np.ndarray) -> list[dict[str, Any]]:
+        """I(X;Y) of pairs of columns of labels, without use of their values, from counts [pairs, x, y]."""
+        p_values = _g_test(tables) if self.num_permutations else [None] * len(pairs)
         try:
-            self._check(num_samples, [x, y])
-            return _row(counting.information_of_counts(table), p_value)
+            estimates = self._counting.information_of_tables(tables)
+        except ValueError:  # some pair has to be refused: each by itself says why
+            estimates = [None] * len(pairs)
+        found = zip(pairs, tables, estimates, p_values, strict=True)
+        return [self._table(pair, table, estimate, p_value) for pair, table, estimate, p_value in found]
+
+    def _table(
+        self,
+        pair: tuple[Column, Column],
+        table: np.ndarray,
+        estimate: Estimate | None,
+        p_value: float | None,
+    ) -> dict[str, Any]:
+        num_samples = int(table.sum())
+        try:
+            self._check(num_samples, pair)
+            return _row(estimate or self._counting.information_of_counts(_of_labels_seen(table)), p_value)
         except ValueError as error:
             return _refused(num_samples, error)
+
+    @property
+    def _counting(self) -> Counting:
+        counting = self.estimator or MillerMadow()
+        assert isinstance(counting, Counting)
+        return counting
 
     def _check(self, num_samples: int, columns: Sequence[Column]) -> None:
         if self.estimator is not None:
@@ -155,36 +176,42 @@ class Measuring:
 
 
 def measure_all(
-    operation: str, tasks: Iterable[Any], num_tasks: int, num_workers: int, progress: bool
+    operation: str, tasks: Iterable[Any], num_rows: int, num_workers: int, progress: bool
 ) -> pl.DataFrame:
-    """Rows of `joblib` tasks that return a key and a row each, with p-values adjusted for their number.
+    """Rows of `joblib` tasks that return some each, with p-values adjusted for their number.
 
-    Raises: ValueError: every task was refused.
+    Raises: ValueError: every row was refused.
     """
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
     parallel: Any = Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
-    results = track(
-        parallel(tasks),
+    found = track(
+        chain.from_iterable(parallel(tasks)),
         description=operation,
-        total=num_tasks,
+        total=num_rows,
         console=console,
         transient=True,
         disable=not (progress and console.is_terminal),
     )
-    rows = [{**key, **row} for key, row in results]
+    rows = list(found)
     if all(row["refused"] for row in rows):
         more = f" (and so on, for all {len(rows)})" if len(rows) > 1 else ""
         raise ValueError(f"{operation}: {rows[0]['refused']}{more}")
     return _adjusted(pl.DataFrame(rows, schema_overrides=_SCHEMA, infer_schema_length=None))
 
 
-def task(function: Any, key: Mapping[str, Any], *arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The key of a row, and the row; on one core, as rows share the cores already."""
+def task(function: Any, key: Mapping[str, Any], *arguments: Any) -> list[dict[str, Any]]:
+    """The row that a function returns, after its key; on one core, as tasks share the cores already."""
     with parallel_config(backend="sequential"):
-        return dict(key), function(*arguments)
+        return [{**key, **function(*arguments)}]
+
+
+def stacked_task(function: Any, keys: Sequence[Mapping[str, Any]], *arguments: Any) -> list[dict[str, Any]]:
+    """The rows that a function returns, each after its key; on one core, as tasks share the cores already."""
+    with parallel_config(backend="sequential"):
+        return [{**key, **row} for key, row in zip(keys, function(*arguments), strict=True)]
 
 
 def _adjusted(frame: pl.DataFrame) -> pl.DataFrame:
@@ -215,20 +242,34 @@ def _refused(num_samples: int, error: ValueError) -> dict[str, Any]:
     return {**nothing, "num_samples": num_samples, "refused": str(error)}
 
 
-def _g_test(table: np.ndarray) -> float | None:
-    """p-value of 2n·Î against χ², or None where some cell can expect too few rows for that."""
-    if table.size == 0 or min(table.shape) < 2 or expected_freq(table).min() < FEWEST_EXPECTED:
-        return None
-    test: Any = chi2_contingency(table, correction=False, lambda_="log-likelihood")
-    return float(test.pvalue)
+def _of_labels_seen(table: np.ndarray) -> np.ndarray:
+    return table[table.any(axis=1)][:, table.any(axis=0)]
+
+
+def _suits_g_test(tables: np.ndarray) -> np.ndarray:
+    """Whether both variables have two labels, and independence lets one expect 5 rows in every cell: [m]."""
+    n = tables.sum(axis=(1, 2))
+    margins = tables.sum(axis=2), tables.sum(axis=1)
+    vary = [np.count_nonzero(margin, axis=1) > 1 for margin in margins]
+    rarest = [np.where(margin > 0, margin, n[:, None]).min(axis=1, initial=n.max()) for margin in margins]
+    return vary[0] & vary[1] & (rarest[0] * rarest[1] >= FEWEST_EXPECTED * n)
+
+
+def _g_test(tables: np.ndarray) -> list[float]:
+    """p-values of 2n·Î against χ²."""
+    found = PlugIn().information_of_tables(tables)
+    statistics = [2 * estimate.num_samples * estimate.value for estimate in found]
+    degrees = [np.count_nonzero(tables.any(axis=axis), axis=1) - 1 for axis in (1, 2)]
+    return chi2.sf(statistics, degrees[0] * degrees[1]).tolist()
 
 
 def _g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:
+    """None where a G-test does not suit."""
     num_cells = len(np.unique(x)) * len(np.unique(y))
     if FEWEST_EXPECTED * num_cells > len(x):
         return None
     table: Any = crosstab(x, y).count
-    return _g_test(table)
+    return _g_test(table[None])[0] if _suits_g_test(table[None])[0] else None
 
 
 def _all_labels_repeat(columns: Sequence[Column]) -> bool:

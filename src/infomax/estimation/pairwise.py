@@ -1,11 +1,12 @@
 """Information between all pairs of a table's columns at once.
 
 Labels are counted for all pairs together, by products of one-hot matrices (`contingency`); what numbers need
-is prepared once for each column; pairs are spread over all cores by joblib.
+is prepared once for each column. Tasks are spread over all cores by joblib: one for each stack of tables, and
+one for each pair of other columns, or with permutations.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -17,7 +18,7 @@ from infomax.estimation.columns import Column, columns_of
 from infomax.estimation.contingency import contingency_tables
 from infomax.estimation.counts import Counting
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.measuring import Measuring, measure_all, task
+from infomax.estimation.measuring import Measuring, measure_all, stacked_task, task
 
 MOST_COUNTED_LABELS = (
     50  # of a column: beyond it, a dense table costs more than counting the cells that occur
@@ -127,16 +128,20 @@ def pairwise(
 
 
 def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:
-    """One task for each pair: those that are counted together, then the others."""
+    """Stacks of pairs that are counted together, then each of the others."""
     numbers = {pair: number for number, pair in enumerate(combinations(range(len(columns)), 2))}
 
     def key(a: int, b: int) -> dict[str, Any]:
         return {"number": numbers.pop((a, b)), "x": columns[a].name, "y": columns[b].name}
 
     counted = [index for index, column in enumerate(columns) if _is_counted(measuring, column)]
-    for i, j, table in contingency_tables([columns[index].values for index in counted]):
-        a, b = counted[i], counted[j]
-        yield delayed(task)(measuring.counts, key(a, b), columns[a], columns[b], table)
+    bare = [replace(column, values=column.values[:0]) for column in columns]  # names and kinds, quick to send
+    for pairs, tables in contingency_tables([columns[index].values for index in counted]):
+        stacked = measuring.in_stacks(tables)
+        indices = np.take(counted, pairs[stacked]).tolist()
+        keys, of_pairs = [key(a, b) for a, b in indices], [(bare[a], bare[b]) for a, b in indices]
+        if indices:
+            yield delayed(stacked_task)(measuring.tables, keys, of_pairs, tables[stacked])
     for a, b in list(numbers):
         yield delayed(task)(measuring.pair, key(a, b), columns[a], columns[b])
 
