@@ -188,8 +188,9 @@ class Counting(ABC):
 
         Args:
             tables: counts of pairs, integers [m, x, y].
-        Raises: ValueError: not 3 axes; a table of counts that are negative, fractional, or all 0, or with
-            more labels than `num_labels`.
+        Raises:
+            ValueError: not 3 axes; a table of counts that are negative, fractional, or all 0, or with more
+                labels than `num_labels`.
         Example:
             >>> tables = [[[2, 0], [0, 2]], [[1, 1], [1, 1]]]
             >>> [found.bits for found in PlugIn().information_of_tables(tables)]
