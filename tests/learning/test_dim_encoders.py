@@ -126,7 +126,7 @@ def in_general_position(encoder):
 
 def seen(encoder, row, column):
     """First and one past the last (row, column) of the pixels that change a local cell, by gradients."""
-    images = torch.rand(1, *encoder.image_shape, dtype=torch.float64, requires_grad=True)
+    images = torch.rand(1, *encoder.input_shape, dtype=torch.float64, requires_grad=True)
     (local,) = encoder(images).local.values()
     local[0, :, row, column].sum().backward()
     rows, columns = np.nonzero(images.grad[0].abs().sum(0).numpy())

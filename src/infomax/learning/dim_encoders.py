@@ -92,7 +92,7 @@ class DCGANEncoder(nn.Module):
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.image_shape = (channels, image_size, image_size)
+        self.input_shape = (channels, image_size, image_size)
         widths = _halving_widths(self, image_size, width)
         stages = [convolution(i, o, 4, 2, 1) for i, o in pairwise([channels, *widths])]
         head = Head(4 * 4 * widths[-1], [num_hidden], num_units, output)
@@ -100,7 +100,7 @@ class DCGANEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Features of normalised images: `global_` [b, units], local {8: …}, layers conv and fc."""
-        return self.body(of_shape(images, self.image_shape, "DCGANEncoder"))
+        return self.body(of_shape(images, self.input_shape, "DCGANEncoder"))
 
 
 class AlexNetEncoder(nn.Module):
@@ -133,7 +133,7 @@ class AlexNetEncoder(nn.Module):
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.image_shape = (channels, image_size, image_size)
+        self.input_shape = (channels, image_size, image_size)
         side = image_size
         for _ in range(3):
             side = (side - 3) // 2 + 1
@@ -150,7 +150,7 @@ class AlexNetEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Features of normalised images: `global_` [b, units], local {15: …} of 64 px, layers conv, fc."""
-        return self.body(of_shape(images, self.image_shape, "AlexNetEncoder"))
+        return self.body(of_shape(images, self.input_shape, "AlexNetEncoder"))
 
 
 class StridedCropEncoder(nn.Module):
@@ -186,7 +186,7 @@ class StridedCropEncoder(nn.Module):
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.image_shape = (channels, image_size, image_size)
+        self.input_shape = (channels, image_size, image_size)
         widths = _halving_widths(self, image_size, width)
         halving = [convolution(i, o, 4, 2, 1) for i, o in pairwise([channels, *widths[:-1]])]
         last = convolution(widths[-2], widths[-1], 2, 1, 0)
@@ -196,7 +196,7 @@ class StridedCropEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Features of normalised images: `global_` [b, units], local {7: …}, layers conv and fc."""
-        return self.body(of_shape(images, self.image_shape, "StridedCropEncoder"))
+        return self.body(of_shape(images, self.input_shape, "StridedCropEncoder"))
 
 
 class ResNetEncoder(nn.Module):
@@ -238,7 +238,7 @@ class ResNetEncoder(nn.Module):
                 f"ResNetEncoder: blocks must be a count of each stage, got {blocks}; try (2, 2, 2, 2)"
             )
         self.arguments = {**arguments, "blocks": blocks}
-        self.image_shape = (channels, image_size, image_size)
+        self.input_shape = (channels, image_size, image_size)
         widths = [width * 2**i for i in range(len(blocks))]
         stem, side = _stem(image_size, channels, width)
         sides = [-(-side // 2**i) for i in range(len(blocks))]
@@ -254,7 +254,7 @@ class ResNetEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Features of normalised images: `global_` [b, units], one local map, layers conv and fc."""
-        return self.body(of_shape(images, self.image_shape, "ResNetEncoder"))
+        return self.body(of_shape(images, self.input_shape, "ResNetEncoder"))
 
 
 class ResidualBlock(nn.Module):

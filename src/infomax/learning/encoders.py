@@ -17,12 +17,12 @@ from torch.nn import functional as F
 class Features:
     """What an encoder says of b images.
 
-    global_: one vector each. local: maps of local vectors, by the length of their sides. layers: outputs of
-    layers between, by name, for probes.
+    global_: one vector each. local: maps of local vectors, by the length of their sides: square maps of
+    images, rows of signals. layers: outputs of layers between, by name, for probes.
     """
 
     global_: Float[Tensor, "b d"]
-    local: Mapping[int, Float[Tensor, "b _ _ _"]]
+    local: Mapping[int, Float[Tensor, "b _ *places"]]
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
 
 
@@ -30,12 +30,12 @@ def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
     """What an encoder makes of blank images: the sizes of its features. The encoder stays as it is.
 
     Args:
-        encoder: with `image_shape` (c, h, w).
+        encoder: with `input_shape`, (c, h, w) of an image or (c, t) of a signal.
     """
-    image_shape = cast(tuple[int, int, int], encoder.image_shape)
+    input_shape = cast(tuple[int, ...], encoder.input_shape)
     device = next(encoder.parameters()).device
     with evaluating(encoder):
-        return encoder(torch.zeros(num_images, *image_shape, device=device))
+        return encoder(torch.zeros(num_images, *input_shape, device=device))
 
 
 @contextmanager
@@ -98,7 +98,7 @@ class AMDIMEncoder(nn.Module):
     ):
         super().__init__()
         _check_sizes(image_size, width=width, embedding_dim=embedding_dim, depth=depth, channels=channels)
-        self.image_shape = (channels, image_size, image_size)
+        self.input_shape = (channels, image_size, image_size)
         self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
         self.arguments = {"image_size": image_size, "channels": channels, **asdict(self.config)}
         self.layers, top_width = _trunk(self.config, image_size, channels)
@@ -109,9 +109,9 @@ class AMDIMEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Features of normalised images: global_ [b, d], local {7: [b, d, 7, 7], 5: [b, d, 5, 5]}."""
-        if tuple(images.shape[1:]) != self.image_shape:
+        if tuple(images.shape[1:]) != self.input_shape:
             raise ValueError(
-                f"AMDIMEncoder: expected images [b, {', '.join(map(str, self.image_shape))}], "
+                f"AMDIMEncoder: expected images [b, {', '.join(map(str, self.input_shape))}], "
                 f"got {list(images.shape)}; resize them, or build the encoder for this size"
             )
         last = {}  # side of a map -> the last map of that side

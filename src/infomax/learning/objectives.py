@@ -127,8 +127,8 @@ def _source(features: Features, side: int, locations: Int[Tensor, " b"]) -> Floa
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
 
 
-def _places(local: Float[Tensor, "b d h w"]) -> Float[Tensor, "b l d"]:
-    return local.permute(0, 2, 3, 1).flatten(1, 2)
+def _places(local: Float[Tensor, "b d *places"]) -> Float[Tensor, "b l d"]:
+    return local.movedim(1, -1).flatten(1, -2)
 
 
 def _random_locations(features: Features, side: int, generator: Generator | None) -> Int[Tensor, "2 b"]:

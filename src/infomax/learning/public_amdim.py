@@ -60,7 +60,7 @@ def encoder_from_public_state(state: Mapping[str, Tensor], *, batch_norm: bool |
 
 def public_views(encoder: AMDIMEncoder) -> ViewsConfig:
     """Sizes and normalisation of the data the public code trains an encoder of this image size on."""
-    return {32: CIFAR_VIEWS, 64: STL_VIEWS, 128: IMAGENET128_VIEWS}[encoder.image_shape[1]]
+    return {32: CIFAR_VIEWS, 64: STL_VIEWS, 128: IMAGENET128_VIEWS}[encoder.input_shape[1]]
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
@@ -116,7 +116,7 @@ def _load(encoder: AMDIMEncoder, state: Mapping[str, Tensor]) -> None:
     missing, unexpected = needed.keys() - state.keys(), state.keys() - needed.keys() - unused
     if missing or unexpected:
         raise ValueError(
-            f"load_public_checkpoint: weights do not fit {encoder.config} for images {encoder.image_shape}: "
+            f"load_public_checkpoint: weights do not fit {encoder.config} for images {encoder.input_shape}: "
             f"missing {sorted(missing)}, unexpected {sorted(unexpected)}"
         )
     encoder.load_state_dict({key: state[key] for key in needed})

@@ -66,7 +66,7 @@ class TappedEncoder(nn.Module):
         output: str = "linear",
     ):
         super().__init__()
-        self.image_shape = image_shape
+        self.input_shape = image_shape
         self.local = (local,) if isinstance(local, str) else tuple(local)
         self.global_ = global_
         self.layers = tuple(layers)
@@ -95,7 +95,7 @@ class TappedEncoder(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
         """Features of normalised images: `global_` [b, d], local maps by their sides, layers by name."""
-        outputs = self._outputs(of_shape(images, self.image_shape, "TappedEncoder"))
+        outputs = self._outputs(of_shape(images, self.input_shape, "TappedEncoder"))
         maps = [_map(name, outputs[name]) for name in self.local]
         local = {x.shape[-1]: x for x in maps}
         if len(local) < len(maps):
@@ -206,7 +206,7 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
 
 def _blank_features(encoder: TappedEncoder) -> Features:
     """What an encoder makes of two blank images, in evaluation mode."""
-    images = torch.zeros(2, *encoder.image_shape)
+    images = torch.zeros(2, *encoder.input_shape)
     for parameter in encoder.parameters():
         images = images.to(parameter)  # its device and precision
         break
