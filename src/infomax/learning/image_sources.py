@@ -2,10 +2,12 @@
 
 A `Source` knows its splits, the class names that all of them share, and a digest of a split's content.
 There are three: `Folder` (image files), `Tables` (rows of Parquet, Arrow, WebDataset or hub data, read by
-Hugging Face `datasets`) and `Objects` (Python sequences). Nothing is decoded here.
+Hugging Face `datasets`) and `Objects` (Python sequences). Where there are columns, `select` chooses the one
+that holds the images, or anything else: a spectrum, a list of numbers. Nothing is decoded here.
 """
 
 import difflib
+import io
 import itertools
 import json
 import os
@@ -39,7 +41,10 @@ _SPLIT_NAMES = {
 
 
 class Item(NamedTuple):
-    """One image on its way to the decoder: bytes, a path, a PIL image, an array, or why there is none."""
+    """One image on its way to the decoder: bytes, a path, a PIL image, an array, or why there is none.
+
+    Of a column that was chosen by name, the value as it stands there.
+    """
 
     name: str
     image: Any
@@ -68,6 +73,10 @@ class Source(ABC):
     @abstractmethod
     def digest(self, split: str) -> str | None:
         """A hash of everything the items of `split` depend on; None when only reading them all would tell."""
+
+    @abstractmethod
+    def select(self, column: str) -> "Source":
+        """The same source, its images from the column of that name."""
 
 
 def canonical_split(name: Any) -> str:
@@ -199,6 +208,28 @@ class Folder(Source):
         """A hash of the paths and bytes of the files."""
         return _hash_files(self._root, self._files[split].files)
 
+    def select(self, column: str) -> Source:
+        """An error: image files have no columns."""
+        raise _no_columns(self.name, column, "is a folder of image files")
+
+
+def _no_columns(source: str, column: str, what: str) -> ValueError:
+    return ValueError(
+        f"load_images: {source} {what} and has no columns, got column {column!r}, expected none; leave it out"
+    )
+
+
+class _UnknownColumn(ValueError):
+    """A column that is not there, of a source that reads."""
+
+    def __init__(self, source: str, column: str, columns: Iterable[str]):
+        known = list(dict.fromkeys(columns))
+        near = difflib.get_close_matches(column, known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else "choose one of them"
+        super().__init__(
+            f"load_images: {source} has no column {column!r}, expected one of: {', '.join(known)}; {remedy}"
+        )
+
 
 def _printable(path: str) -> str:
     """`path` with bytes that are not UTF-8 written as escapes."""
@@ -231,10 +262,13 @@ def _in_order(splits: Iterable[str]) -> tuple[str, ...]:
 
 
 class Part(NamedTuple):
-    """A piece of a split: how to open its rows (a Hugging Face dataset), and their number if known."""
+    """A piece of a split: how to open its rows (a Hugging Face dataset), and their number if known.
+
+    `open` takes the column that is wanted, if one was chosen by name: an archive offers its fields so.
+    """
 
     name: str
-    open: Callable[[], Any]
+    open: Callable[[str | None], Any]
     num_rows: int | None
 
 
@@ -246,20 +280,25 @@ class _Columns(NamedTuple):
     label: str | None
 
     def undecoded(self, dataset: Any) -> Iterable[dict[str, Any]]:
-        from datasets import Image
-
         wanted = [name for name in (self.image, self.label, "__key__") if name in self.features]
         rows = dataset.select_columns(wanted)
-        is_decodable = _is_image(self.features[self.image])
-        return rows.cast_column(self.image, Image(decode=False)) if is_decodable else rows
+        kind = type(self.features[self.image])
+        is_decodable = kind.__name__ in ("Image", "Audio")
+        return rows.cast_column(self.image, kind(decode=False)) if is_decodable else rows
 
 
 @final
 class Tables(Source):
     """Rows with an image column and perhaps a label column, read one by one with Hugging Face `datasets`."""
 
-    def __init__(self, name: str, parts: Mapping[str, Sequence[Part]], digest: Callable[[str], str | None]):
-        self.name, self._parts, self._digest = name, parts, digest
+    def __init__(
+        self,
+        name: str,
+        parts: Mapping[str, Sequence[Part]],
+        digest: Callable[[str], str | None],
+        column: str | None = None,
+    ):
+        self.name, self._parts, self._digest, self._column = name, parts, digest, column
         self.splits = _in_order(parts)
 
     @cached_property
@@ -269,9 +308,10 @@ class Tables(Source):
     def _columns_of(self, split: str) -> _Columns:
         part = self._parts[split][0]
         with _naming(part):
-            rows = part.open()
+            rows = part.open(self._column)
             features = dict(rows.features or rows._resolve_features().features)
-        return _Columns(features, _image_column(part.name, features), _label_column(features))
+        image = _image_column(part.name, features, self._column)
+        return _Columns(features, image, _label_column(features, image))
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
@@ -300,7 +340,8 @@ class Tables(Source):
             column = self._columns[split].label
             for part in self._parts[split]:
                 with _naming(part):
-                    labels.update(row[column] for row in part.open().select_columns([column]))
+                    rows = part.open(self._column).select_columns([column])
+                    labels.update(row[column] for row in rows)
         return tuple(sorted(labels - {None}))
 
     def items(self, split: str) -> Iterator[Item]:
@@ -308,9 +349,10 @@ class Tables(Source):
         columns = self._columns[split]
         for part in self._parts[split]:
             with _naming(part):
-                for number, row in enumerate(columns.undecoded(part.open())):
+                for number, row in enumerate(columns.undecoded(part.open(self._column))):
                     name = f"{part.name}:{row.get('__key__', number)}"
-                    yield Item(name, row[columns.image], row[columns.label] if columns.label else None)
+                    label = row[columns.label] if columns.label else None
+                    yield Item(name, _unpacked(row[columns.image]), label)
 
     def count(self, split: str) -> int | None:
         """The number of rows, where the format tells it."""
@@ -322,12 +364,27 @@ class Tables(Source):
         first = next(self.items(split), None)
         return None if first is None or _is_path(first.image) else self._digest(split)
 
+    def select(self, column: str) -> Source:
+        """The same rows, their images from `column`."""
+        selected = Tables(self.name, self._parts, self._digest, column)
+        selected._columns_of(self.splits[0])  # say at once if there is none
+        return selected
+
+
+def _unpacked(value: Any) -> Any:
+    """The array in the bytes of a .npy file; any other value as it is."""
+    if isinstance(value, bytes) and value.startswith(b"\x93NUMPY"):
+        return np.load(io.BytesIO(value), allow_pickle=False)
+    return value
+
 
 @contextmanager
 def _naming(part: Part) -> Iterator[None]:
     """Tell errors of a reader with the name of what it was reading."""
     try:
         yield
+    except _UnknownColumn:
+        raise
     except Exception as error:
         why = " ".join(str(error).split()) or "it has no images"
         raise ValueError(
@@ -355,28 +412,33 @@ def _is_image(feature: Any) -> bool:
     return type(feature).__name__ == "Image"
 
 
-def _image_column(source: str, features: Mapping[str, Any]) -> str:
+def _image_column(source: str, features: Mapping[str, Any], chosen: str | None = None) -> str:
+    if chosen is not None:
+        if chosen not in features:
+            raise _UnknownColumn(source, chosen, features)
+        return chosen
     typed = [name for name, feature in features.items() if _is_image(feature)]
     named = [name for name in _IMAGE_COLUMNS if name in (typed or features)]
     if found := named or typed:
         return found[0]
     raise ValueError(
         f"load_images: {source} has no image column, it has: {', '.join(features)}; "
-        f"expected one of type Image or called {', '.join(_IMAGE_COLUMNS[:5])}, ...; rename the column"
+        f"expected one of type Image or called {', '.join(_IMAGE_COLUMNS[:5])}, ...; "
+        'rename the column, or choose one by --column (column="...")'
     )
 
 
-def _label_column(features: Mapping[str, Any]) -> str | None:
-    typed = [name for name, feature in features.items() if hasattr(feature, "names")]
-    named = [name for name in _LABEL_COLUMNS if name in (typed or features)]
+def _label_column(features: Mapping[str, Any], image: str | None = None) -> str | None:
+    typed = [name for name, feature in features.items() if hasattr(feature, "names") and name != image]
+    named = [name for name in _LABEL_COLUMNS if name in (typed or features) and name != image]
     return next(iter(named or typed), None)
 
 
-def _open_table(path: Path) -> Any:
+def _open_table(path: Path, column: str | None) -> Any:
     from datasets import IterableDataset, load_dataset
 
     if _suffix(path.name) == ".tar":
-        return IterableDataset.from_generator(_tar_rows, gen_kwargs={"path": path})
+        return IterableDataset.from_generator(_tar_rows, gen_kwargs={"path": path, "column": column})
     files: dict[str, Any] = {"data_files": {"train": [str(path)]}, "split": "train", "streaming": True}
     if _suffix(path.name) == ".arrow":
         return load_dataset("arrow", **files)
@@ -384,17 +446,32 @@ def _open_table(path: Path) -> Any:
     return load_dataset("parquet", **files, batch_size=256).reshard()
 
 
-def _tar_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The samples of a WebDataset archive: members that share a name up to its first dot.
+def _tar_rows(path: Path, column: str | None) -> Iterator[dict[str, Any]]:
+    """The samples of a WebDataset archive that have an image, or the field `column`.
 
     (The loader of `datasets` refuses archives that mix image formats.)
     """
+    seen, found = {}, False
+    for key, fields in _tar_samples(path):
+        images = [field for field in fields if _suffix(f"image.{field}") in IMAGE_SUFFIXES]
+        field = min(images, key=len, default=None) if column is None else column.lower()
+        seen.update(dict.fromkeys(fields))
+        if field in fields:
+            found = True
+            yield {"__key__": key, column or "image": fields[field], "label": _tar_label(fields)}
+    if column is not None and not found:
+        raise _UnknownColumn(path.name, column, seen)
+
+
+def _tar_samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Key and fields of each sample: members that share a name up to its first dot."""
     with tarfile.open(path) as archive:
         members = (member for member in archive if member.isfile() and _is_visible(Path(member.name).name))
         for key, sample in itertools.groupby(members, lambda member: re.sub(r"\.[^/]*$", "", member.name)):
-            fields = {member.name[len(key) + 1 :].lower(): _read_member(archive, member) for member in sample}
-            if images := [field for field in fields if _suffix(f"image.{field}") in IMAGE_SUFFIXES]:
-                yield {"__key__": key, "image": fields[min(images, key=len)], "label": _tar_label(fields)}
+            yield (
+                key,
+                {member.name[len(key) + 1 :].lower(): _read_member(archive, member) for member in sample},
+            )
 
 
 def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
@@ -478,7 +555,7 @@ def _hub(source: str) -> Tables:
 def _hub_part(repo: str, split: str, dataset: Any) -> Part:
     sizes = dataset.info.splits or {}
     return Part(
-        f"{repo}/{split}", lambda: dataset, sizes[split].num_examples or None if split in sizes else None
+        f"{repo}/{split}", lambda _: dataset, sizes[split].num_examples or None if split in sizes else None
     )
 
 
@@ -489,8 +566,14 @@ def _hub_part(repo: str, split: str, dataset: Any) -> Part:
 class Objects(Source):
     """Python sequences, one a split, of images, (image, label) pairs or {"image": ..., "label": ...}."""
 
-    def __init__(self, name: str, splits: Mapping[str, Any], classes: Sequence[str] | None = None):
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        splits: Mapping[str, Any],
+        classes: Sequence[str] | None = None,
+        column: str | None = None,
+    ):
+        self.name, self._column = name, column
         self._objects = {canonical_split(split): data for split, data in splits.items()}
         self.splits, self._classes = _in_order(self._objects), classes
 
@@ -521,7 +604,7 @@ class Objects(Source):
         name = self.name if len(self.splits) == 1 else f"{self.name}/{split}"
         for index in range(len(data)):
             try:
-                image, label = _image_and_label(data[index])
+                image, label = _image_and_label(data[index], self._column)
             except Exception as error:
                 image, label = error, None
             yield Item(str(image) if isinstance(image, str | Path) else f"{name}:{index}", image, label)
@@ -533,11 +616,21 @@ class Objects(Source):
     def digest(self, split: str) -> None:
         """None: only fetching everything would tell."""
 
+    def select(self, column: str) -> Source:
+        """The same objects, which must be mappings: their images are the values under `column`."""
+        for data in self._objects.values():
+            first = data[0] if len(data) else {column: None}
+            if not isinstance(first, Mapping):
+                raise _no_columns(self.name, column, f"holds {type(first).__name__} items, not mappings,")
+            _image_column(self.name, first, column)
+        return Objects(self.name, self._objects, self._classes, column)
 
-def _image_and_label(value: Any) -> tuple[Any, Any]:
+
+def _image_and_label(value: Any, column: str | None) -> tuple[Any, Any]:
     if isinstance(value, Mapping):
-        label = _label_column(value)
-        return value[_image_column("the item", value)], _scalar(None if label is None else value[label])
+        image = _image_column("the item", value, column)
+        label = _label_column(value, image)
+        return value[image], _scalar(None if label is None else value[label])
     if isinstance(value, tuple | list):
         return value[0], _scalar(value[1] if len(value) > 1 else None)
     return value, None
@@ -573,7 +666,7 @@ def _from_hf_dataset(source: Any) -> Tables:
 
 
 def _dataset_part(name: str, data: Any) -> Part:
-    return Part(name, lambda: data, len(data) if hasattr(data, "__len__") else None)
+    return Part(name, lambda _: data, len(data) if hasattr(data, "__len__") else None)
 
 
 # --- built in ---------------------------------------------------------------------------------------------
@@ -617,8 +710,18 @@ BUILT_IN: dict[str, Callable[[], Objects]] = {"digits": _digits, "photographs": 
 # --- any source -------------------------------------------------------------------------------------------
 
 
-def open_source(source: Any) -> Source:
-    """Find out what `source` is: a built-in name, a folder, a file, a name on the hub, or a Python object."""
+def open_source(source: Any, column: str | None = None) -> Source:
+    """Find out what `source` is: a built-in name, a folder, a file, a name on the hub, or a Python object.
+
+    Args:
+        column: of a source that has columns, the one whose values become the images of its items, whatever
+            they are; by default the column that has the type or the name of an image.
+    """
+    opened = _open(source)
+    return opened if column is None else opened.select(column)
+
+
+def _open(source: Any) -> Source:
     if not isinstance(source, str | Path):
         return _from_object(source)
     if source in BUILT_IN:

@@ -150,19 +150,23 @@ class _Fingerprint:
 # --- the public functions ---------------------------------------------------------------------------------
 
 
-def available_splits(source: Any) -> tuple[str, ...]:
+def available_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
     """Names of the splits of `source`, train first.
+
+    Args:
+        source, column: as of `load_images`.
 
     >>> available_splits("digits")
     ('train', 'test')
     """
-    return open_source(source).splits
+    return open_source(source, column).splits
 
 
 def load_images(
     source: Any,
     *,
     split: str = "train",
+    column: str | None = None,
     size: int | tuple[int, int],
     channels: int = 3,
     skip_broken: bool = False,
@@ -183,6 +187,8 @@ def load_images(
             (image, label) pairs or of {"image": ..., "label": ...}; {split: sequence}; a Hugging Face
             dataset.
         split: one of `available_splits(source)`.
+        column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
+            ``left.png``); by default the first that has the type or a usual name of an image.
         size: side in pixels, or (height, width).
         channels: 3 (colour) or 1 (grey).
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
@@ -207,7 +213,7 @@ def load_images(
         ((450, 32, 32, 1), '1')
     """
     decode = partial(decode_image, size=_height_width(size), channels=_checked_channels(channels))
-    opened = open_source(source)
+    opened = open_source(source, column)
     job = _Job(opened, choose_split(opened, split), decode, skip_broken, progress)
     limit = _default_memory_limit() if memory_limit is None else memory_limit
     folder = _cache_folder(cache)
@@ -215,6 +221,7 @@ def load_images(
     if folder is None or digest is None:
         return _gather_temporarily(job, limit)
     key = [FORMAT_VERSION, digest, job.split, opened.classes, _height_width(size), channels]
+    key += [] if column is None else [column]
     return _cached(folder / xxhash.xxh3_128_hexdigest(json.dumps(key).encode()), job, limit)
 
 
