@@ -20,6 +20,7 @@ from infomax.learning.callbacks import Diverged
 from infomax.learning.encoders import AMDIMEncoderConfig
 from infomax.learning.images import Images
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.precision import choose_precision
 from infomax.learning.recipes import recipe_from_mapping
 from infomax.learning.runs import Run
 from infomax.learning.training import Batches, Recipe, TrainConfig, pretrain, resume
@@ -56,7 +57,8 @@ def test_run_folder(finished):
         "recipe.yaml", "metrics.csv", "last.ckpt", "encoder.safetensors", "encoder.json", "environment.json",
         "views.npz",
     }  # fmt: skip
-    assert recipe_from_mapping(finished.read_recipe()) == RECIPE
+    chosen = replace(RECIPE.train, precision=choose_precision("auto"))
+    assert recipe_from_mapping(finished.read_recipe()) == replace(RECIPE, train=chosen)
     environment = json.loads(finished.environment.read_text())
     assert environment["torch"] == torch.__version__
     assert (environment["seed"], environment["num_images"]) == (0, 20)

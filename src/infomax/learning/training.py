@@ -27,6 +27,7 @@ from infomax.learning.dim import DIM, DIMConfig
 from infomax.learning.images import Images
 from infomax.learning.learner import Learner
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.precision import choose_precision
 from infomax.learning.pretrained import save_encoder
 from infomax.learning.runs import Run
 from infomax.learning.views import AugmentedViews, EvaluationView, ViewsConfig
@@ -38,8 +39,8 @@ class TrainConfig:
 
     steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
     by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
-    encoder's arithmetic; the objective is always float32. checkpoint_steps, log_steps: between checkpoints,
-    between rows of metrics.csv.
+    encoder's arithmetic, by default the faster one; the objective is always float32. checkpoint_steps,
+    log_steps: between checkpoints, between rows of metrics.csv.
     """
 
     steps: int | None = None
@@ -47,7 +48,7 @@ class TrainConfig:
     epochs: float | None = None
     batch_size: int = 128
     seed: int = 0
-    precision: Literal["bf16", "float32"] = "bf16"
+    precision: Literal["auto", "bf16", "float32"] = "auto"
     accelerator: str = "auto"
     checkpoint_steps: int = 200
     log_steps: int = 10
@@ -100,8 +101,12 @@ def pretrain(
     _check(recipe, images)
     run = Run(out)
     run.check_free()
-    num_steps = _num_steps(recipe, images, encoder)
-    recipe = replace(recipe, train=replace(recipe.train, steps=num_steps))
+    train = replace(
+        recipe.train,
+        steps=_num_steps(recipe, images, encoder),
+        precision=choose_precision(recipe.train.precision, recipe.train.accelerator),
+    )
+    recipe = replace(recipe, train=train)
     run.create()
     run.write_recipe(asdict(recipe))
     run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
@@ -207,11 +212,12 @@ def _fit(
     checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
     first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
     batches = Batches(images, config.batch_size, config.seed, first_step)
+    precision = choose_precision(config.precision, config.accelerator)
     with _without_notices():
         trainer = Trainer(
             accelerator=config.accelerator,
             devices=1,
-            precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+            precision="bf16-mixed" if precision == "bf16" else "32-true",
             max_steps=num_steps,
             max_epochs=-1,
             logger=_tensorboard(run) if run and config.tensorboard else False,
