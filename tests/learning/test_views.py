@@ -1,8 +1,11 @@
 """Views: the flip is shared, the rest independent; seeds decide; shapes, ranges, evaluation crop, errors."""
 
+import kornia.augmentation as K
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from infomax.learning.views import (
@@ -14,6 +17,7 @@ from infomax.learning.views import (
     Normalize,
     ReflectTranslate,
     ViewsConfig,
+    occlude,
 )
 
 PLAIN = {
@@ -25,9 +29,10 @@ PLAIN = {
 }
 
 
-def random_images(n=8, channels=3, size=32, seed=0):
+def random_images(n=8, channels=3, size: int | tuple[int, int] = 32, seed=0):
     rng = np.random.default_rng(seed)
-    return torch.from_numpy(rng.integers(0, 256, (n, size, size, channels), dtype=np.uint8)).permute(
+    height, width = size if isinstance(size, tuple) else (size, size)
+    return torch.from_numpy(rng.integers(0, 256, (n, height, width, channels), dtype=np.uint8)).permute(
         0, 3, 1, 2
     )
 
@@ -136,10 +141,132 @@ def test_evaluation_view_crops_the_centre():
     assert np.abs(ours - expected).max() <= 2
 
 
+def test_views_are_made_as_they_were_before_there_were_options():
+    """The same random draws in the same order as code that knew squares and shared flips only."""
+    images = random_images(6, size=40)
+    torch.manual_seed(5)
+    made = AugmentedViews(ViewsConfig(stored_size=40, crop_scale=None, translate=3))(images)
+    drawn_by_ours = torch.rand(1)
+    torch.manual_seed(5)
+    flip = torch.rand(6, 1, 1, 1) < 0.5
+    pixels = torch.where(flip, images.flip(-1), images).float() / 255
+    moved = ReflectTranslate(3, 0.8)(torch.cat([pixels, pixels]))
+    coloured = torch.nn.Sequential(K.ColorJitter(0.4, 0.4, 0.4, 0.2, p=0.8), K.RandomGrayscale(p=0.25))(moved)
+    expected = Normalize(ViewsConfig())(coloured)
+    assert torch.equal(torch.cat(made), expected)
+    assert torch.equal(drawn_by_ours, torch.rand(1))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_rectangles_of_any_number_of_channels(channels):
+    config = ViewsConfig((40, 60), (24, 36), mean=(0.5,) * channels, std=(0.2,) * channels)
+    assert (config.stored_shape, config.image_shape) == ((channels, 40, 60), (channels, 24, 36))
+    images = random_images(8, channels, (40, 60))
+    for view in (*AugmentedViews(config)(images), EvaluationView(config)(images)):
+        assert view.shape == (8, channels, 24, 36)
+        pixels = view * 0.2 + 0.5
+        assert -1e-5 <= float(pixels.min()) < float(pixels.max()) <= 1 + 1e-5
+
+
+def test_jitter_of_other_channels_is_brightness_and_contrast():
+    """Affine in each image, the same for all of its channels, where nothing is clipped."""
+    torch.manual_seed(0)
+    config = ViewsConfig(
+        crop_scale=None, flip=0.0, jitter=(0.1, 0.2, 0.9, 0.5), mean=(0.0,) * 5, std=(1.0,) * 5
+    )
+    images = (random_images(4, channels=5).float() / 4 + 100).byte()
+    (view,) = AugmentedViews(config, 1)(images)
+    for before, after in zip(images.float() / 255, view, strict=True):
+        slope, offset = np.polyfit(before.numpy().ravel(), after.numpy().ravel(), 1)
+        np.testing.assert_allclose(after.numpy(), slope * before.numpy() + offset, atol=1e-4)
+
+
+def test_crops_of_rectangles_keep_their_shape():
+    """With crop_ratio 1 a crop is the view's shape: a picture of a ramp is scaled alike along both axes."""
+    torch.manual_seed(0)
+    rows, columns = np.meshgrid(np.arange(60), np.arange(120), indexing="ij")
+    ramp = np.stack([rows * 2, columns * 2, rows * 0], -1).astype(np.uint8)
+    images = torch.from_numpy(ramp[None]).permute(0, 3, 1, 2).repeat(16, 1, 1, 1)
+    config = ViewsConfig(
+        (60, 120),
+        (20, 40),
+        (0.2, 0.5),
+        (1.0, 1.0),
+        **{k: PLAIN[k] for k in PLAIN if k != "crop_scale"},
+        flip=0.0,
+    )
+    (view,) = AugmentedViews(config, 1)(images)
+    down = (view[:, 0, -3, 20] - view[:, 0, 2, 20]) / 15
+    right = (view[:, 1, 10, -3] - view[:, 1, 10, 2]) / 35
+    torch.testing.assert_close(down, right, rtol=0.05, atol=0)
+
+
+def test_each_view_may_toss_its_own_coin():
+    torch.manual_seed(0)
+    images = random_images(400)
+    views = AugmentedViews(ViewsConfig(**PLAIN, shared_flip=False))(images)
+    flip1, flip2 = ((view == images.flip(-1).float() / 255).flatten(1).all(1) for view in views)
+    assert 70 < int((flip1 & flip2).sum()) < 130
+    assert 70 < int((flip1 & ~flip2).sum()) < 130
+
+
+POLICIES = ("autoaugment-cifar10", "autoaugment-imagenet", "randaugment", "trivialaugment")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_policies_change_views_and_the_seed_decides(policy):
+    """Twice the same from the same seed, also by a fresh object: nothing is remembered between batches."""
+    config = ViewsConfig(**PLAIN, policy=policy)
+    images = random_images(40)
+    made = []
+    for views in (AugmentedViews(config), AugmentedViews(config)):
+        for seed in (7, 8, 7):
+            torch.manual_seed(seed)
+            made.append((*views(images), torch.rand(1)))
+    for again in (2, 3, 5):
+        assert all(torch.equal(a, b) for a, b in zip(made[0], made[again], strict=True))
+    view1, view2, _ = made[0]
+    assert not torch.equal(view1, view2) and not torch.equal(view1, made[1][0])
+    assert float(view1.min()) >= 0 and float(view1.max()) <= 1
+    assert not any(parameter.requires_grad for parameter in views.parameters())
+
+
+def test_a_policy_draws_its_operations_for_groups_of_images():
+    """TrivialAugment applies one operation to a group; of 40 groups of equal images, many operations."""
+    torch.manual_seed(0)
+    images = random_images(1).repeat(320, 1, 1, 1)
+    (view,) = AugmentedViews(ViewsConfig(**{**PLAIN, "flip": 0.0}, policy="trivialaugment"), 1)(images)
+    shown = {tuple(np.round(group.std((0, 2, 3)).tolist(), 3)) for group in view.split(8)}
+    assert len(shown) > 10
+
+
+@given(st.integers(4, 20), st.integers(4, 20), st.floats(0.05, 1.0), st.integers(0, 100))
+def test_a_rectangle_is_hidden_anywhere(height, width, share, seed):
+    generator = torch.Generator().manual_seed(seed)
+    hidden = occlude(torch.ones(8, 2, height, width), share, generator) == 0
+    for image in hidden:
+        assert torch.equal(image[0], image[1])
+        rows, columns = image[0].any(1).nonzero().ravel(), image[0].any(0).nonzero().ravel()
+        assert len(rows) == max(1, round(share * height)) and len(columns) == max(1, round(share * width))
+        assert int(image[0].sum()) == len(rows) * len(columns)
+        assert int(rows[-1] - rows[0]) == len(rows) - 1 and int(columns[-1] - columns[0]) == len(columns) - 1
+
+
+def test_hidden_rectangles_reach_every_pixel():
+    hidden = occlude(torch.ones(2000, 1, 6, 9), 0.3, torch.Generator().manual_seed(0)) == 0
+    assert hidden.any(0).all()
+
+
 def test_errors():
     with pytest.raises(ValueError, match="flip must be a probability in"):
         ViewsConfig(flip=1.5)
-    with pytest.raises(ValueError, match=r"one value a channel \(1 or 3\), got 2 and 3"):
+    with pytest.raises(ValueError, match=r"one value a channel, at least one, got 2 and 3"):
         ViewsConfig(mean=(0.5, 0.5))
+    with pytest.raises(ValueError, match=r"at least one, got 0 and 0"):
+        ViewsConfig(mean=(), std=())
+    with pytest.raises(ValueError, match=r"image_size must be at least 1 px, got \(48, 0\)"):
+        ViewsConfig(image_size=(48, 0))
+    with pytest.raises(ValueError, match=r"policy randaugment is for images of 3 channels .*, got 1; set"):
+        ViewsConfig(mean=(0.5,), std=(0.5,), policy="randaugment")
     with pytest.raises(ValueError, match=r"evaluation_crop must be in \(0, 1\], got 0"):
         ViewsConfig(evaluation_crop=0.0)

@@ -119,12 +119,14 @@ def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncod
 
 
 def raw_pixels(images: Images) -> Float[np.ndarray, "n d"]:
-    """Pixels in [0, 1], flattened, at most RAW_PIXEL_SIDE a side."""
+    """Pixels in [0, 1], flattened, at most RAW_PIXEL_SIDE a side: a longer one is shrunk to it."""
     blocks = []
     for start in range(0, len(images), 1024):
         block = images.batch(slice(start, start + 1024)).float() / 255
-        if max(block.shape[-2:]) > RAW_PIXEL_SIDE:
-            block = F.interpolate(block, (RAW_PIXEL_SIDE, RAW_PIXEL_SIDE), mode="bilinear", antialias=True)
+        height, width = block.shape[-2:]
+        if max(height, width) > RAW_PIXEL_SIDE:
+            size = (min(height, RAW_PIXEL_SIDE), min(width, RAW_PIXEL_SIDE))
+            block = F.interpolate(block, size, mode="bilinear", antialias=True)
         blocks.append(block.flatten(1).numpy())
     return np.concatenate(blocks)
 

@@ -53,11 +53,21 @@ class DIMEncoderConfig:
     output: Literal["linear", "sigmoid", "unit"] = "linear"
 
 
-def dim_encoder(config: DIMEncoderConfig, image_size: int, channels: int) -> nn.Module:
-    """The encoder that a configuration describes, for images [channels, image_size, image_size]."""
+def dim_encoder(config: DIMEncoderConfig, image_size: int | tuple[int, int], channels: int) -> nn.Module:
+    """The encoder that a configuration describes, for square images of that many channels.
+
+    Raises:
+        ValueError: the images are not square, or not of a size that the architecture takes.
+    """
+    height, width = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    if height != width:
+        raise ValueError(
+            f"dim_encoder: the encoders of Deep InfoMax take square images, got {height} x {width}; "
+            "set views.image_size to one number, or bring an encoder of your own"
+        )
     arguments = asdict(config)
     kind = _ARCHITECTURES[arguments.pop("architecture")]
-    return kind(image_size=image_size, channels=channels, **arguments)
+    return kind(image_size=height, channels=channels, **arguments)
 
 
 class DCGANEncoder(nn.Module):

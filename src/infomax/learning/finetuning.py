@@ -110,7 +110,9 @@ class Classifier(nn.Module):
         super().__init__()
         self.encoder = copy.deepcopy(pretrained.encoder).requires_grad_(True)
         self.augment, self.plain = AugmentedViews(pretrained.views, 1), EvaluationView(pretrained.views)
-        num_features = pretrained(torch.zeros(1, *_shape(pretrained), dtype=torch.uint8)).global_.shape[1]
+        num_features = pretrained(
+            torch.zeros(1, *pretrained.views.stored_shape, dtype=torch.uint8)
+        ).global_.shape[1]
         self.norm = nn.BatchNorm1d(num_features, affine=False)
         self.head = nn.Linear(num_features, num_classes)
 
@@ -118,11 +120,6 @@ class Classifier(nn.Module):
         """Logits: of an augmented view in training, else of the plain one."""
         view = self.augment(images)[0] if self.training else self.plain(images)
         return self.head(self.norm(self.encoder(view).global_.float()))
-
-
-def _shape(pretrained: PretrainedEncoder) -> tuple[int, int, int]:
-    views = pretrained.views
-    return views.channels, views.stored_size, views.stored_size
 
 
 def _train(

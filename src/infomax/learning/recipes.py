@@ -202,7 +202,7 @@ def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "in
     """
     parser = recipe_parser(default, prog)
     try:
-        return _instantiate(parser, parser.parse_args(list(options)))
+        return _instantiate(parser, parser.parse_args([_bracketed(option) for option in options]))
     except ArgumentError as error:
         raise ValueError(f"pretrain: {_one_line(error)}{_suggestion(str(error), default)}") from error
 
@@ -212,6 +212,11 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     method = METHODS[values["method"].get("name", "amdim")]
     parser = recipe_parser(Recipe(method=method()))
     return _instantiate(parser, parser.parse_object(dict(values)))
+
+
+def _bracketed(option: str) -> str:
+    """``48,64`` as YAML's list ``[48,64]``: numbers need no brackets on the command line."""
+    return re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", option)
 
 
 def _instantiate(parser: ArgumentParser, namespace: Any) -> Recipe:

@@ -138,7 +138,8 @@ def resume(
 
 
 def _check(recipe: Recipe, images: Images) -> None:
-    expected = (recipe.views.stored_size, recipe.views.stored_size, recipe.views.channels)
+    channels, height, width = recipe.views.stored_shape
+    expected = (height, width, channels)
     if images.pixels.shape[1:] != expected:
         raise ValueError(
             f"pretrain: images must be {list(expected)} [h, w, c] for this recipe, "

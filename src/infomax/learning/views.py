@@ -1,14 +1,18 @@
 """Images to views: batched augmentation on the device, and the plain view that evaluation uses.
 
-The two views of an image share one coin for the horizontal flip; everything else is drawn independently. All
-randomness comes from torch's global generator, which the training step seeds with (seed, step, rank).
+The two views of an image share one coin for the horizontal flip, unless told otherwise; everything else is
+drawn independently. All randomness comes from torch's global generator, which the training step seeds with
+(seed, step, rank).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import kornia.augmentation as K
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
+from kornia.augmentation.auto import AutoAugment, RandAugment, TrivialAugment
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,23 +21,29 @@ from torch.nn import functional as F
 class ViewsConfig:
     """How views are made of images.
 
-    stored_size: side, px, at which images are decoded and kept. image_size: side of a view.
-    crop_scale, crop_ratio: area share and aspect ratio of a random resized crop (bicubic); null for none.
+    stored_size: side, px, or (height, width) at which images are decoded and kept. image_size: of a view.
+    crop_scale, crop_ratio: area share and aspect ratio (as a multiple of the view's own) of a random resized
+    crop (bicubic); null for none.
     translate: reach of a random shift, px, borders reflected, made with translate_probability.
-    flip: probability of the horizontal flip, shared by both views.
-    jitter: strength of brightness, contrast, saturation, hue (grey images: the first two), made with
-    jitter_probability. grayscale: probability of losing colour.
+    flip: probability of the horizontal flip. shared_flip: one coin for all views of an image, or one each.
+    policy: the stronger augmentation of a published policy, after the crop; for colour images (see `Policy`).
+    jitter: strength of brightness, contrast, saturation, hue (images that are not of 3 channels: the first
+    two), made with jitter_probability. grayscale: probability of losing colour (3 channels).
     mean, std: normalisation, one value a channel, of pixels in [0, 1].
     evaluation_crop: share of the side that the centre crop for evaluation keeps.
     """
 
-    stored_size: int = 32
-    image_size: int = 32
+    stored_size: int | tuple[int, int] = 32
+    image_size: int | tuple[int, int] = 32
     crop_scale: tuple[float, float] | None = (0.3, 1.0)
     crop_ratio: tuple[float, float] = (0.7, 1.4)
     translate: int = 0
     translate_probability: float = 0.8
     flip: float = 0.5
+    shared_flip: bool = True
+    policy: Literal[
+        "none", "autoaugment-cifar10", "autoaugment-imagenet", "randaugment", "trivialaugment"
+    ] = "none"
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.2)
     jitter_probability: float = 0.8
     grayscale: float = 0.25
@@ -42,11 +52,19 @@ class ViewsConfig:
     evaluation_crop: float = 1.0
 
     def __post_init__(self):
-        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
+        if len(self.mean) != len(self.std) or not self.mean:
             raise ValueError(
-                "views: mean and std need one value a channel (1 or 3), "
+                "views: mean and std need one value a channel, at least one, "
                 f"got {len(self.mean)} and {len(self.std)}"
             )
+        if self.policy != "none" and self.channels != 3:
+            raise ValueError(
+                f"views: policy {self.policy} is for images of 3 channels (colour), got {self.channels}; "
+                "set views.policy none"
+            )
+        for name in ("stored_size", "image_size"):
+            if min(_height_width(getattr(self, name))) < 1:
+                raise ValueError(f"views: {name} must be at least 1 px, got {getattr(self, name)}")
         for name in ("translate_probability", "flip", "jitter_probability", "grayscale"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"views: {name} must be a probability in [0, 1], got {getattr(self, name)}")
@@ -57,6 +75,20 @@ class ViewsConfig:
     def channels(self) -> int:
         """1 for grey images, 3 for colour."""
         return len(self.mean)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of a view."""
+        return self.channels, *_height_width(self.image_size)
+
+    @property
+    def stored_shape(self) -> tuple[int, int, int]:
+        """(c, h, w) of an image as it is kept."""
+        return self.channels, *_height_width(self.stored_size)
+
+
+def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
+    return size if isinstance(size, tuple) else (size, size)
 
 
 CIFAR_VIEWS = ViewsConfig(
@@ -89,14 +121,16 @@ class AugmentedViews(nn.Module):
         super().__init__()
         self.config = config
         self.num_views = num_views
-        self.augment = nn.Sequential(*_geometry(config), Clamp(), *_colour(config))
+        self.augment = nn.Sequential(*_geometry(config), Clamp(), *_policy(config), *_colour(config))
         self.normalize = Normalize(config)
 
     @torch.no_grad()
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c s s"], ...]:
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """`num_views` of them, float32, in the channels_last memory format."""
-        flipped = _random_flip(images, self.config.flip).float() / 255
-        views = self.normalize(self.augment(torch.cat([flipped] * self.num_views)))
+        copies = torch.cat([images] * self.num_views)
+        num_coins = len(images) if self.config.shared_flip else len(copies)
+        flipped = _random_flip(copies, self.config.flip, num_coins).float() / 255
+        views = self.normalize(self.augment(flipped))
         return views.contiguous(memory_format=torch.channels_last).chunk(self.num_views)
 
 
@@ -109,32 +143,40 @@ class EvaluationView(nn.Module):
         self.normalize = Normalize(config)
 
     @torch.no_grad()
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c s s"]:
+    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         """The view, float32, in the channels_last memory format."""
-        size = self.config.image_size
+        size = self.config.image_shape[1:]
         height, width = (max(1, round(side * self.config.evaluation_crop)) for side in images.shape[-2:])
         top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
         view = images[..., top : top + height, left : left + width].float() / 255
-        if (height, width) != (size, size):
-            view = F.interpolate(view, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+        if (height, width) != size:
+            view = F.interpolate(view, size, mode="bicubic", antialias=True).clamp(0, 1)
         return self.normalize(view).contiguous(memory_format=torch.channels_last)
 
 
 def occlude(
-    views: Float[Tensor, "b c s s"], share: float, generator: torch.Generator | None = None
-) -> Float[Tensor, "b c s s"]:
-    """Views with a square at a random place hidden: its normalised pixels are 0, the mean colour.
+    views: Float[Tensor, "b c h w"], share: float, generator: torch.Generator | None = None
+) -> Float[Tensor, "b c h w"]:
+    """Views with a rectangle at a random place hidden: its normalised pixels are 0, the mean colour.
 
     Args:
-        share: side of the square, as a share of the view's; at least one pixel is hidden.
+        share: sides of the rectangle, as a share of the view's; at least one pixel is hidden.
     """
-    b, side = len(views), views.shape[-1]
-    hidden = max(1, round(share * side))
+    sides = views.shape[-2:]
+    hidden = [max(1, round(share * side)) for side in sides]
+    places = [side - length + 1 for side, length in zip(sides, hidden, strict=True)]
     device = views.device if generator is None else generator.device
-    corner = torch.randint(side - hidden + 1, (b, 2, 1), generator=generator, device=device).to(views.device)
-    offset = torch.arange(side, device=views.device) - corner  # [b, 2, s]
-    rows, columns = ((offset >= 0) & (offset < hidden)).unbind(1)
+    corner = torch.randint(max(places), (len(views), 2), generator=generator, device=device).to(views.device)
+    rows, columns = (
+        _inside(corner[:, axis] * places[axis] // max(places), hidden[axis], sides[axis]) for axis in (0, 1)
+    )
     return views.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
+
+
+def _inside(start: Int[Tensor, " b"], length: int, side: int) -> Bool[Tensor, "b s"]:
+    """Which of `side` places lie in the stretch of `length` that begins at `start`."""
+    offset = torch.arange(side, device=start.device) - start[:, None]
+    return (offset >= 0) & (offset < length)
 
 
 class Normalize(nn.Module):
@@ -185,17 +227,52 @@ class ReflectTranslate(nn.Module):
         return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
+class Policy(nn.Module):
+    """A published policy of random operations (rotate, posterize, solarize, …) on colour images in [0, 1].
+
+    kornia draws the operations of such a policy once a batch, their signs, chances and (TrivialAugment) their
+    strengths for each image. Here every group of 8 images is such a batch, so that operations differ between
+    the views of an image.
+
+    Reference: Cubuk et al. (2019), AutoAugment; Cubuk et al. (2020), RandAugment (here 2 operations of
+    strength 9 of 30); Müller, Hutter (2021), TrivialAugment. Bachman et al. (2019) used Fast AutoAugment.
+    """
+
+    group = 8
+
+    def __init__(self, policy: nn.Module):
+        super().__init__()
+        self.policy = policy.requires_grad_(False)
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Images after the operations, in [0, 1]."""
+        return torch.cat([self.policy(group) for group in images.split(self.group)]).clamp(0, 1)
+
+
+_POLICIES: dict[str, Callable[[], nn.Module]] = {
+    "autoaugment-cifar10": lambda: AutoAugment("cifar10"),
+    "autoaugment-imagenet": lambda: AutoAugment("imagenet"),
+    "randaugment": lambda: RandAugment(n=2, m=9),
+    "trivialaugment": TrivialAugment,
+}
+
+
+def _policy(config: ViewsConfig) -> list[nn.Module]:
+    return [] if config.policy == "none" else [Policy(_POLICIES[config.policy]())]
+
+
 def _geometry(config: ViewsConfig) -> list[nn.Module]:
     layers: list[nn.Module] = []
     if config.translate:
         layers.append(ReflectTranslate(config.translate, config.translate_probability))
     if config.crop_scale is not None:
-        side = (config.image_size, config.image_size)
+        _, height, width = config.image_shape
+        narrowest, widest = config.crop_ratio
         layers.append(
             K.RandomResizedCrop(
-                side,
+                (height, width),
                 config.crop_scale,
-                config.crop_ratio,
+                (narrowest * width / height, widest * width / height),
                 resample="bicubic",
                 align_corners=False,
                 cropping_mode="resample",
@@ -206,16 +283,17 @@ def _geometry(config: ViewsConfig) -> list[nn.Module]:
 
 def _colour(config: ViewsConfig) -> list[nn.Module]:
     brightness, contrast, saturation, hue = config.jitter
-    if len(config.mean) == 1:
+    if config.channels != 3:
         saturation = hue = 0.0
     layers: list[nn.Module] = []
     if brightness or contrast or saturation or hue:
         layers.append(K.ColorJitter(brightness, contrast, saturation, hue, p=config.jitter_probability))
-    if config.grayscale and len(config.mean) == 3:
+    if config.grayscale and config.channels == 3:
         layers.append(K.RandomGrayscale(p=config.grayscale))
     return layers
 
 
-def _random_flip(images: Tensor, probability: float) -> Tensor:
-    flip = torch.rand(len(images), 1, 1, 1) < probability
+def _random_flip(images: Tensor, probability: float, num_coins: int) -> Tensor:
+    """Images flipped where their coin says so; fewer coins than images come round again."""
+    flip = (torch.rand(num_coins, 1, 1, 1) < probability).repeat(len(images) // num_coins, 1, 1, 1)
     return torch.where(flip.to(images.device), images.flip(-1), images)
