@@ -83,6 +83,25 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
     return math.log(len(scores)) + logsigmoid(log_odds).mean()
 
 
+def log_odds(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "n *locations"]:
+    """s⁺ − log Σ_negatives e^s, of each positive against all places of all other samples.
+
+    Its log-sigmoid is the log-probability, in nats, of telling the positive from them: `infonce` is the mean
+    of those plus log n.
+
+    Args:
+        scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+
+    Raises:
+        ValueError: scores not square in the first two axes, or n < 2.
+
+    Example:
+        >>> log_odds(torch.zeros(3, 3)).exp()
+        tensor([0.5000, 0.5000, 0.5000])
+    """
+    return _log_odds("log_odds", scores).reshape(len(scores), *scores.shape[2:])
+
+
 # ------------------------------------------------------------------------------------- lower bounds
 
 

@@ -9,8 +9,19 @@ Sources x_i and targets y_jk, the l places of n images, all of d features::
 The image's own other places are left out of Z_i. `bounds.infonce_by_image` counts an image once, by the mean
 over its places: Σ_{j≠i} mean_k e^s = Z_i / l, so that the same Z_i gives it too.
 
+**Mixtures.** A source may be k vectors x_i1 … x_ik, the components of a mixture, each of which predicts by
+itself, with its own Z: with p_ijk the probability above under component j, a place takes the component that
+tells most about it, softly, at a temperature 1/τ::
+
+    V = mean_ik (1/τ) log mean_j p_ijk^τ
+      = mean_ik max_q [ Σ_j q_j log p_ijk − KL(q ‖ uniform) / τ ]
+
+The second form is the paper's entropy-regularised posterior, up to the constant log k / τ; at τ = 1, V is the
+log-likelihood of a mixture of k equal parts, and the bound counts images as that mixture does, whatever τ is.
+
 **Streamed.** The scores are n·n·l numbers, needed only on the way to a scalar, and a source meets no scores
-but those of its own row. With q_ik = σ(log Z_i − s_iik), the probability that a positive is missed::
+but those of its own row. With q_ik = σ(log Z_i − s_iik), the probability that a positive is missed (in a
+mixture, times the posterior of its component)::
 
     ∂V/∂s_iik = q_ik / nl             ∂V/∂s_ijk = −(Σ_m q_im / nl) · e^{s_ijk} / Z_i       (j ≠ i)
     g = ∂value/∂a = ∂V/∂s · (1 − tanh²(a / c)) − 2λ a / nnl
@@ -20,8 +31,9 @@ So blocks of rows are scored, turned into g in place, and multiplied into both g
 forward pass; the backward pass scales them. Nothing is computed twice: attention has to, since its value is
 no scalar. Three products of 2nnld operations, as without streaming. Memory: a block, and the gradients.
 
-References: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3; Dao et al. (2022), FlashAttention, for
-softmax by tiles; Hsu et al. (2024), Liger Kernel, for gradients made in the forward pass.
+References: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3, and what they say of mixtures; Dao et al.
+(2022), FlashAttention, for softmax by tiles; Hsu et al. (2024), Liger Kernel, for gradients made in the
+forward pass.
 """
 
 import math
@@ -33,7 +45,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from infomax.estimation.bounds import infonce, infonce_by_image
+from infomax.estimation.bounds import log_odds
 
 BLOCK = 12 * 2**20
 """Scores at a time: enough rows that the products run at full speed, in 48 MiB of float32."""
@@ -61,10 +73,11 @@ class Prediction:
 
 
 def prediction(
-    source: Float[Tensor, "n d"],
+    source: Float[Tensor, "n *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
+    temperature: float = 1.0,
 ) -> Prediction:
     """`streamed_prediction` or `dense_prediction`, whichever costs less.
 
@@ -72,55 +85,60 @@ def prediction(
     more than `MOST_DENSE` scores anywhere. Otherwise dense, which a compiler can fuse.
 
     Args:
-        source: x, one vector an image.
+        source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
+        temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
     many = len(source) * target.shape[:2].numel() > MOST_DENSE
     compute = streamed_prediction if many or source.device.type == "cpu" else dense_prediction
-    return compute(source, target, clip, penalty_weight)
+    return compute(source, target, clip, penalty_weight, temperature)
 
 
 def dense_prediction(
-    source: Float[Tensor, "n d"],
+    source: Float[Tensor, "n *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
+    temperature: float = 1.0,
 ) -> Prediction:
     """V − λ P from all n·n·l scores at once: the definition, differentiable any number of times.
 
     Args:
-        source: x, one vector an image.
+        source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
+        temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
     _check(source, target)
     with torch.autocast(source.device.type, enabled=False):
-        x, y = _at_least_float32(source), _at_least_float32(target)
-        raw = (x / math.sqrt(x.shape[1])) @ y.flatten(0, 1).T  # [n, n·l]
-    raw = raw.unflatten(1, target.shape[:2])
+        x, y = _at_least_float32(_components(source)), _at_least_float32(target)
+        raw = (x / math.sqrt(x.shape[-1])) @ y.flatten(0, 1).T  # [n, k, n·l]
+    raw = raw.unflatten(2, target.shape[:2])
     scores = raw if clip is None else clip * torch.tanh(raw / clip)
-    log_probability = infonce(scores) - math.log(len(scores))
+    odds = torch.stack([log_odds(of_component) for of_component in scores.unbind(1)], dim=1)
+    log_probability = _soft_maximum(logsigmoid(odds), temperature).mean()
     mean_square = raw.square().mean()
     with torch.no_grad():
-        bound = infonce_by_image(scores)
+        bound = _bound(odds, len(target)).mean()
     value = log_probability - penalty_weight * mean_square
     return Prediction(value, log_probability.detach(), mean_square.detach(), bound)
 
 
 def streamed_prediction(
-    source: Float[Tensor, "n d"],
+    source: Float[Tensor, "n *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
+    temperature: float = 1.0,
 ) -> Prediction:
     """The same as `dense_prediction`, by blocks of rows; differentiable once.
 
@@ -128,10 +146,11 @@ def streamed_prediction(
     that are not float32 with features last in memory, a copy that is.
 
     Args:
-        source: x, one vector an image.
+        source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
+        temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
@@ -145,14 +164,14 @@ def streamed_prediction(
     _check(source, target)
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     with torch.autocast(source.device.type, enabled=False):
-        x, y = _at_least_float32(source), _at_least_float32(target)
-        return Prediction(*_Streamed.apply(x, y, clip, penalty_weight, differentiate))
+        x, y = _at_least_float32(_components(source)), _at_least_float32(target)
+        return Prediction(*_Streamed.apply(x, y, clip, penalty_weight, temperature, differentiate))
 
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, source, target, clip, penalty_weight, differentiate):
-        means, ctx.gradients = _stream(source, target, clip, penalty_weight, differentiate)
+    def forward(ctx, source, target, clip, penalty_weight, temperature, differentiate):
+        means, ctx.gradients = _stream(source, target, clip, penalty_weight, temperature, differentiate)
         log_probability, mean_square, bound = means
         ctx.mark_non_differentiable(log_probability, mean_square, bound)
         return log_probability - penalty_weight * mean_square, log_probability, mean_square, bound
@@ -167,31 +186,33 @@ class _Streamed(torch.autograd.Function):
             )
         grad_source, grad_target = (gradient.mul_(grad_value) for gradient in ctx.gradients)
         ctx.gradients = None
-        return grad_source, grad_target, None, None, None
+        return grad_source, grad_target, None, None, None, None
 
 
 def _stream(
-    source: Float[Tensor, "n d"],
+    source: Float[Tensor, "n k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None,
     penalty_weight: float,
+    temperature: float,
     differentiate: bool,
 ) -> tuple[Float[Tensor, "3"], tuple[Tensor, Tensor] | None]:
     """V, P and the bound; the gradients of the value."""
-    n, _, d = target.shape
+    n, k, d = source.shape
     y = target.flatten(0, 1)  # [n·l, d]
     gradients = (torch.zeros_like(source), torch.zeros_like(y)) if differentiate else None
-    block = _rows_of(BLOCK, n, len(y))
-    few = _rows_of(IN_CACHE, block, len(y)) if y.device.type == "cpu" else block
-    scores, of_sources = y.new_empty(block, len(y)), y.new_empty(n, 3)
+    block = _rows_of(BLOCK, n, k * len(y))
+    few = _rows_of(IN_CACHE, block, k * len(y)) if y.device.type == "cpu" else block
+    scores, of_sources = y.new_empty(block * k, len(y)), y.new_empty(n, 3)
     for rows in _slices(n, block):
-        x = source[rows] / math.sqrt(d)
+        x = source[rows].flatten(0, 1) / math.sqrt(d)
         a = torch.mm(x, y.T, out=scores[: len(x)])
-        for part in _slices(len(x), few):
+        by_image = a.view(-1, k, *target.shape[:2])
+        for part in _slices(len(by_image), few):
             at = slice(rows.start + part.start, rows.start + part.stop)
-            of_sources[at] = _to_gradient(a[part].unflatten(1, target.shape[:2]), at, clip, penalty_weight)
+            of_sources[at] = _to_gradient(by_image[part], at, clip, penalty_weight, temperature)
         if gradients is not None:
-            gradients[0][rows].addmm_(a, y, alpha=1 / math.sqrt(d))
+            gradients[0][rows].view_as(x).addmm_(a, y, alpha=1 / math.sqrt(d))
             gradients[1].addmm_(a.T, x)
     if gradients is not None:
         gradients = gradients[0], gradients[1].unflatten(0, target.shape[:2])
@@ -199,28 +220,39 @@ def _stream(
 
 
 def _to_gradient(
-    a: Float[Tensor, "k n l"], at: slice, clip: float | None, penalty_weight: float
-) -> Float[Tensor, "k 3"]:
-    """Raw scores of some sources become g, in place; V, P and the bound of each are returned."""
-    n, num_places = a.shape[1:]
-    mean_square = a.square().mean((1, 2))
+    a: Float[Tensor, "r k n l"], at: slice, clip: float | None, penalty_weight: float, temperature: float
+) -> Float[Tensor, "r 3"]:
+    """Raw scores of some images become g, in place; V, P and the bound of each are returned."""
+    _, k, n, num_places = a.shape
+    mean_square = a.square().mean((1, 2, 3))
     s, slope = _clipped(a, clip)
-    own = s[:, at].diagonal().T  # [k, l], a view
+    own = s[:, :, at].diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # [r, k, l], a view
     positives = own.clone()
     own.fill_(-torch.inf)
-    peak = s.amax((1, 2))
-    e = s.sub_(peak[:, None, None]).exp_()
-    partition = e.sum((1, 2))  # Z e^{−peak}
-    log_odds = positives - (partition.log() + peak)[:, None]
+    peak = s.amax((2, 3))
+    e = s.sub_(peak[..., None, None]).exp_()
+    partition = e.sum((2, 3))  # Z e^{−peak}
+    odds = positives - (partition.log() + peak)[..., None]
+    log_p = logsigmoid(odds)
 
-    missed = torch.sigmoid(-log_odds) / (n * num_places)  # q / nl
-    e.mul_(-(missed.sum(1) / partition)[:, None, None])
+    posterior = torch.softmax(log_p / temperature, dim=1)
+    missed = posterior * torch.sigmoid(-odds) / (n * num_places)  # q / nl
+    e.mul_(-(missed.sum(2) / partition)[..., None, None])
     own.copy_(missed)  # e is ∂V/∂s
-    a.mul_(-2 * penalty_weight / (n * n * num_places)).addcmul_(e, slope)
+    a.mul_(-2 * penalty_weight / (k * n * n * num_places)).addcmul_(e, slope)
 
-    log_probability = logsigmoid(log_odds).mean(1)
-    bound = math.log(n) + logsigmoid(log_odds + math.log(num_places)).mean(1)
-    return torch.stack([log_probability, mean_square, bound], 1)
+    log_probability = _soft_maximum(log_p, temperature).mean(1)
+    return torch.stack([log_probability, mean_square, _bound(odds, n).mean(1)], 1)
+
+
+def _soft_maximum(log_p: Float[Tensor, "r k l"], temperature: float) -> Float[Tensor, "r l"]:
+    """(1/τ) log mean_j e^{τ log p_j}: between the mean over components and the best of them."""
+    return temperature * (torch.logsumexp(log_p / temperature, 1) - math.log(log_p.shape[1]))
+
+
+def _bound(odds: Float[Tensor, "r k l"], num_images: int) -> Float[Tensor, "r l"]:
+    """log n + log of the mean probability over components, where each other image counts once."""
+    return math.log(num_images) + _soft_maximum(logsigmoid(odds + math.log(odds.shape[2])), 1.0)
 
 
 def _clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
@@ -245,8 +277,12 @@ def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def _components(source: Float[Tensor, "n *k d"]) -> Float[Tensor, "n k d"]:
+    return source[:, None] if source.ndim == 2 else source
+
+
 def _check(source: Tensor, target: Tensor) -> None:
-    n, d = source.shape
+    n, d = len(source), source.shape[-1]
     if (len(target), target.shape[2]) != (n, d):
         raise ValueError(
             "prediction: sources [n, d] and targets [n, l, d] must be of the same images and dimension, got "
