@@ -122,10 +122,14 @@ class AMDIMEncoder(nn.Module):
         return Features(images.flatten(1), local)
 
 
+Window = int | tuple[int, int]
+"""Cells of a window: of its side, or (height, width)."""
+
+
 class Convolution(nn.Module):
     """Convolution with bias, then ReLU."""
 
-    def __init__(self, num_in: int, num_out: int, kernel: int, stride: int = 1, reflect: int = 0):
+    def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window = 1, reflect: int = 0):
         super().__init__()
         self.conv = nn.Conv2d(num_in, num_out, kernel, stride, reflect, padding_mode="reflect")
 
@@ -140,7 +144,7 @@ class ResidualUnit(nn.Module):
     W₁ starts Kaiming-uniform and W₂ at zero, so that the unit starts as its shortcut.
     """
 
-    def __init__(self, num_in: int, num_out: int, kernel: int, stride: int, batch_norm: bool):
+    def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window, batch_norm: bool):
         super().__init__()
         self.spatial = nn.Conv2d(num_in, num_out, kernel, stride, bias=False)
         self.norm = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
@@ -180,7 +184,7 @@ class Embedding(nn.Module):
         return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
 
 
-def average_pool(x: Float[Tensor, "b i h w"], kernel: int, stride: int) -> Float[Tensor, "b i h2 w2"]:
+def average_pool(x: Float[Tensor, "b i h w"], kernel: Window, stride: Window) -> Float[Tensor, "b i h2 w2"]:
     """The mean of each window; of 4×4 windows that overlap by half, in two steps: quicker on CPUs."""
     if (kernel, stride) == (4, 2):
         return F.avg_pool2d(F.avg_pool2d(x, 2, 2), 2, 1)

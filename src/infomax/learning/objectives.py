@@ -74,7 +74,7 @@ def amdim_objective(
     for source_side, target_side in scales:
         at = source_locations
         if at is None:
-            at = _random_locations(view1, source_side, generator)
+            at = _random_locations((view1, view2), source_side, generator)
         both = [
             prediction(_source(a, source_side, where), _places(b.local[target_side]), clip, penalty_weight)
             for a, b, where in ((view1, view2, at[0]), (view2, view1, at[1]))
@@ -131,9 +131,15 @@ def _places(local: Float[Tensor, "b d *places"]) -> Float[Tensor, "b l d"]:
     return local.movedim(1, -1).flatten(1, -2)
 
 
-def _random_locations(features: Features, side: int, generator: Generator | None) -> Int[Tensor, "2 b"]:
-    device = features.global_.device if generator is None else generator.device
-    return torch.randint(side * side, (2, len(features.global_)), generator=generator, device=device)
+def _random_locations(
+    views: tuple[Features, Features], side: int, generator: Generator | None
+) -> Int[Tensor, "2 b"]:
+    device = views[0].global_.device if generator is None else generator.device
+    num_places = [1 if side == 1 else view.local[side][0, 0].numel() for view in views]
+    num_images = len(views[0].global_)
+    return torch.stack(
+        [torch.randint(num, (num_images,), generator=generator, device=device) for num in num_places]
+    )
 
 
 def _mean(values: Iterable[Tensor]) -> Tensor:
