@@ -167,7 +167,10 @@ def test_a_large_jpeg_read_at_reduced_scale_looks_like_the_full_one(encode):
     ("options", "message"),
     [
         ({"size": 0}, r"load_images: size must be at least 1 pixel, got 0; give a side or \(height, width\)"),
-        ({"channels": 2}, r"load_images: channels must be 3 \(colour\) or 1 \(grey\), got 2; choose one"),
+        (
+            {"channels": 0},
+            r"load_images: channels must be at least 1, got 0; give 3 \(colour\), 1 \(grey\), or",
+        ),
     ],
 )
 def test_impossible_sizes_are_refused(options, message):
@@ -291,6 +294,58 @@ def test_arrays_and_tensors_of_any_layout_and_type(random_pixels):
 def test_arrays_that_are_no_images_are_refused(array, message):
     with pytest.raises(ValueError, match=message):
         load([array])
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_arrays_of_any_number_of_channels_keep_their_pixels(random_pixels, channels):
+    pixels = random_pixels(0, 8, 8, channels)
+    same = [
+        pixels,
+        pixels.transpose(2, 0, 1),
+        pixels / 255,
+        torch.from_numpy(pixels),
+        {"image": pixels.tolist()},
+    ]
+    loaded = load(same, channels=channels)
+    assert loaded.pixels.shape == (5, 8, 8, channels) and (loaded.pixels == pixels).all()
+
+
+def test_other_channels_are_scaled_one_by_one_as_grey_is(random_pixels):
+    pixels = random_pixels(0, 30, 50, 5)
+    scaled = load([pixels], channels=5, size=(12, 16)).pixels[0]
+    for channel in range(5):
+        alone = load([pixels[..., channel]], channels=1, size=(12, 16)).pixels[0]
+        np.testing.assert_array_equal(scaled[..., channel], alone[..., 0])
+
+
+def test_another_number_of_channels_is_refused(write, random_pixels):
+    with pytest.raises(ValueError, match=r"list:0: received an array \[8, 8, 4\], expected \[h, w, 5\] or"):
+        load([random_pixels(0, 8, 8, 4)], channels=5)
+    with pytest.raises(ValueError, match=r"received a picture, which has 1 or 3 channels, expected an array"):
+        load(write("a/a.png", random_pixels(0, 8, 8, 3)).parent, channels=4)
+
+
+def test_folders_of_arrays_have_classes_and_splits(tmp_path, random_pixels):
+    pixels = random_pixels(0, 4, 8, 8, 5)
+    for index, name in enumerate(("train/a/0", "train/a/1", "train/b/2", "test/b/3")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / f"{name}.npy", pixels[index])
+    loaded = load(tmp_path, channels=5)
+    np.testing.assert_array_equal(loaded.pixels, pixels[:3])
+    assert (loaded.classes, loaded.labels.tolist()) == (("a", "b"), [0, 0, 1])
+    assert list(load(tmp_path, channels=5, split="test").names) == ["test/b/3.npy"]
+
+
+def test_webdataset_fields_may_be_arrays(tmp_path, random_pixels):
+    pixels, members = random_pixels(0, 3, 8, 8, 2), {}
+    for index, image in enumerate(pixels):
+        file = io.BytesIO()
+        np.save(file, image)
+        members |= {f"{index}.npy": file.getvalue(), f"{index}.cls": b"%d" % index}
+    write_tar(tmp_path / "a.tar", members)
+    loaded = load(tmp_path, column="npy", channels=2)
+    np.testing.assert_array_equal(loaded.pixels, pixels)
+    assert loaded.labels.tolist() == [0, 1, 2]
 
 
 # --- broken images ----------------------------------------------------------------------------------------

@@ -171,7 +171,7 @@ def _hash_files(root: Path, paths: Sequence[str]) -> str:
 
 @final
 class Folder(Source):
-    """A folder of image files: ``[split/][class/]...file``.
+    """A folder of image files, or of arrays: ``[split/][class/]...file``.
 
     Subfolders called train, test, val, ... are splits; without them everything is ``train``. The subfolders
     below that are the classes, sorted by name over all splits, if there are at least two of them.
@@ -179,7 +179,7 @@ class Folder(Source):
 
     def __init__(self, root: Path, files: Sequence[str]):
         self.name, self._root = str(root), root
-        self._files = _split_folders([file for file in files if _suffix(file) in IMAGE_SUFFIXES])
+        self._files = _split_folders([file for file in files if _suffix(file) in {*IMAGE_SUFFIXES, ".npy"}])
         self.splits = _in_order(self._files)
 
     def _class_name(self, split: str, file: str) -> str | None:
@@ -352,7 +352,7 @@ class Tables(Source):
                 for number, row in enumerate(columns.undecoded(part.open(self._column))):
                     name = f"{part.name}:{row.get('__key__', number)}"
                     label = row[columns.label] if columns.label else None
-                    yield Item(name, _unpacked(row[columns.image]), label)
+                    yield Item(name, unpacked(row[columns.image]), label)
 
     def count(self, split: str) -> int | None:
         """The number of rows, where the format tells it."""
@@ -371,7 +371,7 @@ class Tables(Source):
         return selected
 
 
-def _unpacked(value: Any) -> Any:
+def unpacked(value: Any) -> Any:
     """The array in the bytes of a .npy file; any other value as it is."""
     if isinstance(value, bytes) and value.startswith(b"\x93NUMPY"):
         return np.load(io.BytesIO(value), allow_pickle=False)
@@ -741,6 +741,7 @@ def _open(source: Any) -> Source:
 def _open_folder(root: Path) -> Source:
     files = _walk(root)
     images = [file for file in files if _suffix(file) in IMAGE_SUFFIXES]
+    arrays = [file for file in files if _suffix(file) == ".npy"]
     tables = [
         file
         for file in files
@@ -751,9 +752,11 @@ def _open_folder(root: Path) -> Source:
             f"load_images: {root} holds both image files (such as {images[0]}) and tables "
             f"(such as {tables[0]}), expected one kind; give the folder or the file that you mean"
         )
-    if not images and not tables:
+    if tables:
+        return _table_files(str(root), root, tables)
+    if not images and not arrays:
         raise FileNotFoundError(_nothing_in(root, files))
-    return Folder(root, images) if images else _table_files(str(root), root, tables)
+    return Folder(root, images or arrays)
 
 
 def _nothing_in(root: Path, files: Sequence[str]) -> str:
@@ -763,7 +766,7 @@ def _nothing_in(root: Path, files: Sequence[str]) -> str:
     )
     return (
         f"load_images: {root} holds {found}; expected image files (.jpg, .png, .webp, ...) with or without "
-        "class folders, or .parquet, .arrow or .tar files; give another folder"
+        "class folders, or .npy, .parquet, .arrow or .tar files; give another folder"
     )
 
 

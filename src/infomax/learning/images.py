@@ -31,7 +31,7 @@ from jaxtyping import Int64, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from infomax.learning.image_sources import Item, Source, choose_split, label_index, open_source
+from infomax.learning.image_sources import Item, Source, choose_split, label_index, open_source, unpacked
 
 FORMAT_VERSION = 1  # of the decoder and of the cache; a change leaves older entries unused
 
@@ -182,15 +182,16 @@ def load_images(
 
     Args:
         source: ``"digits"`` or ``"photographs"`` (built in); a folder of image files with or without class
-            folders, perhaps below train/, test/, ...; Parquet, Arrow or WebDataset (.tar) files or a folder
-            of them; .npy [n, h, w, c]; ``hf:owner/name[:configuration][@revision]``; a sequence of images, of
-            (image, label) pairs or of {"image": ..., "label": ...}; {split: sequence}; a Hugging Face
-            dataset.
+            folders, perhaps below train/, test/, ...; likewise a folder of .npy files [h, w, c]; Parquet,
+            Arrow or WebDataset (.tar) files or a folder of them; .npy [n, h, w, c];
+            ``hf:owner/name[:configuration][@revision]``; a sequence of images, of (image, label) pairs or of
+            {"image": ..., "label": ...}; {split: sequence}; a Hugging Face dataset.
         split: one of `available_splits(source)`.
         column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
             ``left.png``); by default the first that has the type or a usual name of an image.
         size: side in pixels, or (height, width).
-        channels: 3 (colour) or 1 (grey).
+        channels: 3 (colour), 1 (grey), or any other number: of arrays [h, w, c] with exactly so many
+            channels, each scaled by itself; picture files are an error then.
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
         cache: where decoded images are kept, memory-mapped and found again by their content: True for
             $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for nowhere. Python sequences have no
@@ -235,9 +236,10 @@ def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def _checked_channels(channels: int) -> int:
-    if channels not in (1, 3):
+    if channels < 1:
         raise ValueError(
-            f"load_images: channels must be 3 (colour) or 1 (grey), got {channels}; choose one of them"
+            f"load_images: channels must be at least 1, got {channels}; give 3 (colour), 1 (grey), or as "
+            "many as your arrays have"
         )
     return channels
 
@@ -246,36 +248,76 @@ def _checked_channels(channels: int) -> int:
 
 
 def decode_image(image: Any, *, size: tuple[int, int], channels: int = 3) -> UInt8[np.ndarray, "h w c"]:
-    """One image (bytes of a file, path, PIL image, array [h, w(, c)], tensor [c, h, w]) as uint8 [h, w, c].
+    """One image (a file or its bytes, PIL image, array [h, w(, c)], tensor [c, h, w]) as uint8 [h, w, c].
 
     >>> decode_image(np.full((8, 8), 7, np.uint8), size=(2, 2), channels=1)[..., 0].tolist()
     [[7, 7], [7, 7]]
     """
     height, width = size
+    if channels not in (1, 3):
+        planes = [_fit(Image.fromarray(plane), size) for plane in _planes(image, channels)]
+        return np.stack(planes, axis=-1)
     upright = ImageOps.exif_transpose(_open(image, at_least=3 * max(size)))
     converted = _convert(upright, "RGB" if channels == 3 else "L")
-    fitted = ImageOps.fit(converted, (width, height), Image.Resampling.BICUBIC)
-    return np.asarray(fitted).reshape(height, width, channels)
+    return _fit(converted, size).reshape(height, width, channels)
+
+
+def _fit(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+    return np.asarray(ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+def _planes(image: Any, channels: int) -> UInt8[np.ndarray, "c h w"]:
+    """The channels of an array, one by one: what takes no pictures, which have 1 or 3."""
+    given = _given(image)
+    if isinstance(given, bytes | Image.Image):
+        raise ValueError(
+            f"received a picture, which has 1 or 3 channels, expected an array [h, w, {channels}]; "
+            "load pictures as colour (3 channels) or grey (1)"
+        )
+    array = _channels_last(given, (channels,))
+    if array.ndim != 3 or array.shape[-1] != channels:
+        raise ValueError(
+            f"received an array {list(array.shape)}, expected [h, w, {channels}] or [{channels}, h, w]"
+        )
+    return np.ascontiguousarray(np.moveaxis(_to_uint8(array), -1, 0))
 
 
 def _open(image: Any, at_least: int) -> Image.Image:
+    match _given(image):
+        case bytes() as data:
+            return _open_bytes(data, at_least)
+        case Image.Image() as opened:
+            return opened
+        case array:
+            return _from_array(_channels_last(array, (1, 3, 4)))
+
+
+def _given(image: Any) -> bytes | Image.Image | Tensor | np.ndarray:
+    """What an item holds, files read: the bytes of a picture, a picture, or an array."""
     match image:
         case Exception():
             raise image
         case None:
             raise ValueError("there is no image (null)")
         case dict():
-            return _open(image["path"] if image.get("bytes") is None else image["bytes"], at_least)
-        case bytes():
-            return _open_bytes(image, at_least)
+            return _given(image["path"] if image.get("bytes") is None else image["bytes"])
         case str() | Path():
-            return _open_bytes(Path(image).read_bytes(), at_least)
-        case Image.Image():
+            return _given(Path(image).read_bytes())
+        case bytes():
+            return unpacked(image)
+        case Image.Image() | Tensor():
             return image
-        case Tensor():
-            return _from_array(image.detach().cpu().numpy(), channel_axes=(0, -1))
         case _:
-            return _from_array(np.asarray(image), channel_axes=(-1, 0))
+            return np.asarray(image)
+
+
+def _channels_last(array: Tensor | np.ndarray, counts: tuple[int, ...]) -> np.ndarray:
+    """[h, w, c] of an array [h, w, c] or [c, h, w], c one of `counts`; of tensors first the latter."""
+    axes = (0, -1) if isinstance(array, Tensor) else (-1, 0)
+    pixels = array.detach().cpu().numpy() if isinstance(array, Tensor) else array
+    if pixels.ndim != 3:
+        return pixels
+    return np.moveaxis(pixels, next((axis for axis in axes if pixels.shape[axis] in counts), -1), -1)
 
 
 def _open_bytes(data: bytes, at_least: int) -> Image.Image:
@@ -295,10 +337,7 @@ def _formats() -> list[str]:
     return [name for name in Image.OPEN if name != "EPS"]  # EPS would run Ghostscript
 
 
-def _from_array(array: np.ndarray, channel_axes: tuple[int, int]) -> Image.Image:
-    if array.ndim == 3:
-        axis = next((axis for axis in channel_axes if array.shape[axis] in (1, 3, 4)), -1)
-        array = np.moveaxis(array, axis, -1)
+def _from_array(array: np.ndarray) -> Image.Image:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] not in (1, 3, 4)):
         raise ValueError(
             f"received an array {list(array.shape)}, expected [h, w], [h, w, c] or [c, h, w]; c = 1, 3, 4"
