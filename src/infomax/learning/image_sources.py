@@ -179,7 +179,8 @@ class Folder(Source):
 
     def __init__(self, root: Path, files: Sequence[str]):
         self.name, self._root = str(root), root
-        self._files = _split_folders([file for file in files if _suffix(file) in {*IMAGE_SUFFIXES, ".npy"}])
+        known = {*IMAGE_SUFFIXES, ".npy", ".wav"}
+        self._files = _split_folders([file for file in files if _suffix(file) in known])
         self.splits = _in_order(self._files)
 
     def _class_name(self, split: str, file: str) -> str | None:
