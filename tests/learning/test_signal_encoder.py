@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.learning.encoders import AMDIMEncoder
+from infomax.learning.encoders import AMDIMEncoder, shrinking
 from infomax.learning.objectives import amdim_objective
-from infomax.learning.signal_encoder import SignalEncoder, shrinking
+from infomax.learning.signal_encoder import SignalEncoder
 
 
 def random_weights(encoder):

@@ -4,12 +4,18 @@ The layers are those of images, with windows of height 1: a signal is an image o
 """
 
 from dataclasses import asdict
-from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.learning.encoders import AMDIMEncoderConfig, Convolution, Embedding, Features, ResidualUnit
+from infomax.learning.encoders import (
+    AMDIMEncoderConfig,
+    Convolution,
+    Embedding,
+    Features,
+    shrinking,
+    trunk,
+)
 
 SHORTEST = 16
 """Samples that a signal must have at least."""
@@ -60,7 +66,9 @@ class SignalEncoder(nn.Module):
         self.input_shape = (channels, length)
         self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
         self.arguments = {"length": length, "channels": channels, **asdict(self.config)}
-        self.layers, top_width = _trunk(self.config, length, channels)
+        stem, cells = _stem(width, length, channels)
+        stages = [((1, kernel), (1, stride)) for kernel, stride in shrinking(cells)]
+        self.layers, top_width = trunk(self.config, stem, stages, (1, 3))
         self.embed = nn.ModuleDict(
             {str(cells): Embedding(top_width, embedding_dim, batch_norm) for cells in (5, 7)}
         )
@@ -79,45 +87,6 @@ class SignalEncoder(nn.Module):
             last[row.shape[-1]] = row
         local = {cells: self.embed[str(cells)](last[cells]).squeeze(2) for cells in (7, 5)}
         return Features(row.flatten(1), local)
-
-
-def shrinking(side: int) -> list[tuple[int, int]]:
-    """(kernel, stride) of each stage that shrinks a row of `side` ≥ 7 cells to 7, without leaving any out.
-
-    While there are more than 17, windows of 4 halve them, or windows of 5 where their number is odd; the last
-    stage makes 7 of 7 to 17, at stride 2 from 14 cells on.
-
-    >>> shrinking(30), shrinking(62), shrinking(14)
-    ([(4, 2), (2, 2)], [(4, 2), (4, 2), (2, 2)], [(2, 2)])
-    """
-    stages = []
-    while side > 17:
-        kernel = 4 + side % 2
-        stages.append((kernel, 2))
-        side = (side - kernel) // 2 + 1
-    return [*stages, (side - 12, 2) if side >= 14 else (side - 6, 1)]
-
-
-def _trunk(config: AMDIMEncoderConfig, length: int, channels: int) -> tuple[nn.ModuleList, int]:
-    """Layers from signals to the normalised global feature, and the width of rows of 7 cells or fewer."""
-    w, norm, d = config.width, config.batch_norm, config.embedding_dim
-
-    def block(num_in: int, num_out: int, kernel: int, stride: int) -> nn.Sequential:
-        first = ResidualUnit(num_in, num_out, (1, kernel), (1, stride), norm)
-        return nn.Sequential(
-            first, *(ResidualUnit(num_out, num_out, 1, 1, norm) for _ in range(1, config.depth))
-        )
-
-    stem, side = _stem(w, length, channels)
-    stages = shrinking(side)
-    if len(stages) < 3:
-        stem.append(ResidualUnit(w, w, 1, 1, norm))
-    widths = [w * min(2**stage, 8) for stage in range(len(stages) + 1)]
-    down = [block(*sizes, *stage) for sizes, stage in zip(pairwise(widths), stages, strict=True)]
-    top = widths[-1]
-    middle = nn.BatchNorm2d(top) if norm else nn.Identity()
-    up = [block(top, top, 3, 1), block(top, top, 3, 1), ResidualUnit(top, d, (1, 3), 1, norm)]
-    return nn.ModuleList([*stem, *down, middle, *up, nn.BatchNorm2d(d)]), top
 
 
 def _stem(width: int, length: int, channels: int) -> tuple[list[nn.Module], int]:
