@@ -372,8 +372,7 @@ def _sprites(pictures: UInt8[np.ndarray, "m h w c"], max_side: int) -> _Sprites:
     rows = -(-m // columns)
     sheet = Image.new("RGB", (columns * side, rows * side), (128, 128, 128))
     for i, picture in enumerate(pictures):
-        image = Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).convert("RGB")
-        resized = image.resize(
+        resized = Image.fromarray(_colours(picture)).resize(
             (round(side * width / max(height, width)), round(side * height / max(height, width)))
         )
         row, column = divmod(i, columns)
@@ -384,6 +383,13 @@ def _sprites(pictures: UInt8[np.ndarray, "m h w c"], max_side: int) -> _Sprites:
     sheet.save(data, "JPEG", quality=90, subsampling=0)
     uri = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
     return _Sprites(uri, side, columns, rows, m)
+
+
+def _colours(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Grey as it is; else the first three channels as red, green, blue; a missing one black."""
+    if picture.shape[-1] == 1:
+        return picture.repeat(3, axis=-1)
+    return np.pad(picture[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - picture.shape[-1]))))
 
 
 def _views(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -1,8 +1,12 @@
 """Augmented Multiscale Deep InfoMax: features of one view predict those of another, at several scales.
 
+The two views may be augmented copies of one image, or come from two places, times or senses (`pairing`); views
+of two kinds have an encoder each, with features of one dimension.
+
 Bachman, Hjelm, Buchwalter (2019), "Learning Representations by Maximizing Mutual Information Across Views".
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
@@ -10,39 +14,65 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig
+from infomax.learning.contexts import AnyViewsConfig, encoders_of
+from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, example_features
 from infomax.learning.learner import Learner
 from infomax.learning.objectives import AMDIM_SCALES, Objective, Scales, amdim_objective
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.pairing import SingleViewsConfig
 from infomax.learning.public_amdim import load_public_checkpoint
-from infomax.learning.views import ViewsConfig
+from infomax.learning.signal_encoder import SignalEncoder
+from infomax.learning.signal_views import SignalViewsConfig
 
 __all__ = ["AMDIM", "AMDIMConfig", "load_public_checkpoint"]
 
 
 @dataclass(frozen=True)
 class AMDIMConfig:
-    """encoder: its capacity. clip, penalty_weight: of the objective, see `amdim_objective`.
+    """What AMDIM maximises, and with what.
 
+    encoder: its capacity (of each encoder, where there are two). clip, penalty_weight: of the objective, see
+    `amdim_objective`; clip null for none.
     scales: (side of the source map, side of the target map) of each prediction; 1 is the global feature.
+    num_components, temperature: the global feature predicts as a mixture of so many vectors, see `Mixture`
+    and `prediction`; 1: by itself.
     """
 
     name: Literal["amdim"] = "amdim"
     encoder: AMDIMEncoderConfig = field(default_factory=AMDIMEncoderConfig)
-    clip: float = 20.0
+    clip: float | None = 20.0
     penalty_weight: float = 0.05
     scales: Scales = AMDIM_SCALES
+    num_components: int = 1
+    temperature: float = 1.0
+
+    def __post_init__(self):
+        if self.num_components < 1 or not self.temperature > 0:
+            raise ValueError(
+                "amdim: num_components must be at least 1 and temperature above 0, got "
+                f"{self.num_components} and {self.temperature}"
+            )
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"amdim: clip must be above 0, got {self.clip}; null leaves scores unclipped")
+        if not self.scales or any(len(scale) != 2 or min(scale) < 1 for scale in self.scales):
+            raise ValueError(
+                f"amdim: scales must be pairs of sides, such as [[1, 5], [1, 7], [5, 5]], got {self.scales}"
+            )
 
 
 class AMDIM(Learner):
-    """An encoder that learns by maximising information between two augmented views of each image.
+    """An encoder that learns by maximising information between two views; or two encoders, one of each.
 
     Args:
         config: encoder and objective.
         views: how the two views are made.
         optimizer: Adam and its schedule.
         num_classes: of the labels, for the online classifiers; 0 without labels.
-        encoder: in place of the one in `config`; its features all of one dimension.
+        encoder: in place of the one in `config`; or encoders by the names of the columns, where each has its
+            own. Their features are all of one dimension.
+
+    Raises:
+        ValueError: encoders by other names than those of the columns, or of different dimensions.
     """
 
     num_views = 2
@@ -50,28 +80,82 @@ class AMDIM(Learner):
     def __init__(
         self,
         config: AMDIMConfig,
-        views: ViewsConfig,
+        views: AnyViewsConfig,
         optimizer: OptimizerConfig,
         num_classes: int,
-        encoder: nn.Module | None = None,
+        encoder: nn.Module | Mapping[str, nn.Module] | None = None,
     ):
         if encoder is None:
-            encoder = AMDIMEncoder(
-                image_size=views.image_size, channels=views.channels, **asdict(config.encoder)
-            )
-        super().__init__(encoder, views, optimizer, num_classes)
+            made = {name: amdim_encoder(config.encoder, one) for name, one in encoders_of(views).items()}
+            encoder = made.get("", made)
+        super().__init__(_one_or_each(encoder, views), views, optimizer, num_classes)
         self.config = config
+        self.mixture = None
+        if config.num_components > 1:
+            self.mixture = Mixture(_dimension(self.encoder), config.num_components)
 
     def objective(
-        self, views: tuple[Float[Tensor, "b c s s"], ...]
+        self, views: tuple[Float[Tensor, "b c *size"], ...]
     ) -> tuple[Objective, Float[Tensor, "m d"]]:
         """`amdim_objective` of both views, and their global features one after another."""
-        view1, view2 = (self.encoder(view) for view in views)
+        each = self.encoder.values() if isinstance(self.encoder, nn.ModuleDict) else (self.encoder,) * 2
+        view1, view2 = (encoder(view) for encoder, view in zip(each, views, strict=True))
         objective = amdim_objective(
             view1,
             view2,
             clip=self.config.clip,
             penalty_weight=self.config.penalty_weight,
             scales=self.config.scales,
+            components=self.mixture,
+            temperature=self.config.temperature,
         )
         return objective, torch.cat([view1.global_, view2.global_])
+
+
+class Mixture(nn.Module):
+    """A global feature f as a mixture of k vectors, f + W_j relu(V f), that divide what it predicts.
+
+    Args:
+        dim: d of the feature.
+        num_components: k.
+
+    Reference: Bachman et al. (2019), "Mixture-based representations".
+    """
+
+    def __init__(self, dim: int, num_components: int):
+        super().__init__()
+        self.hidden = nn.Linear(dim, dim)
+        self.out = nn.Linear(dim, num_components * dim)
+
+    def forward(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b k d"]:
+        """The components."""
+        moves = self.out(torch.relu(self.hidden(features))).unflatten(1, (-1, features.shape[1]))
+        return features[:, None] + moves
+
+
+def amdim_encoder(config: AMDIMEncoderConfig, views: SingleViewsConfig) -> nn.Module:
+    """The encoder of that capacity, for pictures or for signals."""
+    if isinstance(views, SignalViewsConfig):
+        return SignalEncoder(length=views.length, channels=views.channels, **asdict(config))
+    return AMDIMEncoder(image_size=views.image_size, channels=views.channels, **asdict(config))
+
+
+def _one_or_each(encoder: nn.Module | Mapping[str, nn.Module], views: AnyViewsConfig) -> nn.Module:
+    """The encoder, or a `ModuleDict` of one for each column, in the order of the columns."""
+    names = [name for name in encoders_of(views) if name]
+    given = sorted(encoder) if isinstance(encoder, Mapping) else []
+    if given != sorted(names):
+        expected = f"one each for {' and '.join(names)}" if names else "one for both"
+        raise ValueError(f"amdim: these views need {expected}, got encoders {given or 'without names'}")
+    if not isinstance(encoder, Mapping):
+        return encoder
+    dimensions = {name: _dimension(encoder[name]) for name in names}
+    if len(set(dimensions.values())) > 1:
+        raise ValueError(f"amdim: encoders of two views need features of one dimension, got {dimensions}")
+    return nn.ModuleDict({name: encoder[name] for name in names})
+
+
+def _dimension(encoder: nn.Module) -> int:
+    """d of the (first) encoder's global feature."""
+    first = next(iter(encoder.values())) if isinstance(encoder, nn.ModuleDict) else encoder
+    return example_features(first).global_.shape[1]

@@ -121,7 +121,7 @@ class DIM(Learner):
         self.prior = PriorMatching(config.prior, dim_global) if config.prior.weight else None
 
     def objective(
-        self, views: tuple[Float[Tensor, "b c s s"], ...]
+        self, views: tuple[Float[Tensor, "b c h w"], ...]
     ) -> tuple[Objective, Float[Tensor, "b d"]]:
         """The weighted terms of a batch, with what to watch of each, and Y."""
         (images,) = views

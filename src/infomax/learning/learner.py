@@ -3,57 +3,58 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from lightning import LightningModule
 from torch import Tensor, nn
 
+from infomax.learning.contexts import AnyViewsConfig, view_maker
 from infomax.learning.encoders import example_features
 from infomax.learning.objectives import Objective
 from infomax.learning.online import OnlineClassifiers, OnlineResult
 from infomax.learning.optimization import OptimizerConfig, adam, learning_rate_share
-from infomax.learning.views import AugmentedViews, ViewsConfig
 
 
 class Learner(LightningModule, ABC):
     """An encoder that learns by maximising information; methods differ in `objective` and in its views.
 
     Args:
-        encoder: images to `Features`.
-        views: how the views of an image are made.
+        encoder: views to `Features`; or several, by name, as a `ModuleDict`.
+        views: how the views are made.
         optimizer: Adam and its schedule, for all parameters that require a gradient.
         num_classes: of the labels, for the online classifiers; 0 without labels.
     """
 
     num_views: ClassVar[int]
-    """Of each image."""
+    """Of each image, or of each thing that is seen."""
 
     def __init__(
         self,
         encoder: nn.Module,
-        views: ViewsConfig,
+        views: AnyViewsConfig,
         optimizer: OptimizerConfig,
         num_classes: int,
     ):
         super().__init__()
         self.encoder = encoder
-        self.views = AugmentedViews(views, self.num_views)
+        self.views = view_maker(views, self.num_views)
         self.optimizer_config = optimizer
-        num_features = example_features(encoder).global_.shape[1]
+        first = next(iter(encoder.values())) if isinstance(encoder, nn.ModuleDict) else encoder
+        num_features = example_features(first).global_.shape[1]
         self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
 
     @abstractmethod
     def objective(
-        self, views: tuple[Float[Tensor, "b c s s"], ...]
+        self, views: tuple[Float[Tensor, "b c *size"], ...]
     ) -> tuple[Objective, Float[Tensor, "m d"]]:
         """The objective of a batch, and global features of its images, once or several times over."""
 
-    def training_step(self, batch: Sequence[Tensor], _: int) -> Tensor:
-        """Minus the objective (and the online classifiers' own loss), for uint8 images and their labels."""
-        images, labels = batch
-        objective, features = self.objective(self.views(images))
+    def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
+        """Minus the objective (and the online classifiers' own loss), for what was seen and its labels."""
+        seen, labels = batch
+        objective, features = self.objective(self.views(seen))
         self._watch(objective)
         loss = -objective.value
         if self.classifiers is not None:
