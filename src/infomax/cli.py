@@ -111,16 +111,16 @@ def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     from infomax.learning.evaluating import evaluate_run
     from infomax.learning.runs import Run
 
-    of_protocol = _clean_options(options) if options.protocol == "clean" else _dim_options(options)
     result = evaluate_run(
         Run(options.run),
-        options.data,
+        _absolute(options.data),
         protocol=options.protocol,
         overwrite=options.overwrite,
         seed=options.seed,
-        **of_protocol,
+        **_protocol_options(options),
     )
     _show_probes(result)
+    print(f"Protocol {result['protocol']}: {result['note']}", file=sys.stderr)
     return result
 
 
@@ -254,9 +254,10 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--data", required=True, help="labelled images")
     command.add_argument(
         "--protocol",
-        choices=("clean", "dim"),
+        choices=("clean", "paper", "dim"),
         default="clean",
-        help="clean: probes of the global feature; dim: every layer, and what Y knows, as in Deep InfoMax",
+        help="clean: probes of the global feature; paper: as the published AMDIM code evaluates; dim: every "
+        "layer, and what Y knows, as in Deep InfoMax",
     )
     command.add_argument("--probes", help=f"of the clean protocol, some of {_PROBES}")
     command.add_argument(
@@ -270,8 +271,21 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the dim protocol: training images used; 10,000, 0: all",
     )
+    command.add_argument(
+        "--epochs", type=int, help="of the paper protocol: of the classifiers; 120, for ImageNet 30"
+    )
+    command.add_argument(
+        "--milestones",
+        type=_numbers,
+        metavar="A,B",
+        help="of the paper protocol: epochs after which they learn at a fifth of the rate; 2/3 and 11/12 of "
+        "them, for ImageNet 15,25",
+    )
+    command.add_argument("--batch-size", type=int, metavar="N", help="of the paper protocol: 200")
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--overwrite", action="store_true", help="replace an earlier evaluation of the run")
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace an earlier evaluation by the same protocol"
+    )
 
 
 def _embed_options(command: argparse.ArgumentParser) -> None:
@@ -346,23 +360,49 @@ def _check_measure(options: argparse.Namespace) -> None:
     )
 
 
-def _clean_options(options: argparse.Namespace) -> dict[str, Any]:
+_OF_PROTOCOL = {  # option of evaluate -> the protocols that have it
+    "probes": ("clean",),
+    "labels_per_class": ("clean", "dim"),
+    "max_labels": ("dim",),
+    "epochs": ("paper",),
+    "milestones": ("paper",),
+    "batch_size": ("paper",),
+}
+
+
+def _protocol_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What the protocol's function takes."""
+    given = {name: getattr(options, name) for name in _OF_PROTOCOL if getattr(options, name) is not None}
+    for name in given:
+        protocols = _OF_PROTOCOL[name]
+        _refuse(
+            options.protocol not in protocols,
+            f"evaluate: --{name.replace('_', '-')} is for --protocol {' or '.join(protocols)}, "
+            f"not for {options.protocol}",
+        )
+    match options.protocol:
+        case "clean":
+            return _clean_options(**given)
+        case "paper":
+            from infomax.learning.paper_protocol import ClassifierTraining
+
+            return {"training": ClassifierTraining(**given)}
+        case _:
+            return {key: value or None for key, value in given.items()}
+
+
+def _clean_options(probes: str = _PROBES, labels_per_class: int = 5) -> dict[str, Any]:
     """What `assess` takes."""
     from infomax.learning.assessment import PROBES
 
-    _refuse(options.max_labels is not None, "evaluate: --max-labels is for --protocol dim")
-    names = (options.probes or _PROBES).split(",")
+    names = probes.split(",")
     unknown = sorted(set(names) - PROBES.keys())
     _refuse(unknown, f"evaluate: no probe {', '.join(unknown)}; there are {', '.join(PROBES)}")
-    labels_per_class = 5 if options.labels_per_class is None else options.labels_per_class
     return {"probes": {name: PROBES[name] for name in names}, "labels_per_class": labels_per_class or None}
 
 
-def _dim_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What `assess_dim` takes."""
-    _refuse(options.probes, "evaluate: --probes is for --protocol clean; dim has its own")
-    found = {"max_labels": options.max_labels, "labels_per_class": options.labels_per_class}
-    return {key: value or None for key, value in found.items() if value is not None}
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))
 
 
 def _kinds(options: Sequence[str]) -> dict[str, str]:
@@ -402,7 +442,7 @@ def _free_folder(folder: Path) -> Path:
 
 
 def _short_rows(result: dict[str, Any]) -> list[dict[str, Any]]:
-    keys = ("representation", "layer", "probe", "labels", "accuracy", "std", "num_labels")
+    keys = ("representation", "layer", "regime", "probe", "labels", "accuracy", "std", "num_labels")
     return [{key: row[key] for key in keys if key in row} for row in result["rows"]]
 
 
@@ -426,7 +466,8 @@ def _show_probes(result: dict[str, Any]) -> None:
 
 
 def _layered(row: Mapping[str, Any]) -> str:
-    return f"{row['representation']}, {row['layer']}" if row.get("layer") else row["representation"]
+    """A representation, with its layer or its regime where there are several."""
+    return ", ".join(str(row[key]) for key in ("representation", "layer", "regime") if row.get(key))
 
 
 if __name__ == "__main__":

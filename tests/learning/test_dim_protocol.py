@@ -55,7 +55,7 @@ def test_one_table_of_everything(run, quick, capsys):
     assert main([*arguments, "--max-labels", "400", "--labels-per-class", "5"]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
-    assert result == json.loads(run.evaluation.read_text())
+    assert result == json.loads(run.evaluations["dim"].read_text())
     assert result["protocol"] == "dim"
     probed = {(r["representation"], r["layer"], r["probe"]) for r in result["rows"] if r["labels"] == "all"}
     layers = [(name, layer) for name in ("DIM", "random encoder") for layer in ("conv", "fc", "Y")]
@@ -90,8 +90,10 @@ def test_the_clean_protocol_names_the_method(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--protocol", "dim", "--probes", "knn"], "--probes is for --protocol clean"),
-        (["--max-labels", "5"], "--max-labels is for --protocol dim"),
+        (["--protocol", "dim", "--probes", "knn"], "--probes is for --protocol clean, not for dim"),
+        (["--max-labels", "5"], "--max-labels is for --protocol dim, not for clean"),
+        (["--epochs", "5"], "--epochs is for --protocol paper, not for clean"),
+        (["--protocol", "paper", "--labels-per-class", "5"], "--labels-per-class is for --protocol clean or"),
         (["--probes", "tree"], "no probe tree; there are linear, mlp, knn"),
     ],
 )

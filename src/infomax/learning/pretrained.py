@@ -16,7 +16,7 @@ from infomax.files import replacing
 from infomax.learning.dim_encoders import AlexNetEncoder, DCGANEncoder, ResNetEncoder, StridedCropEncoder
 from infomax.learning.encoders import AMDIMEncoder, Features
 from infomax.learning.tapped import TappedEncoder
-from infomax.learning.views import EvaluationView, ViewsConfig
+from infomax.learning.views import AugmentedViews, EvaluationView, ViewsConfig
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 _ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
@@ -51,6 +51,11 @@ class PretrainedEncoder(nn.Module):
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> Features:
         """Features of images of any size, each fitted to the encoder's by centre crop and resize."""
         return self.encoder(self.view(images))
+
+
+def augmented_views(views: ViewsConfig, num_views: int) -> AugmentedViews:
+    """The random views that `views` describes."""
+    return AugmentedViews(views, num_views)
 
 
 def untrained(encoder: nn.Module) -> nn.Module:

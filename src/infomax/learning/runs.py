@@ -30,6 +30,13 @@ class Run:
         self.checkpoint = self.folder / "checkpoints" / "last.ckpt"
         self.encoder = self.folder / "encoder.safetensors"
         self.evaluation = self.folder / "evaluation.json"
+        self.evaluations = {  # protocol -> what it found
+            "clean": self.evaluation,
+            "paper": self.folder / "evaluation-paper.json",
+            "dim": self.folder / "evaluation-dim.json",
+        }
+        self.finetuning = self.folder / "finetuning.json"
+        self.similarity = self.folder / "similarity.npz"
         self.gallery = self.folder / "gallery.npz"
         self.report = self.folder / "report.html"
 
@@ -72,6 +79,18 @@ class Run:
     def method(self) -> str:
         """What was trained: AMDIM or DIM."""
         return self.read_recipe()["method"].get("name", "amdim").upper()
+
+    @property
+    def pretraining(self) -> dict[str, Any] | None:
+        """Source and split of the images that were learned from; None if no recipe tells.
+
+        An encoder in a subfolder of a run has the recipe of the run.
+        """
+        for run in (self, Run(self.folder.resolve().parent)):
+            if run.recipe.is_file():
+                recipe = run.read_recipe()
+                return {"source": recipe.get("data"), "split": recipe.get("split", "train")}
+        return None
 
     def write_environment(self, **facts: Any) -> None:
         """Write ``environment.json``: versions, commit, machine, date, and `facts`."""
