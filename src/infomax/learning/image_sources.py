@@ -565,7 +565,10 @@ def _hub_part(repo: str, split: str, dataset: Any) -> Part:
 
 @final
 class Objects(Source):
-    """Python sequences, one a split, of images, (image, label) pairs or {"image": ..., "label": ...}."""
+    """Python sequences, one a split, of images, (image, label) pairs or {"image": ..., "label": ...}.
+
+    Items are named by their index, or by the ``__key__`` of a mapping.
+    """
 
     def __init__(
         self,
@@ -604,11 +607,13 @@ class Objects(Source):
         data = self._objects[split]
         name = self.name if len(self.splits) == 1 else f"{self.name}/{split}"
         for index in range(len(data)):
+            value = None
             try:
-                image, label = _image_and_label(data[index], self._column)
+                value = data[index]
+                image, label = _image_and_label(value, self._column)
             except Exception as error:
                 image, label = error, None
-            yield Item(str(image) if isinstance(image, str | Path) else f"{name}:{index}", image, label)
+            yield Item(_key(value, image) or f"{name}:{index}", image, label)
 
     def count(self, split: str) -> int:
         """The length of the sequence."""
@@ -625,6 +630,13 @@ class Objects(Source):
                 raise _no_columns(self.name, column, f"holds {type(first).__name__} items, not mappings,")
             _image_column(self.name, first, column)
         return Objects(self.name, self._objects, self._classes, column)
+
+
+def _key(value: Any, image: Any) -> str | None:
+    """What an object calls itself: its path, or a mapping's ``__key__``, as in WebDataset."""
+    if isinstance(image, str | Path):
+        return str(image)
+    return value.get("__key__") if isinstance(value, Mapping) else None
 
 
 def _image_and_label(value: Any, column: str | None) -> tuple[Any, Any]:
@@ -705,7 +717,20 @@ def _photographs() -> Objects:
     return Objects("photographs", splits, ["china", "flower"])
 
 
-BUILT_IN: dict[str, Callable[[], Objects]] = {"digits": _digits, "photographs": _photographs}
+def _scenes(name: str) -> Objects:
+    from infomax.learning.scenes import scenes_source
+
+    return scenes_source(name)
+
+
+BUILT_IN: dict[str, Callable[[], Objects]] = {
+    "digits": _digits,
+    "photographs": _photographs,
+    **{
+        name: partial(_scenes, name)
+        for name in ("two-cameras", "halves", "moving-digits", "picture-and-tone")
+    },
+}
 
 
 # --- any source -------------------------------------------------------------------------------------------

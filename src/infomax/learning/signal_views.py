@@ -1,4 +1,4 @@
-"""Signals to views: random stretches, louder, noisier, partly silent; the plain view for evaluation; pictures.
+"""Signals to views: random stretches, louder, noisier, partly silent; the plain view; pictures of them.
 
 All randomness comes from torch's global generator, which the training step seeds with (seed, step, rank).
 """
