@@ -80,6 +80,7 @@ def test_any_shape_goes_all_the_way(
     assert "class003" in page and page.count("data:image/jpeg") >= 2
 
     encoder = load_encoder(out)  # its description in encoder.json keeps the shape
+    assert isinstance(encoder.views, ViewsConfig)
     height, width = map(int, size.split(",")) if "," in size else (int(size),) * 2
     assert encoder.views.image_shape == encoder.encoder.input_shape == (channels, height, width)
     images = load_images(data, size=(height, width), channels=channels, progress=False)
@@ -97,6 +98,7 @@ def test_any_shape_goes_all_the_way(
 )
 def test_sizes_on_the_command_line_survive_the_recipe_file(options, size, tmp_path):
     recipe = recipe_from_options(recipe_named("amdim-cifar10"), [*options, "--views.policy", "randaugment"])
+    assert isinstance(recipe.views, ViewsConfig)
     assert (recipe.views.image_size, recipe.views.policy) == (size, "randaugment")
     run = Run(tmp_path / "run")
     run.create()
