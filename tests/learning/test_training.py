@@ -179,7 +179,7 @@ def test_refusals(tmp_path, finished):
         ValueError, match=r"batch_size must be between 2 and the number of images \(5\), got 8"
     ):
         pretrain(RECIPE, make_images(5), tmp_path / "a", quiet=True)
-    with pytest.raises(ValueError, match=r"images must be \[64, 64, 1\].*got \[32, 32, 1\]"):
+    with pytest.raises(ValueError, match=r"expected inputs \[1, 64, 64\].*got \[1, 32, 32\]"):
         pretrain(replace(RECIPE, views=replace(RECIPE.views, stored_size=64)), make_images(), tmp_path / "b")
     with pytest.raises(ValueError, match="no budget; set --train"):
         pretrain(replace(RECIPE, train=TrainConfig(batch_size=8)), make_images(), tmp_path / "c")

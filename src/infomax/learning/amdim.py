@@ -1,7 +1,7 @@
 """Augmented Multiscale Deep InfoMax: features of one view predict those of another, at several scales.
 
-The two views may be augmented copies of one image, or come from two places, times or senses (`pairing`); views
-of two kinds have an encoder each, with features of one dimension.
+The two views may be augmented copies of one image, or come from two places, times or senses (`pairing`);
+views of two kinds have an encoder each, with features of one dimension.
 
 Bachman, Hjelm, Buchwalter (2019), "Learning Representations by Maximizing Mutual Information Across Views".
 """
@@ -143,6 +143,8 @@ def amdim_encoder(config: AMDIMEncoderConfig, views: SingleViewsConfig) -> nn.Mo
 def _one_or_each(encoder: nn.Module | Mapping[str, nn.Module], views: AnyViewsConfig) -> nn.Module:
     """The encoder, or a `ModuleDict` of one for each column, in the order of the columns."""
     names = [name for name in encoders_of(views) if name]
+    if isinstance(encoder, nn.ModuleDict):
+        encoder = dict(encoder.items())
     given = sorted(encoder) if isinstance(encoder, Mapping) else []
     if given != sorted(names):
         expected = f"one each for {' and '.join(names)}" if names else "one for both"

@@ -39,9 +39,11 @@ def amdim_objective(
     view1: Features,
     view2: Features,
     *,
-    clip: float = 20.0,
+    clip: float | None = 20.0,
     penalty_weight: float = 0.05,
     scales: Scales = AMDIM_SCALES,
+    components: Callable[[Tensor], Tensor] | None = None,
+    temperature: float = 1.0,
     source_locations: Int[Tensor, "2 b"] | None = None,
     generator: Generator | None = None,
 ) -> Objective:
@@ -49,14 +51,18 @@ def amdim_objective(
 
     Features of one view predict those of the other at several scales; each term, in nats and at most 0, is
     the mean of both directions. Where the source is a map, such as in 5→5, it is one location an image, drawn
-    at random.
+    at random. "Images" may be anything seen twice, and the two views of different kinds: what counts are
+    features of one dimension.
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
         view2: features of the second view of the same images, in the same order.
-        clip: scores s become clip · tanh(s / clip); the penalty is taken before.
+        clip: scores s become clip · tanh(s / clip); the penalty is taken before. None: they stay.
         penalty_weight: weight of the mean square of the scores.
         scales: which scale predicts which.
+        components: global features [b, d] to the components [b, k, d] of the mixtures that predict in their
+            place; default: they predict themselves.
+        temperature: of a mixture's posterior, see `prediction`.
         source_locations: flat location read from a source that is a map, in view 1 and in view 2; default:
             random.
         generator: where their randomness comes from; default: torch's global one.
@@ -76,7 +82,13 @@ def amdim_objective(
         if at is None:
             at = _random_locations((view1, view2), source_side, generator)
         both = [
-            prediction(_source(a, source_side, where), _places(b.local[target_side]), clip, penalty_weight)
+            prediction(
+                _source(a, source_side, where, components),
+                _places(b.local[target_side]),
+                clip,
+                penalty_weight,
+                temperature,
+            )
             for a, b, where in ((view1, view2, at[0]), (view2, view1, at[1]))
         ]
         name = f"{source_side}to{target_side}"
@@ -119,10 +131,15 @@ def dim_objective(
     return Objective(value, terms, bounds, math.log(next(iter(scores.values())).shape[1]))
 
 
-def _source(features: Features, side: int, locations: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
-    """The predicting feature of each image: the global one, or one location of a local map."""
+def _source(
+    features: Features,
+    side: int,
+    locations: Int[Tensor, " b"],
+    components: Callable[[Tensor], Tensor] | None,
+) -> Float[Tensor, "b *k d"]:
+    """What predicts of each image: the global feature, or its components, or one location of a local map."""
     if side == 1:
-        return features.global_
+        return features.global_ if components is None else components(features.global_)
     cells = _places(features.local[side])
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
 

@@ -9,15 +9,24 @@ from typing import Any
 from jsonargparse import ArgumentError, ArgumentParser
 
 from infomax.learning.amdim import AMDIMConfig
+from infomax.learning.contexts import KINDS_OF_VIEWS, AnyViewsConfig
 from infomax.learning.dim import DIMConfig
 from infomax.learning.dim_encoders import DIMEncoderConfig
 from infomax.learning.encoders import AMDIMEncoderConfig
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.pairing import PairedViewsConfig, TemporalViewsConfig
+from infomax.learning.signal_views import SignalViewsConfig
 from infomax.learning.training import Recipe, TrainConfig
 from infomax.learning.views import CIFAR_VIEWS, IMAGENET128_VIEWS, PLAIN_VIEWS, STL_VIEWS, ViewsConfig
 
 DIM_OPTIMIZER = OptimizerConfig(lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, warmup_steps=0, milestones=())
 """Of the Deep InfoMax paper: Adam at a constant rate."""
+
+_SMALL = AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1))
+_QUICK = OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50)
+_SCENE_VIEWS = ViewsConfig(
+    crop_scale=(0.6, 1.0), flip=0.0, jitter=(0.2, 0.2, 0.0, 0.0), grayscale=0.0, mean=(0.41,), std=(0.27,)
+)
 
 
 def amdim_digits() -> Recipe:
@@ -100,6 +109,54 @@ def amdim_imagenet128() -> Recipe:
     )
 
 
+def amdim_two_cameras() -> Recipe:
+    """Built-in scenes, digits seen by two cameras: two columns of a table, an encoder each."""
+    return Recipe(
+        data="two-cameras",
+        method=_SMALL,
+        views=PairedViewsConfig(columns=("left", "right"), first=_SCENE_VIEWS, second=_SCENE_VIEWS),
+        optimizer=_QUICK,
+        train=TrainConfig(steps=1000, batch_size=64),
+    )
+
+
+def amdim_moving_digits() -> Recipe:
+    """Built-in scenes, moving digits: two frames of a sequence."""
+    return Recipe(
+        data="moving-digits",
+        column="frame",
+        method=_SMALL,
+        views=TemporalViewsConfig(lag=2, frames=_SCENE_VIEWS),
+        optimizer=_QUICK,
+        train=TrainConfig(steps=1000, batch_size=64),
+    )
+
+
+def amdim_picture_and_tone() -> Recipe:
+    """Built-in scenes, a picture and a tone of each digit: two senses, an encoder each."""
+    return Recipe(
+        data="picture-and-tone",
+        method=_SMALL,
+        views=PairedViewsConfig(
+            columns=("picture", "tone"),
+            first=_SCENE_VIEWS,
+            second=SignalViewsConfig(stored_length=512, length=448),
+        ),
+        optimizer=_QUICK,
+        train=TrainConfig(steps=1000, batch_size=64),
+    )
+
+
+def amdim_signals() -> Recipe:
+    """Your own signals (.wav, .npy, a column of numbers) of 1024 samples: 20 minutes on two CPU cores."""
+    return Recipe(
+        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=256, depth=2)),
+        views=SignalViewsConfig(),
+        optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
+        train=TrainConfig(minutes=20.0, batch_size=128),
+    )
+
+
 def dim_digits() -> Recipe:
     """Deep InfoMax of the built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
     return Recipe(
@@ -160,6 +217,10 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "amdim-stl10": amdim_stl10,
     "amdim-photos-cpu": amdim_photos_cpu,
     "amdim-imagenet128": amdim_imagenet128,
+    "amdim-two-cameras": amdim_two_cameras,
+    "amdim-moving-digits": amdim_moving_digits,
+    "amdim-picture-and-tone": amdim_picture_and_tone,
+    "amdim-signals": amdim_signals,
     "dim-digits": dim_digits,
     "dim-cifar10": dim_cifar10,
     "dim-cifar10-cpu": dim_cifar10_cpu,
@@ -188,8 +249,9 @@ def recipe_parser(default: Recipe, prog: str = "infomax") -> ArgumentParser:
     """A parser whose options are the recipe's fields, dotted, and whose defaults are those of `default`."""
     parser = ArgumentParser(prog=prog, exit_on_error=False, parser_mode="yaml")
     parser.add_argument("--config", action="config", help="YAML file; its values give way to options")
-    parser.add_class_arguments(Recipe, skip={"method"})
+    parser.add_class_arguments(Recipe, skip={"method", "views"})
     parser.add_class_arguments(type(default.method), "method")
+    parser.add_class_arguments(type(default.views), "views")
     parser.set_defaults(asdict(default))
     return parser
 
@@ -210,8 +272,16 @@ def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "in
 def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     """The recipe that ``recipe.yaml`` holds."""
     method = METHODS[values["method"].get("name", "amdim")]
-    parser = recipe_parser(Recipe(method=method()))
+    parser = recipe_parser(Recipe(method=method(), views=_views_like(values["views"])))
     return _instantiate(parser, parser.parse_object(dict(values)))
+
+
+def _views_like(values: Mapping[str, Any]) -> AnyViewsConfig:
+    """Views of the kind, and with parts of the kinds, that a mapping describes."""
+    kind = KINDS_OF_VIEWS[values.get("name", "augmented")]
+    names = [part for part in ("first", "second") if part in values]
+    parts: dict[str, Any] = {name: _views_like(values[name]) for name in names}
+    return kind(**parts)
 
 
 def _bracketed(option: str) -> str:

@@ -40,6 +40,11 @@ class Run:
         self.gallery = self.folder / "gallery.npz"
         self.report = self.folder / "report.html"
 
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end: there is an encoder, or a folder of each of several."""
+        return self.encoder.exists() or any(self.folder.glob(f"*/{self.encoder.name}"))
+
     def check_free(self) -> None:
         """Make sure that there is nothing yet: results are never overwritten.
 

@@ -1,4 +1,4 @@
-"""Runs a recipe: images, method, trainer, checkpoints, run folder.
+"""Runs a recipe: images (or whatever is seen), method, trainer, checkpoints, run folder.
 
 Everything random is a function of (seed, step, rank): the order of the images, their views, dropout. That is
 what makes a resumed run end as an uninterrupted one does.
@@ -7,7 +7,7 @@ what makes a resumed run end as an uninterrupted one does.
 import copy
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
@@ -23,14 +23,15 @@ from torch.utils.data import DataLoader, IterableDataset
 from infomax.files import replacing
 from infomax.learning.amdim import AMDIM, AMDIMConfig
 from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite, Timer
+from infomax.learning.contexts import AnyViewsConfig, Contexts, encoders_of, example_pictures, seen_by
 from infomax.learning.dim import DIM, DIMConfig
-from infomax.learning.images import Images
 from infomax.learning.learner import Learner
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.pairing import Paired
 from infomax.learning.precision import choose_precision
 from infomax.learning.pretrained import save_encoder
 from infomax.learning.runs import Run
-from infomax.learning.views import AugmentedViews, EvaluationView, ViewsConfig
+from infomax.learning.views import ViewsConfig
 
 
 @dataclass(frozen=True)
@@ -55,43 +56,51 @@ class TrainConfig:
     tensorboard: bool = False
 
 
+Encoders = nn.Module | Mapping[str, nn.Module]
+
 LEARNERS: dict[type, Any] = {AMDIMConfig: AMDIM, DIMConfig: DIM}
 """Configuration of a method -> the method."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run needs to know. data: what `load_images` reads; split: which part of it."""
+    """Everything that a run needs to know.
+
+    data: what `load_contexts` reads. split: which part of it. column: of a table, what is seen; pairs name
+    their columns in `views`.
+    """
 
     data: str | None = None
     split: str = "train"
+    column: str | None = None
     skip_broken: bool = False
     method: AMDIMConfig | DIMConfig = field(default_factory=AMDIMConfig)
-    views: ViewsConfig = field(default_factory=ViewsConfig)
+    views: AnyViewsConfig = field(default_factory=ViewsConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
 def pretrain(
     recipe: Recipe,
-    images: Images,
+    images: Contexts,
     out: str | Path,
     *,
-    encoder: nn.Module | None = None,
+    encoder: Encoders | None = None,
     quiet: bool = False,
 ) -> Run:
     """Train the recipe's method on images; the run folder then holds the encoder and all about it.
 
     Args:
         recipe: what to do; `recipe.data` and `recipe.split` are only recorded here.
-        images: what to learn from, labelled or not; labels reach only the online classifiers.
+        images: what to learn from, labelled or not: `Images`, `Signals` or `Paired`, as `load_contexts` gives
+            them; labels reach only the online classifiers.
         out: the run folder, new or empty.
         encoder: in place of the recipe's, for instance a `TappedEncoder`; it is trained itself, from the
-            weights that it has.
+            weights that it has. For views with an encoder each: a mapping of column to encoder.
         quiet: show no progress.
 
     Returns:
-        The run.
+        The run. Where there are two encoders, each is in a folder of its own there, named as its column.
 
     Raises:
         FileExistsError: `out` holds something already.
@@ -115,7 +124,7 @@ def pretrain(
 
 
 def resume(
-    recipe: Recipe, images: Images, run: Run, *, encoder: nn.Module | None = None, quiet: bool = False
+    recipe: Recipe, images: Contexts, run: Run, *, encoder: Encoders | None = None, quiet: bool = False
 ) -> Run:
     """Continue the run of a recipe from its last checkpoint, to the result it would have had.
 
@@ -125,7 +134,7 @@ def resume(
     Raises:
         ValueError: the run is finished, or the images are not those it began with.
     """
-    if run.encoder.exists():
+    if run.finished:
         raise ValueError(f"resume: {run.folder} is finished: it holds {run.encoder.name}; nothing to do")
     _check(recipe, images)
     began_with = run.read_environment()["images"]
@@ -137,14 +146,8 @@ def resume(
     return _train(recipe, images, run, encoder, quiet)
 
 
-def _check(recipe: Recipe, images: Images) -> None:
-    channels, height, width = recipe.views.stored_shape
-    expected = (height, width, channels)
-    if images.pixels.shape[1:] != expected:
-        raise ValueError(
-            f"pretrain: images must be {list(expected)} [h, w, c] for this recipe, "
-            f"got {list(images.pixels.shape[1:])}; load them with this size, or change views.stored_size"
-        )
+def _check(recipe: Recipe, images: Contexts) -> None:
+    _check_shapes(recipe.views, images)
     if not 2 <= recipe.train.batch_size <= len(images):
         raise ValueError(
             f"pretrain: batch_size must be between 2 and the number of images ({len(images)}), "
@@ -159,7 +162,25 @@ def _check(recipe: Recipe, images: Images) -> None:
         )
 
 
-def _train(recipe: Recipe, images: Images, run: Run, encoder: nn.Module | None, quiet: bool) -> Run:
+def _check_shapes(views: AnyViewsConfig, images: Contexts) -> None:
+    """Each part of what is seen has the shape in which its views expect it."""
+    parts = (images.first, images.second) if isinstance(images, Paired) else (images,)
+    kinds = seen_by(views)
+    if len(parts) != len(kinds):
+        raise ValueError(
+            f"pretrain: these views are made of {len(kinds)} things seen together, got {len(parts)}: "
+            f"{images}; load them with load_contexts, or pair them with same_names or in_time"
+        )
+    for part, kind in zip(parts, kinds, strict=True):
+        shape = tuple(part.batch(slice(0, 1)).shape[1:])
+        if shape != kind.stored_shape:
+            raise ValueError(
+                f"pretrain: expected inputs {list(kind.stored_shape)} (channels first) for this recipe, got "
+                f"{list(shape)}; load them with this size, or change what the views expect to be stored"
+            )
+
+
+def _train(recipe: Recipe, images: Contexts, run: Run, encoder: Encoders | None, quiet: bool) -> Run:
     learner = new_learner(recipe, images, encoder)
     config = recipe.train
     assert config.steps is not None
@@ -168,11 +189,13 @@ def _train(recipe: Recipe, images: Images, run: Run, encoder: nn.Module | None, 
     )
     callbacks = [Checkpoint(run, config.checkpoint_steps), record]
     _fit(config, learner, images, config.steps, callbacks, run)
-    save_encoder(run.folder, learner.encoder, recipe.views)
+    for name, views in encoders_of(recipe.views).items():
+        (run.folder / name).mkdir(exist_ok=True)
+        save_encoder(run.folder / name, learner.get_submodule(f"encoder.{name}".rstrip(".")), views)
     return run
 
 
-def new_learner(recipe: Recipe, images: Images, encoder: nn.Module | None = None) -> Learner:
+def new_learner(recipe: Recipe, images: Contexts, encoder: Encoders | None = None) -> Learner:
     """The recipe's method before its first step: a function of the seed."""
     torch.manual_seed(recipe.train.seed)
     num_classes = int(images.labels.max()) + 1 if images.labelled else 0
@@ -181,7 +204,7 @@ def new_learner(recipe: Recipe, images: Images, encoder: nn.Module | None = None
 
 
 def seconds_per_step(
-    recipe: Recipe, images: Images, encoder: nn.Module | None = None, *, duration: float = 15.0
+    recipe: Recipe, images: Contexts, encoder: Encoders | None = None, *, duration: float = 15.0
 ) -> float:
     """Time the recipe's steps for so many seconds; what they train is thrown away."""
     timer = Timer(duration)
@@ -189,7 +212,7 @@ def seconds_per_step(
     return timer.seconds_per_step
 
 
-def _num_steps(recipe: Recipe, images: Images, encoder: nn.Module | None) -> int:
+def _num_steps(recipe: Recipe, images: Contexts, encoder: Encoders | None) -> int:
     """The budget in steps."""
     config = recipe.train
     if config.steps is not None:
@@ -204,7 +227,7 @@ def _num_steps(recipe: Recipe, images: Images, encoder: nn.Module | None) -> int
 def _fit(
     config: TrainConfig,
     module: LightningModule,
-    images: Images,
+    images: Contexts,
     num_steps: int,
     callbacks: list[Callback],
     run: Run | None = None,
@@ -245,14 +268,14 @@ def _without_notices() -> Iterator[None]:
         logger.setLevel(level)
 
 
-class Batches(IterableDataset[tuple[Tensor, Tensor]]):
-    """uint8 images and labels of step after step, without end; an epoch's order depends on seed and epoch."""
+class Batches(IterableDataset[tuple[Any, Tensor]]):
+    """What is seen, and labels, of step after step, without end; an epoch's order follows from the seed."""
 
-    def __init__(self, images: Images, batch_size: int, seed: int, first_step: int = 0):
+    def __init__(self, images: Contexts, batch_size: int, seed: int, first_step: int = 0):
         self.images, self.batch_size, self.seed, self.first_step = images, batch_size, seed, first_step
         self.steps_per_epoch = len(images) // batch_size
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         step = self.first_step
         while True:
             epoch, position = divmod(step, self.steps_per_epoch)
@@ -265,15 +288,12 @@ class Batches(IterableDataset[tuple[Tensor, Tensor]]):
                 step += 1
 
 
-def save_example_views(run: Run, recipe: Recipe, images: Images, num_images: int = 16) -> None:
-    """Write ``views.npz``: some images and the views of each, uint8 [m, h, w, c]."""
+def save_example_views(run: Run, recipe: Recipe, images: Contexts, num_images: int = 16) -> None:
+    """Write ``views.npz``: pictures of some that were seen and of views of each, uint8 [m, h, w, c]."""
     rows = np.random.default_rng(recipe.train.seed).permutation(len(images))[:num_images]
-    originals = images.batch(rows)
     torch.manual_seed(recipe.train.seed)
-    augment = AugmentedViews(recipe.views, LEARNERS[type(recipe.method)].num_views)
-    pictures = {"original": EvaluationView(recipe.views)(originals)}
-    pictures |= {f"view{number}": view for number, view in enumerate(augment(originals), start=1)}
-    pixels = {name: augment.normalize.inverse(p).permute(0, 2, 3, 1).numpy() for name, p in pictures.items()}
+    num_views = LEARNERS[type(recipe.method)].num_views
+    pixels = example_pictures(recipe.views, images.batch(rows), num_views)
     with replacing(run.views) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **pixels)
 

@@ -5,7 +5,7 @@ drawn independently. All randomness comes from torch's global generator, which t
 (seed, step, rank).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,14 +124,17 @@ class AugmentedViews(nn.Module):
         self.augment = nn.Sequential(*_geometry(config), Clamp(), *_policy(config), *_colour(config))
         self.normalize = Normalize(config)
 
-    @torch.no_grad()
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """`num_views` of them, float32, in the channels_last memory format."""
-        copies = torch.cat([images] * self.num_views)
-        num_coins = len(images) if self.config.shared_flip else len(copies)
-        flipped = _random_flip(copies, self.config.flip, num_coins).float() / 255
+        return self.of_each([images] * self.num_views)
+
+    @torch.no_grad()
+    def of_each(self, images: Sequence[UInt8[Tensor, "b c h w"]]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
+        """One view of each of several pictures of the same things, such as frames of a sequence."""
+        num_coins = len(images[0]) * (1 if self.config.shared_flip else len(images))
+        flipped = _random_flip(torch.cat([*images]), self.config.flip, num_coins).float() / 255
         views = self.normalize(self.augment(flipped))
-        return views.contiguous(memory_format=torch.channels_last).chunk(self.num_views)
+        return views.contiguous(memory_format=torch.channels_last).chunk(len(images))
 
 
 class EvaluationView(nn.Module):
