@@ -129,3 +129,11 @@ def test_columns_share_no_entry_of_the_cache(tmp_path, encode, pair):
     for _ in range(2):
         for column, pixels in zip(("left", "right"), pair, strict=True):
             np.testing.assert_array_equal(load(source, column, cache=tmp_path / "cache").pixels, pixels)
+
+
+def test_images_of_many_channels_may_be_nested_lists_of_a_table(tmp_path, random_pixels):
+    pixels = random_pixels(0, 4, 8, 6, 5)
+    pq.write_table(pa.table({"bands": pixels.tolist(), "label": [0, 1, 1, 0]}), tmp_path / "a.parquet")
+    loaded = load(tmp_path, "bands", size=(8, 6), channels=5)
+    np.testing.assert_array_equal(loaded.pixels, pixels)
+    assert loaded.labels.tolist() == [0, 1, 1, 0]
