@@ -38,16 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def demo(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Learn an encoder from the built-in digits, probe it, write a report."""
     from infomax.learning.assessment import FEW_LABEL_PROBES, PROBES
+    from infomax.learning.contexts import load_contexts
     from infomax.learning.evaluating import evaluate_run
-    from infomax.learning.images import load_images
     from infomax.learning.recipes import recipe_named
     from infomax.learning.training import pretrain as run_recipe
     from infomax.report import write_report
 
     recipe = recipe_named("amdim-digits")
     assert recipe.data is not None
-    size = recipe.views.stored_size
-    images = load_images(recipe.data, size=size, channels=recipe.views.channels)
+    images = load_contexts(recipe.views, recipe.data)
     run = run_recipe(recipe, images, _free_folder(Path(options.out)))
     result = evaluate_run(run, recipe.data, probes={**PROBES, **FEW_LABEL_PROBES})
     _show_probes(result)
@@ -63,10 +62,10 @@ def recipes(_: argparse.Namespace, __: Sequence[str]) -> dict[str, str]:
 
 
 def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
-    """Learn an encoder from unlabelled images."""
+    """Learn an encoder from unlabelled images, signals, or pairs of them."""
     from dataclasses import asdict, replace
 
-    from infomax.learning.images import load_images
+    from infomax.learning.contexts import encoders_of, load_contexts
     from infomax.learning.recipes import recipe_from_mapping, recipe_from_options, recipe_named
     from infomax.learning.runs import Run
     from infomax.learning.training import pretrain as run_recipe
@@ -87,23 +86,51 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
     recipe = replace(
         recipe, data=_absolute(str(recipe.data)), skip_broken=recipe.skip_broken or options.skip_broken
     )
-    images = load_images(
+    images = load_contexts(
+        recipe.views,
         recipe.data,
         split=recipe.split,
-        size=recipe.views.stored_size,
-        channels=recipe.views.channels,
+        column=recipe.column,
         skip_broken=recipe.skip_broken,
     )
+    if options.evaluate:
+        _evaluations(recipe, options.evaluate, None)  # found wanting before anything is trained
     if options.resume:
         run = resume(recipe, images, Run(options.resume))
     else:
         run = run_recipe(recipe, images, options.out)
     return {
         "run": str(run.folder),
-        "encoder": str(run.encoder),
+        **({"evaluation": _evaluations(recipe, options.evaluate, run.folder)} if options.evaluate else {}),
+        **{
+            f"{name} encoder".strip(): str(run.folder / name / run.encoder.name)
+            for name in encoders_of(recipe.views)
+        },
         "num_images": len(images),
         "skipped": list(images.skipped),
     }
+
+
+def _evaluations(recipe: Any, source: str, folder: Path | None) -> list[dict[str, Any]]:
+    """Of each encoder of a run, the clean protocol's rows on a source; without a run, only look at it.
+
+    Columns are those of pretraining where the source is the same, else there are none.
+    """
+    from infomax.learning.assessment import labelled_split
+    from infomax.learning.contexts import encoders_of
+    from infomax.learning.evaluating import evaluate_run
+    from infomax.learning.runs import Run
+
+    source, found = _absolute(source), []
+    for name, views in encoders_of(recipe.views).items():
+        column = (name or recipe.column) if source == recipe.data else None
+        if folder is None:
+            labelled_split(source, views, column=column)
+            continue
+        result = evaluate_run(Run(folder / name), source, column=column)
+        _show_probes(result)
+        found += [{**({"encoder": name} if name else {}), **row} for row in _short_rows(result)]
+    return found
 
 
 def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
@@ -115,6 +142,7 @@ def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
         Run(options.run),
         _absolute(options.data),
         protocol=options.protocol,
+        column=options.column,
         overwrite=options.overwrite,
         seed=options.seed,
         **_protocol_options(options),
@@ -126,21 +154,63 @@ def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
 
 def embed(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Write the embedding of every image, to Parquet or .npy."""
+    from infomax.learning.contexts import load_seen
     from infomax.learning.embedding import embed_to_file
-    from infomax.learning.images import load_images
     from infomax.learning.pretrained import load_encoder
 
     encoder = load_encoder(options.run)
-    views = encoder.views
-    images = load_images(
+    images = load_seen(
+        encoder.views,
         options.data,
         split=options.split,
-        size=views.stored_size,
-        channels=views.channels,
+        column=options.column,
         skip_broken=options.skip_broken,
     )
     out = embed_to_file(encoder, images, options.out)
     return {"file": str(out), "num_images": len(images), "skipped": list(images.skipped)}
+
+
+def finetune(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
+    """Fine-tune a run's encoder on a few labels, beside the same network from scratch and a linear probe."""
+    from infomax.learning.evaluating import finetune_run
+    from infomax.learning.finetuning import FinetuningConfig
+    from infomax.learning.label_budget import LabelBudget
+    from infomax.learning.runs import Run
+
+    names = ("encoder_lrs", "max_steps", "batch_size")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    result = finetune_run(
+        Run(options.run),
+        _absolute(options.data),
+        [LabelBudget.parse(text) for text in options.labels],
+        column=options.column,
+        out=options.out,
+        overwrite=options.overwrite,
+        num_draws=options.draws,
+        config=FinetuningConfig(**{"encoder_lrs": (3e-4, 3e-3), **given}),
+        seed=options.seed,
+    )
+    _show_probes(result)
+    return {**result, **({"encoder": options.out} if options.out else {})}
+
+
+def similarity(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
+    """Draw where other images hold what an image, or a cell of it, tells of them."""
+    from infomax.learning.runs import Run
+    from infomax.learning.similarity import similarity_of_run
+
+    return similarity_of_run(
+        Run(options.run),
+        options.query,
+        _absolute(options.data),
+        split=options.split,
+        column=options.column,
+        cell=options.cell,
+        source_side=options.source,
+        target=options.target,
+        num_images=options.num,
+        out=options.out,
+    )
 
 
 def principle(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
@@ -223,6 +293,8 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, recipes)
     _pretrain_options(_add(commands, pretrain, epilog=_PRETRAIN_NOTE))
     _evaluate_options(_add(commands, evaluate))
+    _finetune_options(_add(commands, finetune))
+    _similarity_options(_add(commands, similarity))
     _embed_options(_add(commands, embed))
     _add(commands, report).add_argument("run", help="run folder")
     _measure_options(_add(commands, measure, epilog=_MEASURE_NOTE))
@@ -245,13 +317,17 @@ def _pretrain_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("recipe", nargs="?", help="name of a recipe, see `infomax recipes`")
     command.add_argument("--out", help="run folder, new or empty")
     command.add_argument("--resume", metavar="RUN", help="continue a run from its last checkpoint")
+    command.add_argument(
+        "--evaluate", metavar="DATA", help="then evaluate it on these labelled images, which may be others"
+    )
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
     command.add_argument("--dry-run", action="store_true", help="show the resolved recipe and stop")
 
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", help="run folder")
-    command.add_argument("--data", required=True, help="labelled images")
+    command.add_argument("--data", required=True, help="labelled images, of the run or others")
+    command.add_argument("--column", help="of a table: what is seen")
     command.add_argument(
         "--protocol",
         choices=("clean", "paper", "dim"),
@@ -288,10 +364,58 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _finetune_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", help="run folder")
+    command.add_argument("--data", required=True, help="labelled images")
+    command.add_argument("--column", help="of a table: what is seen")
+    command.add_argument(
+        "--labels",
+        nargs="+",
+        required=True,
+        metavar="NUMBER",
+        help="10%% of them, 500 in all, or 50/class; several of these for several comparisons",
+    )
+    command.add_argument("--draws", type=int, default=3, metavar="N", help="of labels; 3")
+    command.add_argument(
+        "--encoder-lrs",
+        type=_numbers,
+        metavar="A,B",
+        help="rates that held-out labels choose from; 3e-4,3e-3",
+    )
+    command.add_argument("--max-steps", type=int, metavar="N", help="of training, at most; 400")
+    command.add_argument("--batch-size", type=int, metavar="N", help="64")
+    command.add_argument("--out", metavar="FOLDER", help="for the fine-tuned encoder and its head")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier finetuning.json")
+
+
+def _similarity_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", help="run folder")
+    command.add_argument(
+        "--query",
+        required=True,
+        metavar="IMAGE",
+        help="a file, or the number or name of an image of the data",
+    )
+    command.add_argument("--data", required=True, help="images to look into")
+    command.add_argument("--split", help="of the data; test if there is one")
+    command.add_argument("--column", help="of a table: what is seen")
+    command.add_argument(
+        "--cell", type=_cell, metavar="ROW,COLUMN", help="of a local map of the query; default: all of it"
+    )
+    command.add_argument("--source", type=int, default=5, metavar="SIDE", help="of the cell's map; 5")
+    command.add_argument(
+        "--target", type=int, metavar="SIDE", help="of the maps looked into; 7, but 5 for a cell"
+    )
+    command.add_argument("--num", type=int, default=12, help="of images drawn; 12")
+    command.add_argument("--out", default="similarity.png", help="picture to write")
+
+
 def _embed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", help="run folder")
-    command.add_argument("--data", required=True, help="images")
+    command.add_argument("--data", required=True, help="images, or signals")
     command.add_argument("--split", default="train")
+    command.add_argument("--column", help="of a table: what is seen")
     command.add_argument("--out", required=True, help="file to write, .parquet or .npy")
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
 
@@ -401,6 +525,11 @@ def _clean_options(probes: str = _PROBES, labels_per_class: int = 5) -> dict[str
     return {"probes": {name: PROBES[name] for name in names}, "labels_per_class": labels_per_class or None}
 
 
+def _cell(text: str) -> tuple[int, int]:
+    row, column = map(int, text.split(","))
+    return row, column
+
+
 def _numbers(text: str) -> tuple[float, ...]:
     return tuple(map(float, text.split(",")))
 
@@ -457,7 +586,7 @@ def _show_probes(result: dict[str, Any]) -> None:
         labels = f"{row['num_labels']:,} ({row['labels']})"
         table.add_row(_layered(row), row["probe"], labels, f"{row['accuracy']:.3f}{spread}")
     console.print(table)
-    if result["measures"]:
+    if result.get("measures"):
         table = Table("representation", "measure of Y", "value", "kind", title="What the features know")
         for row in result["measures"]:
             value = f"{row['value']:.3f} ± {row['standard_error']:.3f} {row['unit']}"

@@ -31,7 +31,7 @@ from infomax.learning.runs import Run
 
 T = TypeVar("T")
 
-_BASELINES = ("random encoder", "raw pixels")
+_BASELINES = ("random encoder", "raw pixels", "raw signal")
 _COLOURS = ("#3a7ebf", "#d17a22", "#2f9e77", "#a05fb5", "#c2504e", "#7f8c3b")  # legible on white and on black
 _INK = "#0b0c0d"  # becomes the text colour of the page
 _NUM_QUERIES, _NUM_NEIGHBORS, _NUM_VIEWS = 12, 10, 12
@@ -42,7 +42,7 @@ def write_report(run: Path) -> Path:
 
     Args:
         run: a run folder with recipe.yaml, and what there is of environment.json, metrics.csv, views.npz,
-            evaluation.json, gallery.npz.
+            evaluation.json (and those of other protocols), finetuning.json, gallery.npz, similarity.npz.
 
     Returns:
         The path of the page. An earlier one is replaced: it can be made again at any time.
@@ -55,7 +55,9 @@ def write_report(run: Path) -> Path:
     recipe = files.read_recipe()
     environment = _read(files.environment, lambda path: json.loads(path.read_text()))
     metrics = _read(files.metrics, _read_metrics)
-    evaluation = _read(files.evaluation, lambda path: json.loads(path.read_text()))
+    evaluations = _evaluations(files)
+    finetuning = _read(files.finetuning, _read_json)
+    similarity = _read(files.similarity, _read_arrays)
     gallery = _read(files.gallery, _read_arrays)
     views = _read(files.views, _read_arrays)
     page = _template().render(
@@ -64,7 +66,10 @@ def write_report(run: Path) -> Path:
         recipe=_flat(recipe),
         environment=environment or {},
         training=metrics and _training(metrics),
-        evaluation=evaluation and _evaluation(evaluation),
+        evaluations=evaluations,
+        evaluation=next((one for one in evaluations if one["protocol"] != "paper"), None),
+        finetuning=finetuning and _finetuning(finetuning),
+        similarity=similarity and _similarity(similarity),
         gallery=gallery and _gallery(gallery),
         views=views and _views(views),
     )
@@ -84,6 +89,10 @@ def _read(path: Path, read: Callable[[Path], T]) -> T | None:
         return read(path)
     except Exception as error:
         raise ValueError(f"report: cannot read {path}: {error}; move it away, and make it again") from error
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
 
 
 def _read_metrics(path: Path) -> dict[str, Float[np.ndarray, " rows"]] | None:
@@ -284,18 +293,63 @@ def _end(values: Float[np.ndarray, " rows"]) -> float:
 # ------------------------------------------------------------------------------------------- evaluation
 
 
+def _evaluations(files: Run) -> list[dict[str, Any]]:
+    """What each protocol found, the clean one first; a file may hold another protocol than its name says."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in files.evaluations.values():
+        evaluation = _read(path, _read_json)
+        if evaluation:
+            found[evaluation.setdefault("protocol", "clean")] = _evaluation(evaluation)
+    order = [*files.evaluations]
+    return sorted(found.values(), key=lambda one: (*order, one["protocol"]).index(one["protocol"]))
+
+
 def _evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Rows of evaluation.json as tables, one for each number of labels, and the comparison to begin with."""
     rows = evaluation["rows"]
     settings = _unique(row["labels"] for row in rows)
+    pretraining, data = evaluation.get("pretraining") or {}, evaluation.get("data") or {}
     return {
         **{key: value for key, value in evaluation.items() if key != "rows"},
+        "pretraining": pretraining,
+        "data": data,
+        "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),
         "measures": _measures(evaluation.get("measures", [])),
         "tables": [_table([row for row in rows if row["labels"] == one]) for one in settings],
         "headlines": [_headline([row for row in rows if row["labels"] == one]) for one in settings],
         "settings": [
             (_layered(row), row["probe"], row["labels"], _flat(row.get("settings", {}))) for row in rows
         ],
+    }
+
+
+def _named(source: Any) -> str:
+    """A source by the end of its path."""
+    return Path(str(source)).name
+
+
+def _finetuning(finetuning: Mapping[str, Any]) -> dict[str, Any]:
+    """A table for each number of labels, and where the labels came from."""
+    rows = [
+        {**row, "representation": f"{row['representation']}, {row['probe']}", "probe": "accuracy"}
+        for row in finetuning["rows"]
+    ]
+    settings = _unique(row["labels"] for row in rows)
+    return {
+        **finetuning,
+        "tables": [_table([row for row in rows if row["labels"] == one]) for one in settings],
+        "settings": [(row["representation"], row["labels"], _flat(row["settings"])) for row in rows],
+    }
+
+
+def _similarity(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Rows of pictures on one sheet."""
+    pictures = arrays["pictures"]
+    rows, columns = pictures.shape[:2]
+    return {
+        "sprites": _sprites(pictures.reshape(-1, *pictures.shape[2:]), max_side=128),
+        "columns": columns,
+        "rows": [(str(arrays["sources"][i]), [str(n) for n in arrays["names"][i]]) for i in range(rows)],
     }
 
 
@@ -317,8 +371,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _layered(row: Mapping[str, Any]) -> str:
-    """A representation, with the layer where several were probed."""
-    return f"{row['representation']}, {row['layer']}" if row.get("layer") else row["representation"]
+    """A representation, with its layer or its regime where there are several."""
+    return ", ".join(str(row[key]) for key in ("representation", "layer", "regime") if row.get(key))
 
 
 def _measures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

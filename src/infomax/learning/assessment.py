@@ -15,10 +15,13 @@ from torch.nn import functional as F
 
 from infomax.evaluation.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes import Probe, few_labels, linear_probe, mlp_probe
+from infomax.learning.contexts import load_seen
 from infomax.learning.embedding import embed
-from infomax.learning.images import Images, available_splits, load_images
+from infomax.learning.images import Images, available_splits
+from infomax.learning.pairing import Seen, SingleViewsConfig
 from infomax.learning.pretrained import PretrainedEncoder, untrained
-from infomax.learning.views import ViewsConfig
+from infomax.learning.signal_views import SignalViewsConfig
+from infomax.learning.signals import Signals, available_signal_splits
 
 RAW_PIXEL_SIDE = 32
 """Raw pixels of larger images are resized to this side first, which keeps their probes affordable."""
@@ -31,10 +34,10 @@ FEW_LABEL_PROBES = {"mlp": partial(mlp_probe, num_seeds=1)}
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled images to fit probes on, and others to test them on. how: where the test images come from."""
+    """Labelled images or signals to fit probes on, and others to test on. how: where the latter come from."""
 
-    train: Images
-    test: Images
+    train: Seen
+    test: Seen
     how: str
 
 
@@ -51,19 +54,32 @@ class Assessment:
     measures: Sequence[Mapping[str, Any]] = field(default_factory=list)
 
 
-def labelled_split(source: str, views: ViewsConfig, *, skip_broken: bool = False, seed: int = 0) -> Split:
+def labelled_split(
+    source: Any,
+    views: SingleViewsConfig,
+    *,
+    column: str | None = None,
+    skip_broken: bool = False,
+    seed: int = 0,
+) -> Split:
     """The source's own train and test splits (or train and validation); else a fifth is held out, stratified.
+
+    Args:
+        source: as for `load_images`, or for `load_signals` where the views are of signals.
+        views: how the encoder sees; what is loaded is fitted to it.
+        column: of a table, what is seen.
 
     Raises:
         ValueError: the source has no labels.
     """
-    load = partial(load_images, size=views.stored_size, channels=views.channels, skip_broken=skip_broken)
-    splits = available_splits(source)
+    load = partial(load_seen, views, source, column=column, skip_broken=skip_broken)
+    of_signals = isinstance(views, SignalViewsConfig)
+    splits = (available_signal_splits if of_signals else available_splits)(source, column)
     held_out = next((name for name in ("test", "validation") if name in splits), None)
     if held_out and "train" in splits:
-        split = Split(load(source, split="train"), load(source, split=held_out), f"split '{held_out}'")
+        split = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
     else:
-        split = _hold_out(load(source, split=splits[0]), seed)
+        split = _hold_out(load(split=splits[0]), seed)
     if not (split.train.labelled and split.test.labelled):
         raise ValueError(
             f"evaluate: {source} has no labels; probes need them: class folders, or a label column"
@@ -83,13 +99,12 @@ def assess(
     """Every probe on every representation, with all labels and with `labels_per_class` (None: only all).
 
     Representations: the encoder's global feature, called `name`, that of a random encoder of the same shape,
-    and raw pixels.
-    Progress goes to stderr.
+    and raw pixels or the raw signal. Progress goes to stderr.
     """
     representations = {
         name: partial(embed, encoder),
         "random encoder": partial(embed, random_counterpart(encoder, seed)),
-        "raw pixels": raw_pixels,
+        raw_name(split.test): raw,
     }
     rows, learned = [], None
     with Progress(console=Console(stderr=True), transient=True) as progress:
@@ -118,6 +133,16 @@ def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncod
     return PretrainedEncoder(untrained(encoder.encoder), encoder.views)
 
 
+def raw_name(seen: Seen) -> str:
+    """What the raw representation is called."""
+    return "raw signal" if isinstance(seen, Signals) else "raw pixels"
+
+
+def raw(seen: Seen) -> Float[np.ndarray, "n d"]:
+    """Images or signals as they are, flattened: of images see `raw_pixels`, of signals all samples."""
+    return seen.values.reshape(len(seen), -1) if isinstance(seen, Signals) else raw_pixels(seen)
+
+
 def raw_pixels(images: Images) -> Float[np.ndarray, "n d"]:
     """Pixels in [0, 1], flattened, at most RAW_PIXEL_SIDE a side: a longer one is shrunk to it."""
     blocks = []
@@ -131,7 +156,7 @@ def raw_pixels(images: Images) -> Float[np.ndarray, "n d"]:
     return np.concatenate(blocks)
 
 
-def _hold_out(images: Images, seed: int) -> Split:
+def _hold_out(images: Seen, seed: int) -> Split:
     if not images.labelled:
         return Split(images, images, "none")
     rows = np.flatnonzero(images.labels >= 0)

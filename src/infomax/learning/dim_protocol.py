@@ -22,10 +22,11 @@ from infomax.evaluation.dependence import input_information, label_information, 
 from infomax.evaluation.probes import Probe, linear_probe, mlp_probe
 from infomax.evaluation.reconstruction import decoder_similarity
 from infomax.evaluation.svm import svm_probe
-from infomax.learning.assessment import Assessment, Split, random_counterpart, raw_pixels
+from infomax.learning.assessment import Assessment, Split, random_counterpart, raw
 from infomax.learning.embedding import embed_layers
 from infomax.learning.finetuning import finetune
-from infomax.learning.images import Images
+from infomax.learning.label_budget import LabelBudget
+from infomax.learning.pairing import Seen
 from infomax.learning.pretrained import PretrainedEncoder
 
 PROBES: Mapping[str, Probe] = {
@@ -69,7 +70,7 @@ def assess_dim(
                 progress.update(task, description=f"fine-tuning: {one}")
                 rows.append(_finetuned(one, of, split, labels_per_class, seed))
         progress.update(task, description="probes of raw pixels")
-        pixels = raw_pixels(split.train), raw_pixels(split.test)
+        pixels = raw(split.train), raw(split.test)
         rows += _probes("raw pixels", None, *pixels, split, seed)
     return Assessment(rows, learned["Y"], measures)
 
@@ -85,7 +86,8 @@ def _probes(
 def _finetuned(
     name: str, encoder: PretrainedEncoder, split: Split, labels_per_class: int, seed: int
 ) -> dict[str, Any]:
-    found = finetune(encoder, split.train, split.test, labels_per_class=labels_per_class, seed=seed)
+    labels = LabelBudget(per_class=labels_per_class)
+    found = finetune(encoder, split.train, split.test, labels=labels, seed=seed)
     return {
         "representation": name,
         "layer": "all of it",
@@ -134,7 +136,7 @@ def _nats(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _some(images: Images, at_most: int | None, seed: int) -> Images:
+def _some(images: Seen, at_most: int | None, seed: int) -> Seen:
     """So many labelled images, drawn at random; in their order."""
     rows = np.flatnonzero(images.labels >= 0)
     if at_most is not None and at_most < len(rows):

@@ -1,4 +1,4 @@
-"""Images to embeddings: the global feature of each, streamed in memory that does not grow with n."""
+"""Images or signals to embeddings: global features, streamed in memory that does not grow with n."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,17 +11,17 @@ from jaxtyping import Float
 
 from infomax.files import replacing
 from infomax.learning.encoders import Features
-from infomax.learning.images import Images
+from infomax.learning.pairing import Seen
 from infomax.learning.pretrained import PretrainedEncoder
 
 
-def embed(encoder: PretrainedEncoder, images: Images, *, batch_size: int = 512) -> Float[np.ndarray, "n d"]:
+def embed(encoder: PretrainedEncoder, images: Seen, *, batch_size: int = 512) -> Float[np.ndarray, "n d"]:
     """Global features of all images, float32, in memory."""
     return np.concatenate([features for _, features in _batches(encoder, images, batch_size)])
 
 
 def embed_layers(
-    encoder: PretrainedEncoder, images: Images, *, batch_size: int = 512
+    encoder: PretrainedEncoder, images: Seen, *, batch_size: int = 512
 ) -> dict[str, Float[np.ndarray, "n _"]]:
     """Outputs of the layers between, by name and flattened, and last the global feature, "Y"; in memory."""
     blocks: dict[str, list[np.ndarray]] = {}
@@ -32,7 +32,7 @@ def embed_layers(
 
 
 def embed_to_file(
-    encoder: PretrainedEncoder, images: Images, out: str | Path, *, batch_size: int = 512
+    encoder: PretrainedEncoder, images: Seen, out: str | Path, *, batch_size: int = 512
 ) -> Path:
     """Write global features to ``.parquet`` (columns name, label, embedding) or ``.npy`` ([n, d]), streamed.
 
@@ -56,14 +56,12 @@ def embed_to_file(
 Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
 
 
-def _batches(encoder: PretrainedEncoder, images: Images, batch_size: int) -> Batches:
+def _batches(encoder: PretrainedEncoder, images: Seen, batch_size: int) -> Batches:
     for rows, features in _features(encoder, images, batch_size):
         yield rows, features.global_.float().cpu().numpy()
 
 
-def _features(
-    encoder: PretrainedEncoder, images: Images, batch_size: int
-) -> Iterator[tuple[slice, Features]]:
+def _features(encoder: PretrainedEncoder, images: Seen, batch_size: int) -> Iterator[tuple[slice, Features]]:
     device = next(encoder.parameters()).device
     with torch.inference_mode():
         for start in range(0, len(images), batch_size):
@@ -71,7 +69,7 @@ def _features(
             yield rows, encoder(images.batch(rows).to(device))
 
 
-def _write_parquet(path: Path, images: Images, batches: Batches) -> None:
+def _write_parquet(path: Path, images: Seen, batches: Batches) -> None:
     writer = None
     try:
         for rows, features in batches:
@@ -87,7 +85,7 @@ def _write_parquet(path: Path, images: Images, batches: Batches) -> None:
             writer.close()
 
 
-def _write_npy(path: Path, images: Images, batches: Batches) -> None:
+def _write_npy(path: Path, images: Seen, batches: Batches) -> None:
     target = None
     for rows, features in batches:
         if target is None:
@@ -96,7 +94,7 @@ def _write_npy(path: Path, images: Images, batches: Batches) -> None:
         target[rows] = features
 
 
-def _label_names(images: Images, rows: slice) -> Sequence[str | None]:
+def _label_names(images: Seen, rows: slice) -> Sequence[str | None]:
     return [
         None if label < 0 else images.classes[label] if images.classes else str(label)
         for label in images.labels[rows]

@@ -6,22 +6,29 @@ dim     the evaluation of the Deep InfoMax paper, layer by layer (`dim_protocol`
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import nn
 
 from infomax.files import replacing
 from infomax.learning.assessment import Assessment, Split, assess, labelled_split
+from infomax.learning.classifier import save_classifier
 from infomax.learning.dim_protocol import assess_dim
-from infomax.learning.images import Images
+from infomax.learning.encoders import example_features
+from infomax.learning.finetuning import compare_finetuning
+from infomax.learning.label_budget import LabelBudget, draws, labelled_part
+from infomax.learning.pairing import Seen
 from infomax.learning.paper_protocol import assess_paper
 from infomax.learning.pretrained import PretrainedEncoder, load_encoder
 from infomax.learning.runs import Run
+from infomax.learning.signal_views import SignalViewsConfig, pictures
+from infomax.learning.signals import Signals
+from infomax.learning.similarity import comparable, similarity_panel
 
 
 @dataclass(frozen=True)
@@ -58,42 +65,93 @@ def evaluate_run(
     source: str,
     *,
     protocol: str = "clean",
+    column: str | None = None,
     module: nn.Module | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Assess a run's encoder on labelled images; write what was found, and ``gallery.npz``.
+    """Assess a run's encoder on labelled images; write what was found, and pictures.
 
     The file is ``evaluation.json`` for the clean protocol, ``evaluation-paper.json`` and
-    ``evaluation-dim.json`` for the others. It names the images of pretraining and of evaluation, which may
-    differ in everything: they are scaled to what the encoder expects.
+    ``evaluation-dim.json`` for the others; the latest clean one also leaves the pictures ``gallery.npz`` and,
+    of an encoder of images with features of one dimension, ``similarity.npz``. The images of pretraining and
+    of evaluation are named; they may differ in everything, and are scaled to what the encoder expects.
 
     Args:
         run: a finished run, or any folder with an encoder.
         source: as for `load_images`.
         protocol: one of `PROTOCOLS`.
+        column: of a table, what is seen.
         module: of a `TappedEncoder`, see `load_encoder`.
         overwrite: replace an earlier evaluation by this protocol.
         options: of `assess`, `assess_paper` or `assess_dim`.
 
     Raises:
         FileExistsError: the run has been evaluated by this protocol before.
+        ValueError: no labels; the dim protocol for an encoder of signals.
     """
     out = run.evaluations[protocol]
     refuse_to_replace("evaluate", out, overwrite)
     encoder = load_encoder(run.folder, module)
-    split = labelled_split(source, encoder.views)
+    if protocol == "dim" and isinstance(encoder.views, SignalViewsConfig):
+        raise ValueError("evaluate: the dim protocol decodes images, got an encoder of signals; use clean")
+    split = labelled_split(source, encoder.views, column=column)
     assessment = PROTOCOLS[protocol].assess(encoder, split, name=name_of(run, encoder), **options)
     result = {
         "protocol": protocol,
         "note": PROTOCOLS[protocol].note,
-        **provenance(run, source, split),
+        **provenance(run, source, split, column),
         "rows": list(assessment.rows),
         "measures": list(assessment.measures),
     }
     write_json(out, result)
     if protocol == "clean" or not run.gallery.exists():
         _write_gallery(run.gallery, split.test, assessment.test_features)
+        _write_similarity(run.similarity, encoder, split.test)
+    return result
+
+
+def finetune_run(
+    run: Run,
+    source: str,
+    labels: Sequence[LabelBudget],
+    *,
+    column: str | None = None,
+    module: nn.Module | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Fine-tune a run's encoder on few labels (see `compare_finetuning`); write ``finetuning.json``.
+
+    Args:
+        run: a finished run, or any folder with an encoder.
+        source: as for `load_images`.
+        labels: how many, one comparison each.
+        column: of a table, what is seen.
+        module: of a `TappedEncoder`, see `load_encoder`.
+        out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
+        overwrite: replace an earlier ``finetuning.json``.
+        options: of `compare_finetuning`.
+
+    Raises:
+        FileExistsError: the run has been fine-tuned before, or `out` holds an encoder.
+    """
+    refuse_to_replace("finetune", run.finetuning, overwrite)
+    if out is not None and Path(out).exists() and any(Path(out).iterdir()):
+        raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
+    encoder = load_encoder(run.folder, module)
+    split = labelled_split(source, encoder.views, column=column)
+    for budget in labels:  # before anything is trained
+        draws(labelled_part(split.train), budget, 1, 0)
+    found = [
+        compare_finetuning(encoder, split, labels=budget, name=name_of(run, encoder), **options)
+        for budget in labels
+    ]
+    result = {**provenance(run, source, split, column), "rows": [row for one in found for row in one.rows]}
+    write_json(run.finetuning, result)
+    if out is not None:
+        save_classifier(out, found[-1].classifier)
     return result
 
 
@@ -107,10 +165,11 @@ def refuse_to_replace(operation: str, out: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{operation}: {out} exists; give --overwrite to replace it, or move it away")
 
 
-def provenance(run: Run, source: str, split: Split) -> dict[str, Any]:
+def provenance(run: Run, source: str, split: Split, column: str | None = None) -> dict[str, Any]:
     """The images that a run learned from (if known), and those that it is evaluated on."""
     data = {
         "source": str(source),
+        **({"column": column} if column else {}),
         "num_train": len(split.train),
         "num_test": len(split.test),
         "test": split.how,
@@ -119,9 +178,10 @@ def provenance(run: Run, source: str, split: Split) -> dict[str, Any]:
 
 
 def name_of(run: Run, encoder: PretrainedEncoder) -> str:
-    """The method that trained an encoder; of one from elsewhere, its architecture."""
-    if run.recipe.is_file():
-        return run.method
+    """The method that trained an encoder (in a run, or below it); of one from elsewhere, its architecture."""
+    for one in (run, Run(run.folder.resolve().parent)):
+        if one.recipe.is_file():
+            return one.method
     return type(encoder.encoder).__name__.removesuffix("Encoder")
 
 
@@ -132,15 +192,30 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write_gallery(
-    path: Path, images: Images, features: Float[np.ndarray, "n d"], num_images: int = 2000
+    path: Path, seen: Seen, features: Float[np.ndarray, "n d"], num_images: int = 2000
 ) -> None:
-    """Write ``gallery.npz``: thumbnails, embeddings and labels of some test images."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(images))[:num_images])
+    """Write ``gallery.npz``: thumbnails, embeddings and labels of some that were tested."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(seen))[:num_images])
     with replacing(path) as beside, beside.open("wb") as file:
         np.savez(
             file,
-            thumbnails=np.asarray(images.pixels[rows]),
+            thumbnails=thumbnails(seen.subset(rows)),
             embeddings=features[rows],
-            labels=images.labels[rows],
-            classes=np.array(images.classes, dtype=str),
+            labels=seen.labels[rows],
+            classes=np.array(seen.classes, dtype=str),
         )
+
+
+def _write_similarity(path: Path, encoder: PretrainedEncoder, seen: Seen) -> None:
+    """Write ``similarity.npz``, if the encoder's features can be compared."""
+    path.unlink(missing_ok=True)  # of an earlier evaluation
+    features = example_features(encoder.encoder)
+    if isinstance(seen, Signals) or not {5, 7} <= features.local.keys() or not comparable(encoder.encoder):
+        return
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **similarity_panel(encoder, seen))
+
+
+def thumbnails(seen: Seen) -> UInt8[np.ndarray, "n h w c"]:
+    """Images as they are; signals drawn."""
+    return pictures(seen.values) if isinstance(seen, Signals) else np.asarray(seen.pixels)

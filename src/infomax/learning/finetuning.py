@@ -4,38 +4,63 @@ Semi-supervised learning as in Hjelm et al. (2018), section 4.1: what matters is
 labels do on an encoder that has seen many images without them.
 """
 
-import copy
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
-from torch import Tensor, nn
+from rich.console import Console
+from rich.progress import Progress
+from torch import Tensor
 from torch.nn import functional as F
 
 from infomax.evaluation.classifiers import validation_parts
 from infomax.evaluation.fitting import ascend, batches, seeded
-from infomax.evaluation.probes import ProbeResult, result_of, stratified_draw
-from infomax.learning.images import Images
+from infomax.evaluation.probes import ProbeResult, linear_probe, result_of
+from infomax.learning.assessment import Split, random_counterpart
+from infomax.learning.classifier import Classifier
+from infomax.learning.embedding import embed
+from infomax.learning.label_budget import LabelBudget, class_names, draws, labelled_part
+from infomax.learning.pairing import Seen
 from infomax.learning.pretrained import PretrainedEncoder
-from infomax.learning.views import AugmentedViews, EvaluationView
 
-_BLOCK = 512  # images classified at a time
+FIFTY_PER_CLASS = LabelBudget(per_class=50)
+
+
+@dataclass(frozen=True)
+class FinetuningConfig:
+    """How an encoder and its head are trained.
+
+    encoder_lrs: rates of Adam for the encoder, of which held-out labels choose one in each draw. head_lr: for
+    the head. max_steps, batch_size, evaluate_every, patience: of training, see `ascend`.
+    """
+
+    encoder_lrs: tuple[float, ...] = (3e-4,)
+    head_lr: float = 3e-3
+    max_steps: int = 400
+    batch_size: int = 64
+    evaluate_every: int = 20
+    patience: int = 5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """rows: accuracies, as of an evaluation. classifier: the fine-tuned one of the first draw."""
+
+    rows: list[dict[str, Any]]
+    classifier: Classifier
 
 
 def finetune(
     encoder: PretrainedEncoder,
-    train: Images,
-    test: Images,
+    train: Seen,
+    test: Seen,
     *,
-    labels_per_class: int = 50,
+    labels: LabelBudget = FIFTY_PER_CLASS,
     num_draws: int = 3,
-    max_steps: int = 400,
-    batch_size: int = 64,
-    evaluate_every: int = 20,
-    patience: int = 5,
-    encoder_lr: float = 3e-4,
-    head_lr: float = 3e-3,
+    config: FinetuningConfig = FinetuningConfig(),
     seed: int = 0,
 ) -> ProbeResult:
     """Test accuracy of a copy of the encoder with a linear head, trained end to end on a few labels.
@@ -46,114 +71,151 @@ def finetune(
     Args:
         encoder: learned, or with random weights for training from scratch; it stays as it is.
         train: labelled images to draw from. test: labelled images.
-        labels_per_class: drawn from each class.
+        labels: how many are drawn.
         num_draws: of labels; also of the order of batches and of views.
-        max_steps, batch_size, evaluate_every, patience: of training.
-        encoder_lr, head_lr: rates of Adam.
+        config: of training.
 
     Returns:
         Mean and standard deviation over draws.
 
     Raises:
-        ValueError: a class with fewer labels, or a single label of each, which leaves none to stop by.
+        ValueError: more labels than there are, or fewer than two of a class: one of them is to stop by.
     """
-    if labels_per_class < 2 or num_draws < 1:
-        raise ValueError(
-            "finetune: labels_per_class must be at least 2, one of them to stop training by, and num_draws "
-            f"at least 1; got {labels_per_class} and {num_draws}"
-        )
-    train, tested = (images.subset(np.flatnonzero(images.labels >= 0)) for images in (train, test))
-    classes = np.unique(train.labels)
-    options = {
-        "max_steps": max_steps,
-        "batch_size": batch_size,
-        "evaluate_every": evaluate_every,
-        "patience": patience,
-    }
-    accuracies, steps = [], []
-    for draw in range(num_draws):
-        randomness = np.random.default_rng([seed, draw])
-        rows = stratified_draw("finetune", train.labels, labels_per_class, randomness)
+    split = Split(labelled_part(train), labelled_part(test), "given")
+    chosen = draws(split.train, labels, num_draws, seed)
+    return _finetuned(lambda _: encoder, split, chosen, labels, config, seed)[0]
+
+
+def compare_finetuning(
+    encoder: PretrainedEncoder,
+    split: Split,
+    *,
+    labels: LabelBudget,
+    name: str = "AMDIM",
+    num_draws: int = 3,
+    config: FinetuningConfig = FinetuningConfig(),
+    seed: int = 0,
+) -> Comparison:
+    """The encoder fine-tuned, the same network from scratch, and a linear probe, all on the same few labels.
+
+    The network from scratch is trained in the same way, its rate chosen among the same; it starts from other
+    random weights in every draw. Progress goes to stderr.
+
+    Raises:
+        ValueError: as `finetune`.
+    """
+    split = Split(labelled_part(split.train), labelled_part(split.test), split.how)
+    chosen = draws(split.train, labels, num_draws, seed)
+    shared = (split, chosen, labels, config, seed)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        track = partial(progress.track, total=num_draws, description=f"fine-tuning: {name}, {labels}")
+        tuned, classifier = _finetuned(lambda _: encoder, *shared, track)
+        track = partial(progress.track, total=num_draws, description=f"from scratch, {labels}")
+        scratch, _ = _finetuned(lambda draw: random_counterpart(encoder, seed + draw), *shared, track)
+    probe = _probed(encoder, *shared[:3], seed)
+    rows = [
+        {"representation": one, "labels": str(labels), **asdict(found)}
+        for one, found in ((name, tuned), ("from scratch", scratch), (name, probe))
+    ]
+    return Comparison(rows, classifier)
+
+
+def _finetuned(
+    start: Callable[[int], PretrainedEncoder],
+    split: Split,
+    chosen: list[np.ndarray],
+    labels: LabelBudget,
+    config: FinetuningConfig,
+    seed: int,
+    track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> tuple[ProbeResult, Classifier]:
+    """Fits to each draw, from the encoder that `start` gives for it; and the classifier of the first."""
+    accuracies, steps, rates, first = [], [], [], None
+    for draw, rows in enumerate(track(chosen)):
+        fit = fit_classifier(start(draw), split.train.subset(rows), config, seed=seed, draw=draw)
+        accuracies.append(fit.model.accuracy(split.test))
+        steps.append(fit.step)
+        rates.append(fit.encoder_lr)
+        first = first or fit.model
+    assert first is not None
+    settings = {**asdict(config), "labels": str(labels), "steps": steps, "chosen_encoder_lr": rates}
+    return _result("fine-tuning", accuracies, split, len(chosen[0]), settings), first
+
+
+def _probed(
+    encoder: PretrainedEncoder, split: Split, chosen: list[np.ndarray], labels: LabelBudget, seed: int
+) -> ProbeResult:
+    """The linear probe of frozen features, fitted to each draw."""
+    train, test = embed(encoder, split.train), embed(encoder, split.test)
+    accuracies = [
+        linear_probe(train[rows], split.train.labels[rows], test, split.test.labels, seed=seed).accuracy
+        for rows in chosen
+    ]
+    return _result("linear probe", accuracies, split, len(chosen[0]), {"labels": str(labels)})
+
+
+def _result(
+    probe: str, accuracies: list[float], split: Split, num_labels: int, settings: dict[str, Any]
+) -> ProbeResult:
+    labels = split.test.labels
+    chance = float(np.unique(labels, return_counts=True)[1].max() / len(labels))
+    settings = {**settings, "num_draws": len(accuracies)}
+    return result_of(probe, accuracies, num_labels, len(labels), chance, settings)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fine-tuned classifier, the step that was kept, and the rate that was chosen."""
+
+    model: Classifier
+    step: int
+    encoder_lr: float
+
+
+def fit_classifier(
+    encoder: PretrainedEncoder,
+    seen: Seen,
+    config: FinetuningConfig = FinetuningConfig(),
+    *,
+    seed: int = 0,
+    draw: int = 0,
+) -> Fit:
+    """A classifier trained end to end on labelled images, a fifth of which stop it, and choose the rate."""
+    fits = []
+    for rate in config.encoder_lrs:
         with seeded(seed, draw, torch.device("cpu")):
-            model = Classifier(encoder, len(classes))
-            optimizer = torch.optim.Adam(
-                [
-                    {"params": model.encoder.parameters(), "lr": encoder_lr},
-                    {"params": model.head.parameters(), "lr": head_lr},
-                ],
-                maximize=True,
-            )
-            steps.append(_train(model, optimizer, train.subset(rows), classes, draw, options))
-        accuracies.append(_accuracy(model, tested, classes))
-    settings: dict[str, Any] = {
-        **options,
-        "encoder_lr": encoder_lr,
-        "head_lr": head_lr,
-        "labels_per_class": labels_per_class,
-        "num_draws": num_draws,
-        "steps": steps,
-    }
-    chance = float(np.unique(tested.labels, return_counts=True)[1].max() / len(tested))
-    num_labels = labels_per_class * len(classes)
-    return result_of("fine-tuning", accuracies, num_labels, len(tested), chance, settings)
-
-
-class Classifier(nn.Module):
-    """A copy of an encoder, with a linear head on its global feature.
-
-    Args:
-        pretrained: whose encoder is copied, and whose views are made.
-        num_classes: of the head.
-    """
-
-    def __init__(self, pretrained: PretrainedEncoder, num_classes: int):
-        super().__init__()
-        self.encoder = copy.deepcopy(pretrained.encoder).requires_grad_(True)
-        self.augment, self.plain = AugmentedViews(pretrained.views, 1), EvaluationView(pretrained.views)
-        num_features = pretrained(
-            torch.zeros(1, *pretrained.views.stored_shape, dtype=torch.uint8)
-        ).global_.shape[1]
-        self.norm = nn.BatchNorm1d(num_features, affine=False)
-        self.head = nn.Linear(num_features, num_classes)
-
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Logits: of an augmented view in training, else of the plain one."""
-        view = self.augment(images)[0] if self.training else self.plain(images)
-        return self.head(self.norm(self.encoder(view).global_.float()))
+            labels = np.unique(seen.labels)
+            model = Classifier(encoder, labels.tolist(), class_names(seen, labels.tolist()))
+            step, held_out = _train(model, seen, rate, config, draw)
+        fits.append((held_out, Fit(model, step, rate)))
+    return max(fits, key=lambda one: one[0])[1]
 
 
 def _train(
-    model: Classifier,
-    optimizer: torch.optim.Optimizer,
-    images: Images,
-    classes: Int[np.ndarray, " k"],
-    draw: int,
-    options: dict[str, int],
-) -> int:
-    """Until held-out images say so; the step that is kept."""
-    targets = torch.from_numpy(np.searchsorted(classes, images.labels))
+    model: Classifier, seen: Seen, encoder_lr: float, config: FinetuningConfig, draw: int
+) -> tuple[int, float]:
+    """Until held-out images say so; the step that is kept, and their log-probability there."""
+    targets = torch.from_numpy(np.searchsorted(np.array(model.labels), seen.labels))
     held_out = validation_parts(targets.numpy(), draw)[0]
     fitted, spared = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    chosen = batches(len(fitted), options["batch_size"])
+    chosen = batches(len(fitted), config.batch_size)
+    groups = [
+        {"params": model.encoder.parameters(), "lr": encoder_lr},
+        {"params": model.head.parameters(), "lr": config.head_lr},
+    ]
 
     def log_probability(rows: np.ndarray) -> Tensor:
-        return -F.cross_entropy(model(images.batch(rows)), targets[rows])
+        return -F.cross_entropy(model(seen.batch(rows)), targets[rows])
 
-    return ascend(
+    step = ascend(
         "finetune",
         model,
-        optimizer,
+        torch.optim.Adam(groups, maximize=True),
         lambda: log_probability(fitted[next(chosen).numpy()]),
         lambda: log_probability(spared).item(),
-        max_steps=options["max_steps"],
-        evaluate_every=options["evaluate_every"],
-        patience=options["patience"],
+        max_steps=config.max_steps,
+        evaluate_every=config.evaluate_every,
+        patience=config.patience,
     )
-
-
-@torch.no_grad()
-def _accuracy(model: Classifier, images: Images, classes: Int[np.ndarray, " k"]) -> float:
-    model.eval()
-    blocks = [slice(start, start + _BLOCK) for start in range(0, len(images), _BLOCK)]
-    answers = np.concatenate([model(images.batch(block)).argmax(1).numpy() for block in blocks])
-    return float(np.mean(classes[answers] == images.labels))
+    with torch.no_grad():
+        return step, log_probability(spared).item()

@@ -27,11 +27,12 @@ from torch import Tensor
 from infomax.evaluation.fitting import batches, seeded
 from infomax.evaluation.probes import ProbeResult, result_of
 from infomax.learning.assessment import Assessment, Split, random_counterpart
+from infomax.learning.contexts import view_maker
 from infomax.learning.embedding import embed
-from infomax.learning.images import Images
 from infomax.learning.online import OnlineClassifiers
 from infomax.learning.optimization import OptimizerConfig, adam, learning_rate_share
-from infomax.learning.pretrained import PretrainedEncoder, augmented_views
+from infomax.learning.pairing import Seen
+from infomax.learning.pretrained import PretrainedEncoder
 
 _BLOCK = 500  # images classified at a time
 
@@ -109,7 +110,7 @@ def assess_paper(
 
 def train_classifiers(
     encoder: PretrainedEncoder,
-    images: Images,
+    images: Seen,
     training: ClassifierTraining,
     *,
     seed: int = 0,
@@ -128,7 +129,7 @@ def train_classifiers(
     config = replace(training.optimizer, milestones=training.shares)
     with seeded(seed, 0, device):
         heads = OnlineClassifiers(num_features, int(labels.max()) + 1).to(device)
-        augment = augmented_views(encoder.views, 1).to(device)
+        augment = view_maker(encoder.views, 1).to(device)
         optimizer = adam(config, heads.parameters())
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate_share(config, num_steps))
         for rows in track(islice(batches(len(images), training.batch_size), num_steps)):
@@ -145,8 +146,8 @@ Right = dict[str, Bool[np.ndarray, " m"]]
 
 
 def right_answers(
-    encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Images, batch_size: int, *, seed: int = 0
-) -> dict[str, tuple[Images, Right]]:
+    encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Seen, batch_size: int, *, seed: int = 0
+) -> dict[str, tuple[Seen, Right]]:
     """Regime -> the images that it tests, and the answers; encoder and heads stay as they are."""
     with seeded(seed, 1, torch.device("cpu")):
         adapted = reestimated(encoder, heads, images, batch_size)
@@ -161,7 +162,7 @@ def right_answers(
 def reestimated(
     encoder: PretrainedEncoder,
     heads: OnlineClassifiers,
-    images: Images,
+    images: Seen,
     batch_size: int,
     *,
     max_batches: int = 50,
@@ -180,7 +181,7 @@ def reestimated(
 
 
 @torch.no_grad()
-def _right(encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Images) -> Right:
+def _right(encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Seen) -> Right:
     """In evaluation mode, by blocks."""
     answers: dict[str, list[np.ndarray]] = {name: [] for name in heads.heads}
     for start in range(0, len(images), _BLOCK):
@@ -190,7 +191,7 @@ def _right(encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Images)
     return {name: np.concatenate(parts) == images.labels for name, parts in answers.items()}
 
 
-def _features(encoder: PretrainedEncoder, images: Images, rows: np.ndarray | slice) -> Float[Tensor, "b d"]:
+def _features(encoder: PretrainedEncoder, images: Seen, rows: np.ndarray | slice) -> Float[Tensor, "b d"]:
     return encoder(images.batch(rows).to(_device(encoder))).global_
 
 
@@ -198,7 +199,7 @@ def _device(encoder: PretrainedEncoder) -> torch.device:
     return next(encoder.parameters()).device
 
 
-def _labelled(part: str, images: Images, batch_size: int) -> Images:
+def _labelled(part: str, images: Seen, batch_size: int) -> Seen:
     rows = np.flatnonzero(images.labels >= 0)
     if len(rows) < batch_size:
         raise ValueError(
@@ -209,7 +210,7 @@ def _labelled(part: str, images: Images, batch_size: int) -> Images:
 
 
 def _results(
-    tested: tuple[Images, Right], num_labels: int, training: ClassifierTraining, seed: int
+    tested: tuple[Seen, Right], num_labels: int, training: ClassifierTraining, seed: int
 ) -> Iterator[ProbeResult]:
     """One for each classifier."""
     images, right = tested

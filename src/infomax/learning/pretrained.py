@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from infomax.files import replacing
+from infomax.learning.contexts import plain_view
 from infomax.learning.dim_encoders import AlexNetEncoder, DCGANEncoder, ResNetEncoder, StridedCropEncoder
 from infomax.learning.encoders import AMDIMEncoder, Features
+from infomax.learning.pairing import SingleViewsConfig
+from infomax.learning.signal_encoder import SignalEncoder
+from infomax.learning.signal_views import SignalViewsConfig
 from infomax.learning.tapped import TappedEncoder
-from infomax.learning.views import AugmentedViews, EvaluationView, ViewsConfig
+from infomax.learning.views import ViewsConfig
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 _ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     kind.__name__: kind
     for kind in (
         AMDIMEncoder,
+        SignalEncoder,
         DCGANEncoder,
         AlexNetEncoder,
         StridedCropEncoder,
@@ -33,29 +38,25 @@ _ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
 
 
 class PretrainedEncoder(nn.Module):
-    """An encoder with the plain view it expects: uint8 images in, features out, no gradients.
+    """An encoder with the plain view it expects: images or signals in, features out, no gradients.
 
     Args:
         encoder: maps views to `Features`; put into evaluation mode.
-        views: how the encoder's views were made; evaluation uses sizes, mean and std.
+        views: how the encoder's views were made, `ViewsConfig` of images or `SignalViewsConfig` of signals;
+            evaluation uses sizes, mean and std.
     """
 
-    def __init__(self, encoder: nn.Module, views: ViewsConfig):
+    def __init__(self, encoder: nn.Module, views: SingleViewsConfig):
         super().__init__()
         self.encoder = encoder
         self.views = views
-        self.view = EvaluationView(views)
+        self.view = plain_view(views)
         self.eval()
 
     @torch.no_grad()
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Features:
-        """Features of images of any size, each fitted to the encoder's by centre crop and resize."""
-        return self.encoder(self.view(images))
-
-
-def augmented_views(views: ViewsConfig, num_views: int) -> AugmentedViews:
-    """The random views that `views` describes."""
-    return AugmentedViews(views, num_views)
+    def forward(self, seen: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c t"]) -> Features:
+        """Features; uint8 images of any size are fitted to the encoder's by centre crop and resize."""
+        return self.encoder(self.view(seen))
 
 
 def untrained(encoder: nn.Module) -> nn.Module:
@@ -69,7 +70,7 @@ def untrained(encoder: nn.Module) -> nn.Module:
     return other
 
 
-def save_encoder(folder: str | Path, encoder: nn.Module, views: ViewsConfig) -> None:
+def save_encoder(folder: str | Path, encoder: nn.Module, views: SingleViewsConfig) -> None:
     """Write ``encoder.safetensors`` and ``encoder.json`` into an existing folder.
 
     Raises:
@@ -117,8 +118,12 @@ def load_encoder(folder: str | Path, module: nn.Module | None = None) -> Pretrai
         encoder.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
         raise ValueError(f"load_encoder: {folder / WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
-    views: dict[str, Any] = {key: _tuple(value) for key, value in description["views"].items()}
-    return PretrainedEncoder(encoder, ViewsConfig(**views))
+    return PretrainedEncoder(encoder, _views(description["views"]))
+
+
+def _views(values: dict[str, Any]) -> SingleViewsConfig:
+    kind: Any = SignalViewsConfig if values.get("name") == "signal" else ViewsConfig
+    return kind(**{key: _tuple(value) for key, value in values.items()})
 
 
 def _encoder(folder: Path, description: dict[str, Any], module: nn.Module | None) -> nn.Module:

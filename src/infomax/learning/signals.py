@@ -127,6 +127,11 @@ def load_signals(
     return _gather(opened, split, partial(decode_signal, length=length, channels=channels), skip_broken)
 
 
+def available_signal_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
+    """Names of the splits of `source`, train first."""
+    return _open(source, column).splits
+
+
 def _open(source: Any, column: str | None) -> Source:
     """`open_source`, which does not look for .wav files and takes lists for pairs."""
     path = Path(source).expanduser() if isinstance(source, str | Path) else None
