@@ -95,7 +95,7 @@ class AMDIM(Learner):
             self.mixture = Mixture(_dimension(self.encoder), config.num_components)
 
     def objective(
-        self, views: tuple[Float[Tensor, "b c *size"], ...]
+        self, views: tuple[Float[Tensor, "b c *_"], ...]
     ) -> tuple[Objective, Float[Tensor, "m d"]]:
         """`amdim_objective` of both views, and their global features one after another."""
         each = self.encoder.values() if isinstance(self.encoder, nn.ModuleDict) else (self.encoder,) * 2

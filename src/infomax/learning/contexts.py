@@ -95,21 +95,12 @@ def load_seen(
 
 
 def view_maker(views: AnyViewsConfig, num_views: int) -> nn.Module:
-    """What makes `num_views` random views of a batch.
-
-    Raises:
-        ValueError: another number than two, of views that come in pairs.
-    """
+    """What makes `num_views` random views of a batch; of pairs and frames, the two that there are."""
     match views:
         case ViewsConfig():
             return AugmentedViews(views, num_views)
         case SignalViewsConfig():
             return AugmentedSignals(views, num_views)
-    if num_views != 2:
-        raise ValueError(
-            f"views: {views.name} views come in twos, and this method learns from {num_views} of each; "
-            "use augmented views, or AMDIM"
-        )
     return TemporalViews(views) if isinstance(views, TemporalViewsConfig) else PairedViews(views)
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.estimation import bounds
+from infomax.learning.contexts import AnyViewsConfig
 from infomax.learning.coordinates import AbsoluteCoordinates, RelativeCoordinates
 from infomax.learning.critics import CRITICS, MapCritic, MapSummary, sample_places
 from infomax.learning.dim_encoders import DIMEncoderConfig, dim_encoder
@@ -104,11 +105,16 @@ class DIM(Learner):
     def __init__(
         self,
         config: DIMConfig,
-        views: ViewsConfig,
+        views: AnyViewsConfig,
         optimizer: OptimizerConfig,
         num_classes: int,
         encoder: nn.Module | None = None,
     ):
+        if not isinstance(views, ViewsConfig):
+            raise ValueError(
+                f"dim: learns from one picture of each thing, got {views.name} views; use augmented views, "
+                "or AMDIM"
+            )
         if encoder is None:
             encoder = dim_encoder(config.encoder, views.image_size, views.channels)
         super().__init__(encoder, views, optimizer, num_classes)

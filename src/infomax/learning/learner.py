@@ -47,7 +47,7 @@ class Learner(LightningModule, ABC):
 
     @abstractmethod
     def objective(
-        self, views: tuple[Float[Tensor, "b c *size"], ...]
+        self, views: tuple[Float[Tensor, "b c *_"], ...]
     ) -> tuple[Objective, Float[Tensor, "m d"]]:
         """The objective of a batch, and global features of its images, once or several times over."""
 

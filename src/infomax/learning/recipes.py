@@ -266,7 +266,8 @@ def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "in
     try:
         return _instantiate(parser, parser.parse_args([_bracketed(option) for option in options]))
     except ArgumentError as error:
-        raise ValueError(f"pretrain: {_one_line(error)}{_suggestion(str(error), default)}") from error
+        message = _of_its_kind(" ".join(str(error).split()), default)
+        raise ValueError(f"pretrain: {message}{_suggestion(message, default)}") from error
 
 
 def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
@@ -295,8 +296,14 @@ def _instantiate(parser: ArgumentParser, namespace: Any) -> Recipe:
     return Recipe(**fields)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _of_its_kind(message: str, default: Recipe) -> str:
+    """What is wrong with an option of a view, for the kind that it is; jsonargparse tells of all kinds."""
+    key = re.match(r'Parser key "views\.(first|second)":', message)
+    if key is None:
+        return message
+    kind = type(getattr(default.views, key[1])).__name__
+    found = re.search(rf"class_path '[\w.]+\.{kind}': (.+?)(?= - Problem| Given value|$)", message)
+    return f"views.{key[1]}: {found[1]}" if found else message
 
 
 def _suggestion(message: str, default: Recipe) -> str:
@@ -307,7 +314,7 @@ def _suggestion(message: str, default: Recipe) -> str:
     }
     for word in re.findall(r"[a-z][\w.]+", message):
         near = get_close_matches(word, endings, n=1, cutoff=0.8)
-        if near and word not in endings:
+        if near and word not in endings and not any(option.startswith(f"{word}.") for option in options):
             return f"; did you mean --{endings[near[0]]}?"
     return "; --dry-run shows all options"
 
