@@ -56,7 +56,7 @@ def test_pictures_and_signals_together():
 
 
 def test_nothing_in_common():
-    with pytest.raises(ValueError, match="same_names: none of 2 and 1 rows.*'a' and 'x'.*one table"):
+    with pytest.raises(ValueError, match=r"same_names: none of 2 and 1 rows.*'a' and 'x'.*one table"):
         same_names(images(["a", "b"]), images(["x"]))
 
 

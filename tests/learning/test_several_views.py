@@ -206,7 +206,7 @@ def test_features_of_two_dimensions():
 
 def test_refusals(tmp_path):
     picture = load_seen(GREY, table(), column="picture")
-    with pytest.raises(ValueError, match="made of 2 things seen together, got 1: Images.*same_names"):
+    with pytest.raises(ValueError, match=r"made of 2 things seen together, got 1: Images.*same_names"):
         pretrain(RECIPE, picture, tmp_path / "a", quiet=True)
     with pytest.raises(ValueError, match=r"expected inputs \[1, 64\] .*got \[1, 32, 32\]"):
         pretrain(RECIPE, same_names(picture, picture), tmp_path / "b", quiet=True)
@@ -240,10 +240,10 @@ def test_options_reach_the_parts_of_views():
     assert lagged.lag == 3
     with pytest.raises(
         ValueError,
-        match="pretrain: views.second: Option 'nois' is not accepted; did you mean --views.second.noise",
+        match=r"pretrain: views.second: Option 'nois' is not accepted; did you mean --views.second.noise",
     ):
         recipe_from_options(recipe, ["--views.second.nois", "1"])
-    with pytest.raises(ValueError, match="pretrain: views.first: .*flip"):
+    with pytest.raises(ValueError, match=r"pretrain: views.first: .*flip"):
         recipe_from_options(recipe, ["--views.first.flip", "much"])
 
 
