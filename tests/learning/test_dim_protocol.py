@@ -10,6 +10,7 @@ from infomax.learning import dim_protocol
 from infomax.learning.dim import DIMConfig
 from infomax.learning.dim_encoders import DIMEncoderConfig
 from infomax.learning.evaluating import evaluate_run
+from infomax.learning.finetuning import FinetuningConfig
 from infomax.learning.images import load_images
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.training import Recipe, TrainConfig, pretrain
@@ -38,7 +39,7 @@ def quick(monkeypatch):
         "input_information": {"max_steps": 20},
         "neural_dependence": {"max_steps": 20},
         "decoder_similarity": {"max_steps": 20, "width": 8},
-        "finetune": {"max_steps": 10, "num_draws": 1},
+        "finetune": {"config": FinetuningConfig(max_steps=10), "num_draws": 1},
     }.items():
         original = getattr(dim_protocol, name)
         monkeypatch.setattr(

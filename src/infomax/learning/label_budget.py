@@ -33,7 +33,7 @@ class LabelBudget:
                 "labels: expected one of share, total and per_class, got "
                 f"{self.share}, {self.total}, {self.per_class}"
             )
-        if given[0] <= 0 or (self.share or 0) > 1:
+        if not (given[0] > 0 and (self.share or 0) <= 1):
             raise ValueError(f"labels: expected more than none and at most 100 %, got {self}")
 
     @staticmethod

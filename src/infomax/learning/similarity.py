@@ -222,7 +222,7 @@ class Painter:
         return (grey * (1 - strength) + colours * strength).round().astype(np.uint8)
 
 
-def enlarged_picture(picture: UInt8[np.ndarray, "h w c"], side: int) -> Float[np.ndarray, "h2 w2 3"]:
+def enlarged_picture(picture: UInt8[np.ndarray, "h w c"], side: int) -> UInt8[np.ndarray, "h2 w2 3"]:
     """A picture whose longer side is `side`; of other than 1 and 3 channels the first."""
     height, width, channels = picture.shape
     image = Image.fromarray(picture if channels == 3 else picture[..., 0]).convert("RGB")
