@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 2 for bad input, 1 for a run that failed."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.command is not pretrain:
+    if rest and options.command not in (pretrain, ablate):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         result = options.command(options, rest)
@@ -264,6 +264,34 @@ def measure(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any] | N
     return None if sys.stdout.isatty() else {"table": options.table, **as_mapping(found), **plot}
 
 
+def ablate(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
+    """Train a recipe of AMDIM without each of its parts in turn, and show what each is worth."""
+    from dataclasses import replace
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from infomax.learning.ablation import VARIANTS, as_mapping, as_markdown
+    from infomax.learning.ablation import ablate as run_ablation
+    from infomax.learning.recipes import recipe_from_options, recipe_named
+
+    recipe = recipe_from_options(recipe_named(options.recipe), rest)
+    if options.minutes is not None:
+        train = replace(recipe.train, minutes=options.minutes, steps=None, epochs=None)
+        recipe = replace(recipe, train=train)
+    _refuse(recipe.data is None, "ablate: no images given; set --data to a folder, a file or a hub name")
+    rows = run_ablation(
+        recipe,
+        _absolute(str(recipe.data)),
+        options.out,
+        variants=options.only.split(",") if options.only else tuple(VARIANTS),
+        num_seeds=options.seeds,
+        max_labels=options.max_labels,
+    )
+    Console(stderr=True).print(Markdown(as_markdown(rows)))
+    return {"folder": options.out, "rows": as_mapping(rows)}
+
+
 def report(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Write a run's page, report.html."""
     from infomax.report import write_report
@@ -296,6 +324,7 @@ def _parser() -> argparse.ArgumentParser:
     _finetune_options(_add(commands, finetune))
     _similarity_options(_add(commands, similarity))
     _embed_options(_add(commands, embed))
+    _ablate_options(_add(commands, ablate, epilog=_PRETRAIN_NOTE))
     _add(commands, report).add_argument("run", help="run folder")
     _measure_options(_add(commands, measure, epilog=_MEASURE_NOTE))
     _principle_options(_add(commands, principle))
@@ -409,6 +438,15 @@ def _similarity_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--num", type=int, default=12, help="of images drawn; 12")
     command.add_argument("--out", default="similarity.png", help="picture to write")
+
+
+def _ablate_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("recipe", help="name of a recipe of AMDIM, see `infomax recipes`")
+    command.add_argument("--out", required=True, help="folder for the runs, the table and its picture")
+    command.add_argument("--minutes", type=float, help="of training, each run")
+    command.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each variant; 3")
+    command.add_argument("--only", metavar="A,B", help="variants, such as 'one scale'; all without it")
+    command.add_argument("--max-labels", type=int, metavar="N", help="images to probe with; all without it")
 
 
 def _embed_options(command: argparse.ArgumentParser) -> None:
