@@ -194,7 +194,10 @@ def test_a_run_without_labels(run):
     assert any("other" in (attributes.get("class") or "") for _, attributes in page.tags) is False
 
 
-@pytest.mark.parametrize(("side", "channels", "num_images"), [(7, 1, 2), (96, 3, 11), (33, 4, 1), (5, 3, 3)])
+@pytest.mark.parametrize(
+    ("side", "channels", "num_images"),
+    [(7, 1, 2), (96, 3, 11), (33, 4, 1), (40, 5, 4), (28, 2, 3), (5, 3, 3)],
+)
 def test_pictures_of_any_size_and_number(run, side, channels, num_images):
     write_parts(run, side=side, channels=channels, num_images=num_images)
     assert page_of(run).open == []
@@ -273,3 +276,65 @@ def test_errors(tmp_path, run):
     (run / "gallery.npz").write_bytes(b"not an archive")
     with pytest.raises(ValueError, match=r"report: cannot read .*gallery.npz.*make it again"):
         write_report(run)
+
+
+def test_each_protocol_has_its_own_tables(run):
+    """The clean one leads; the paper's never does, and says what is wrong with it."""
+    paper = [{**row, "regime": "as published", "accuracy": 0.99} for row in rows()]
+    (run / "evaluation-paper.json").write_text(
+        json.dumps({"protocol": "paper", "note": "batch norm is re-estimated", "rows": paper})
+    )
+    words = page_of(run).words
+    assert words.index("Protocol: clean") < words.index("Protocol: paper")
+    assert "batch norm is re-estimated" in words and "AMDIM, as published" in words
+    assert "names 90.0 % of the test images" in words
+    (run / "evaluation.json").unlink()
+    words = page_of(run).words
+    assert "names" not in words.split("What was learned")[0] and "has not been measured yet" in words
+    assert "Protocol: paper" in words
+
+
+def test_a_dim_evaluation_under_the_old_name_is_shown(run):
+    old = {"protocol": "dim", "rows": [{**row, "layer": "fc"} for row in rows(name="DIM")]}
+    (run / "evaluation.json").write_text(json.dumps(old))
+    words = page_of(run).words
+    assert "Protocol: dim" in words and "DIM, fc" in words and "Protocol: clean" not in words
+    (run / "evaluation-dim.json").write_text(json.dumps({**old, "rows": rows(name="newer")}))
+    words = page_of(run).words
+    assert words.count("Protocol: dim") == 1 and "newer" in words and "DIM, fc" not in words
+
+
+def test_transfer_is_said(run):
+    source = {"source": "/data/birds", "num_train": 5}
+    for pretraining, said in (({"source": "pets", "split": "train"}, True), (None, False)):
+        evaluation = {"protocol": "clean", "rows": rows(), "pretraining": pretraining, "data": source}
+        (run / "evaluation.json").write_text(json.dumps(evaluation))
+        words = page_of(run).words
+        assert ("other images than it was pretrained on: /data/birds, not pets" in words) == said
+        assert ("Pretrained on pets (train)." in words) == said
+
+
+def test_fine_tuning_is_shown(run):
+    names = [("AMDIM", "fine-tuning"), ("from scratch", "fine-tuning"), ("AMDIM", "linear probe")]
+    tuned = [
+        {**rows()[1], "labels": "10 %", "representation": one, "probe": probe, "accuracy": 0.7 + i / 10}
+        for i, (one, probe) in enumerate(names)
+    ]
+    (run / "finetuning.json").write_text(json.dumps({"pretraining": None, "data": {}, "rows": tuned}))
+    html = write_report(run).read_text(encoding="utf-8")
+    words = Page(html).words
+    assert "Fine-tuning on few labels" in words and "10 %" in words
+    for one, probe in names:
+        assert f"{one}, {probe}" in words
+    assert 'best">90.0' in html
+
+
+def test_similarity_maps_are_shown(run):
+    assert "Where is it, in other images?" not in page_of(run).words
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 4, 32, 48, 3), dtype=np.uint8)
+    names = np.array([["a", "a", HOSTILE, "c"]] * 2)
+    np.savez(run / "similarity.npz", pictures=pictures, sources=np.array(["global", HOSTILE]), names=names)
+    page = page_of(run)
+    assert page.open == [] and "Where is it, in other images?" in page.words
+    labels = [attributes.get("aria-label") for tag, attributes in page.tags if tag == "i"]
+    assert labels.count(HOSTILE) == 2 and labels.count("c") == 2

@@ -299,7 +299,8 @@ def _evaluations(files: Run) -> list[dict[str, Any]]:
     for path in files.evaluations.values():
         evaluation = _read(path, _read_json)
         if evaluation:
-            found[evaluation.setdefault("protocol", "clean")] = _evaluation(evaluation)
+            protocol = evaluation.setdefault("protocol", "clean")
+            found[protocol] = _evaluation(evaluation)
     order = [*files.evaluations]
     return sorted(found.values(), key=lambda one: (*order, one["protocol"]).index(one["protocol"]))
 
