@@ -84,7 +84,7 @@ def test_costs_are_paired_by_seed():
 
 def test_errors_are_those_of_the_mean():
     values = np.random.default_rng(0).normal(size=7)
-    mean, error = mean_and_error(values)
+    mean, error = mean_and_error(values.tolist())
     assert mean == pytest.approx(values.mean())
     assert error == pytest.approx(values.std(ddof=1) / 7**0.5)
     assert np.isnan(mean_and_error([0.5])[1])

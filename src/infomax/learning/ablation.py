@@ -1,8 +1,8 @@
 """What each part of AMDIM is worth: the same training without it, over several seeds.
 
-Bachman et al. (2019) add three things to Deep InfoMax: prediction across augmented views, at several scales, by
-a stronger encoder. Two more keep the scores in check, a clip and a penalty, and the two views share the coin of
-the flip. Each is left out in turn, all else being equal, the budget included.
+Bachman et al. (2019) add three things to Deep InfoMax: prediction across augmented views, at several scales,
+by a stronger encoder. Two more keep the scores in check, a clip and a penalty, and the two views share the
+coin of the flip. Each is left out in turn, all else being equal, the budget included.
 """
 
 import json
