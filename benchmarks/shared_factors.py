@@ -116,10 +116,11 @@ def rows_of(scene, folder, steps):
 def all_features(scene, folder, steps):
     """column -> representation -> features of training and of test scenes."""
     plan = PLANS[scene]
-    pairs = trained(plan.views, None, scene, folder / "pairs", steps)
-    of_column = dict(encoders_of(plan.views))
+    of_column, only = dict(encoders_of(plan.views)), None
     if "" in of_column:
-        of_column = dict.fromkeys(SCENES[scene]("test").columns, of_column[""])
+        (only,) = SCENES[scene]("test").columns
+        of_column = {only: of_column[""]}
+    pairs = trained(plan.views, only, scene, folder / "pairs", steps)
     found = {}
     for column, views in of_column.items():
         learned = load_encoder(pairs / column if (pairs / column).is_dir() else pairs)
@@ -232,8 +233,8 @@ def draw(rows, path):
         for axes, what in zip(grid[:, column], ("linear", "neighbours"), strict=True):
             bars(axes, group, what)
         grid[0, column].set_title(f"{scene}: {seen}", fontsize=10)
-    grid[0, 0].set_ylabel("share of the factor's bits, linear classifier")
-    grid[1, 0].set_ylabel("share of the factor's bits, nearest neighbours")
+    grid[0, 0].set_ylabel("bits / H, linear classifier")
+    grid[1, 0].set_ylabel("bits / H, nearest neighbours")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     with replacing(path) as beside:
