@@ -66,7 +66,9 @@ _PUBLIC = {  # module -> its public names
     "learning.images": "Images load_images",
     "learning.pretrained": "load_encoder",
     "learning.tapped": "TappedEncoder",
+    "learning.classifier": "load_classifier",
     "learning.finetuning": "finetune",
+    "learning.similarity": "similarity_maps",
     "learning.training": "pretrain",
 }
 _HOME = {name: f"infomax.{module}" for module, names in _PUBLIC.items() for name in names.split()}

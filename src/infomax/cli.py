@@ -197,7 +197,7 @@ def finetune(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
 def similarity(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
     """Draw where other images hold what an image, or a cell of it, tells of them."""
     from infomax.learning.runs import Run
-    from infomax.learning.similarity import similarity_of_run
+    from infomax.learning.similarity_pictures import similarity_of_run
 
     return similarity_of_run(
         Run(options.run),

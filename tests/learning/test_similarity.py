@@ -18,16 +18,8 @@ from infomax.learning.pretrained import PretrainedEncoder, save_encoder
 from infomax.learning.signal_encoder import SignalEncoder
 from infomax.learning.signal_views import SignalViewsConfig
 from infomax.learning.signals import Signals
-from infomax.learning.similarity import (
-    Field,
-    Painter,
-    cell_centers,
-    receptive_field,
-    scaled,
-    score,
-    similarity_maps,
-    similarity_panel,
-)
+from infomax.learning.similarity import Field, cell_centers, receptive_field, score, similarity_maps
+from infomax.learning.similarity_pictures import Painter, scaled, similarity_panel
 from infomax.learning.views import PLAIN_VIEWS, ViewsConfig
 
 GREY = replace(PLAIN_VIEWS, mean=(0.3,), std=(0.3,))

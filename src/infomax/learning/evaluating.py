@@ -28,7 +28,8 @@ from infomax.learning.pretrained import PretrainedEncoder, load_encoder
 from infomax.learning.runs import Run
 from infomax.learning.signal_views import SignalViewsConfig, pictures
 from infomax.learning.signals import Signals
-from infomax.learning.similarity import comparable, similarity_panel
+from infomax.learning.similarity import comparable
+from infomax.learning.similarity_pictures import similarity_panel
 
 
 @dataclass(frozen=True)
