@@ -123,6 +123,7 @@ def all_features(scene, folder, steps):
     pairs = trained(plan.views, only, scene, folder / "pairs", steps)
     found = {}
     for column, views in of_column.items():
+        torch.manual_seed(0)  # of the random encoder
         learned = load_encoder(pairs / column if (pairs / column).is_dir() else pairs)
         encoders = {
             "random encoder": PretrainedEncoder(amdim_encoder(ENCODER, views), views),
