@@ -93,7 +93,7 @@ class Paired:
         ...                for c in ("left", "right"))
         >>> pairs = same_names(left, right)
         >>> pairs, [tuple(x.shape) for x in pairs.batch(slice(0, 2))]
-        (Paired(1347 pairs), [(2, 1, 32, 32), (2, 1, 32, 32)])
+        (Paired(4041 pairs), [(2, 1, 32, 32), (2, 1, 32, 32)])
     """
 
     first: Seen
