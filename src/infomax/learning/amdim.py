@@ -94,9 +94,7 @@ class AMDIM(Learner):
         if config.num_components > 1:
             self.mixture = Mixture(_dimension(self.encoder), config.num_components)
 
-    def objective(
-        self, views: tuple[Float[Tensor, "b c *_"], ...]
-    ) -> tuple[Objective, Float[Tensor, "m d"]]:
+    def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
         """`amdim_objective` of both views, and their global features one after another."""
         each = self.encoder.values() if isinstance(self.encoder, nn.ModuleDict) else (self.encoder,) * 2
         view1, view2 = (encoder(view) for encoder, view in zip(each, views, strict=True))

@@ -46,9 +46,7 @@ class Learner(LightningModule, ABC):
         self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
 
     @abstractmethod
-    def objective(
-        self, views: tuple[Float[Tensor, "b c *_"], ...]
-    ) -> tuple[Objective, Float[Tensor, "m d"]]:
+    def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
         """The objective of a batch, and global features of its images, once or several times over."""
 
     def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
