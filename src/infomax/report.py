@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ def write_report(run: Path) -> Path:
     """Write ``report.html`` into a run folder, from what else lies in it.
 
     Args:
-        run: a run folder with recipe.yaml, and what there is of environment.json, metrics.csv, views.npz,
+        run: a run folder with recipe.yaml (or the folder of one of its encoders), and what there is of environment.json, metrics.csv, views.npz,
             evaluation.json (and those of other protocols), finetuning.json, gallery.npz, similarity.npz.
 
     Returns:
@@ -51,15 +52,15 @@ def write_report(run: Path) -> Path:
         FileNotFoundError: not a run folder.
         ValueError: a file of the folder cannot be read.
     """
-    files = Run(run)
-    recipe = files.read_recipe()
-    environment = _read(files.environment, lambda path: json.loads(path.read_text()))
-    metrics = _read(files.metrics, _read_metrics)
+    files, trained = Run(run), Run(run).training
+    recipe = trained.read_recipe()
+    environment = _read(trained.environment, _read_json)
+    metrics = _read(trained.metrics, _read_metrics)
     evaluations = _evaluations(files)
     finetuning = _read(files.finetuning, _read_json)
     similarity = _read(files.similarity, _read_arrays)
     gallery = _read(files.gallery, _read_arrays)
-    views = _read(files.views, _read_arrays)
+    views = _read(trained.views, _read_arrays)
     page = _template().render(
         title=_title(recipe),
         method=_method(recipe),
@@ -419,17 +420,16 @@ class _Sprites:
     num_pictures: int
 
 
-def _sprites(pictures: UInt8[np.ndarray, "m h w c"], max_side: int) -> _Sprites:
-    """All pictures on one JPEG sheet, scaled down to `max_side` where larger."""
-    m, height, width, _ = pictures.shape
-    side = min(max_side, 8 * -(-max(height, width) // 8))
+def _sprites(pictures: Sequence[UInt8[np.ndarray, "h w c"]] | np.ndarray, max_side: int) -> _Sprites:
+    """All pictures on one JPEG sheet, of one largest side, scaled down to `max_side` where larger."""
+    m = len(pictures)
+    side = min(max_side, 8 * -(-max(max(picture.shape[:2]) for picture in pictures) // 8))
     columns = min(m, 40)
     rows = -(-m // columns)
     sheet = Image.new("RGB", (columns * side, rows * side), (128, 128, 128))
     for i, picture in enumerate(pictures):
-        resized = Image.fromarray(_colours(picture)).resize(
-            (round(side * width / max(height, width)), round(side * height / max(height, width)))
-        )
+        height, width = (round(side * length / max(picture.shape[:2])) for length in picture.shape[:2])
+        resized = Image.fromarray(_colours(picture)).resize((width, height))
         row, column = divmod(i, columns)
         sheet.paste(
             resized, (column * side + (side - resized.width) // 2, row * side + (side - resized.height) // 2)
@@ -448,13 +448,13 @@ def _colours(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _views(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Originals and their views, in turn on one sheet."""
-    names = ["original", *sorted(name for name in arrays if name.startswith("view"))]
-    pictures = np.stack([arrays[name][:_NUM_VIEWS] for name in names], axis=1)
+    """What was seen and views of it, as they come in the file, in turn on one sheet."""
+    rows = [*zip(*(pictures[:_NUM_VIEWS] for pictures in arrays.values()), strict=True)]
     return {
-        "sprites": _sprites(pictures.reshape(-1, *pictures.shape[2:]), max_side=128),
-        "captions": [name.replace("view", "view ") for name in names],
-        "num_images": len(pictures),
+        "sprites": _sprites([picture for row in rows for picture in row], max_side=128),
+        "num_seen": 1 if "original" in arrays else len(arrays) // 2,
+        "captions": [re.sub(r"view(?=\d)", "view ", name) for name in arrays],
+        "num_images": len(rows),
     }
 
 

@@ -3,6 +3,8 @@
 from dataclasses import asdict, replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import nn
@@ -103,6 +105,24 @@ def test_each_encoder_has_a_folder(finished):
 
 def test_the_recipe_is_read_back(finished):
     assert recipe_from_mapping(finished.read_recipe()) == RECIPE
+
+
+def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
+    from infomax.learning.evaluating import evaluate_run
+    from infomax.learning.runs import Run
+    from infomax.report import write_report
+
+    assert "What was seen together" in write_report(finished.folder).read_text()
+    tone = Run(finished.folder / "tone")
+    assert tone.training.folder == finished.folder
+    assert finished.training is finished
+    rows = table(20)
+    columns = {"tone": [row["tone"] for row in rows], "label": [row["label"] for row in rows]}
+    pq.write_table(pa.table(columns), tmp_path / "tones.parquet")
+    evaluate_run(tone, str(tmp_path / "tones.parquet"), column="tone", probes={})
+    page = write_report(tone.folder).read_text()
+    assert "tone, view" in page
+    assert write_report(tone.folder) == tone.folder / "report.html"
 
 
 def test_pictures_of_what_was_seen(finished):

@@ -179,10 +179,9 @@ def provenance(run: Run, source: str, split: Split, column: str | None = None) -
 
 
 def name_of(run: Run, encoder: PretrainedEncoder) -> str:
-    """The method that trained an encoder (in a run, or below it); of one from elsewhere, its architecture."""
-    for one in (run, Run(run.folder.resolve().parent)):
-        if one.recipe.is_file():
-            return one.method
+    """The method that trained an encoder; of one from elsewhere, its architecture."""
+    if run.training.recipe.is_file():
+        return run.training.method
     return type(encoder.encoder).__name__.removesuffix("Encoder")
 
 

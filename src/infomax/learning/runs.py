@@ -86,16 +86,19 @@ class Run:
         return self.read_recipe()["method"].get("name", "amdim").upper()
 
     @property
-    def pretraining(self) -> dict[str, Any] | None:
-        """Source and split of the images that were learned from; None if no recipe tells.
+    def training(self) -> "Run":
+        """The run that trained what is here: around an encoder in a folder of its own, else this."""
+        around = Run(self.folder.resolve().parent)
+        lies_within = self.encoder.is_file() and not self.recipe.is_file() and around.recipe.is_file()
+        return around if lies_within else self
 
-        An encoder in a subfolder of a run has the recipe of the run.
-        """
-        for run in (self, Run(self.folder.resolve().parent)):
-            if run.recipe.is_file():
-                recipe = run.read_recipe()
-                return {"source": recipe.get("data"), "split": recipe.get("split", "train")}
-        return None
+    @property
+    def pretraining(self) -> dict[str, Any] | None:
+        """Source and split of the images that were learned from; None if no recipe tells."""
+        if not self.training.recipe.is_file():
+            return None
+        recipe = self.training.read_recipe()
+        return {"source": recipe.get("data"), "split": recipe.get("split", "train")}
 
     def write_environment(self, **facts: Any) -> None:
         """Write ``environment.json``: versions, commit, machine, date, and `facts`."""
