@@ -42,8 +42,9 @@ def write_report(run: Path) -> Path:
     """Write ``report.html`` into a run folder, from what else lies in it.
 
     Args:
-        run: a run folder with recipe.yaml (or the folder of one of its encoders), and what there is of environment.json, metrics.csv, views.npz,
-            evaluation.json (and those of other protocols), finetuning.json, gallery.npz, similarity.npz.
+        run: a run folder with recipe.yaml (or the folder of one of its encoders), and what there is of
+            environment.json, metrics.csv, views.npz, evaluation.json (and those of other protocols),
+            finetuning.json, gallery.npz, similarity.npz.
 
     Returns:
         The path of the page. An earlier one is replaced: it can be made again at any time.
@@ -420,7 +421,7 @@ class _Sprites:
     num_pictures: int
 
 
-def _sprites(pictures: Sequence[UInt8[np.ndarray, "h w c"]] | np.ndarray, max_side: int) -> _Sprites:
+def _sprites(pictures: Sequence[UInt8[np.ndarray, "_ _ _"]] | np.ndarray, max_side: int) -> _Sprites:
     """All pictures on one JPEG sheet, of one largest side, scaled down to `max_side` where larger."""
     m = len(pictures)
     side = min(max_side, 8 * -(-max(max(picture.shape[:2]) for picture in pictures) // 8))
