@@ -9,7 +9,6 @@ paired           two columns of a table     one of each, or one of both
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,17 +68,18 @@ def load_contexts(
     Raises:
         ValueError: a column for pairs.
     """
-    load = partial(_load, source, split=split, skip_broken=skip_broken)
+    load = partial(load_seen, source=source, split=split, skip_broken=skip_broken)
+    if isinstance(views, TemporalViewsConfig):
+        return in_time(load(views.frames, column=column), views.lag)
     if not isinstance(views, PairedViewsConfig):
-        if isinstance(views, TemporalViewsConfig):
-            return in_time(load(views.frames, column), views.lag)
-        return load(views, column)
+        return load(views, column=column)
     if column is not None:
         raise ValueError(
             f"load_contexts: the views are of the columns {' and '.join(views.columns)}, got the column "
             f"{column!r} beside them; set views.columns"
         )
-    return same_names(load(views.first, views.columns[0]), load(views.second, views.columns[1]))
+    first, second = views.columns
+    return same_names(load(views.first, column=first), load(views.second, column=second))
 
 
 def load_seen(
@@ -91,7 +91,10 @@ def load_seen(
     skip_broken: bool = False,
 ) -> Images | Signals:
     """Pictures or signals, as one view's configuration wants them."""
-    return _load(source, views, column, split=split, skip_broken=skip_broken)
+    options: dict[str, Any] = {"split": split, "column": column, "skip_broken": skip_broken}
+    if isinstance(views, SignalViewsConfig):
+        return load_signals(source, length=views.stored_length, channels=views.channels, **options)
+    return load_images(source, size=views.stored_shape[1:], channels=views.channels, **options)
 
 
 def view_maker(views: AnyViewsConfig, num_views: int) -> nn.Module:
@@ -147,16 +150,6 @@ def example_pictures(
     shown = [*zip(names, originals, kinds, strict=True)]
     shown += zip(titles, made, kinds * (len(made) // len(kinds)), strict=True)
     return {name: _as_pictures(view, kind) for name, view, kind in shown}
-
-
-def _load(
-    source: Any, views: SingleViewsConfig, column: str | None, *, split: str, skip_broken: bool
-) -> Images | Signals:
-    source = str(source) if isinstance(source, Path) else source
-    options: dict[str, Any] = {"split": split, "column": column, "skip_broken": skip_broken}
-    if isinstance(views, SignalViewsConfig):
-        return load_signals(source, length=views.stored_length, channels=views.channels, **options)
-    return load_images(source, size=views.stored_shape[1:], channels=views.channels, **options)
 
 
 @torch.no_grad()
