@@ -181,7 +181,7 @@ def test_refusals(changes, message):
 class Mapped(nn.Module):
     """An encoder whose maps are of given sides."""
 
-    image_shape = (1, 32, 32)
+    input_shape = (1, 32, 32)
 
     def __init__(self, *sides):
         super().__init__()
