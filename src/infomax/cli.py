@@ -61,11 +61,12 @@ def recipes(_: argparse.Namespace, __: Sequence[str]) -> dict[str, str]:
     return {name: (recipe.__doc__ or "").splitlines()[0] for name, recipe in RECIPES.items()}
 
 
-def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]:
+def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any] | None:
     """Learn an encoder from unlabelled images, signals, or pairs of them."""
     from dataclasses import asdict, replace
 
     from infomax.learning.contexts import encoders_of, load_contexts
+    from infomax.learning.distributed import rank
     from infomax.learning.recipes import recipe_from_mapping, recipe_from_options, recipe_named
     from infomax.learning.runs import Run
     from infomax.learning.training import pretrain as run_recipe
@@ -99,6 +100,8 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
         run = resume(recipe, images, Run(options.resume))
     else:
         run = run_recipe(recipe, images, options.out)
+    if rank() > 0:  # of several processes, the first reports
+        return None
     return {
         "run": str(run.folder),
         **({"evaluation": _evaluations(recipe, options.evaluate, run.folder)} if options.evaluate else {}),

@@ -83,7 +83,9 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
     return math.log(len(scores)) + logsigmoid(log_odds).mean()
 
 
-def log_odds(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "n *locations"]:
+def log_odds(
+    scores: Float[Tensor, "m n *locations"], first: int | None = None
+) -> Float[Tensor, "m *locations"]:
     """s⁺ − log Σ_negatives e^s, of each positive against all places of all other samples.
 
     Its log-sigmoid is the log-probability, in nats, of telling the positive from them: `infonce` is the mean
@@ -91,6 +93,7 @@ def log_odds(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "n *locat
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
+        first: the scores are those of some x_i, from this one on, with all y_j; default: of all of them.
 
     Raises:
         ValueError: scores not square in the first two axes, or n < 2.
@@ -99,7 +102,7 @@ def log_odds(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "n *locat
         >>> log_odds(torch.zeros(3, 3)).exp()
         tensor([0.5000, 0.5000, 0.5000])
     """
-    return _log_odds("log_odds", scores).reshape(len(scores), *scores.shape[2:])
+    return _log_odds("log_odds", scores, first).reshape(len(scores), *scores.shape[2:])
 
 
 # ------------------------------------------------------------------------------------- lower bounds
@@ -594,14 +597,16 @@ def _per_source(operation: str, name: str, value: Tensor | int | float, scores: 
     return value[:, None] if value.ndim else value
 
 
-def _log_odds(operation: str, scores: Tensor) -> Tensor:
-    """Log-odds of each positive against all its negatives, [n, locations]: s⁺ − log Σ_negatives e^s."""
-    _check(operation, scores)
-    n = len(scores)
-    scores = scores.reshape(n, n, -1)  # [n, n, l]
-    positives = scores.diagonal().T  # [n, l]
-    own = torch.eye(n, dtype=torch.bool, device=scores.device)[:, :, None]
-    log_sum_negatives = scores.masked_fill(own, -torch.inf).flatten(1).logsumexp(1)  # [n]
+def _log_odds(operation: str, scores: Tensor, first: int | None = None) -> Tensor:
+    """Log-odds of each positive against all its negatives, [m, locations]: s⁺ − log Σ_negatives e^s."""
+    if first is None:
+        _check(operation, scores)
+        first = 0
+    m, n = scores.shape[:2]
+    scores = scores.reshape(m, n, -1)  # [m, n, l]
+    positives = scores.diagonal(first).T  # [m, l]
+    own = torch.eye(n, dtype=torch.bool, device=scores.device)[first : first + m, :, None]
+    log_sum_negatives = scores.masked_fill(own, -torch.inf).flatten(1).logsumexp(1)  # [m]
     return positives - log_sum_negatives[:, None]
 
 

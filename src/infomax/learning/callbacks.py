@@ -56,6 +56,9 @@ class Checkpoint(Callback):
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Save after every `every` steps."""
         if trainer.global_step % self.every == 0:
+            if not trainer.is_global_zero:
+                trainer.save_checkpoint(self.run.checkpoint)  # takes part, and writes nothing
+                return
             with replacing(self.run.checkpoint) as path:
                 trainer.save_checkpoint(path)
 
@@ -74,7 +77,10 @@ class Timer(Callback):
             return
         elapsed = time.perf_counter() - self.start
         self.seconds_per_step = elapsed / (trainer.global_step - 2)
-        trainer.should_stop = elapsed >= self.seconds and trainer.global_step >= 5
+        long_enough = elapsed >= self.seconds and trainer.global_step >= 5
+        trainer.should_stop = trainer.strategy.reduce_boolean_decision(long_enough, all=False)
+        if trainer.should_stop:
+            self.seconds_per_step = trainer.strategy.broadcast(self.seconds_per_step)
 
 
 class Record(Callback):
@@ -104,10 +110,12 @@ class Record(Callback):
 
     def on_train_start(self, trainer: Trainer, *_: Any) -> None:
         """Start the clock; forget rows after the checkpoint that training resumes from."""
-        _drop_rows_after(self.run.metrics, trainer.global_step)
+        if trainer.is_global_zero:
+            _drop_rows_after(self.run.metrics, trainer.global_step)
         self.last_step, self.last_time = trainer.global_step, time.perf_counter()
         self.task = self.progress.add_task("starting", total=trainer.max_steps, completed=trainer.global_step)
-        self.progress.start()
+        if trainer.is_global_zero:
+            self.progress.start()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Record every `every` steps, and the last."""
@@ -120,6 +128,8 @@ class Record(Callback):
         self.seconds += now - self.last_time
         self.last_step, self.last_time = step, now
         metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        if not trainer.is_global_zero:
+            return
         self._write(
             {
                 "step": step,

@@ -11,6 +11,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from infomax.learning.contexts import AnyViewsConfig, view_maker
+from infomax.learning.distributed import all_of, mean_over_ranks
 from infomax.learning.encoders import example_features
 from infomax.learning.objectives import Objective
 from infomax.learning.online import OnlineClassifiers, OnlineResult
@@ -56,7 +57,8 @@ class Learner(LightningModule, ABC):
         self._watch(objective)
         loss = -objective.value
         if self.classifiers is not None:
-            online = self.classifiers(features, labels.repeat(len(features) // len(labels)))
+            labels = labels.repeat(len(features) // len(labels))
+            online = self.classifiers(all_of(features), all_of(labels))
             self._watch_online(online)
             loss = loss + online.loss
         return loss
@@ -69,13 +71,13 @@ class Learner(LightningModule, ABC):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _watch(self, objective: Objective) -> None:
-        self.log("value", objective.value)
+        scalars = {"value": objective.value}
         for name, bound in objective.bounds.items():
-            self.log(f"bits_{name}", bound / math.log(2))
-            self.log(f"ceiling_{name}", objective.ceiling / math.log(2))
-        for name, value in objective.watched.items():
+            scalars[f"bits_{name}"] = bound / math.log(2)
+            scalars[f"ceiling_{name}"] = bound.new_tensor(objective.ceiling / math.log(2))
+        for name, value in mean_over_ranks({**scalars, **objective.watched}).items():
             self.log(name, value)
 
     def _watch_online(self, online: OnlineResult) -> None:
-        for name, accuracy in online.accuracies.items():
+        for name, accuracy in mean_over_ranks(online.accuracies).items():
             self.log(f"online_{name}", accuracy)

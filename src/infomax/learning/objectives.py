@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from infomax.estimation.bounds import infonce_by_image
+from infomax.learning.distributed import num_ranks, predictor
 from infomax.learning.encoders import Features
-from infomax.learning.prediction import prediction
 
 Scales = tuple[tuple[int, int], ...]
 Bound = Callable[[Tensor], Tensor]
@@ -52,7 +52,9 @@ def amdim_objective(
     Features of one view predict those of the other at several scales; each term, in nats and at most 0, is
     the mean of both directions. Where the source is a map, such as in 5→5, it is one location an image, drawn
     at random. "Images" may be anything seen twice, and the two views of different kinds: what counts are
-    features of one dimension.
+    features of one dimension. In a process group each rank gives features of its own images, as many as any
+    other; the negatives are those of all ranks, and the objective is the mean of what the ranks return, see
+    `distributed`.
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
@@ -77,19 +79,22 @@ def amdim_objective(
     """
     _check_views(view1, view2, scales)
     values, penalties, terms, bounds = [], [], {}, {}
+    predict = {
+        side: [predictor(_places(view.local[side])) for view in (view2, view1)]
+        for side in sorted({target_side for _, target_side in scales})
+    }
     for source_side, target_side in scales:
         at = source_locations
         if at is None:
             at = _random_locations((view1, view2), source_side, generator)
         both = [
-            prediction(
-                _source(a, source_side, where, components),
-                _places(b.local[target_side]),
-                clip,
-                penalty_weight,
-                temperature,
+            predict_other(
+                _source(view, source_side, where, components),
+                clip=clip,
+                penalty_weight=penalty_weight,
+                temperature=temperature,
             )
-            for a, b, where in ((view1, view2, at[0]), (view2, view1, at[1]))
+            for view, where, predict_other in zip((view1, view2), at, predict[target_side], strict=True)
         ]
         name = f"{source_side}to{target_side}"
         values.append(_mean(p.value for p in both))
@@ -97,7 +102,7 @@ def amdim_objective(
         terms[name] = _mean(p.log_probability for p in both)
         bounds[name] = _mean(p.bound for p in both)
     value, penalty = torch.stack(values).sum(), torch.stack(penalties).sum()
-    return Objective(value, terms, bounds, math.log(len(view1.global_)), {"penalty": penalty})
+    return Objective(value, terms, bounds, math.log(num_ranks() * len(view1.global_)), {"penalty": penalty})
 
 
 def dim_objective(

@@ -31,6 +31,9 @@ So blocks of rows are scored, turned into g in place, and multiplied into both g
 forward pass; the backward pass scales them. Nothing is computed twice: attention has to, since its value is
 no scalar. Three products of 2nnld operations, as without streaming. Memory: a block, and the gradients.
 
+**Some of the rows.** The sources may be of a few of the images, those from `first` on: i then runs over them,
+j over all n, and means over i are over those few. `distributed` divides the rows among processes in this way.
+
 References: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3, and what they say of mixtures; Dao et al.
 (2022), FlashAttention, for softmax by tiles; Hsu et al. (2024), Liger Kernel, for gradients made in the
 forward pass.
@@ -73,11 +76,12 @@ class Prediction:
 
 
 def prediction(
-    source: Float[Tensor, "n *k d"],
+    source: Float[Tensor, "m *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
     temperature: float = 1.0,
+    first: int | None = None,
 ) -> Prediction:
     """`streamed_prediction` or `dense_prediction`, whichever costs less.
 
@@ -90,21 +94,23 @@ def prediction(
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
         temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
+        first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
     many = len(source) * target.shape[:2].numel() > MOST_DENSE
     compute = streamed_prediction if many or source.device.type == "cpu" else dense_prediction
-    return compute(source, target, clip, penalty_weight, temperature)
+    return compute(source, target, clip, penalty_weight, temperature, first)
 
 
 def dense_prediction(
-    source: Float[Tensor, "n *k d"],
+    source: Float[Tensor, "m *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
     temperature: float = 1.0,
+    first: int | None = None,
 ) -> Prediction:
     """V − λ P from all n·n·l scores at once: the definition, differentiable any number of times.
 
@@ -114,31 +120,33 @@ def dense_prediction(
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
         temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
+        first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
-    _check(source, target)
+    _check(source, target, first)
     with torch.autocast(source.device.type, enabled=False):
-        x, y = _at_least_float32(_components(source)), _at_least_float32(target)
+        x, y = at_least_float32(components(source)), at_least_float32(target)
         raw = (x / math.sqrt(x.shape[-1])) @ y.flatten(0, 1).T  # [n, k, n·l]
     raw = raw.unflatten(2, target.shape[:2])
     scores = raw if clip is None else clip * torch.tanh(raw / clip)
-    odds = torch.stack([log_odds(of_component) for of_component in scores.unbind(1)], dim=1)
-    log_probability = _soft_maximum(logsigmoid(odds), temperature).mean()
+    odds = torch.stack([log_odds(of_component, first) for of_component in scores.unbind(1)], dim=1)
+    log_probability = soft_maximum(logsigmoid(odds), temperature).mean()
     mean_square = raw.square().mean()
     with torch.no_grad():
-        bound = _bound(odds, len(target)).mean()
+        bound = bound_by_image(odds, len(target)).mean()
     value = log_probability - penalty_weight * mean_square
     return Prediction(value, log_probability.detach(), mean_square.detach(), bound)
 
 
 def streamed_prediction(
-    source: Float[Tensor, "n *k d"],
+    source: Float[Tensor, "m *k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None = None,
     penalty_weight: float = 0.0,
     temperature: float = 1.0,
+    first: int | None = None,
 ) -> Prediction:
     """The same as `dense_prediction`, by blocks of rows; differentiable once.
 
@@ -151,6 +159,7 @@ def streamed_prediction(
         clip: c; None leaves scores as they are.
         penalty_weight: λ.
         temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
+        first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2.
@@ -161,17 +170,21 @@ def streamed_prediction(
         >>> streamed_prediction(x, y).value.item() == dense_prediction(x, y).value.item()
         True
     """
-    _check(source, target)
+    _check(source, target, first)
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     with torch.autocast(source.device.type, enabled=False):
-        x, y = _at_least_float32(_components(source)), _at_least_float32(target)
-        return Prediction(*_Streamed.apply(x, y, clip, penalty_weight, temperature, differentiate))
+        x, y = at_least_float32(components(source)), at_least_float32(target)
+        return Prediction(
+            *_Streamed.apply(x, y, clip, penalty_weight, temperature, first or 0, differentiate)
+        )
 
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, source, target, clip, penalty_weight, temperature, differentiate):
-        means, ctx.gradients = _stream(source, target, clip, penalty_weight, temperature, differentiate)
+    def forward(ctx, source, target, clip, penalty_weight, temperature, first, differentiate):
+        means, ctx.gradients = _stream(
+            source, target, clip, penalty_weight, temperature, first, differentiate
+        )
         log_probability, mean_square, bound = means
         ctx.mark_non_differentiable(log_probability, mean_square, bound)
         return log_probability - penalty_weight * mean_square, log_probability, mean_square, bound
@@ -186,31 +199,32 @@ class _Streamed(torch.autograd.Function):
             )
         grad_source, grad_target = (gradient.mul_(grad_value) for gradient in ctx.gradients)
         ctx.gradients = None
-        return grad_source, grad_target, None, None, None, None
+        return grad_source, grad_target, *[None] * 5
 
 
 def _stream(
-    source: Float[Tensor, "n k d"],
+    source: Float[Tensor, "m k d"],
     target: Float[Tensor, "n l d"],
     clip: float | None,
     penalty_weight: float,
     temperature: float,
+    first: int,
     differentiate: bool,
 ) -> tuple[Float[Tensor, "3"], tuple[Tensor, Tensor] | None]:
     """V, P and the bound; the gradients of the value."""
-    n, k, d = source.shape
+    m, k, d = source.shape
     y = target.flatten(0, 1)  # [n·l, d]
     gradients = (torch.zeros_like(source), torch.zeros_like(y)) if differentiate else None
-    block = _rows_of(BLOCK, n, k * len(y))
-    few = _rows_of(IN_CACHE, block, k * len(y)) if y.device.type == "cpu" else block
-    scores, of_sources = y.new_empty(block * k, len(y)), y.new_empty(n, 3)
-    for rows in _slices(n, block):
+    block = rows_of(BLOCK, m, k * len(y))
+    few = rows_of(IN_CACHE, block, k * len(y)) if y.device.type == "cpu" else block
+    scores, of_sources = y.new_empty(block * k, len(y)), y.new_empty(m, 3)
+    for rows in slices(m, block):
         x = source[rows].flatten(0, 1) / math.sqrt(d)
         a = torch.mm(x, y.T, out=scores[: len(x)])
         by_image = a.view(-1, k, *target.shape[:2])
-        for part in _slices(len(by_image), few):
+        for part in slices(len(by_image), few):
             at = slice(rows.start + part.start, rows.start + part.stop)
-            of_sources[at] = _to_gradient(by_image[part], at, clip, penalty_weight, temperature)
+            of_sources[at] = _to_gradient(by_image[part], at, m, clip, penalty_weight, temperature, first)
         if gradients is not None:
             gradients[0][rows].view_as(x).addmm_(a, y, alpha=1 / math.sqrt(d))
             gradients[1].addmm_(a.T, x)
@@ -220,13 +234,19 @@ def _stream(
 
 
 def _to_gradient(
-    a: Float[Tensor, "r k n l"], at: slice, clip: float | None, penalty_weight: float, temperature: float
+    a: Float[Tensor, "r k n l"],
+    at: slice,
+    num_sources: int,
+    clip: float | None,
+    penalty_weight: float,
+    temperature: float,
+    first: int,
 ) -> Float[Tensor, "r 3"]:
     """Raw scores of some images become g, in place; V, P and the bound of each are returned."""
     _, k, n, num_places = a.shape
     mean_square = a.square().mean((1, 2, 3))
-    s, slope = _clipped(a, clip)
-    own = s[:, :, at].diagonal(dim1=0, dim2=2).permute(2, 0, 1)  # [r, k, l], a view
+    s, slope = clipped(a, clip)
+    own = own_places(s, first + at.start)
     positives = own.clone()
     own.fill_(-torch.inf)
     peak = s.amax((2, 3))
@@ -236,26 +256,31 @@ def _to_gradient(
     log_p = logsigmoid(odds)
 
     posterior = torch.softmax(log_p / temperature, dim=1)
-    missed = posterior * torch.sigmoid(-odds) / (n * num_places)  # q / nl
+    missed = posterior * torch.sigmoid(-odds) / (num_sources * num_places)  # q / nl
     e.mul_(-(missed.sum(2) / partition)[..., None, None])
     own.copy_(missed)  # e is ∂V/∂s
-    a.mul_(-2 * penalty_weight / (k * n * n * num_places)).addcmul_(e, slope)
+    a.mul_(-2 * penalty_weight / (k * num_sources * n * num_places)).addcmul_(e, slope)
 
-    log_probability = _soft_maximum(log_p, temperature).mean(1)
-    return torch.stack([log_probability, mean_square, _bound(odds, n).mean(1)], 1)
+    log_probability = soft_maximum(log_p, temperature).mean(1)
+    return torch.stack([log_probability, mean_square, bound_by_image(odds, n).mean(1)], 1)
 
 
-def _soft_maximum(log_p: Float[Tensor, "r k l"], temperature: float) -> Float[Tensor, "r l"]:
+def own_places(scores: Float[Tensor, "r k n l"], first: int) -> Float[Tensor, "r k l"]:
+    """A view of the scores of r sources, of images `first` and on, with places of their own image."""
+    return scores[:, :, first : first + len(scores)].diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+
+
+def soft_maximum(log_p: Float[Tensor, "r k l"], temperature: float) -> Float[Tensor, "r l"]:
     """(1/τ) log mean_j e^{τ log p_j}: between the mean over components and the best of them."""
     return temperature * (torch.logsumexp(log_p / temperature, 1) - math.log(log_p.shape[1]))
 
 
-def _bound(odds: Float[Tensor, "r k l"], num_images: int) -> Float[Tensor, "r l"]:
+def bound_by_image(odds: Float[Tensor, "r k l"], num_images: int) -> Float[Tensor, "r l"]:
     """log n + log of the mean probability over components, where each other image counts once."""
-    return math.log(num_images) + _soft_maximum(logsigmoid(odds + math.log(odds.shape[2])), 1.0)
+    return math.log(num_images) + soft_maximum(logsigmoid(odds + math.log(odds.shape[2])), 1.0)
 
 
-def _clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
+def clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
     """s = c tanh(a / c) and ds/da = 1 − tanh², as new tensors."""
     if clip is None:
         return a.clone(), a.new_ones(())
@@ -263,30 +288,35 @@ def _clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
     return clip * t, t.square_().neg_().add_(1)
 
 
-def _rows_of(num_scores: int, num_rows: int, row: int) -> int:
+def rows_of(num_scores: int, num_rows: int, row: int) -> int:
     """Rows a block: as many as give `num_scores`, at least one, in blocks of nearly equal size."""
     most = max(1, num_scores // row)
     return math.ceil(num_rows / math.ceil(num_rows / most))
 
 
-def _slices(size: int, step: int) -> Iterator[slice]:
+def slices(size: int, step: int) -> Iterator[slice]:
+    """All of 0 … size − 1, at most `step` at a time."""
     return (slice(start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
+    """x, in float32 if it was in less."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _components(source: Float[Tensor, "n *k d"]) -> Float[Tensor, "n k d"]:
+def components(source: Float[Tensor, "n *k d"]) -> Float[Tensor, "n k d"]:
+    """A single vector as a mixture of one."""
     return source[:, None] if source.ndim == 2 else source
 
 
-def _check(source: Tensor, target: Tensor) -> None:
-    n, d = len(source), source.shape[-1]
-    if (len(target), target.shape[2]) != (n, d):
+def _check(source: Tensor, target: Tensor, first: int | None) -> None:
+    m, n = len(source), len(target)
+    fits = m == n if first is None else 0 <= first <= n - m
+    if not fits or target.shape[2] != source.shape[-1]:
         raise ValueError(
             "prediction: sources [n, d] and targets [n, l, d] must be of the same images and dimension, got "
             f"{list(source.shape)} and {list(target.shape)}"
+            + ("" if first is None else f", with sources of the images from {first} on")
         )
     if n < 2:
         raise ValueError(

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, Trainer
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -25,12 +26,15 @@ from infomax.learning.amdim import AMDIM, AMDIMConfig
 from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite, Timer
 from infomax.learning.contexts import AnyViewsConfig, Contexts, encoders_of, example_pictures, seen_by
 from infomax.learning.dim import DIM, DIMConfig
+from infomax.learning.distributed import SyncEncoderBatchNorm, rank
+from infomax.learning.encoders import AMDIMEncoder
 from infomax.learning.learner import Learner
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.pairing import Paired
 from infomax.learning.precision import choose_precision
 from infomax.learning.pretrained import save_encoder
 from infomax.learning.runs import Run
+from infomax.learning.signal_encoder import SignalEncoder
 from infomax.learning.views import ViewsConfig
 
 
@@ -41,7 +45,8 @@ class TrainConfig:
     steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
     by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
     encoder's arithmetic, by default the faster one; the objective is always float32. checkpoint_steps,
-    log_steps: between checkpoints, between rows of metrics.csv.
+    log_steps: between checkpoints, between rows of metrics.csv. devices, num_nodes: on each of so many
+    machines so many processes train together; each takes an equal share of the batch.
     """
 
     steps: int | None = None
@@ -54,6 +59,20 @@ class TrainConfig:
     checkpoint_steps: int = 200
     log_steps: int = 10
     tensorboard: bool = False
+    devices: int = 1
+    num_nodes: int = 1
+
+    def __post_init__(self):
+        if min(self.devices, self.num_nodes) < 1 or self.batch_size % self.num_processes:
+            raise ValueError(
+                "train: devices and num_nodes must be at least 1 and together divide batch_size, got "
+                f"{self.devices}, {self.num_nodes} and a batch of {self.batch_size}; set --train.batch_size"
+            )
+
+    @property
+    def num_processes(self) -> int:
+        """That train together."""
+        return self.devices * self.num_nodes
 
 
 Encoders = nn.Module | Mapping[str, nn.Module]
@@ -109,17 +128,20 @@ def pretrain(
     """
     _check(recipe, images)
     run = Run(out)
-    run.check_free()
+    writes = _writes(recipe.train)
+    if writes:
+        run.check_free()
     train = replace(
         recipe.train,
         steps=_num_steps(recipe, images, encoder),
-        precision=choose_precision(recipe.train.precision, recipe.train.accelerator),
+        precision=_precision(recipe.train),
     )
     recipe = replace(recipe, train=train)
-    run.create()
-    run.write_recipe(asdict(recipe))
-    run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
-    save_example_views(run, recipe, images)
+    if writes:
+        run.create()
+        run.write_recipe(asdict(recipe))
+        run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
+        save_example_views(run, recipe, images)
     return _train(recipe, images, run, encoder, quiet)
 
 
@@ -152,6 +174,11 @@ def _check(recipe: Recipe, images: Contexts) -> None:
         raise ValueError(
             f"pretrain: batch_size must be between 2 and the number of images ({len(images)}), "
             f"got {recipe.train.batch_size}; set --train.batch_size"
+        )
+    if recipe.train.num_processes > 1 and isinstance(recipe.method, DIMConfig):
+        raise ValueError(
+            "pretrain: Deep InfoMax trains on one device, its bounds being of the scores of one process; got "
+            f"{recipe.train.devices} devices on {recipe.train.num_nodes} nodes; set both to 1, or use AMDIM"
         )
     if recipe.train.steps is None and recipe.train.minutes is None and recipe.train.epochs is None:
         raise ValueError("pretrain: no budget; set --train.minutes, --train.epochs or --train.steps")
@@ -189,6 +216,8 @@ def _train(recipe: Recipe, images: Contexts, run: Run, encoder: Encoders | None,
     )
     callbacks = [Checkpoint(run, config.checkpoint_steps), record]
     _fit(config, learner, images, config.steps, callbacks, run)
+    if rank() > 0:
+        return run
     for name, views in encoders_of(recipe.views).items():
         (run.folder / name).mkdir(exist_ok=True)
         save_encoder(run.folder / name, learner.get_submodule(f"encoder.{name}".rstrip(".")), views)
@@ -226,7 +255,7 @@ def _num_steps(recipe: Recipe, images: Contexts, encoder: Encoders | None) -> in
 
 def _fit(
     config: TrainConfig,
-    module: LightningModule,
+    module: Learner,
     images: Contexts,
     num_steps: int,
     callbacks: list[Callback],
@@ -235,13 +264,11 @@ def _fit(
     """num_steps of training, from the run's checkpoint if it has one."""
     checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
     first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
-    batches = Batches(images, config.batch_size, config.seed, first_step)
-    precision = choose_precision(config.precision, config.accelerator)
     with _without_notices():
         trainer = Trainer(
             accelerator=config.accelerator,
-            devices=1,
-            precision="bf16-mixed" if precision == "bf16" else "32-true",
+            **_processes(config, _may_leave_unused(module, images)),
+            precision="bf16-mixed" if _precision(config) == "bf16" else "32-true",
             max_steps=num_steps,
             max_epochs=-1,
             logger=_tensorboard(run) if run and config.tensorboard else False,
@@ -250,7 +277,46 @@ def _fit(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
+        share = trainer.global_rank, trainer.world_size
+        batches = Batches(images, config.batch_size, config.seed, first_step, *share)
         trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=checkpoint, weights_only=True)
+
+
+def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
+    """Options of the trainer."""
+    if config.num_processes == 1:
+        return {"devices": 1}
+    return {
+        "devices": config.devices,
+        "num_nodes": config.num_nodes,
+        "strategy": DDPStrategy(find_unused_parameters=find_unused),
+        "plugins": [SyncEncoderBatchNorm()],
+    }
+
+
+def _may_leave_unused(module: Learner, images: Contexts) -> bool:
+    """Whether a step may give some parameters no gradient, so that DDP has to look for them."""
+    partly_labelled = images.labelled and bool((images.labels < 0).any())
+    encoder = module.get_submodule("encoder")
+    each = encoder.values() if isinstance(encoder, nn.ModuleDict) else (encoder,)
+    ours = all(isinstance(one, AMDIMEncoder | SignalEncoder) for one in each)
+    sides = {side for scale in getattr(module.config, "scales", ()) for side in scale}
+    return partly_labelled or not ours or not sides >= {5, 7}
+
+
+def _writes(config: TrainConfig) -> bool:
+    """Whether this process is the one that writes the run folder."""
+    if config.num_processes == 1:
+        return True
+    with _without_notices():
+        return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
+
+
+def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
+    """As `choose_precision`; several processes on CPUs, which might time differently, take float32."""
+    if config.num_processes > 1 and config.precision == "auto" and config.accelerator == "cpu":
+        return "float32"
+    return choose_precision(config.precision, config.accelerator)
 
 
 @contextmanager
@@ -269,10 +335,22 @@ def _without_notices() -> Iterator[None]:
 
 
 class Batches(IterableDataset[tuple[Any, Tensor]]):
-    """What is seen, and labels, of step after step, without end; an epoch's order follows from the seed."""
+    """What is seen, and labels, of step after step, without end; an epoch's order follows from the seed.
 
-    def __init__(self, images: Contexts, batch_size: int, seed: int, first_step: int = 0):
+    batch_size: of all ranks together; each takes an equal share, rank after rank.
+    """
+
+    def __init__(
+        self,
+        images: Contexts,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        rank: int = 0,
+        num_ranks: int = 1,
+    ):
         self.images, self.batch_size, self.seed, self.first_step = images, batch_size, seed, first_step
+        self.rank, self.share = rank, batch_size // num_ranks
         self.steps_per_epoch = len(images) // batch_size
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
@@ -283,7 +361,8 @@ class Batches(IterableDataset[tuple[Any, Tensor]]):
             for start in range(
                 position * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
             ):
-                rows = order[start : start + self.batch_size]
+                first = start + self.rank * self.share
+                rows = order[first : first + self.share]
                 yield self.images.batch(rows), torch.from_numpy(self.images.labels[rows])
                 step += 1
 
