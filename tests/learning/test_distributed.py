@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from infomax.learning import distributed
+from infomax.learning.ablation import ablate
 from infomax.learning.amdim import AMDIMConfig
 from infomax.learning.dim import DIMConfig
 from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, Features
@@ -184,3 +185,5 @@ def test_refusals(tmp_path):
         replace(RECIPE.train, devices=0)
     with pytest.raises(ValueError, match=r"Deep InfoMax trains on one device.*got 2 devices on 1 nodes"):
         pretrain(replace(RECIPE, method=DIMConfig()), make_images(), tmp_path / "run")
+    with pytest.raises(ValueError, match="ablate: trains on one device, got 2 devices on 1 nodes"):
+        ablate(RECIPE, "digits", tmp_path / "ablation")

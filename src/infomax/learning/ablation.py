@@ -139,10 +139,15 @@ def ablate(
         max_labels: training images, and test images, of the probes: the first so many in random order.
 
     Raises:
-        ValueError: an unknown variant; a recipe of another method or of other views; no seed.
+        ValueError: an unknown variant; a recipe of another method, of other views or of many devices; no seed.
     """
     _check(recipe, variants, num_seeds)
     out = Path(out)
+    if recipe.train.num_processes > 1:
+        raise ValueError(
+            f"ablate: trains on one device, got {recipe.train.devices} devices on {recipe.train.num_nodes} "
+            "nodes; set both to 1"
+        )
     names = [name for name in VARIANTS if name in variants or name == WHOLE]
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
