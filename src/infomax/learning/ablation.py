@@ -139,7 +139,7 @@ def ablate(
         max_labels: training images, and test images, of the probes: the first so many in random order.
 
     Raises:
-        ValueError: an unknown variant; a recipe of another method, of other views or of many devices; no seed.
+        ValueError: an unknown variant; a recipe of another method, other views or many devices; no seed.
     """
     _check(recipe, variants, num_seeds)
     out = Path(out)
