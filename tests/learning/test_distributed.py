@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, Features
 from infomax.learning.images import Images
 from infomax.learning.objectives import amdim_objective
 from infomax.learning.optimization import OptimizerConfig
+from infomax.learning.prediction import dense_prediction, streamed_prediction
 from infomax.learning.pretrained import load_encoder
 from infomax.learning.training import Batches, Recipe, TrainConfig, pretrain
 from infomax.learning.views import ViewsConfig
@@ -187,3 +189,22 @@ def test_refusals(tmp_path):
         pretrain(replace(RECIPE, method=DIMConfig()), make_images(), tmp_path / "run")
     with pytest.raises(ValueError, match="ablate: trains on one device, got 2 devices on 1 nodes"):
         ablate(RECIPE, "digits", tmp_path / "ablation")
+
+
+@pytest.mark.parametrize("compute", [dense_prediction, streamed_prediction])
+def test_some_of_the_rows(compute):
+    """Parts of the sources among all targets: their mean is the whole, in value and gradients."""
+    generator = torch.Generator().manual_seed(3)
+    source = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    options = (2.0, 0.3, 0.5)
+    whole = dense_prediction(source, target, *options)
+    parts = [compute(source[first : first + 2], target, *options, first) for first in (0, 2, 4)]
+    for name in ("value", "log_probability", "mean_square", "bound"):
+        mean = sum(getattr(part, name) for part in parts) / 3
+        torch.testing.assert_close(mean, getattr(whole, name), atol=1e-12, rtol=0)
+    expected = torch.autograd.grad(whole.value, (source, target))
+    found = torch.autograd.grad(sum(part.value for part in parts) / 3, (source, target))
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    with pytest.raises(ValueError, match=r"with sources of the images from 5 on"):
+        unwrap(compute)(source[:2], target, *options, 5)
