@@ -67,19 +67,11 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
 
     from infomax.learning.contexts import encoders_of, load_contexts
     from infomax.learning.distributed import rank
-    from infomax.learning.recipes import recipe_from_mapping, recipe_from_options, recipe_named
     from infomax.learning.runs import Run
     from infomax.learning.training import pretrain as run_recipe
     from infomax.learning.training import resume
 
-    if options.resume:
-        _refuse(
-            rest or options.recipe, "pretrain: --resume takes the recipe of the run; give nothing beside it"
-        )
-        recipe = recipe_from_mapping(Run(options.resume).read_recipe())
-    else:
-        _refuse(not options.recipe, "pretrain: no recipe given; `infomax recipes` lists them")
-        recipe = recipe_from_options(recipe_named(options.recipe), rest)
+    recipe = _recipe_to_train(options, rest)
     if options.dry_run:
         return asdict(recipe)
     _refuse(recipe.data is None, "pretrain: no images given; set --data to a folder, a file or a hub name")
@@ -112,6 +104,20 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
         "num_images": len(images),
         "skipped": list(images.skipped),
     }
+
+
+def _recipe_to_train(options: argparse.Namespace, rest: Sequence[str]) -> Any:
+    """That of the run to resume, or the one named, with options."""
+    from infomax.learning.recipes import recipe_from_mapping, recipe_from_options, recipe_named
+    from infomax.learning.runs import Run
+
+    if options.resume:
+        _refuse(
+            rest or options.recipe, "pretrain: --resume takes the recipe of the run; give nothing beside it"
+        )
+        return recipe_from_mapping(Run(options.resume).read_recipe())
+    _refuse(not options.recipe, "pretrain: no recipe given; `infomax recipes` lists them")
+    return recipe_from_options(recipe_named(options.recipe), rest)
 
 
 def _evaluations(recipe: Any, source: str, folder: Path | None) -> list[dict[str, Any]]:

@@ -57,6 +57,14 @@ def test_refusals(saved, tmp_path):
         load_encoder(folder)
 
 
+def test_several_encoders_are_told(tmp_path):
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+        save_encoder(tmp_path / name, AMDIMEncoder(32, 2, 4, 1), STL_VIEWS)
+    with pytest.raises(FileNotFoundError, match=r"its encoders are in left, right: give .*left"):
+        load_encoder(tmp_path)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")

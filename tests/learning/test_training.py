@@ -183,6 +183,10 @@ def test_refusals(tmp_path, finished):
         pretrain(replace(RECIPE, views=replace(RECIPE.views, stored_size=64)), make_images(), tmp_path / "b")
     with pytest.raises(ValueError, match="no budget; set --train"):
         pretrain(replace(RECIPE, train=TrainConfig(batch_size=8)), make_images(), tmp_path / "c")
+    with pytest.raises(ValueError, match=r"both views need local maps of sides \[9\], got \[5, 7\]"):
+        pretrain(
+            replace(RECIPE, method=replace(RECIPE.method, scales=((1, 9),))), make_images(), tmp_path / "e"
+        )
     if find_spec("tensorboard") is None:
         with pytest.raises(
             ValueError, match=r"TensorBoard is not installed; pip install 'infomax\[tensorboard\]'"

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.learning.contexts import AnyViewsConfig, encoders_of
-from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, example_features
+from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, encoders_in, example_features
 from infomax.learning.learner import Learner
-from infomax.learning.objectives import AMDIM_SCALES, Objective, Scales, amdim_objective
+from infomax.learning.objectives import AMDIM_SCALES, Objective, Scales, amdim_objective, check_views
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.pairing import SingleViewsConfig
 from infomax.learning.public_amdim import load_public_checkpoint
@@ -72,7 +72,8 @@ class AMDIM(Learner):
             own. Their features are all of one dimension.
 
     Raises:
-        ValueError: encoders by other names than those of the columns, or of different dimensions.
+        ValueError: encoders by other names than those of the columns, or of different dimensions; a scale
+            that they have no map of.
     """
 
     num_views = 2
@@ -90,14 +91,18 @@ class AMDIM(Learner):
             encoder = made.get("", made)
         super().__init__(_one_or_each(encoder, views), views, optimizer, num_classes)
         self.config = config
+        examples = [example_features(one) for one in encoders_in(self.encoder)]
+        check_views(examples[0], examples[-1], config.scales)
         self.mixture = None
         if config.num_components > 1:
-            self.mixture = Mixture(_dimension(self.encoder), config.num_components)
+            self.mixture = Mixture(examples[0].global_.shape[1], config.num_components)
 
     def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
         """`amdim_objective` of both views, and their global features one after another."""
-        each = self.encoder.values() if isinstance(self.encoder, nn.ModuleDict) else (self.encoder,) * 2
-        view1, view2 = (encoder(view) for encoder, view in zip(each, views, strict=True))
+        encoders = encoders_in(self.encoder)
+        view1, view2 = (
+            encoder(view) for encoder, view in zip((encoders[0], encoders[-1]), views, strict=True)
+        )
         objective = amdim_objective(
             view1,
             view2,
@@ -149,13 +154,7 @@ def _one_or_each(encoder: nn.Module | Mapping[str, nn.Module], views: AnyViewsCo
         raise ValueError(f"amdim: these views need {expected}, got encoders {given or 'without names'}")
     if not isinstance(encoder, Mapping):
         return encoder
-    dimensions = {name: _dimension(encoder[name]) for name in names}
+    dimensions = {name: example_features(encoder[name]).global_.shape[1] for name in names}
     if len(set(dimensions.values())) > 1:
         raise ValueError(f"amdim: encoders of two views need features of one dimension, got {dimensions}")
     return nn.ModuleDict({name: encoder[name] for name in names})
-
-
-def _dimension(encoder: nn.Module) -> int:
-    """d of the (first) encoder's global feature."""
-    first = next(iter(encoder.values())) if isinstance(encoder, nn.ModuleDict) else encoder
-    return example_features(first).global_.shape[1]

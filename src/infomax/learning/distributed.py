@@ -317,14 +317,15 @@ class _SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x):
-        total = x.clone()
-        if num_ranks() > 1:
-            dist.all_reduce(total)
-        return total
+        return _sum_over_ranks(x)
 
     @staticmethod
     def backward(ctx, gradient):
-        total = gradient.clone()
-        if num_ranks() > 1:
-            dist.all_reduce(total)
-        return total
+        return _sum_over_ranks(gradient)
+
+
+def _sum_over_ranks(x: Tensor) -> Tensor:
+    total = x.clone()
+    if num_ranks() > 1:
+        dist.all_reduce(total)
+    return total

@@ -39,6 +39,11 @@ def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
         return encoder(torch.zeros(num_images, *input_shape, device=device))
 
 
+def encoders_in(encoder: nn.Module) -> tuple[nn.Module, ...]:
+    """The encoder; or, of a `ModuleDict`, those of several views, in its order."""
+    return (*encoder.values(),) if isinstance(encoder, nn.ModuleDict) else (encoder,)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode without gradients; afterwards modes and random numbers are as if nothing had been."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from infomax.learning.contexts import AnyViewsConfig, view_maker
 from infomax.learning.distributed import all_of, mean_over_ranks
-from infomax.learning.encoders import example_features
+from infomax.learning.encoders import encoders_in, example_features
 from infomax.learning.objectives import Objective
 from infomax.learning.online import OnlineClassifiers, OnlineResult
 from infomax.learning.optimization import OptimizerConfig, adam, learning_rate_share
@@ -42,8 +42,7 @@ class Learner(LightningModule, ABC):
         self.encoder = encoder
         self.views = view_maker(views, self.num_views)
         self.optimizer_config = optimizer
-        first = next(iter(encoder.values())) if isinstance(encoder, nn.ModuleDict) else encoder
-        num_features = example_features(first).global_.shape[1]
+        num_features = example_features(encoders_in(encoder)[0]).global_.shape[1]
         self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
 
     @abstractmethod

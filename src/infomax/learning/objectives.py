@@ -77,7 +77,7 @@ def amdim_objective(
 
     Reference: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3.
     """
-    _check_views(view1, view2, scales)
+    check_views(view1, view2, scales)
     values, penalties, terms, bounds = [], [], {}, {}
     predict = {
         side: [predictor(_places(view.local[side])) for view in (view2, view1)]
@@ -168,7 +168,12 @@ def _mean(values: Iterable[Tensor]) -> Tensor:
     return torch.stack([*values]).mean()
 
 
-def _check_views(view1: Features, view2: Features, scales: Scales) -> None:
+def check_views(view1: Features, view2: Features, scales: Scales) -> None:
+    """Make sure that features of two views can predict each other.
+
+    Raises:
+        ValueError: different numbers of images or dimensions; a scale whose map is missing.
+    """
     if view1.global_.shape != view2.global_.shape:
         raise ValueError(
             "amdim_objective: the two views must hold the same images in the same dimension, got global "

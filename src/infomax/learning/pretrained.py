@@ -109,9 +109,13 @@ def load_encoder(folder: str | Path, module: nn.Module | None = None) -> Pretrai
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"load_encoder: {folder} holds no {name}; expected a finished run of `infomax pretrain`"
+            within = sorted(path.parent.name for path in folder.glob(f"*/{WEIGHTS}"))
+            remedy = (
+                f"its encoders are in {', '.join(within)}: give {folder / within[0]}"
+                if within
+                else ("expected a finished run of `infomax pretrain`")
             )
+            raise FileNotFoundError(f"load_encoder: {folder} holds no {name}; {remedy}")
     description = _read_description(folder / DESCRIPTION)
     encoder = _encoder(folder, description, module)
     try:

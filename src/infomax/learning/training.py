@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning import Callback, Trainer
+from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
@@ -27,7 +28,7 @@ from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite
 from infomax.learning.contexts import AnyViewsConfig, Contexts, encoders_of, example_pictures, seen_by
 from infomax.learning.dim import DIM, DIMConfig
 from infomax.learning.distributed import SyncEncoderBatchNorm, rank
-from infomax.learning.encoders import AMDIMEncoder
+from infomax.learning.encoders import AMDIMEncoder, encoders_in
 from infomax.learning.learner import Learner
 from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.pairing import Paired
@@ -123,10 +124,12 @@ def pretrain(
 
     Raises:
         FileExistsError: `out` holds something already.
-        ValueError: no budget; fewer images than a batch; images of the wrong shape.
+        ValueError: no budget; fewer images than a batch; images of the wrong shape; an encoder that the
+            method cannot use.
         Diverged: training stopped at an objective that is not finite.
     """
     _check(recipe, images)
+    learner = new_learner(recipe, images, encoder)
     run = Run(out)
     writes = _writes(recipe.train)
     if writes:
@@ -142,7 +145,7 @@ def pretrain(
         run.write_recipe(asdict(recipe))
         run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
         save_example_views(run, recipe, images)
-    return _train(recipe, images, run, encoder, quiet)
+    return _train(recipe, images, run, learner, quiet)
 
 
 def resume(
@@ -165,7 +168,7 @@ def resume(
             f"resume: the images are not those the run began with (fingerprint {images.fingerprint}, "
             f"then {began_with}); restore them, or start a new run"
         )
-    return _train(recipe, images, run, encoder, quiet)
+    return _train(recipe, images, run, new_learner(recipe, images, encoder), quiet)
 
 
 def _check(recipe: Recipe, images: Contexts) -> None:
@@ -207,8 +210,7 @@ def _check_shapes(views: AnyViewsConfig, images: Contexts) -> None:
             )
 
 
-def _train(recipe: Recipe, images: Contexts, run: Run, encoder: Encoders | None, quiet: bool) -> Run:
-    learner = new_learner(recipe, images, encoder)
+def _train(recipe: Recipe, images: Contexts, run: Run, learner: Learner, quiet: bool) -> Run:
     config = recipe.train
     assert config.steps is not None
     record = Record(
@@ -297,8 +299,7 @@ def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]
 def _may_leave_unused(module: Learner, images: Contexts) -> bool:
     """Whether a step may give some parameters no gradient, so that DDP has to look for them."""
     partly_labelled = images.labelled and bool((images.labels < 0).any())
-    encoder = module.get_submodule("encoder")
-    each = encoder.values() if isinstance(encoder, nn.ModuleDict) else (encoder,)
+    each = encoders_in(module.get_submodule("encoder"))
     ours = all(isinstance(one, AMDIMEncoder | SignalEncoder) for one in each)
     sides = {side for scale in getattr(module.config, "scales", ()) for side in scale}
     return partly_labelled or not ours or not sides >= {5, 7}
@@ -314,7 +315,8 @@ def _writes(config: TrainConfig) -> bool:
 
 def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
     """As `choose_precision`; several processes on CPUs, which might time differently, take float32."""
-    if config.num_processes > 1 and config.precision == "auto" and config.accelerator == "cpu":
+    on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
+    if config.num_processes > 1 and config.precision == "auto" and on_cpu:
         return "float32"
     return choose_precision(config.precision, config.accelerator)
 
