@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from importlib.util import find_spec
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -132,6 +133,23 @@ def test_resume_refuses(finished, tmp_path):
     run.write_environment(images="something else")
     with pytest.raises(ValueError, match="not those the run began with"):
         resume(RECIPE, make_images(), run, quiet=True)
+
+
+def test_compiled_learns_the_same(finished, tmp_path, monkeypatch):
+    compile_ = torch.nn.Module.compile
+    compiled = []
+
+    def without_code_generation(module, **options):  # which takes minutes on a CPU
+        compiled.append(type(module).__name__)
+        compile_(module, backend="eager", **options)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", without_code_generation)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    train = replace(RECIPE.train, compile=True)
+    run = pretrain(replace(RECIPE, train=train), make_images(), tmp_path / "compiled", quiet=True)
+    assert compiled == ["AugmentedViews", "AMDIMEncoder"]
+    for row, expected in zip(rows_of(run), rows_of(finished), strict=True):
+        assert float(row["value"]) == pytest.approx(float(expected["value"]), rel=1e-5)
 
 
 def test_unlabelled_images(tmp_path):

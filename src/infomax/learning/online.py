@@ -11,7 +11,9 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class OnlineResult:
-    """loss: to be minimised, summed over classifiers. accuracies: name -> share right on this batch."""
+    """loss: to be minimised, summed over classifiers. accuracies: name -> share right of what is labelled in
+    this batch; NaN where nothing is.
+    """
 
     loss: Float[Tensor, ""]
     accuracies: Mapping[str, Float[Tensor, ""]]
@@ -41,16 +43,14 @@ class OnlineClassifiers(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]) -> OnlineResult:
-        """Loss and accuracies on the labelled rows; zero loss and no accuracies where fewer than two are."""
-        labelled = labels >= 0
-        if int(labelled.sum()) < 2:
-            return OnlineResult(features.new_zeros(()), {})
-        features, labels = features.detach()[labelled].float(), labels[labelled]
-        loss, accuracies = features.new_zeros(()), {}
+        """Loss and accuracies, means over the labelled rows; no labels, no loss."""
+        labelled = (labels >= 0).float()
+        num_labelled = labelled.sum()
+        features, loss, accuracies = features.detach().float(), features.new_zeros(()).float(), {}
         for name, head in self.heads.items():
             logits = head(features).float()
-            loss = (
-                loss + F.cross_entropy(10 * torch.tanh(logits / 10), labels) + 1e-3 * logits.square().mean()
-            )
-            accuracies[name] = (logits.argmax(1) == labels).float().mean()
+            each = F.cross_entropy(10 * torch.tanh(logits / 10), labels, ignore_index=-1, reduction="none")
+            each = each + 1e-3 * logits.square().mean(1) * labelled
+            loss = loss + each.sum() / num_labelled.clamp(min=1)
+            accuracies[name] = (logits.argmax(1) == labels).sum() / num_labelled
         return OnlineResult(loss, accuracies)

@@ -5,10 +5,7 @@ what makes a resumed run end as an uninterrupted one does.
 """
 
 import copy
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +31,7 @@ from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.pairing import Paired
 from infomax.learning.precision import choose_precision
 from infomax.learning.pretrained import save_encoder
+from infomax.learning.processes import EndTogether, ending_together, without_notices
 from infomax.learning.runs import Run
 from infomax.learning.signal_encoder import SignalEncoder
 from infomax.learning.views import ViewsConfig
@@ -45,9 +43,10 @@ class TrainConfig:
 
     steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
     by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
-    encoder's arithmetic, by default the faster one; the objective is always float32. checkpoint_steps,
-    log_steps: between checkpoints, between rows of metrics.csv. devices, num_nodes: on each of so many
-    machines so many processes train together; each takes an equal share of the batch.
+    encoder's arithmetic, by default the faster one; the objective is always float32. compile: views and
+    encoders by torch.compile, which takes a minute or so before the first step, and pays on GPUs.
+    checkpoint_steps, log_steps: between checkpoints, between rows of metrics.csv. devices, num_nodes: on each
+    of so many machines so many processes train together; each takes an equal share of the batch.
     """
 
     steps: int | None = None
@@ -57,6 +56,7 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["auto", "bf16", "float32"] = "auto"
     accelerator: str = "auto"
+    compile: bool = False
     checkpoint_steps: int = 200
     log_steps: int = 10
     tensorboard: bool = False
@@ -264,24 +264,30 @@ def _fit(
     run: Run | None = None,
 ) -> None:
     """num_steps of training, from the run's checkpoint if it has one."""
+    if config.compile:
+        for part in (module.get_submodule("views"), *encoders_in(module.get_submodule("encoder"))):
+            part.compile()
     checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
     first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
-    with _without_notices():
+    with without_notices():
         trainer = Trainer(
             accelerator=config.accelerator,
-            **_processes(config, _may_leave_unused(module, images)),
+            **_processes(config, _may_leave_unused(module)),
             precision="bf16-mixed" if _precision(config) == "bf16" else "32-true",
             max_steps=num_steps,
             max_epochs=-1,
             logger=_tensorboard(run) if run and config.tensorboard else False,
-            callbacks=[Seed(config.seed), StopAtNonFinite(), *callbacks],
+            callbacks=[Seed(config.seed), StopAtNonFinite(), EndTogether(), *callbacks],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
         share = trainer.global_rank, trainer.world_size
         batches = Batches(images, config.batch_size, config.seed, first_step, *share)
-        trainer.fit(module, DataLoader(batches, batch_size=None), ckpt_path=checkpoint, weights_only=True)
+        on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
+        loader = DataLoader(batches, batch_size=None, pin_memory=on_gpu)
+        with ending_together(trainer):
+            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
 
 
 def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
@@ -296,20 +302,19 @@ def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]
     }
 
 
-def _may_leave_unused(module: Learner, images: Contexts) -> bool:
+def _may_leave_unused(module: Learner) -> bool:
     """Whether a step may give some parameters no gradient, so that DDP has to look for them."""
-    partly_labelled = images.labelled and bool((images.labels < 0).any())
     each = encoders_in(module.get_submodule("encoder"))
     ours = all(isinstance(one, AMDIMEncoder | SignalEncoder) for one in each)
     sides = {side for scale in getattr(module.config, "scales", ()) for side in scale}
-    return partly_labelled or not ours or not sides >= {5, 7}
+    return not ours or not sides >= {5, 7}
 
 
 def _writes(config: TrainConfig) -> bool:
     """Whether this process is the one that writes the run folder."""
     if config.num_processes == 1:
         return True
-    with _without_notices():
+    with without_notices():
         return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
 
 
@@ -319,21 +324,6 @@ def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
     if config.num_processes > 1 and config.precision == "auto" and on_cpu:
         return "float32"
     return choose_precision(config.precision, config.accelerator)
-
-
-@contextmanager
-def _without_notices() -> Iterator[None]:
-    """Lightning's warnings still show; its notices, and its advice on loaders and loggers, do not."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            advice = ".*(does not have many workers|IterableDataset|LeafSpec).*"
-            warnings.filterwarnings("ignore", message=advice)
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 class Batches(IterableDataset[tuple[Any, Tensor]]):
