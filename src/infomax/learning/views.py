@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import kornia.augmentation as K
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from kornia.augmentation.auto import AutoAugment, RandAugment, TrivialAugment
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from infomax.learning.augmentation import ColorJitter, Geometry, RandomCrop, RandomGrayscale
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class ViewsConfig:
         for name in ("stored_size", "image_size"):
             if min(_height_width(getattr(self, name))) < 1:
                 raise ValueError(f"views: {name} must be at least 1 px, got {getattr(self, name)}")
+        if not 0 <= self.translate < min(_height_width(self.stored_size)):
+            raise ValueError(
+                f"views: translate must be at least 0 and less than the sides of stored_size "
+                f"{self.stored_size}, got {self.translate}"
+            )
         for name in ("translate_probability", "flip", "jitter_probability", "grayscale"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"views: {name} must be a probability in [0, 1], got {getattr(self, name)}")
@@ -121,7 +126,8 @@ class AugmentedViews(nn.Module):
         super().__init__()
         self.config = config
         self.num_views = num_views
-        self.augment = nn.Sequential(*_geometry(config), Clamp(), *_policy(config), *_colour(config))
+        self.geometry = _geometry(config)
+        self.augment = nn.Sequential(*_policy(config), *_colour(config))
         self.normalize = Normalize(config)
 
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
@@ -131,9 +137,11 @@ class AugmentedViews(nn.Module):
     @torch.no_grad()
     def of_each(self, images: Sequence[UInt8[Tensor, "b c h w"]]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """One view of each of several pictures of the same things, such as frames of a sequence."""
-        num_coins = len(images[0]) * (1 if self.config.shared_flip else len(images))
-        flipped = _random_flip(torch.cat([*images]), self.config.flip, num_coins).float() / 255
-        views = self.normalize(self.augment(flipped))
+        num_coins = 1 if self.config.shared_flip else len(images)
+        coins = torch.rand(num_coins, len(images[0]), device=images[0].device)
+        flip = (coins < self.config.flip).expand(len(images), -1).flatten()  # of all views of all images
+        with torch.autocast(images[0].device.type, enabled=False):
+            views = self.normalize(self.augment(self.geometry(torch.cat([*images]), flip)))
         return views.contiguous(memory_format=torch.channels_last).chunk(len(images))
 
 
@@ -202,34 +210,6 @@ class Normalize(nn.Module):
         return ((views * self.std + self.mean).clamp(0, 1) * 255).round().to(torch.uint8)
 
 
-class Clamp(nn.Module):
-    """Pixels back into [0, 1]: bicubic resampling overshoots."""
-
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Clamped images."""
-        return images.clamp(0, 1)
-
-
-class ReflectTranslate(nn.Module):
-    """Shift each image by up to `reach` whole pixels along both axes, borders reflected."""
-
-    def __init__(self, reach: int, probability: float):
-        super().__init__()
-        self.reach, self.probability = reach, probability
-
-    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Shifted images."""
-        b, _, h, w = images.shape
-        moved = torch.rand(b, 1) < self.probability
-        shift = torch.randint(-self.reach, self.reach + 1, (b, 2)) * moved + self.reach
-        shift = shift.to(images.device)
-        rows = shift[:, 0, None] + torch.arange(h, device=images.device)  # [b, h]
-        columns = shift[:, 1, None] + torch.arange(w, device=images.device)  # [b, w]
-        padded = F.pad(images, (self.reach,) * 4, mode="reflect")
-        index = torch.arange(b, device=images.device)[:, None, None]
-        return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
 class Policy(nn.Module):
     """A published policy of random operations (rotate, posterize, solarize, …) on colour images in [0, 1].
 
@@ -252,51 +232,36 @@ class Policy(nn.Module):
         return torch.cat([self.policy(group) for group in images.split(self.group)]).clamp(0, 1)
 
 
-_POLICIES: dict[str, Callable[[], nn.Module]] = {
-    "autoaugment-cifar10": lambda: AutoAugment("cifar10"),
-    "autoaugment-imagenet": lambda: AutoAugment("imagenet"),
-    "randaugment": lambda: RandAugment(n=2, m=9),
-    "trivialaugment": TrivialAugment,
-}
-
-
 def _policy(config: ViewsConfig) -> list[nn.Module]:
-    return [] if config.policy == "none" else [Policy(_POLICIES[config.policy]())]
+    if config.policy == "none":
+        return []
+    from kornia.augmentation.auto import AutoAugment, RandAugment, TrivialAugment
+
+    policies: dict[str, Callable[[], nn.Module]] = {
+        "autoaugment-cifar10": lambda: AutoAugment("cifar10"),
+        "autoaugment-imagenet": lambda: AutoAugment("imagenet"),
+        "randaugment": lambda: RandAugment(n=2, m=9),
+        "trivialaugment": TrivialAugment,
+    }
+    return [Policy(policies[config.policy]())]
 
 
-def _geometry(config: ViewsConfig) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    if config.translate:
-        layers.append(ReflectTranslate(config.translate, config.translate_probability))
+def _geometry(config: ViewsConfig) -> Geometry:
+    crop = None
     if config.crop_scale is not None:
         _, height, width = config.image_shape
-        narrowest, widest = config.crop_ratio
-        layers.append(
-            K.RandomResizedCrop(
-                (height, width),
-                config.crop_scale,
-                (narrowest * width / height, widest * width / height),
-                resample="bicubic",
-                align_corners=False,
-                cropping_mode="resample",
-            )
-        )
-    return layers
+        narrowest, widest = (ratio * width / height for ratio in config.crop_ratio)
+        crop = RandomCrop((height, width), config.crop_scale, (narrowest, widest))
+    return Geometry(crop, config.translate, config.translate_probability)
 
 
 def _colour(config: ViewsConfig) -> list[nn.Module]:
+    colourful = config.channels == 3
     brightness, contrast, saturation, hue = config.jitter
-    if config.channels != 3:
-        saturation = hue = 0.0
+    strengths = (brightness, contrast, saturation * colourful, hue * colourful)
     layers: list[nn.Module] = []
-    if brightness or contrast or saturation or hue:
-        layers.append(K.ColorJitter(brightness, contrast, saturation, hue, p=config.jitter_probability))
-    if config.grayscale and config.channels == 3:
-        layers.append(K.RandomGrayscale(p=config.grayscale))
+    if any(strengths):
+        layers.append(ColorJitter(strengths, config.jitter_probability))
+    if config.grayscale and colourful:
+        layers.append(RandomGrayscale(config.grayscale))
     return layers
-
-
-def _random_flip(images: Tensor, probability: float, num_coins: int) -> Tensor:
-    """Images flipped where their coin says so; fewer coins than images come round again."""
-    flip = (torch.rand(num_coins, 1, 1, 1) < probability).repeat(len(images) // num_coins, 1, 1, 1)
-    return torch.where(flip.to(images.device), images.flip(-1), images)
