@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from infomax.learning import fused_prediction as module
+from infomax.learning import prediction as rule
 from infomax.learning.fused_prediction import fused_prediction
-from infomax.learning.prediction import dense_prediction
+from infomax.learning.prediction import can_fuse, dense_prediction, prediction
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -287,3 +288,40 @@ def test_bad_shapes():
         unwrap(fused_prediction)(torch.zeros(4, 5), torch.zeros(3, 2, 5))
     with pytest.raises(ValueError, match="at least one negative, n ≥ 2, got n = 1; use a larger batch"):
         fused_prediction(torch.zeros(1, 5), torch.zeros(1, 2, 5))
+
+
+def test_choice(monkeypatch):
+    """Fused where that can be; not in float64, nor while a compiler looks on; else as without."""
+    used = []
+    monkeypatch.setattr(module, "fused_prediction", lambda *_: used.append("fused"))
+    for name in ("streamed", "dense"):
+        monkeypatch.setattr(rule, f"{name}_prediction", lambda *_, name=name: used.append(name))
+    inputs = torch.zeros(3, 4, device="meta"), torch.zeros(3, 2, 4, device="meta")
+    for possible in (True, False):
+        monkeypatch.setattr(rule, "can_fuse", lambda _, possible=possible: possible)
+        unwrap(prediction)(*inputs)
+        unwrap(prediction)(*(x.double() for x in inputs))
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.compiler, "is_compiling", lambda: True)
+            unwrap(prediction)(*inputs)
+    assert used == ["fused", *["dense"] * 5]
+
+
+def test_where_it_can_be(monkeypatch):
+    """On NVIDIA's GPUs from Ampere on, if Triton is there."""
+    for device in ("cpu", "meta", "mps"):
+        assert not can_fuse(torch.device(device))
+    gpu = torch.device("cuda", 0)
+    for triton, capability, possible in (
+        (object(), (9, 0), True), (object(), (8, 0), True), (object(), (7, 5), False), (None, (9, 0), False)
+    ):  # fmt: skip
+        monkeypatch.setattr(rule, "find_spec", lambda _, triton=triton: triton)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, capability=capability: capability)
+        assert can_fuse(gpu) == possible
+
+
+@pytest.mark.skipif(DEVICE == "cpu", reason="the rule of a GPU")
+def test_prediction_on_a_gpu_is_fused():
+    inputs = features(12, 5, 0, 3, 8)
+    if can_fuse(inputs[0].device):
+        assert float(prediction(*inputs).value) == float(fused_prediction(*inputs).value)

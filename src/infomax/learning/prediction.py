@@ -40,8 +40,9 @@ forward pass.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from jaxtyping import Float
@@ -83,10 +84,11 @@ def prediction(
     temperature: float = 1.0,
     first: int | None = None,
 ) -> Prediction:
-    """`streamed_prediction` or `dense_prediction`, whichever costs less.
+    """`fused_prediction`, `streamed_prediction` or `dense_prediction`, whichever costs least.
 
-    Streamed on a CPU, where it takes less time at every size measured (`benchmarks/objective.py`), and for
-    more than `MOST_DENSE` scores anywhere. Otherwise dense, which a compiler can fuse.
+    Fused on a GPU that can. Streamed on a CPU, where it takes less time than dense at every size measured
+    (`benchmarks/objective.py`), and for more than `MOST_DENSE` scores anywhere else. Otherwise dense, and
+    within `torch.compile`, too, which then fuses it.
 
     Args:
         source: x, one vector an image, or the k components of a mixture.
@@ -99,9 +101,27 @@ def prediction(
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
-    many = len(source) * target.shape[:2].numel() > MOST_DENSE
-    compute = streamed_prediction if many or source.device.type == "cpu" else dense_prediction
+    compute = _cheapest(source, target)
     return compute(source, target, clip, penalty_weight, temperature, first)
+
+
+def _cheapest(source: Tensor, target: Tensor) -> Callable[..., Prediction]:
+    if not torch.compiler.is_compiling() and source.dtype != torch.float64 and can_fuse(source.device):
+        from infomax.learning.fused_prediction import fused_prediction
+
+        return fused_prediction
+    many = len(source) * target.shape[:2].numel() > MOST_DENSE
+    return streamed_prediction if many or source.device.type == "cpu" else dense_prediction
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether `fused_prediction` runs there: on NVIDIA's GPUs from Ampere on, with Triton installed."""
+    return (
+        device.type == "cuda"
+        and torch.version.hip is None
+        and find_spec("triton") is not None
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+    )
 
 
 def dense_prediction(
