@@ -66,7 +66,7 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
     from dataclasses import asdict, replace
 
     from infomax.learning.contexts import encoders_of, load_contexts
-    from infomax.learning.distributed import rank
+    from infomax.learning.distributed import rank, wait_for_all
     from infomax.learning.runs import Run
     from infomax.learning.training import pretrain as run_recipe
     from infomax.learning.training import resume
@@ -92,11 +92,13 @@ def pretrain(options: argparse.Namespace, rest: Sequence[str]) -> dict[str, Any]
         run = resume(recipe, images, Run(options.resume))
     else:
         run = run_recipe(recipe, images, options.out)
-    if rank() > 0:  # of several processes, the first reports
+    wait_for_all()  # and so for the encoder, which the first of several processes writes
+    found = {"evaluation": _evaluations(recipe, options.evaluate, run.folder)} if options.evaluate else {}
+    if rank() > 0:  # the first reports
         return None
     return {
         "run": str(run.folder),
-        **({"evaluation": _evaluations(recipe, options.evaluate, run.folder)} if options.evaluate else {}),
+        **found,
         **{
             f"{name} encoder".strip(): str(run.folder / name / run.encoder.name)
             for name in encoders_of(recipe.views)
@@ -142,30 +144,38 @@ def _evaluations(recipe: Any, source: str, folder: Path | None) -> list[dict[str
     return found
 
 
-def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
+def evaluate(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any] | None:
     """Probe a run's features beside raw pixels and a random encoder."""
+    from infomax.learning.distributed import rank
     from infomax.learning.evaluating import evaluate_run
+    from infomax.learning.processes import together
     from infomax.learning.runs import Run
 
-    result = evaluate_run(
-        Run(options.run),
-        _absolute(options.data),
-        protocol=options.protocol,
-        column=options.column,
-        overwrite=options.overwrite,
-        seed=options.seed,
-        **_protocol_options(options),
-    )
+    protocol_options = _protocol_options(options)
+    with together(options.devices):
+        result = evaluate_run(
+            Run(options.run),
+            _absolute(options.data),
+            protocol=options.protocol,
+            column=options.column,
+            overwrite=options.overwrite,
+            seed=options.seed,
+            **protocol_options,
+        )
+    if rank() > 0:
+        return None
     _show_probes(result)
     print(f"Protocol {result['protocol']}: {result['note']}", file=sys.stderr)
     return result
 
 
-def embed(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
+def embed(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any] | None:
     """Write the embedding of every image, to Parquet or .npy."""
     from infomax.learning.contexts import load_seen
+    from infomax.learning.distributed import rank
     from infomax.learning.embedding import embed_to_file
     from infomax.learning.pretrained import load_encoder
+    from infomax.learning.processes import own_device, together
 
     encoder = load_encoder(options.run)
     images = load_seen(
@@ -175,7 +185,10 @@ def embed(options: argparse.Namespace, _: Sequence[str]) -> dict[str, Any]:
         column=options.column,
         skip_broken=options.skip_broken,
     )
-    out = embed_to_file(encoder, images, options.out)
+    with together(options.devices):
+        out = embed_to_file(encoder.to(own_device()), images, options.out)
+    if rank() > 0:
+        return None
     return {"file": str(out), "num_images": len(images), "skipped": list(images.skipped)}
 
 
@@ -345,6 +358,7 @@ _PRETRAIN_NOTE = (
     "Every field of a recipe is an option, dotted: --data DIR, --train.minutes 5, --optimizer.lr 1e-3; "
     "--config FILE reads them from YAML. --dry-run shows them all."
 )
+_DEVICES_HELP = "processes that share the work, each on a device of its own; 1, or as torchrun has started"
 _MEASURE_NOTE = (
     "On a terminal it prints a table; JSON where the output goes elsewhere. COLUMN@2 is a column two rows "
     "earlier."
@@ -396,6 +410,7 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
         "them, for ImageNet 15,25",
     )
     command.add_argument("--batch-size", type=int, metavar="N", help="of the paper protocol: 200")
+    command.add_argument("--devices", type=int, metavar="N", help=_DEVICES_HELP)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument(
         "--overwrite", action="store_true", help="replace an earlier evaluation by the same protocol"
@@ -464,6 +479,7 @@ def _embed_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--split", default="train")
     command.add_argument("--column", help="of a table: what is seen")
     command.add_argument("--out", required=True, help="file to write, .parquet or .npy")
+    command.add_argument("--devices", type=int, metavar="N", help=_DEVICES_HELP)
     command.add_argument("--skip-broken", action="store_true", help="leave out images that cannot be read")
 
 
@@ -626,7 +642,9 @@ def _show_probes(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=True)
+    from infomax.learning.distributed import rank
+
+    console = Console(stderr=True, quiet=rank() > 0)
     table = Table("representation", "probe", "labels", "accuracy", title="Accuracy on the test images")
     for row in _short_rows(result):
         spread = "" if row["std"] is None else f" ± {row['std']:.3f}"

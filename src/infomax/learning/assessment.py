@@ -1,6 +1,6 @@
 """What an encoder is worth: probes of its features, of raw pixels and of a random encoder, all the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from infomax.evaluation.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes import Probe, few_labels, linear_probe, mlp_probe
 from infomax.learning.contexts import load_seen
+from infomax.learning.distributed import num_ranks, objects_of_all, rank
 from infomax.learning.embedding import embed
 from infomax.learning.images import Images, available_splits
 from infomax.learning.pairing import Seen, SingleViewsConfig
@@ -99,38 +100,62 @@ def assess(
     """Every probe on every representation, with all labels and with `labels_per_class` (None: only all).
 
     Representations: the encoder's global feature, called `name`, that of a random encoder of the same shape,
-    and raw pixels or the raw signal. Progress goes to stderr.
+    and raw pixels or the raw signal. Progress goes to stderr. Several processes (`distributed.num_ranks`)
+    share the images to embed, and then the probes; each holds all features, and returns the same.
     """
     representations = {
         name: partial(embed, encoder),
         "random encoder": partial(embed, random_counterpart(encoder, seed)),
         raw_name(split.test): raw,
     }
-    rows, learned = [], None
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    found, learned = {}, None
+    with Progress(console=Console(stderr=True, quiet=rank() > 0), transient=True) as progress:
         task = progress.add_task("", total=len(representations) * len(probes))
-        for one, represent in representations.items():
-            progress.update(task, description=f"embedding: {one}")
-            train, test = represent(split.train), represent(split.test)
+        say = partial(progress.update, task)
+        embedded: Iterable[tuple[str, Features, Features]] = _embedded(representations, split, say)
+        if num_ranks() > 1:
+            embedded = [*embedded]  # before any probe, so that none waits for the probes of another
+        for number, (one, train, test) in enumerate(embedded):
             learned = test if learned is None else learned
             data = (train, split.train.labels, test, split.test.labels)
-            for key, probe in probes.items():
-                progress.update(task, description=f"{key} probe: {one}")
-                results = {"all": probe(*data, seed=seed)}
-                if labels_per_class is not None:
-                    results[f"{labels_per_class} per class"] = few_labels(
-                        FEW_LABEL_PROBES.get(key, probe), *data, labels_per_class=labels_per_class, seed=seed
-                    )
-                rows += [{"representation": one, "labels": k, **asdict(r)} for k, r in results.items()]
+            for place, (key, probe) in enumerate(probes.items()):
+                say(description=f"{key} probe: {one}")
+                if (number + place) % num_ranks() == rank():
+                    found[number, place] = _accuracies(one, key, probe, data, labels_per_class, seed)
                 progress.advance(task)
     assert learned is not None
-    return Assessment(rows, learned)
+    everything = {key: rows for of_rank in objects_of_all(found) for key, rows in of_rank.items()}
+    return Assessment([row for key in sorted(everything) for row in everything[key]], learned)
+
+
+Features = Float[np.ndarray, "n d"]
+
+
+def _embedded(
+    representations: Mapping[str, Callable[[Seen], Features]], split: Split, say: Callable[..., None]
+) -> Iterator[tuple[str, Features, Features]]:
+    for one, of in representations.items():
+        say(description=f"embedding: {one}")
+        yield one, of(split.train), of(split.test)
+
+
+def _accuracies(
+    representation: str, key: str, probe: Probe, data: Any, labels_per_class: int | None, seed: int
+) -> list[dict[str, Any]]:
+    """Rows of one probe of one representation."""
+    results = {"all": probe(*data, seed=seed)}
+    if labels_per_class is not None:
+        results[f"{labels_per_class} per class"] = few_labels(
+            FEW_LABEL_PROBES.get(key, probe), *data, labels_per_class=labels_per_class, seed=seed
+        )
+    return [{"representation": representation, "labels": k, **asdict(r)} for k, r in results.items()]
 
 
 def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncoder:
-    """An encoder of the same shape that has learned nothing."""
+    """An encoder of the same shape that has learned nothing, on the same device."""
     torch.manual_seed(seed)
-    return PretrainedEncoder(untrained(encoder.encoder), encoder.views)
+    other = PretrainedEncoder(untrained(encoder.encoder), encoder.views)
+    return other.to(next(encoder.parameters()).device)
 
 
 def raw_name(seen: Seen) -> str:

@@ -90,6 +90,30 @@ def all_of(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def block_of(owner: int, own: Tensor, num_rows: int) -> Tensor:
+    """x of the rank `owner`, [num_rows, …]; every rank calls this with its own, of other rows than that."""
+    if num_ranks() == 1:
+        return own
+    block = own if rank() == owner else own.new_empty(num_rows, *own.shape[1:])
+    dist.broadcast(block, owner)
+    return block
+
+
+def objects_of_all(x: Any) -> list[Any]:
+    """Any picklable x of all ranks, rank after rank."""
+    found = [x] * num_ranks()
+    if num_ranks() > 1:
+        dist.all_gather_object(found, x)
+    return found
+
+
+def wait_for_all() -> None:
+    """Until all ranks are here."""
+    if num_ranks() > 1:
+        dist.barrier()
+
+
+@torch.no_grad()
 def mean_over_ranks(values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Scalars, the same names on all ranks, each averaged over them."""
     if num_ranks() == 1 or not values:

@@ -1,22 +1,27 @@
 """Images or signals to embeddings: global features, streamed in memory that does not grow with n."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from infomax.files import replacing
+from infomax.learning.distributed import block_of, num_ranks, rank, wait_for_all
 from infomax.learning.encoders import Features
 from infomax.learning.pairing import Seen
 from infomax.learning.pretrained import PretrainedEncoder
 
 
 def embed(encoder: PretrainedEncoder, images: Seen, *, batch_size: int = 512) -> Float[np.ndarray, "n d"]:
-    """Global features of all images, float32, in memory."""
+    """Global features of all images, float32, in memory.
+
+    Of several processes (`distributed.num_ranks`) each calls this, and gets all; so for the functions below.
+    """
     return np.concatenate([features for _, features in _batches(encoder, images, batch_size)])
 
 
@@ -25,9 +30,9 @@ def embed_layers(
 ) -> dict[str, Float[np.ndarray, "n _"]]:
     """Outputs of the layers between, by name and flattened, and last the global feature, "Y"; in memory."""
     blocks: dict[str, list[np.ndarray]] = {}
-    for _, features in _features(encoder, images, batch_size):
-        for name, output in {**features.layers, "Y": features.global_}.items():
-            blocks.setdefault(name, []).append(output.float().flatten(1).cpu().numpy())
+    for _, outputs in _outputs(encoder, images, batch_size, lambda f: {**f.layers, "Y": f.global_}):
+        for name, output in outputs.items():
+            blocks.setdefault(name, []).append(output)
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
@@ -35,6 +40,8 @@ def embed_to_file(
     encoder: PretrainedEncoder, images: Seen, out: str | Path, *, batch_size: int = 512
 ) -> Path:
     """Write global features to ``.parquet`` (columns name, label, embedding) or ``.npy`` ([n, d]), streamed.
+
+    Of several processes, the first writes the file.
 
     Raises:
         ValueError: another suffix, or no images.
@@ -48,8 +55,13 @@ def embed_to_file(
         raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
     if not len(images):
         raise ValueError("embed: no images")
+    wait_for_all()  # to have looked, before one writes
+    batches = _batches(encoder, images, batch_size)
+    if rank() > 0:
+        deque(batches, maxlen=0)  # takes part, and writes nothing
+        return out
     with replacing(out) as path:
-        writers[out.suffix](path, images, _batches(encoder, images, batch_size))
+        writers[out.suffix](path, images, batches)
     return out
 
 
@@ -57,16 +69,35 @@ Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
 
 
 def _batches(encoder: PretrainedEncoder, images: Seen, batch_size: int) -> Batches:
-    for rows, features in _features(encoder, images, batch_size):
-        yield rows, features.global_.float().cpu().numpy()
+    for rows, outputs in _outputs(encoder, images, batch_size, lambda f: {"Y": f.global_}):
+        yield rows, outputs["Y"]
 
 
-def _features(encoder: PretrainedEncoder, images: Seen, batch_size: int) -> Iterator[tuple[slice, Features]]:
-    device = next(encoder.parameters()).device
-    with torch.inference_mode():
-        for start in range(0, len(images), batch_size):
-            rows = slice(start, min(start + batch_size, len(images)))
-            yield rows, encoder(images.batch(rows).to(device))
+def _outputs(
+    encoder: PretrainedEncoder,
+    images: Seen,
+    batch_size: int,
+    wanted: Callable[[Features], dict[str, Tensor]],
+) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "b _"]]]]:
+    """What is wanted of each batch, flattened, in the order of the images; on every rank.
+
+    Of R ranks, r embeds the batches r, r + R, r + 2R, …, which are those of one process, so that the result
+    is the same to the last bit; each holds its own batch and the one that arrives. A rank that is left
+    without a batch in the end embeds the last one too, which nobody sees.
+    """
+    starts = range(0, len(images), batch_size)
+    batches = [slice(start, min(start + batch_size, len(images))) for start in starts]
+    for first in range(0, len(batches), num_ranks()):
+        at_once = batches[first : first + num_ranks()]
+        own = wanted(_embedded(encoder, images, at_once[min(rank(), len(at_once) - 1)]))
+        own = {name: x.float().flatten(1) for name, x in own.items()}
+        for owner, rows in enumerate(at_once):
+            size = rows.stop - rows.start
+            yield rows, {name: block_of(owner, x, size).cpu().numpy() for name, x in own.items()}
+
+
+def _embedded(encoder: PretrainedEncoder, images: Seen, rows: slice) -> Features:
+    return encoder(images.batch(rows).to(next(encoder.parameters()).device))
 
 
 def _write_parquet(path: Path, images: Seen, batches: Batches) -> None:

@@ -19,12 +19,14 @@ from infomax.files import replacing
 from infomax.learning.assessment import Assessment, Split, assess, labelled_split
 from infomax.learning.classifier import save_classifier
 from infomax.learning.dim_protocol import assess_dim
+from infomax.learning.distributed import num_ranks, rank
 from infomax.learning.encoders import example_features
 from infomax.learning.finetuning import compare_finetuning
 from infomax.learning.label_budget import LabelBudget, draws, labelled_part
 from infomax.learning.pairing import Seen
 from infomax.learning.paper_protocol import assess_paper
 from infomax.learning.pretrained import PretrainedEncoder, load_encoder
+from infomax.learning.processes import own_device
 from infomax.learning.runs import Run
 from infomax.learning.signal_views import SignalViewsConfig, pictures
 from infomax.learning.signals import Signals
@@ -78,6 +80,9 @@ def evaluate_run(
     of an encoder of images with features of one dimension, ``similarity.npz``. The images of pretraining and
     of evaluation are named; they may differ in everything, and are scaled to what the encoder expects.
 
+    Several processes (`distributed.num_ranks`) share the work of the clean protocol; each calls this and gets
+    the same, and the first writes.
+
     Args:
         run: a finished run, or any folder with an encoder.
         source: as for `load_images`.
@@ -89,14 +94,21 @@ def evaluate_run(
 
     Raises:
         FileExistsError: the run has been evaluated by this protocol before.
-        ValueError: no labels; the dim protocol for an encoder of signals.
+        ValueError: no labels; the dim protocol for an encoder of signals; several processes for another
+            protocol than clean.
     """
+    if protocol != "clean" and num_ranks() > 1:
+        raise ValueError(
+            f"evaluate: the {protocol} protocol runs in one process, got {num_ranks()}; use clean"
+        )
     out = run.evaluations[protocol]
     refuse_to_replace("evaluate", out, overwrite)
     encoder = load_encoder(run.folder, module)
     if protocol == "dim" and isinstance(encoder.views, SignalViewsConfig):
         raise ValueError("evaluate: the dim protocol decodes images, got an encoder of signals; use clean")
     split = labelled_split(source, encoder.views, column=column)
+    if protocol == "clean":
+        encoder.to(own_device())
     assessment = PROTOCOLS[protocol].assess(encoder, split, name=name_of(run, encoder), **options)
     result = {
         "protocol": protocol,
@@ -105,10 +117,12 @@ def evaluate_run(
         "rows": list(assessment.rows),
         "measures": list(assessment.measures),
     }
+    if rank() > 0:
+        return result
     write_json(out, result)
     if protocol == "clean" or not run.gallery.exists():
         _write_gallery(run.gallery, split.test, assessment.test_features)
-        _write_similarity(run.similarity, encoder, split.test)
+        _write_similarity(run.similarity, encoder.cpu(), split.test)
     return result
 
 
