@@ -24,7 +24,6 @@ from infomax.learning.amdim import AMDIM, AMDIMConfig
 from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig
 from infomax.learning.images import Images
 from infomax.learning.objectives import AMDIM_SCALES, amdim_objective
-from infomax.learning.optimization import OptimizerConfig
 from infomax.learning.precision import choose_precision
 from infomax.learning.recipes import recipe_named
 from infomax.learning.training import Recipe, TrainConfig, seconds_per_step
@@ -77,9 +76,11 @@ def product_rate(device, precision, sides=(512, 1024, 2048)):
 
 def row(recipe, device, precision, limit, seconds, compile_=False):
     """Times of a step and of its parts; its share of the limit."""
-    times = step_times(recipe, device, precision, seconds / 6, compile_)
+    parts = parts_of(recipe, device, precision, compile_)
+    times = {name: seconds_of(part, device, seconds / 8) for name, part in parts.items()}
     batch_size = recipe.train.batch_size
     operations = operations_of(recipe)
+    rate = trainer_rate(recipe, device, precision, seconds / 3, compile_)
     return {
         "numbers": precision,
         "compiled": "yes" if compile_ else "no",
@@ -88,12 +89,13 @@ def row(recipe, device, precision, limit, seconds, compile_=False):
         "images/s": batch_size / times["step"],
         "share of the limit": operations / times["step"] / limit,
         **{f"{name}, ms": 1000 * value for name, value in times.items()},
-        "trainer, images/s": trainer_rate(recipe, device, precision, seconds / 3, compile_),
+        "trainer, images/s": rate,
+        "trainer, share of the limit": operations * rate / batch_size / limit,
     }
 
 
-def step_times(recipe, device, precision, seconds, compile_):
-    """Seconds of the step and of its parts, each repeated for so many seconds."""
+def parts_of(recipe, device, precision, compile_=False):
+    """The step and its parts, by name, each as a function to be called again and again."""
     learner = AMDIM(recipe.method, recipe.views, recipe.optimizer, num_classes=0).to(device)
     if compile_:
         learner.views.compile()
@@ -121,14 +123,13 @@ def step_times(recipe, device, precision, seconds, compile_):
 
     views = learner.views(images)
     outputs = [as_leaves(of_one) for of_one in features(views)]
-    parts = {
+    return {
         "step": step,
         "views": lambda: learner.views(images),
         "encoder": lambda: differentiated(views),
         "objective": lambda: objective(outputs),
         "optimizer": optimizer.step,
     }
-    return {name: seconds_of(part, device, seconds) for name, part in parts.items()}
 
 
 def as_leaves(features):

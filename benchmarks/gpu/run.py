@@ -1,8 +1,7 @@
 """infomax on a GPU, in one call: correctness, speed and memory, then CIFAR-10 training with its evaluation.
 
-    python benchmarks/gpu/run.py --out OUT                                   # what needs no data
-    python benchmarks/gpu/run.py --out OUT --stages training evaluation --data cifar10 --run runs/gpu \
-        --train.steps 12000 --optimizer.lr 1e-3                              # options of the recipe, as in the CLI
+    python benchmarks/gpu/run.py --out OUT     # what needs no data; with it, and options as of the CLI:
+    python benchmarks/gpu/run.py --out OUT --stages training evaluation --data cifar10 --train.steps 12000
 
 Writes OUT/gpu.json after every stage, so that a call cut short keeps what it had. Training goes on from the
 last checkpoint in --run if there is one, and evaluation wants it finished. Without a GPU all of it is
@@ -23,6 +22,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import fused
+
 import training_step
 from infomax.files import replacing
 from infomax.learning.assessment import PROBES, labelled_split, random_counterpart
@@ -48,6 +48,7 @@ def main():
     parser.add_argument("--recipe", default="amdim-cifar10-small")
     parser.add_argument("--run", type=Path, default=Path("runs/gpu"), help="run folder, kept between calls")
     parser.add_argument("--paper-epochs", type=int, default=10, help="of the paper's classifiers, there 120")
+    parser.add_argument("--quick", action="store_true", help="steps: only of --recipe, and compiled")
     options, of_recipe = parser.parse_known_args()
     options.of_recipe = of_recipe
     options.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -147,23 +148,38 @@ def fused_objective(options):
 
 
 def steps(options):
-    """The limit of the device; steps of both recipes, eager and compiled, with their parts and peak memory."""
+    """The limit of the device; steps of both recipes, eager and compiled, their parts and peak memory."""
     device = options.device
     on_gpu = device.type == "cuda"
-    names = ["amdim-cifar10-small", "amdim-cifar10"] if on_gpu else ["amdim-cifar10-cpu"]
+    names = [options.recipe] if options.quick else ["amdim-cifar10-small", "amdim-cifar10"]
     precision = training_step.precisions(device)[0]
     torch.set_float32_matmul_precision("high")
     limit = training_step.product_rate(device, precision)
     rows = []
     for name in names:
-        for compile_ in (False, True):
+        for compile_ in (True,) if options.quick else (False, True):
             if on_gpu:
                 torch.cuda.reset_peak_memory_stats()
             row = training_step.row(recipe_named(name), device, precision, limit, 6.0, compile_)
             peak = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else None
             rows.append({"recipe": name, **row, "peak GiB": peak})
             print(rows[-1], flush=True)
+            if name == names[0]:
+                print(kernels(recipe_named(name), device, precision, compile_), flush=True)
     return {"product Tflop/s": limit / 1e12, "rows": rows}
+
+
+def kernels(recipe, device, precision, compile_, num_shown=22):
+    """Where a step's time goes on the device."""
+    step = training_step.parts_of(recipe, device, precision, compile_)["step"]
+    step(), step(), step()
+    with torch.profiler.profile() as profile:
+        step()
+    on_gpu = device.type == "cuda"
+    spent = "self_device_time_total" if on_gpu else "self_cpu_time_total"
+    events = [event for event in profile.key_averages() if not on_gpu or event.device_type.name == "CUDA"]
+    events = sorted(events, key=lambda event: -getattr(event, spent))[:num_shown]
+    return "\n".join(f"{getattr(e, spent) / 1e3:9.3f} ms x{e.count:<4} {e.key[:90]}" for e in events)
 
 
 # --- what does it learn? -----------------------------------------------------------------------------------

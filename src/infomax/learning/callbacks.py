@@ -5,15 +5,17 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
 from infomax.files import replacing
+from infomax.learning.distributed import mean_over_ranks
 from infomax.learning.runs import Run
 
 
@@ -34,17 +36,77 @@ class Seed(Callback):
 
 
 class StopAtNonFinite(Callback):
-    """Raises `Diverged` before an update that is not finite could spoil the encoder."""
+    """Raises `Diverged` before an update that is not finite could spoil the encoder.
 
-    def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, _: Any) -> None:
+    The CPU does not wait for a GPU to tell: the optimizer itself, fused Adam, skips such an update there, and
+    whether it did is read a step later, or before a checkpoint.
+    """
+
+    def __init__(self):
+        self.told: tuple[int, Tensor, Tensor, torch.cuda.Event | None] | None = None
+
+    def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, optimizer: Any) -> None:
         """Check the gradient, which is not finite wherever the objective is not."""
+        self._read()
         gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        if not bool(torch.isfinite(torch.nn.utils.get_total_norm(gradients))):
-            value = float(trainer.callback_metrics.get("value", math.nan))
+        finite, event = torch.isfinite(torch.nn.utils.get_total_norm(gradients)), None
+        if finite.is_cuda:
+            optimizer.found_inf = 1 - finite.float()
+            finite, event = finite.to("cpu", non_blocking=True), torch.cuda.Event()
+            event.record()
+        self.told = trainer.global_step, _watched(module)["value"], finite, event
+        if event is None:
+            self._read()
+
+    def on_save_checkpoint(self, *_: Any) -> None:
+        """Nothing is kept of a step that went wrong."""
+        self._read()
+
+    def on_train_end(self, *_: Any) -> None:
+        """Of the last step."""
+        self._read()
+
+    def _read(self) -> None:
+        if self.told is None:
+            return
+        step, value, finite, event = self.told
+        self.told = None
+        if event is not None:
+            event.synchronize()
+        if not bool(finite):
             raise Diverged(
-                f"pretrain: step {trainer.global_step}: the objective is {value}, its gradient not finite; "
+                f"pretrain: step {step}: the objective is {float(value)}, its gradient not finite; "
                 "the last checkpoint is from before; lower --optimizer.lr or set --train.precision float32"
             )
+
+
+class CaptureStep(Callback):
+    """Before the first step on a GPU, captures the learner's loss and its gradient in CUDA graphs.
+
+    Thousands of small kernels then cost the CPU two launches. Batch norm's statistics and all other buffers
+    stay as they were; random numbers still follow from the seed of each step.
+
+    Args:
+        bf16: whether the encoder computes in bfloat16.
+    """
+
+    def __init__(self, bf16: bool):
+        self.bf16, self.captured = bf16, False
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, _: int) -> None:
+        """Capture, with a batch of the shape of all."""
+        if self.captured:
+            return
+        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.bf16, cache_enabled=False):
+            torch.cuda.make_graphed_callables(module, tuple(batch), allow_unused_input=True)
+        for name, buffer in module.named_buffers():
+            buffer.copy_(buffers[name])
+        self.captured = True
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """The learner computes by itself again."""
+        module.__dict__.pop("forward", None)
 
 
 class Checkpoint(Callback):
@@ -117,7 +179,7 @@ class Record(Callback):
         if trainer.is_global_zero:
             self.progress.start()
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         """Record every `every` steps, and the last."""
         step = trainer.global_step
         self.progress.update(self.task, completed=step)
@@ -127,7 +189,7 @@ class Record(Callback):
         rate = (step - self.last_step) * self.batch_size / (now - self.last_time)
         self.seconds += now - self.last_time
         self.last_step, self.last_time = step, now
-        metrics = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        metrics = {key: float(value) for key, value in mean_over_ranks(_watched(module)).items()}
         if not trainer.is_global_zero:
             return
         self._write(
@@ -140,6 +202,8 @@ class Record(Callback):
                 **metrics,
             }
         )
+        if trainer.logger is not None:
+            trainer.logger.log_metrics(metrics, step)
         self.progress.update(self.task, description=_summary(rate, metrics))
 
     def on_train_end(self, *_: Any) -> None:
@@ -159,6 +223,11 @@ class Record(Callback):
             if new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _watched(module: LightningModule) -> Mapping[str, Tensor]:
+    """What the learner left of its last step."""
+    return cast(Mapping[str, Tensor], module.watched)
 
 
 def _drop_rows_after(metrics: Path, step: int) -> None:

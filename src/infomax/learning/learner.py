@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from lightning import LightningModule
 from torch import Tensor, nn
 
 from infomax.learning.contexts import AnyViewsConfig, view_maker
-from infomax.learning.distributed import all_of, mean_over_ranks
+from infomax.learning.distributed import all_of
 from infomax.learning.encoders import encoders_in, example_features
 from infomax.learning.objectives import Objective
-from infomax.learning.online import OnlineClassifiers, OnlineResult
+from infomax.learning.online import OnlineClassifiers
 from infomax.learning.optimization import OptimizerConfig, adam, learning_rate_share
 
 
@@ -42,6 +42,7 @@ class Learner(LightningModule, ABC):
         self.encoder = encoder
         self.views = view_maker(views, self.num_views)
         self.optimizer_config = optimizer
+        self.watched: dict[str, Tensor] = {}
         num_features = example_features(encoders_in(encoder)[0]).global_.shape[1]
         self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
 
@@ -49,17 +50,20 @@ class Learner(LightningModule, ABC):
     def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
         """The objective of a batch, and global features of its images, once or several times over."""
 
-    def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
-        """Minus the objective (and the online classifiers' own loss), for what was seen and its labels."""
-        seen, labels = batch
+    def forward(self, seen: Any, labels: Int[Tensor, " b"]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Minus the objective (and the online classifiers' own loss); by name, scalars to watch, detached."""
         objective, features = self.objective(self.views(seen))
-        self._watch(objective)
-        loss = -objective.value
+        loss, watched = -objective.value, _watched(objective)
         if self.classifiers is not None:
             labels = labels.repeat(len(features) // len(labels))
             online = self.classifiers(all_of(features), all_of(labels))
-            self._watch_online(online)
             loss = loss + online.loss
+            watched |= {f"online_{name}": accuracy for name, accuracy in online.accuracies.items()}
+        return loss, {name: value.detach() for name, value in watched.items()}
+
+    def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
+        """The loss of what was seen and its labels; what is to be watched is left in `watched`."""
+        loss, self.watched = self(*batch)
         return loss
 
     def configure_optimizers(self):
@@ -69,14 +73,11 @@ class Learner(LightningModule, ABC):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _watch(self, objective: Objective) -> None:
-        scalars = {"value": objective.value}
-        for name, bound in objective.bounds.items():
-            scalars[f"bits_{name}"] = bound / math.log(2)
-            scalars[f"ceiling_{name}"] = bound.new_tensor(objective.ceiling / math.log(2))
-        for name, value in mean_over_ranks({**scalars, **objective.watched}).items():
-            self.log(name, value)
 
-    def _watch_online(self, online: OnlineResult) -> None:
-        for name, accuracy in mean_over_ranks(online.accuracies).items():
-            self.log(f"online_{name}", accuracy)
+def _watched(objective: Objective) -> dict[str, Tensor]:
+    """The value, bounds in bits with their ceilings, and what the objective says is to be watched."""
+    scalars = {"value": objective.value}
+    for name, bound in objective.bounds.items():
+        scalars[f"bits_{name}"] = bound / math.log(2)
+        scalars[f"ceiling_{name}"] = torch.full_like(bound, objective.ceiling / math.log(2))
+    return {**scalars, **objective.watched}

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from infomax.files import replacing
 from infomax.learning.amdim import AMDIM, AMDIMConfig
-from infomax.learning.callbacks import Checkpoint, Record, Seed, StopAtNonFinite, Timer
+from infomax.learning.callbacks import CaptureStep, Checkpoint, Record, Seed, StopAtNonFinite, Timer
 from infomax.learning.contexts import AnyViewsConfig, Contexts, encoders_of, example_pictures, seen_by
 from infomax.learning.dim import DIM, DIMConfig
 from infomax.learning.distributed import SyncEncoderBatchNorm, rank
@@ -34,7 +34,7 @@ from infomax.learning.pretrained import save_encoder
 from infomax.learning.processes import EndTogether, ending_together, without_notices
 from infomax.learning.runs import Run
 from infomax.learning.signal_encoder import SignalEncoder
-from infomax.learning.views import ViewsConfig
+from infomax.learning.views import AugmentedViews, ViewsConfig
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class TrainConfig:
     steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
     by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
     encoder's arithmetic, by default the faster one; the objective is always float32. compile: views and
-    encoders by torch.compile, which takes a minute or so before the first step, and pays on GPUs.
+    encoders by torch.compile, and on one GPU AMDIM's whole step, of pictures, as CUDA graphs; it takes a
+    minute or so before the first step, and pays on GPUs only.
     checkpoint_steps, log_steps: between checkpoints, between rows of metrics.csv. devices, num_nodes: on each
     of so many machines so many processes train together; each takes an equal share of the batch.
     """
@@ -264,20 +265,19 @@ def _fit(
     run: Run | None = None,
 ) -> None:
     """num_steps of training, from the run's checkpoint if it has one."""
-    if config.compile:
-        for part in (module.get_submodule("views"), *encoders_in(module.get_submodule("encoder"))):
-            part.compile()
+    bf16 = _precision(config) == "bf16"
     checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
     first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
+    own = [*_compiled(module, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
     with without_notices():
         trainer = Trainer(
             accelerator=config.accelerator,
             **_processes(config, _may_leave_unused(module)),
-            precision="bf16-mixed" if _precision(config) == "bf16" else "32-true",
+            precision="bf16-mixed" if bf16 else "32-true",
             max_steps=num_steps,
             max_epochs=-1,
             logger=_tensorboard(run) if run and config.tensorboard else False,
-            callbacks=[Seed(config.seed), StopAtNonFinite(), EndTogether(), *callbacks],
+            callbacks=[*own, *callbacks],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -308,6 +308,23 @@ def _may_leave_unused(module: Learner) -> bool:
     ours = all(isinstance(one, AMDIMEncoder | SignalEncoder) for one in each)
     sides = {side for scale in getattr(module.config, "scales", ()) for side in scale}
     return not ours or not sides >= {5, 7}
+
+
+def _compiled(module: Learner, config: TrainConfig, bf16: bool) -> list[Callback]:
+    """Compile its parts, if that is wanted; and what captures the step, if it can be."""
+    if not config.compile:
+        return []
+    for part in (module.get_submodule("views"), *encoders_in(module.get_submodule("encoder"))):
+        part.compile()
+    return [CaptureStep(bf16)] if _can_be_captured(module, config) else []
+
+
+def _can_be_captured(module: Learner, config: TrainConfig) -> bool:
+    """Whether a step is on one GPU, and never waits for it or asks the CPU for random numbers."""
+    on_gpu = config.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
+    views = module.get_submodule("views")
+    plain = isinstance(views, AugmentedViews) and views.config.policy == "none"
+    return on_gpu and config.num_processes == 1 and isinstance(module, AMDIM) and plain
 
 
 def _writes(config: TrainConfig) -> bool:
