@@ -18,8 +18,8 @@ from infomax.learning.augmentation import (
     Geometry,
     RandomCrop,
     RandomGrayscale,
-    cubic_matrix,
     luma,
+    resampled,
     shifted_hue,
 )
 
@@ -57,8 +57,8 @@ def drawn_crop(images, crop):
     places = []
 
     class Kept(RandomCrop):
-        def draw(self, images):
-            places.extend(super().draw(images))
+        def draw(self, images, views):
+            places.extend(super().draw(images, views))
             return places[0], places[1]
 
     view = Geometry(Kept(crop.size, crop.scale, crop.ratio))(images, NONE)
@@ -124,14 +124,14 @@ def test_shifts_are_of_whole_pixels_with_reflected_borders():
 
 
 def test_a_crop_of_a_shifted_signal():
-    """One matrix is as good as shifting first and cropping then."""
+    """At once is as good as shifting first and cropping then."""
     signal = torch.randn(5, 20, 1)
     shift = torch.tensor([-4, -1, 0, 2, 4])
     places = torch.rand(5, 1) * 5 + torch.linspace(-0.4, 14.4, 12)
     padded = np.pad(signal.numpy(), ((0, 0), (4, 4), (0, 0)), mode="reflect")
     shifted = np.stack([one[4 + s : 24 + s] for one, s in zip(padded, shift.tolist(), strict=True)])
-    expected = cubic_matrix(places, 20, torch.zeros_like(shift)) @ torch.from_numpy(shifted)
-    torch.testing.assert_close(cubic_matrix(places, 20, shift) @ signal, expected)
+    expected = resampled(torch.from_numpy(shifted), places, torch.zeros_like(shift))
+    torch.testing.assert_close(resampled(signal, places, shift), expected)
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 96), (40, 60), (20, 200), (200, 20)])
@@ -139,7 +139,7 @@ def test_boxes_are_drawn_as_by_kornia(height, width):
     """Compared at their 5 %, 10 %, ... quantiles; in the long images often none of ten boxes fits."""
     torch.manual_seed(0)
     n, scale, ratio = 20000, (0.3, 1.0), (0.7, 1.4)
-    ours = RandomCrop((8, 8), scale, ratio).boxes(torch.empty(n, 1, height, width))
+    ours = RandomCrop((8, 8), scale, ratio).boxes(height, width, torch.empty(n))
     corners = ResizedCropGenerator((8, 8), scale, ratio)((n, 3, height, width))["src"]
     theirs = (corners[:, 2, 1] - corners[:, 0, 1] + 1, corners[:, 1, 0] - corners[:, 0, 0] + 1)
     parts = torch.linspace(0.05, 0.95, 19)
@@ -151,13 +151,13 @@ def test_boxes_are_drawn_as_by_kornia(height, width):
 
 def test_share_of_the_area_and_place_of_a_box():
     torch.manual_seed(0)
-    images = torch.empty(20000, 1, 200, 200)
-    heights, widths = RandomCrop((9, 9), (0.2, 0.5), (0.5, 2.0)).boxes(images)
+    image, views = torch.empty(1, 1, 200, 200), torch.empty(20000)
+    heights, widths = RandomCrop((9, 9), (0.2, 0.5), (0.5, 2.0)).boxes(200, 200, views)
     share = heights * widths / 40000
     assert float(share.min()) > 0.195 and float(share.max()) < 0.505
     assert float(share.mean()) == pytest.approx(0.35, abs=0.003)
     assert float((widths / heights).log().mean()) == pytest.approx(0, abs=0.01)
-    rows, columns = RandomCrop((9, 9), (0.25, 0.25), (1.0, 1.0)).draw(images)
+    rows, columns = RandomCrop((9, 9), (0.25, 0.25), (1.0, 1.0)).draw(image, views)
     for places in (rows, columns):
         top = places[:, 0] - 100 / 9 / 2 + 0.5
         torch.testing.assert_close(top, top.round(), rtol=0, atol=1e-4)
@@ -240,8 +240,8 @@ def test_every_order_is_as_likely(monkeypatch):
     torch.manual_seed(0)
     drawn = augmentation._uniform
 
-    def fixed(images, num, low=0.0, high=1.0):
-        return drawn(images, num) if num > 1 else torch.full((len(images), 1), low + 0.1 * (high - low))
+    def fixed(views, num, low=0.0, high=1.0):
+        return drawn(views, num) if num > 1 else torch.full((len(views), 1), low + 0.1 * (high - low))
 
     monkeypatch.setattr(augmentation, "_uniform", fixed)
     num = 24 * 100

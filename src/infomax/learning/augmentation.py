@@ -30,22 +30,22 @@ class RandomCrop:
     def __init__(self, size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]):
         self.size, self.scale, self.ratio = size, scale, ratio
 
-    def draw(self, images: Tensor) -> tuple[Float[Tensor, "b h2"], Float[Tensor, "b w2"]]:
-        """Rows and columns of each image at which the pixels of its view lie."""
-        (h, w), (heights, widths) = images.shape[-2:], self.boxes(images)
-        tops = (_uniform(images, 1) * (h - heights + 1)).floor()
-        lefts = (_uniform(images, 1) * (w - widths + 1)).floor()
+    def draw(self, images: Tensor, views: Tensor) -> tuple[Float[Tensor, "n h2"], Float[Tensor, "n w2"]]:
+        """Rows and columns of the images at which the pixels of each of `len(views)` views lie."""
+        h, w = images.shape[-2:]
+        heights, widths = self.boxes(h, w, views)
+        tops = (_uniform(views, 1) * (h - heights + 1)).floor()
+        lefts = (_uniform(views, 1) * (w - widths + 1)).floor()
         return _places(tops, heights, self.size[0]), _places(lefts, widths, self.size[1])
 
-    def boxes(self, images: Tensor) -> tuple[Float[Tensor, "b 1"], Float[Tensor, "b 1"]]:
-        """Heights and widths, px."""
-        h, w = images.shape[-2:]
+    def boxes(self, h: int, w: int, views: Tensor) -> tuple[Float[Tensor, "n 1"], Float[Tensor, "n 1"]]:
+        """Heights and widths, px, of a box in an image [h, w] for each of `len(views)` views."""
         low, high = map(math.log, self.ratio)
-        area = _uniform(images, self.tries, *self.scale) * (h * w)
-        ratio = _uniform(images, self.tries, low, high).exp()
+        area = _uniform(views, self.tries, *self.scale) * (h * w)
+        ratio = _uniform(views, self.tries, low, high).exp()
         heights, widths = (area / ratio).sqrt().round(), (area * ratio).sqrt().round()
         fits = (heights > 0) & (heights <= h) & (widths > 0) & (widths <= w)
-        number = torch.arange(self.tries, device=images.device)
+        number = torch.arange(self.tries, device=views.device)
         first = torch.where(fits, number, self.tries).amin(1, keepdim=True)  # `tries` where none fits
         tallest, widest = _largest(h, w, self.ratio)
         heights, widths = F.pad(heights, (0, 1), value=tallest), F.pad(widths, (0, 1), value=widest)
@@ -53,11 +53,10 @@ class RandomCrop:
 
 
 class Geometry(nn.Module):
-    """Flip, shift and crop of each image in one product a channel: view = R · image · Cᵀ.
+    """Flip, shift and crop of images: every pixel of a view is a sum of 4 x 4 pixels with cubic weights.
 
-    A row of R [h2, h] or C [w2, w] holds the weights of the pixels around the place from which a pixel of
-    the view is taken. A flip reverses the rows of C. Without a crop, places are whole pixels, and each row
-    holds a single 1. What the cubic overshoots is clipped.
+    Rows first, then columns; a flip takes the columns in reverse. Without a crop, places are whole pixels,
+    and one of four weights is 1. What the cubic overshoots is clipped.
 
     Args:
         crop: the random crop; None for none.
@@ -70,23 +69,24 @@ class Geometry(nn.Module):
         self.crop, self.reach, self.probability = crop, reach, probability
 
     def forward(
-        self, images: UInt8[Tensor, "b c h w"], flip: Bool[Tensor, " b"]
-    ) -> Float[Tensor, "b c h2 w2"]:
-        """Views in [0, 1], mirrored where `flip` says so."""
+        self, images: UInt8[Tensor, "b c h w"], flip: Bool[Tensor, " n"]
+    ) -> Float[Tensor, "n c h2 w2"]:
+        """Views in [0, 1], mirrored where `flip` says so; fewer images than views come round again."""
         if self.crop is None and not self.reach:
+            images = images.repeat(len(flip) // len(images), 1, 1, 1)
             return torch.where(flip[:, None, None, None], images.flip(-1), images).float() / 255
-        sides = images.shape[-2:]
-        rows, columns = _everywhere(images) if self.crop is None else self.crop.draw(images)
+        rows, columns = _everywhere(images, flip) if self.crop is None else self.crop.draw(images, flip)
         columns = torch.where(flip[:, None], columns.flip(1), columns)
-        shifts = self._shifts(images)
-        r, c = map(cubic_matrix, (rows, columns), sides, shifts)
-        return _products(r, images, c).div_(255).clamp_(0, 1)
+        down, right = self._shifts(flip)
+        pixels = images.permute(0, 2, 3, 1).float()  # [b, h, w, c]
+        pixels = resampled(pixels, rows, down).transpose(1, 2)  # [n, w, h2, c]
+        pixels = resampled(pixels, columns, right)  # [n, w2, h2, c]
+        return pixels.permute(0, 3, 2, 1).contiguous().div_(255).clamp_(0, 1)
 
-    def _shifts(self, images: Tensor) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+    def _shifts(self, flip: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
         """Along rows and columns: both 0, or each uniform in [-reach, reach]."""
-        shifts = torch.randint(-self.reach, self.reach + 1, (2, len(images)), device=images.device)
-        moved = torch.rand(len(images), device=images.device) < self.probability
-        down, right = shifts * moved
+        shifts = torch.randint(-self.reach, self.reach + 1, (2, len(flip)), device=flip.device)
+        down, right = shifts * (torch.rand(len(flip), device=flip.device) < self.probability)
         return down, right
 
 
@@ -100,35 +100,39 @@ def _places(start: Float[Tensor, "b 1"], length: Float[Tensor, "b 1"], num: int)
     return start - 0.5 + length / num * (torch.arange(num, device=start.device) + 0.5)
 
 
-def _everywhere(images: Tensor) -> tuple[Float[Tensor, "b h"], Float[Tensor, "b w"]]:
-    b, _, h, w = images.shape
-    rows, columns = (torch.arange(side, device=images.device, dtype=torch.float32) for side in (h, w))
-    return rows.expand(b, -1), columns.expand(b, -1)
+def _everywhere(images: Tensor, views: Tensor) -> tuple[Float[Tensor, "n h"], Float[Tensor, "n w"]]:
+    rows, columns = (torch.arange(float(side), device=images.device) for side in images.shape[-2:])
+    return rows.expand(len(views), -1), columns.expand(len(views), -1)
 
 
-def cubic_matrix(
-    places: Float[Tensor, "b n"], side: int, shift: Int[Tensor, " b"]
-) -> Float[Tensor, "b n {side}"]:
-    """M with (M x)_j the value of a signal x [side] at places_j, by cubic convolution with a = -3/4.
+def resampled(
+    signals: Float[Tensor, "b side ..."], places: Float[Tensor, "n places"], shifts: Int[Tensor, " n"]
+) -> Float[Tensor, "n places ..."]:
+    """Values of signals at places along their first axis, by cubic convolution with a = -3/4.
 
-    Beyond its ends the signal keeps its last values. A shift takes the value from the signal moved by so many
-    pixels, what lies beyond its ends mirrored in its last pixels.
+    Beyond its ends a signal keeps its last values. A shift takes the value from the signal moved by so many
+    steps, what lies beyond its ends mirrored in its last values. Fewer signals than places come round again.
 
     Reference: Keys (1981), Cubic convolution interpolation for digital image processing; there a = -1/2.
     """
+    b, side = signals.shape[:2]
     first = places.floor()
-    weights = _cubic_weights(places - first)
-    around = first.long()[..., None] + torch.arange(-1, 3, device=places.device)  # [b, n, 4]
-    source = around.clamp(0, side - 1) + shift[:, None, None]
+    around = first.long()[..., None] + torch.arange(-1, 3, device=places.device)  # [n, places, 4]
+    source = around.clamp(0, side - 1) + shifts[:, None, None]
     source = (side - 1) - ((side - 1) - source.abs()).abs()  # mirrored at 0 and at side - 1
-    matrix = weights.new_zeros(*places.shape, side)
-    for k in range(4):  # one by one: at an end a pixel gets several weights, always added in this order
-        matrix.scatter_add_(2, source[..., k : k + 1], weights[..., k : k + 1])
-    return matrix
+    source += side * (torch.arange(len(places), device=places.device) % b)[:, None, None]
+    weights = _cubic_weights(places - first)
+    sums = F.embedding_bag(  # of four rows each, a weight for every row
+        source.flatten(0, 1),
+        signals.flatten(0, 1).flatten(1),
+        per_sample_weights=weights.flatten(0, 1),
+        mode="sum",
+    )
+    return sums.view(*places.shape, *signals.shape[2:])
 
 
 def _cubic_weights(t: Float[Tensor, "b n"], a: float = -0.75) -> Float[Tensor, "b n 4"]:
-    """Weights of the pixels at -1, 0, 1, 2 for the value at t in [0, 1)."""
+    """Weights of the values at -1, 0, 1, 2 for the value at t in [0, 1)."""
 
     def near(x: Tensor) -> Tensor:
         return ((a + 2) * x - (a + 3)) * x * x + 1
@@ -137,17 +141,6 @@ def _cubic_weights(t: Float[Tensor, "b n"], a: float = -0.75) -> Float[Tensor, "
         return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
 
     return torch.stack([far(1 + t), near(t), near(1 - t), far(2 - t)], -1)
-
-
-def _products(
-    rows: Float[Tensor, "b h2 h"], images: UInt8[Tensor, "b c h w"], columns: Float[Tensor, "b w2 w"]
-) -> Float[Tensor, "b c h2 w2"]:
-    """R · image · Cᵀ for each channel."""
-    b, c, h, w = images.shape
-    pixels = images.permute(0, 2, 3, 1).float()  # free for images of the channels_last memory format
-    down = torch.bmm(rows, pixels.reshape(b, h, w * c)).view(b, -1, w, c)
-    across = torch.bmm(down.permute(0, 3, 1, 2).reshape(b, -1, w), columns.mT)
-    return across.view(b, c, rows.shape[1], columns.shape[1])
 
 
 # --- colours -----------------------------------------------------------------------------------------------
@@ -216,8 +209,8 @@ def luma(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 1 h w"]:
     """0.299 R + 0.587 G + 0.114 B (ITU-R BT.601); the mean of the channels if they are not 3."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    red, green, blue = images.split(1, 1)
-    return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)
+    red, green, blue = images.unbind(1)
+    return (red * 0.299).add_(green, alpha=0.587).add_(blue, alpha=0.114)[:, None]
 
 
 def _blend(images: Float[Tensor, "b c h w"], blends: list[Float[Tensor, "b 3"]]) -> Float[Tensor, "b c h w"]:
@@ -226,7 +219,7 @@ def _blend(images: Float[Tensor, "b c h w"], blends: list[Float[Tensor, "b 3"]])
         strength, of_mean, of_luma = blend[..., None, None, None].unbind(1)  # each [b, 1, 1, 1]
         own = luma(images)
         mean = own.mean((2, 3), keepdim=True)
-        images.lerp_(own.mul_(of_luma).add_(mean * of_mean), strength).clamp_(0, 1)
+        images.lerp_(torch.addcmul(mean * of_mean, own, of_luma), strength).clamp_(0, 1)
     return images
 
 
@@ -237,17 +230,17 @@ def shifted_hue(images: Float[Tensor, "b 3 h w"], turns: Float[Tensor, "b 1"]) -
     the hue is ± (M + G + B - R - 2 m) / (M - m) / 6, with the sign of G - B, and a colour of hue h has in the
     channel that lies at c the value m + (M - m)·clip(2 - 6 d, 0, 1), d = |h - c| around the circle.
     """
-    red, green, blue = images.split(1, 1)
+    red, green, blue = images.unbind(1)
     greatest = torch.maximum(torch.maximum(red, green), blue)
     least = torch.minimum(torch.minimum(red, green), blue)
     reach = greatest - least
     sixths = (green + blue).sub_(red).add_(greatest).sub_(least, alpha=2).div_(reach.clamp(min=1e-12))
-    hue = torch.add(turns[..., None, None], sixths.copysign_(green - blue), alpha=1 / 6)
-    away = hue - torch.arange(3, device=images.device).view(3, 1, 1) / 3
+    hue = torch.add(turns[..., None], sixths.copysign_(green - blue), alpha=1 / 6)
+    away = hue[:, None] - torch.arange(3, device=images.device).view(3, 1, 1) / 3
     away = away.sub_(away.round()).abs_()
-    return torch.addcmul(least, reach, torch.rsub(away, 2, alpha=6).clamp_(0, 1))
+    return torch.addcmul(least[:, None], reach[:, None], torch.rsub(away, 2, alpha=6).clamp_(0, 1))
 
 
-def _uniform(images: Tensor, num: int, low: float = 0.0, high: float = 1.0) -> Float[Tensor, "b {num}"]:
-    """For each image `num` numbers in [low, high)."""
-    return low + (high - low) * torch.rand(len(images), num, device=images.device)
+def _uniform(views: Tensor, num: int, low: float = 0.0, high: float = 1.0) -> Float[Tensor, "n {num}"]:
+    """For each of `len(views)` views `num` numbers in [low, high)."""
+    return low + (high - low) * torch.rand(len(views), num, device=views.device)

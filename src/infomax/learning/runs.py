@@ -5,7 +5,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,13 @@ class Run:
         return json.loads(self.environment.read_text())
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def environment() -> dict[str, Any]:
     """Versions, commit, machine and date: what a number needs beside it."""
     return {
@@ -117,7 +124,7 @@ def environment() -> dict[str, Any]:
         "infomax": infomax.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{name: _version(name) for name in _LIBRARIES},
         "machine": f"{platform.system()} {platform.machine()}, {_processor()}",
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",

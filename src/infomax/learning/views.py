@@ -132,17 +132,19 @@ class AugmentedViews(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """`num_views` of them, float32, in the channels_last memory format."""
-        return self.of_each([images] * self.num_views)
+        return self._made(images, len(images), self.num_views)
 
-    @torch.no_grad()
     def of_each(self, images: Sequence[UInt8[Tensor, "b c h w"]]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """One view of each of several pictures of the same things, such as frames of a sequence."""
-        num_coins = 1 if self.config.shared_flip else len(images)
-        coins = torch.rand(num_coins, len(images[0]), device=images[0].device)
-        flip = (coins < self.config.flip).expand(len(images), -1).flatten()  # of all views of all images
-        with torch.autocast(images[0].device.type, enabled=False):
-            views = self.normalize(self.augment(self.geometry(torch.cat([*images]), flip)))
-        return views.contiguous(memory_format=torch.channels_last).chunk(len(images))
+        return self._made(torch.cat([*images]), len(images[0]), len(images))
+
+    @torch.no_grad()
+    def _made(self, images: UInt8[Tensor, "n c h w"], num_things: int, num_views: int) -> tuple[Tensor, ...]:
+        num_coins = 1 if self.config.shared_flip else num_views
+        coins = torch.rand(num_coins, num_things, device=images.device)
+        flip = (coins < self.config.flip).expand(num_views, -1).flatten()  # of all views of all things
+        views = self.normalize(self.augment(self.geometry(images, flip)))
+        return views.contiguous(memory_format=torch.channels_last).chunk(num_views)
 
 
 class EvaluationView(nn.Module):
@@ -203,7 +205,7 @@ class Normalize(nn.Module):
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Normalised images."""
-        return (images - self.mean) / self.std
+        return (images - self.mean).div_(self.std)
 
     def inverse(self, views: Float[Tensor, "b c h w"]) -> UInt8[Tensor, "b c h w"]:
         """The pixels that normalise to `views`."""
