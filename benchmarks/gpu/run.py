@@ -9,6 +9,7 @@ rehearsed on the CPU, on small models.
 """
 
 import argparse
+import csv
 import json
 import sys
 import time
@@ -18,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -208,6 +210,32 @@ def training(options):
     return {"recipe": asdict(recipe), "last": dict(zip(header.split(","), rows[-1].split(","), strict=True))}
 
 
+def curves(options):
+    """OUT/curves.png: what metrics.csv of the run says, against passes through the images."""
+    rows = [*csv.DictReader(Run(options.run).metrics.read_text().splitlines())]
+    epochs = column(rows, "epoch")
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    bits, accuracy = figure.subplots(1, 2)
+    for name, label in {"1to5": "1 → 5×5", "1to7": "1 → 7×7", "5to5": "5×5 → 5×5"}.items():
+        bits.plot(epochs, column(rows, f"bits_{name}"), label=label)
+    bits.axhline(
+        column(rows, "ceiling_1to5")[-1], color="grey", linewidth=0.8, linestyle=":", label="ceiling"
+    )
+    bits.set(xlabel="epochs", ylabel="bits, lower bound", ylim=0)
+    for name, label in {"linear": "linear", "mlp": "MLP"}.items():
+        accuracy.plot(epochs, column(rows, f"online_{name}"), label=label)
+    accuracy.set(xlabel="epochs", ylabel="of augmented training views, right")
+    for axes in (bits, accuracy):
+        axes.legend(frameon=False)
+    with replacing(options.out / "curves.png") as path:
+        figure.savefig(path, dpi=130)
+    return {"epochs": epochs[-1], "minutes": column(rows, "seconds")[-1] / 60}
+
+
+def column(rows, name):
+    return [float(row[name]) for row in rows]
+
+
 def images_of(data, recipe):
     return load_images(data, size=recipe.views.stored_size, channels=recipe.views.channels)
 
@@ -239,6 +267,7 @@ STAGES = {
     "fused": fused_objective,
     "steps": steps,
     "training": training,
+    "curves": curves,
     "evaluation": evaluation,
 }
 

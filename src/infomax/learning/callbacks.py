@@ -1,9 +1,11 @@
 """What happens between the steps of training: seeds, checkpoints, the record, the stop at a bad number."""
 
 import csv
+import gc
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +56,7 @@ class StopAtNonFinite(Callback):
             optimizer.found_inf = 1 - finite.float()
             finite, event = finite.to("cpu", non_blocking=True), torch.cuda.Event()
             event.record()
-        self.told = trainer.global_step, _watched(module)["value"], finite, event
+        self.told = trainer.global_step, _watched(module)["value"].clone(), finite, event
         if event is None:
             self._read()
 
@@ -98,7 +100,8 @@ class CaptureStep(Callback):
         if self.captured:
             return
         buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.bf16, cache_enabled=False):
+        autocast = torch.autocast("cuda", torch.bfloat16, enabled=self.bf16, cache_enabled=False)
+        with autocast, _no_garbage_collected():
             torch.cuda.make_graphed_callables(module, tuple(batch), allow_unused_input=True)
         for name, buffer in module.named_buffers():
             buffer.copy_(buffers[name])
@@ -107,6 +110,17 @@ class CaptureStep(Callback):
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         """The learner computes by itself again."""
         module.__dict__.pop("forward", None)
+
+
+@contextmanager
+def _no_garbage_collected() -> Iterator[None]:
+    """Collected before: what frees memory of a GPU, as an earlier learner does, would end a capture."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class Checkpoint(Callback):

@@ -63,7 +63,8 @@ class Learner(LightningModule, ABC):
 
     def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
         """The loss of what was seen and its labels; what is to be watched is left in `watched`."""
-        loss, self.watched = self(*batch)
+        loss, watched = self(*batch)
+        self.watched = {name: value.detach() for name, value in watched.items()}
         return loss
 
     def configure_optimizers(self):
