@@ -53,10 +53,10 @@ class RandomCrop:
 
 
 class Geometry(nn.Module):
-    """Flip, shift and crop of images: every pixel of a view is a sum of 4 x 4 pixels with cubic weights.
+    """Flip, shift and crop of images: rows first, then columns, which a flip takes in reverse.
 
-    Rows first, then columns; a flip takes the columns in reverse. Without a crop, places are whole pixels,
-    and one of four weights is 1. What the cubic overshoots is clipped.
+    Without a crop, pixels are taken as they are. With one, each is a sum of 4 x 4 with cubic weights, clipped
+    where it overshoots.
 
     Args:
         crop: the random crop; None for none.
@@ -72,16 +72,18 @@ class Geometry(nn.Module):
         self, images: UInt8[Tensor, "b c h w"], flip: Bool[Tensor, " n"]
     ) -> Float[Tensor, "n c h2 w2"]:
         """Views in [0, 1], mirrored where `flip` says so; fewer images than views come round again."""
-        if self.crop is None and not self.reach:
-            images = images.repeat(len(flip) // len(images), 1, 1, 1)
-            return torch.where(flip[:, None, None, None], images.flip(-1), images).float() / 255
-        rows, columns = _everywhere(images, flip) if self.crop is None else self.crop.draw(images, flip)
+        pixels, down, right = images.permute(0, 2, 3, 1), *self._shifts(flip)  # pixels [b, h, w, c]
+        if self.crop is None:
+            rows, columns = (torch.arange(side, device=flip.device) for side in pixels.shape[1:3])
+            rows, columns = rows.expand(len(flip), -1), columns.expand(len(flip), -1)
+            take = taken
+        else:
+            rows, columns = self.crop.draw(images, flip)
+            pixels, take = pixels.float(), resampled
         columns = torch.where(flip[:, None], columns.flip(1), columns)
-        down, right = self._shifts(flip)
-        pixels = images.permute(0, 2, 3, 1).float()  # [b, h, w, c]
-        pixels = resampled(pixels, rows, down).transpose(1, 2)  # [n, w, h2, c]
-        pixels = resampled(pixels, columns, right)  # [n, w2, h2, c]
-        return pixels.permute(0, 3, 2, 1).contiguous().div_(255).clamp_(0, 1)
+        columns_of_rows = take(pixels, rows, down).transpose(1, 2)  # [n, w, h2, c]
+        views = take(columns_of_rows, columns, right).permute(0, 3, 2, 1)  # [n, c, h2, w2]
+        return views.contiguous().float().div_(255).clamp_(0, 1)
 
     def _shifts(self, flip: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
         """Along rows and columns: both 0, or each uniform in [-reach, reach]."""
@@ -100,35 +102,39 @@ def _places(start: Float[Tensor, "b 1"], length: Float[Tensor, "b 1"], num: int)
     return start - 0.5 + length / num * (torch.arange(num, device=start.device) + 0.5)
 
 
-def _everywhere(images: Tensor, views: Tensor) -> tuple[Float[Tensor, "n h"], Float[Tensor, "n w"]]:
-    rows, columns = (torch.arange(float(side), device=images.device) for side in images.shape[-2:])
-    return rows.expand(len(views), -1), columns.expand(len(views), -1)
+def taken(signals: Tensor, places: Int[Tensor, "n places"], shifts: Int[Tensor, " n"]) -> Tensor:
+    """Values [n, places, ...] of signals [b, side, ...] at places along their first axis.
+
+    Beyond its ends a signal keeps its last values. A shift takes the value from the signal moved by so many
+    steps, what lies beyond its ends mirrored in its last values. Fewer signals than places come round again.
+    """
+    return signals.flatten(0, 1)[_sources(signals, places, shifts)]
 
 
 def resampled(
     signals: Float[Tensor, "b side ..."], places: Float[Tensor, "n places"], shifts: Int[Tensor, " n"]
 ) -> Float[Tensor, "n places ..."]:
-    """Values of signals at places along their first axis, by cubic convolution with a = -3/4.
-
-    Beyond its ends a signal keeps its last values. A shift takes the value from the signal moved by so many
-    steps, what lies beyond its ends mirrored in its last values. Fewer signals than places come round again.
+    """As `taken`, at places between the steps too, by cubic convolution with a = -3/4.
 
     Reference: Keys (1981), Cubic convolution interpolation for digital image processing; there a = -1/2.
     """
-    b, side = signals.shape[:2]
     first = places.floor()
     around = first.long()[..., None] + torch.arange(-1, 3, device=places.device)  # [n, places, 4]
-    source = around.clamp(0, side - 1) + shifts[:, None, None]
-    source = (side - 1) - ((side - 1) - source.abs()).abs()  # mirrored at 0 and at side - 1
-    source += side * (torch.arange(len(places), device=places.device) % b)[:, None, None]
-    weights = _cubic_weights(places - first)
-    sums = F.embedding_bag(  # of four rows each, a weight for every row
-        source.flatten(0, 1),
-        signals.flatten(0, 1).flatten(1),
-        per_sample_weights=weights.flatten(0, 1),
-        mode="sum",
-    )
+    sources = _sources(signals, around.flatten(1), shifts).view(-1, 4)
+    weights = _cubic_weights(places - first).view(-1, 4)
+    rows = signals.flatten(0, 1).flatten(1)
+    sums = F.embedding_bag(sources, rows, per_sample_weights=weights, mode="sum")  # of four rows each
     return sums.view(*places.shape, *signals.shape[2:])
+
+
+def _sources(
+    signals: Tensor, places: Int[Tensor, "n places"], shifts: Int[Tensor, " n"]
+) -> Int[Tensor, "n places"]:
+    """Where the values lie that `taken` takes, all signals laid end to end."""
+    b, last = len(signals), signals.shape[1] - 1
+    moved = places.clamp(0, last) + shifts[:, None]
+    mirrored = last - (last - moved.abs()).abs()
+    return mirrored + signals.shape[1] * (torch.arange(len(places), device=places.device) % b)[:, None]
 
 
 def _cubic_weights(t: Float[Tensor, "b n"], a: float = -0.75) -> Float[Tensor, "b n 4"]:
