@@ -77,8 +77,9 @@ class Images:
 
     def batch(self, indices: np.ndarray | slice) -> UInt8[Tensor, "b c h w"]:
         """The images at `indices` as a tensor of its own, in channels_last memory format."""
-        where = np.arange(len(self))[indices]
-        return torch.from_numpy(np.asarray(self.pixels)[where]).permute(0, 3, 1, 2)
+        pixels = np.asarray(self.pixels)[indices]
+        own = pixels.copy() if isinstance(indices, slice) else pixels
+        return torch.from_numpy(own).permute(0, 3, 1, 2)
 
     def subset(self, indices: np.ndarray | slice) -> "Images":
         """The images at `indices`: a view for a slice, a copy in memory otherwise."""

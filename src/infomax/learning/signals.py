@@ -58,7 +58,8 @@ class Signals:
 
     def batch(self, indices: np.ndarray | slice) -> Float32[Tensor, "b c t"]:
         """The signals at `indices` as a tensor of its own."""
-        return torch.from_numpy(self.values[np.arange(len(self))[indices]])
+        values = self.values[indices]
+        return torch.from_numpy(values.copy() if isinstance(indices, slice) else values)
 
     def subset(self, indices: np.ndarray | slice) -> "Signals":
         """The signals at `indices`: a view for a slice, a copy otherwise."""
