@@ -40,7 +40,8 @@ check: dev  ## ruff, pyright, tests, docs build, README examples
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
 
-BENCHMARKS := information estimation_speed estimation_accuracy estimation_neural principle decoding digits
+BENCHMARKS := information estimation_speed estimation_accuracy estimation_neural principle decoding digits \
+  objective training_step input_path start_up growth
 
 bench: dev  ## the benchmarks that need no data but their own (long)
 	$(BIN)/pip install --quiet --editable '.[bench]'
