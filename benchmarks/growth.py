@@ -74,19 +74,25 @@ def main():
     arguments = arguments_of(__doc__, part="all")
     names = list(PARTS) if arguments.part == "all" else arguments.part.split(",")
     path = RESULTS / "growth.json"
+    if arguments.save and path.exists() and not arguments.overwrite:
+        raise SystemExit(f"{path} exists; give --overwrite to replace it, or parts of it")
     found = json.loads(path.read_text()) if path.exists() else {"environment": {}, "results": {}}
     for name in names:
         found["environment"][name] = environment("torch", "numpy")
         found["results"] |= PARTS[name]()
-        print(name, "done", flush=True)
+        publish(found, arguments)
+
+
+def publish(found, arguments):
+    """Print all that was found so far, with its exponents, and save it."""
     results = {heading: found["results"][heading] for heading in EXPECTED if heading in found["results"]}
     shown = {"Exponents": exponents(results), **results}
     page = markdown("How time and memory grow", as_lines(found["environment"]), shown)
-    print(page)
+    print(page, flush=True)
     if arguments.save:
         data = {"environment": found["environment"], "exponents": shown["Exponents"], "results": results}
-        save("growth.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n", arguments.overwrite)
-        save("growth.md", page, arguments.overwrite)
+        save("growth.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n", overwrite=True)
+        save("growth.md", page, overwrite=True)
         draw(results, RESULTS / "growth.png")
 
 
