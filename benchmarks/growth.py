@@ -280,8 +280,8 @@ def embedding_row(num):
     encoder = PretrainedEncoder(encoder_of(BASE), CIFAR_VIEWS)
     with tempfile.TemporaryDirectory() as folder:
         images = stored(Path(folder) / "pixels.u8", num)
-        embed_to_file(encoder, images.subset(slice(0, 512)), Path(folder) / "first.npy")
         with peak_growth() as growth:
+            embed_to_file(encoder, images.subset(slice(0, 512)), Path(folder) / "first.npy")
             began = time.perf_counter()
             embed_to_file(encoder, images, Path(folder) / "all.npy")
             took = time.perf_counter() - began
