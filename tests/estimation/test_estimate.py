@@ -258,6 +258,21 @@ class TestCodes:
         for x in (values, np.array(values), [str(chr(100 + value)) for value in values]):
             assert as_codes("PlugIn", x=x)[0].tolist() == expected
 
+    @pytest.mark.parametrize(
+        "values",
+        [
+            np.array([-128, 127, -128, 0] * 99, dtype=np.int8),
+            np.array([200, 255, 200, 0] * 99, dtype=np.uint8),
+            np.array([2**64 - 1, 0, 2**63], dtype=np.uint64),
+            np.array([2**63 - 1, -(2**63), 0]),
+            np.array([2**63 - 1, 2**63 - 3, 2**63 - 1]),
+            np.array([True, False, True]),
+        ],
+    )
+    def test_integers_counted_or_sorted_have_the_ranks_of_their_labels(self, values):
+        expected = np.searchsorted(np.unique(values), values)
+        assert as_codes("PlugIn", x=values)[0].tolist() == expected.tolist()
+
     def test_order_of_appearance_where_labels_have_no_order(self):
         assert as_codes("PlugIn", x=["b", 2, "a", 2])[0].tolist() == [0, 1, 2, 1]
 

@@ -52,6 +52,17 @@ def test_counts_equal_a_double_loop(name):
         assert (count_within(part, radii, strictly=False) == (apart <= radii[:, None]).sum(axis=1)).all()
 
 
+@pytest.mark.parametrize("num_neighbors", [1, 3, 40, 130])
+@pytest.mark.parametrize("name", awkward_samples())
+def test_distances_in_one_column_equal_a_double_loop(name, num_neighbors):
+    """130 of 131 rows: the windows all reach beyond both ends."""
+    points = awkward_samples(131)[name][:, :1]
+    expected = np.sort(distances(points), axis=1)[:, num_neighbors]
+    assert (kth_distances(points, num_neighbors) == expected).all()
+    alone = kth_distances(points[:num_neighbors], num_neighbors)
+    assert np.isinf(alone).all()
+
+
 @pytest.mark.parametrize("name", awkward_samples())
 def test_counts_in_several_columns_do_not_depend_on_tiles(name, monkeypatch):
     points = np.hstack([awkward_samples(131)[name], awkward_samples(131)["decimals"][::-1]])

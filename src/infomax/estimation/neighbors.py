@@ -21,11 +21,30 @@ def kth_distances(
     points: np.ndarray, num_neighbors: int, *, norm: int | float = math.inf, num_workers: int = -1
 ) -> np.ndarray:
     """Distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
+    if points.shape[1] == 1:
+        return _kth_distances_in_line(points[:, 0], num_neighbors)
     tree = KDTree(points, balanced_tree=False)
     order = tree.indices  # leaf by leaf: queries that follow one another touch the same memory
     distances = np.empty(len(points))
     found, _ = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)  # pyright: ignore[reportArgumentType]
     distances[order] = found[:, 0]  # the first of the k + 1 is the row itself
+    return distances
+
+
+def _kth_distances_in_line(values: np.ndarray, num_neighbors: int) -> np.ndarray:
+    """In one column the k + 1 nearest, the row itself included, are a run of its order.
+
+    The k-th distance is how far that one of the k + 1 such runs reaches which reaches least.
+    """
+    order = np.argsort(values)
+    n, k, line = len(values), num_neighbors, values[order]
+    padded = np.pad(line, k, constant_values=(-np.inf, np.inf))
+    reaches = (
+        np.maximum(line - padded[first : first + n], padded[first + k : first + k + n] - line)
+        for first in range(k + 1)
+    )
+    distances = np.empty(n)
+    distances[order] = reduce(np.minimum, reaches)
     return distances
 
 

@@ -48,8 +48,18 @@ def joint_codes(*codes: np.ndarray) -> np.ndarray:
     joint = codes[0]
     for other in codes[1:]:
         width = int(other.max()) + 1
-        joint = np.unique(joint.astype(np.int64) * width + other, return_inverse=True)[1]
+        joint = _ranks(joint.astype(np.int64) * width + other)
     return joint
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Each value's rank among those that occur: [n]; integers that lie close are counted, not sorted."""
+    if np.can_cast(values.dtype, np.int64) and len(values):
+        values = values.astype(np.int64)
+        if int(values.max()) - int(values.min()) < 4 * len(values):
+            offsets = values - values.min()
+            return (np.cumsum(np.bincount(offsets) > 0) - 1)[offsets]
+    return np.unique(values, return_inverse=True)[1]
 
 
 def to_array(value: Any) -> np.ndarray:
@@ -90,7 +100,7 @@ def _codes(operation: str, name: str, value: Any) -> np.ndarray:
         codes = np.unique(array, axis=0, return_inverse=True)[1].reshape(-1)
     elif isinstance(array, np.ndarray) and array.dtype.kind in "biufSU":
         missing = array != array
-        codes = np.unique(array, return_inverse=True)[1]
+        codes = _ranks(array)
     else:
         labels = list(array)
         missing = np.array([label is None or label != label for label in labels], dtype=bool)

@@ -10,6 +10,7 @@ Reference: Shannon (1959); Blahut (1972); Tishby, Pereira and Bialek (1999); Str
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from jaxtyping import Float
@@ -353,9 +354,10 @@ def _partition(
 
     Until `num_clusters` remain and, with `while_gaining`, for as long as merging raises the value.
     """
-    clusters = [[x] for x in range(len(p_xy))]
+    gain_of = cache(partial(_merge_gain, p_xy, value))  # most pairs stay as they were
+    clusters = [(x,) for x in range(len(p_xy))]
     while len(clusters) > 1:
-        gains = {pair: _merge_gain(p_xy, clusters, pair, value) for pair in _pairs(len(clusters))}
+        gains = {(a, b): gain_of(clusters[a], clusters[b]) for a, b in _pairs(len(clusters))}
         (a, b), gain = max(gains.items(), key=lambda item: item[1])
         if len(clusters) <= num_clusters and not (while_gaining and gain > 0):
             break
@@ -367,9 +369,9 @@ def _pairs(num: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(num) for b in range(a + 1, num)]
 
 
-def _merge_gain(p_xy: np.ndarray, clusters: list, pair: tuple[int, int], value: Callable) -> float:
+def _merge_gain(p_xy: np.ndarray, value: Callable, *clusters: tuple[int, ...]) -> float:
     """What value(I(T;Y), H(T)) gains when two clusters become one."""
-    rows = np.stack([p_xy[clusters[k]].sum(axis=0) for k in pair])
+    rows = np.stack([p_xy[list(members)].sum(axis=0) for members in clusters])
     both = rows.sum()
     if both == 0:
         return 0.0
@@ -378,8 +380,8 @@ def _merge_gain(p_xy: np.ndarray, clusters: list, pair: tuple[int, int], value: 
     )
 
 
-def _encoder_of(clusters: list, num_values: int) -> np.ndarray:
+def _encoder_of(clusters: list[tuple[int, ...]], num_values: int) -> np.ndarray:
     encoder = np.zeros((num_values, len(clusters)))
     for t, members in enumerate(clusters):
-        encoder[members, t] = 1.0
+        encoder[list(members), t] = 1.0
     return encoder
