@@ -62,21 +62,21 @@ def predictor(target: Float[Tensor, "b l d"]) -> Callable[..., of_one.Prediction
 
 
 def gather(x: Float[Tensor, "b *_"]) -> Float[Tensor, "n *_"]:
-    """x of all ranks, rank after rank, at least float32; the gradients of all ranks flow back."""
+    """x of all ranks, rank after rank; the gradients of all ranks flow back, summed in at least float32."""
     return _Gather.apply(x)
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        ctx.dtype = x.dtype
-        return of_one.at_least_float32(all_of(x))
+        return all_of(x)
 
     @staticmethod
     def backward(ctx, gradient):
-        own = gradient.new_empty(len(gradient) // num_ranks(), *gradient.shape[1:])
-        dist.reduce_scatter(own, [*gradient.contiguous().chunk(num_ranks())])
-        return own.to(ctx.dtype)
+        exact = of_one.at_least_float32(gradient).contiguous()
+        own = exact.new_empty(len(exact) // num_ranks(), *exact.shape[1:])
+        dist.reduce_scatter(own, [*exact.chunk(num_ranks())])
+        return own.to(gradient.dtype)
 
 
 @torch.no_grad()

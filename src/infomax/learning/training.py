@@ -374,6 +374,7 @@ class Batches(IterableDataset[tuple[Any, Tensor]]):
                 rows = order[first : first + self.share]
                 yield self.images.batch(rows), torch.from_numpy(self.images.labels[rows])
                 step += 1
+            del order, rows  # before the next order is drawn
 
 
 def save_example_views(run: Run, recipe: Recipe, images: Contexts, num_images: int = 16) -> None:
