@@ -355,7 +355,7 @@ def _partition(
     Until `num_clusters` remain and, with `while_gaining`, for as long as merging raises the value.
     """
     gain_of = cache(partial(_merge_gain, p_xy, value))  # most pairs stay as they were
-    clusters = [(x,) for x in range(len(p_xy))]
+    clusters: list[tuple[int, ...]] = [(x,) for x in range(len(p_xy))]
     while len(clusters) > 1:
         gains = {(a, b): gain_of(clusters[a], clusters[b]) for a, b in _pairs(len(clusters))}
         (a, b), gain = max(gains.items(), key=lambda item: item[1])
