@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev demo test test-all check docs bench clean
+.PHONY: help install dev demo test test-all lint check docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -30,12 +30,13 @@ test: dev  ## the test suite
 test-all: dev  ## the test suite with its slow tests
 	$(BIN)/pytest -m ''
 
-check: dev  ## ruff, pyright, tests, docs build, README examples
+lint: dev  ## ruff, pyright, a docs build without warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
-	$(BIN)/pytest
+
+check: lint test  ## all of lint, and the tests, README examples among them
 
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html

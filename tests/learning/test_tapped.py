@@ -38,7 +38,7 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """Layers and names of torchvision's, narrow, for 32 px."""
 
-    def __init__(self, width=4):
+    def __init__(self, width=8):
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -256,11 +256,11 @@ def test_without_gradients_versions_are_not_asked_for(resnet, images):
         ({"local": "layer22"}, r"ResNet has no layer 'layer22'; did you mean 'layer2'\? it has conv1, bn1"),
         ({"global_": "head"}, r"ResNet has no layer 'head'; it has conv1, .*, …$"),
         ({"layers": ("layer4.3",)}, r"no layer 'layer4.3'; did you mean 'layer4"),
-        ({"local": "avgpool"}, r"'avgpool' must give a square local map .* got \[2, 32, 1, 1\]"),
+        ({"local": "avgpool"}, r"'avgpool' must give a square local map .* got \[2, 64, 1, 1\]"),
         ({"local": "fc"}, r"'fc' must give a square local map .* got \[2, 10\]"),
         ({"local": ("layer1", "maxpool")}, r"different sides, got \{'layer1': 16, 'maxpool': 16\}"),
         ({"local": "layer1.0.relu"}, r"'layer1.0.relu' must be called once in a forward pass, was called 2"),
-        ({"global_": "layer4"}, r"global vector .* got \[2, 32, 2, 2\]; tap the layer that pools it"),
+        ({"global_": "layer4"}, r"global vector .* got \[2, 64, 2, 2\]; tap the layer that pools it"),
         ({"layers": ("bn1",)}, r"'bn1' is changed in place by a later layer, such as ReLU"),
         ({"embedding_dim": 0}, r"embedding_dim must be at least 1, got 0"),
         ({"output": "tanh"}, r"Output: the output must be one of linear, sigmoid, unit, got 'tanh'"),
