@@ -238,7 +238,7 @@ def test_layers_lead_to_each_other(kind, image_size):
 @pytest.mark.parametrize(("kind", "image_size"), KINDS)
 def test_gradients_reach_every_parameter(kind, image_size):
     torch.manual_seed(0)
-    encoder = kind(image_size, **(SMALL | {"width": 8}))  # with 4, oneDNN's backward pass writes out of bounds
+    encoder = kind(image_size, **(SMALL | {"width": 8}))  # with 4, oneDNN's backward goes out of bounds
     encoder(torch.randn(6, 3, image_size, image_size)).global_.pow(3).sum().backward()
     for name, parameter in encoder.named_parameters():
         assert parameter.grad is not None, name
