@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomax.learning.prediction import MOST_DENSE, Prediction, _check, components, rows_of, slices
+from infomax.learning.prediction import MOST_DENSE, Prediction, check_features, components, rows_of, slices
 
 jit: Any = no_type_check  # which does nothing to a function
 constexpr: Any = int
@@ -64,7 +64,7 @@ def fused_prediction(
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
-    _check(source, target, first)
+    check_features(source, target, first)
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     both = {source.dtype, target.dtype}
     dtype = torch.bfloat16 if both == {torch.bfloat16} else torch.float32

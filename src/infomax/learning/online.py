@@ -20,7 +20,9 @@ class OnlineResult:
 
 
 class OnlineClassifiers(nn.Module):
-    """A linear classifier and an MLP; label −1 is ignored; no gradient reaches the features.
+    """A linear classifier and an MLP; no gradient reaches the features.
+
+    Label −1 is ignored, but for the MLP's batch norm, which is over all rows.
 
     Loss of each: cross-entropy of 10·tanh(z/10) plus 10⁻³ · mean(z²), z the logits, as in the public code.
     """

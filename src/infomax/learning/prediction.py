@@ -145,7 +145,7 @@ def dense_prediction(
     Raises:
         ValueError: shapes that do not fit, or n < 2.
     """
-    _check(source, target, first)
+    check_features(source, target, first)
     with torch.autocast(source.device.type, enabled=False):
         x, y = at_least_float32(components(source)), at_least_float32(target)
         raw = (x / math.sqrt(x.shape[-1])) @ y.flatten(0, 1).T  # [n, k, n·l]
@@ -190,7 +190,7 @@ def streamed_prediction(
         >>> streamed_prediction(x, y).value.item() == dense_prediction(x, y).value.item()
         True
     """
-    _check(source, target, first)
+    check_features(source, target, first)
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     with torch.autocast(source.device.type, enabled=False):
         x, y = at_least_float32(components(source)), at_least_float32(target)
@@ -329,7 +329,12 @@ def components(source: Float[Tensor, "n *k d"]) -> Float[Tensor, "n k d"]:
     return source[:, None] if source.ndim == 2 else source
 
 
-def _check(source: Tensor, target: Tensor, first: int | None) -> None:
+def check_features(source: Tensor, target: Tensor, first: int | None) -> None:
+    """Make sure that the sources can predict the targets; arguments as of `prediction`.
+
+    Raises:
+        ValueError: shapes that do not fit, or n < 2.
+    """
     m, n = len(source), len(target)
     fits = m == n if first is None else 0 <= first <= n - m
     if not fits or target.shape[2] != source.shape[-1]:
