@@ -117,6 +117,26 @@ for config in (CIFAR_VIEWS, STL_VIEWS):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
+def test_inductor_compiles_views_of_one_channel_and_of_three():
+    """Its pattern for rows in random order once failed on the colours of grey images."""
+    code = """
+import torch
+from infomax.learning.views import CIFAR_VIEWS, AugmentedViews, ViewsConfig
+for config in (ViewsConfig(mean=(0.5,), std=(0.3,)), CIFAR_VIEWS):
+    views = torch.compile(AugmentedViews(config), fullgraph=True)
+    images = torch.randint(256, (6, *config.stored_shape), dtype=torch.uint8)
+    made = []
+    for seed in (1, 2, 1):
+        torch.manual_seed(seed)
+        made.append(torch.stack(views(images)))
+    assert torch.equal(made[0], made[2])
+    assert not torch.equal(made[0], made[1])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("config", [CIFAR_VIEWS, STL_VIEWS, IMAGENET128_VIEWS])
 def test_nothing_waits_for_the_device_or_draws_elsewhere(config):
     """The meta device has no values: whoever asks for one fails."""

@@ -177,13 +177,14 @@ class ColorJitter(nn.Module):
         """The images, some of them changed, in [0, 1] as before."""
         jittered = _uniform(images, 1) < self.probability
         blends = self._draw_blends(images, jittered)
+        if not self.hue:
+            return _blend(images.clone(), blends)
         turns = torch.where(jittered, _uniform(images, 1, -self.hue, self.hue), 0.0)
-        places = 1 + len(blends) if self.hue else 1
-        parts = torch.randperm(len(images), device=images.device).tensor_split(places)
+        parts = torch.randperm(len(images), device=images.device).tensor_split(1 + len(blends))
         changed = torch.empty_like(images)
         for num_before, part in enumerate(parts):
             pixels = _blend(images[part], [blend[part] for blend in blends[:num_before]])
-            pixels = shifted_hue(pixels, turns[part]) if self.hue else pixels
+            pixels = shifted_hue(pixels, turns[part])
             changed[part] = _blend(pixels, [blend[part] for blend in blends[num_before:]])
         return changed
 
