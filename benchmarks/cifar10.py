@@ -17,17 +17,17 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from infomax.evaluation.neighbors import nearest_neighbor_probe
-from infomax.evaluation.probes import linear_probe
+from infomax.evaluation.clean import labelled_split
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.evaluation.probes.probe import linear_probe
+from infomax.evaluation.protocols import evaluate_run
 from infomax.files import replacing
-from infomax.learning.assessment import labelled_split
-from infomax.learning.embedding import embed
-from infomax.learning.evaluating import evaluate_run
-from infomax.learning.images import load_images
-from infomax.learning.pretrained import load_encoder
-from infomax.learning.recipes import recipe_from_mapping, recipe_named
-from infomax.learning.runs import Run
-from infomax.learning.training import pretrain
+from infomax.learning.data.images import load_images
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.training.loop import pretrain
+from infomax.learning.training.recipes import recipe_from_mapping, recipe_named
+from infomax.learning.training.run import Run
 from recording import RESULTS, arguments_of, environment, report
 
 SHARES = (1.0, 0.5, 0.25, 0.125)

@@ -24,9 +24,9 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from infomax.files import replacing
-from infomax.learning.image_sources import open_source
-from infomax.learning.images import available_splits, load_images
-from infomax.learning.runs import environment
+from infomax.learning.data.images import available_splits, load_images
+from infomax.learning.data.sources import open_source
+from infomax.learning.training.run import environment
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
 

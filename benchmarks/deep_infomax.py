@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from infomax.evaluation.dependence import label_information, neural_dependence
-from infomax.evaluation.probes import linear_probe
+from infomax.evaluation.clean import labelled_split
+from infomax.evaluation.embedding import embed_layers
+from infomax.evaluation.probes.dependence import label_information, neural_dependence
+from infomax.evaluation.probes.probe import linear_probe
 from infomax.files import replacing
-from infomax.learning.assessment import labelled_split
-from infomax.learning.embedding import embed_layers
-from infomax.learning.pretrained import PretrainedEncoder, load_encoder
-from infomax.learning.prior import PriorConfig
-from infomax.learning.recipes import recipe_named
-from infomax.learning.runs import Run
-from infomax.learning.training import new_learner, pretrain, seconds_per_step
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.objectives.prior import PriorConfig
+from infomax.learning.training.loop import new_learner, pretrain, seconds_per_step
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.training.run import Run
 from recording import RESULTS, arguments_of, environment, report
 
 DIM = recipe_named("dim-cifar10-cpu")

@@ -13,11 +13,11 @@ from dataclasses import replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from infomax.learning.assessment import PROBES, Split, assess
-from infomax.learning.images import Images, load_images
-from infomax.learning.pretrained import load_encoder
-from infomax.learning.recipes import recipe_named
-from infomax.learning.training import pretrain
+from infomax.evaluation.clean import PROBES, Split, assess
+from infomax.learning.data.images import Images, load_images
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.training.loop import pretrain
+from infomax.learning.training.recipes import recipe_named
 from recording import arguments_of, environment, report
 
 

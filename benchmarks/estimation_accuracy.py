@@ -33,10 +33,10 @@ from infomax.estimation.binning import EqualMassBins
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.gaussian import CCA, Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity
-from infomax.estimation.mixed_neighbors import MixedKSG, Ross
-from infomax.estimation.nearest_neighbors import KSG
+from infomax.estimation.neighbors.ksg import KSG
+from infomax.estimation.neighbors.mixed import MixedKSG, Ross
+from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.estimation.neural import Neural
-from infomax.estimation.strong_dependence import ResidualKSG
 from infomax.files import replacing
 from infomax.information.beyond_normal import beyond_normal_tasks
 from infomax.information.distributions import UniformMixture, ZeroInflatedPoisson, correlated_gaussians

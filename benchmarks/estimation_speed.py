@@ -31,11 +31,11 @@ from infomax.estimation.binning import EqualMassBins
 from infomax.estimation.counts import PlugIn
 from infomax.estimation.gaussian import Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity, scott
-from infomax.estimation.mixed_neighbors import MixedKSG, Ross
-from infomax.estimation.nearest_neighbors import KSG
-from infomax.estimation.pairwise import pairwise
-from infomax.estimation.significance import permutation_test
-from infomax.estimation.strong_dependence import ResidualKSG
+from infomax.estimation.neighbors.ksg import KSG
+from infomax.estimation.neighbors.mixed import MixedKSG, Ross
+from infomax.estimation.neighbors.strong_dependence import ResidualKSG
+from infomax.estimation.resampling.permutation import permutation_test
+from infomax.estimation.tables.pairwise import pairwise
 from infomax.files import replacing
 from infomax.information.distributions import correlated_gaussians
 from recording import RESULTS, arguments_of, environment, report

@@ -35,17 +35,17 @@ from matplotlib.ticker import NullLocator
 from torch.nn.parallel import DistributedDataParallel
 
 from decoding import peak_growth
+from infomax.evaluation.embedding import embed_to_file
 from infomax.files import replacing
-from infomax.learning import distributed
-from infomax.learning.amdim import AMDIM, AMDIMConfig
-from infomax.learning.embedding import embed_to_file
-from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig, Features
-from infomax.learning.images import Images
-from infomax.learning.objectives import AMDIM_SCALES, amdim_objective
-from infomax.learning.prediction import streamed_prediction
-from infomax.learning.pretrained import PretrainedEncoder
-from infomax.learning.training import Batches, Recipe, TrainConfig
-from infomax.learning.views import CIFAR_VIEWS
+from infomax.learning.data.images import Images
+from infomax.learning.distributed import groups as distributed
+from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
+from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
+from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
+from infomax.learning.objectives.contrastive.prediction import streamed_prediction
+from infomax.learning.training.loop import Batches, Recipe, TrainConfig
+from infomax.learning.views.images import CIFAR_VIEWS
 from objective import extra_mib, forward_and_backward, noise, peak_mib
 from recording import RESULTS, arguments_of, environment, markdown, save
 from training_step import operations_of, parts_of, timed
@@ -186,7 +186,7 @@ def in_a_process(function, *arguments):
 
 def processes(num):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["infomax.learning.training"])
+    context.set_forkserver_preload(["infomax.learning.training.loop"])
     return ProcessPoolExecutor(num, mp_context=context)
 
 

@@ -30,11 +30,11 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from decoding import anonymous_mib, peak_growth
-from infomax.learning.augmentation import Geometry
-from infomax.learning.images import Images
-from infomax.learning.recipes import recipe_named
-from infomax.learning.training import Batches
-from infomax.learning.views import CIFAR_VIEWS, STL_VIEWS, AugmentedViews, Normalize
+from infomax.learning.data.images import Images
+from infomax.learning.training.loop import Batches
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.views.augmentation import Geometry
+from infomax.learning.views.images import CIFAR_VIEWS, STL_VIEWS, AugmentedViews, Normalize
 from recording import arguments_of, environment, report
 from training_step import parts_of, seconds_of
 

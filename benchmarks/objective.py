@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from infomax.learning.prediction import BLOCK, dense_prediction, streamed_prediction
+from infomax.learning.objectives.contrastive.prediction import BLOCK, dense_prediction, streamed_prediction
 from recording import arguments_of, environment, report
 
 SIZES = [(32, 25, 128), (128, 25, 512), (128, 49, 512), (256, 49, 512), (512, 49, 1024), (1024, 49, 1024)]

@@ -2,7 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/shared_factors.py --runs runs/factors --save   # a quarter of an hour
 
-Generated scenes whose factors are known (`infomax.learning.scenes`): two cameras, moving digits, a picture
+Generated scenes whose factors are known (`infomax.learning.data.scenes`): two cameras, moving digits, a
+picture
 and a tone. AMDIM learns from the two views of each; beside it stand AMDIM on augmented copies of one view
 alone (crops, brightness and contrast), a random encoder and the raw input. For every factor: I(Z; factor) in
 bits, fitted to training scenes and read on test scenes, each around a digit of its own, by two classifiers,
@@ -20,21 +21,21 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from infomax.evaluation.classifiers import Classifier
-from infomax.evaluation.dependence import label_information
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.probes.classifiers import Classifier
+from infomax.evaluation.probes.dependence import label_information
 from infomax.files import replacing
-from infomax.learning.amdim import AMDIMConfig, amdim_encoder
-from infomax.learning.contexts import encoders_of, load_contexts, load_seen
-from infomax.learning.embedding import embed
-from infomax.learning.encoders import AMDIMEncoderConfig
-from infomax.learning.optimization import OptimizerConfig
-from infomax.learning.pairing import PairedViewsConfig, TemporalViewsConfig
-from infomax.learning.pretrained import PretrainedEncoder, load_encoder
-from infomax.learning.runs import Run
-from infomax.learning.scenes import SCENES
-from infomax.learning.signal_views import SignalViewsConfig
-from infomax.learning.training import Recipe, TrainConfig, pretrain
-from infomax.learning.views import ViewsConfig
+from infomax.learning.data.scenes import SCENES
+from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.methods.amdim import AMDIMConfig, amdim_encoder
+from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.training.loop import Recipe, TrainConfig, pretrain
+from infomax.learning.training.run import Run
+from infomax.learning.views.contexts import encoders_of, load_contexts, load_seen
+from infomax.learning.views.images import ViewsConfig
+from infomax.learning.views.pairing import PairedViewsConfig, TemporalViewsConfig
+from infomax.learning.views.signals import SignalViewsConfig
 from recording import RESULTS, arguments_of, environment, report
 
 ENCODER = AMDIMEncoderConfig(width=16, embedding_dim=32, depth=1)

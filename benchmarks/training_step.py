@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from infomax.learning.amdim import AMDIM, AMDIMConfig
-from infomax.learning.encoders import AMDIMEncoder, AMDIMEncoderConfig
-from infomax.learning.images import Images
-from infomax.learning.objectives import AMDIM_SCALES, amdim_objective
-from infomax.learning.precision import choose_precision
-from infomax.learning.recipes import recipe_named
-from infomax.learning.training import Recipe, TrainConfig, seconds_per_step
-from infomax.learning.views import CIFAR_VIEWS
+from infomax.learning.data.images import Images
+from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig
+from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
+from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
+from infomax.learning.training.loop import Recipe, TrainConfig, seconds_per_step
+from infomax.learning.training.precision import choose_precision
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.views.images import CIFAR_VIEWS
 from recording import arguments_of, environment, report
 
 MIDDLE = Recipe(

@@ -67,7 +67,7 @@ def test_make_targets_exist():
 
 
 def test_recipes_named_in_the_pages_exist():
-    from infomax.learning.recipes import RECIPES
+    from infomax.learning.training.recipes import RECIPES
 
     for page in PAGES:
         for name in re.findall(r"`?(amdim-[a-z0-9-]+)", page.read_text()):

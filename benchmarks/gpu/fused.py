@@ -12,9 +12,9 @@ from functools import partial
 
 import torch
 
-from infomax.learning import fused_prediction as fused_module
-from infomax.learning.fused_prediction import fused_prediction
-from infomax.learning.prediction import can_fuse, dense_prediction, streamed_prediction
+from infomax.learning.objectives.contrastive import fused as fused_module
+from infomax.learning.objectives.contrastive.fused import fused_prediction
+from infomax.learning.objectives.contrastive.prediction import can_fuse, dense_prediction, streamed_prediction
 
 SIZES = [(480, 49, 1024), (480, 25, 1024), (1008, 49, 2560), (4096, 49, 1024)]
 """Images, places, features."""

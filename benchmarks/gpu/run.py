@@ -26,18 +26,18 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import fused
 
 import training_step
+from infomax.evaluation.clean import PROBES, labelled_split, random_counterpart
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.paper import ClassifierTraining, assess_paper
 from infomax.files import replacing
-from infomax.learning.assessment import PROBES, labelled_split, random_counterpart
-from infomax.learning.embedding import embed
-from infomax.learning.encoders import AMDIMEncoder
-from infomax.learning.images import load_images
-from infomax.learning.objectives import amdim_objective
-from infomax.learning.paper_protocol import ClassifierTraining, assess_paper
-from infomax.learning.pretrained import load_encoder
-from infomax.learning.recipes import recipe_from_mapping, recipe_from_options, recipe_named
-from infomax.learning.runs import Run, environment
-from infomax.learning.training import pretrain, resume
-from infomax.learning.views import CIFAR_VIEWS, AugmentedViews
+from infomax.learning.data.images import load_images
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.recipes import recipe_from_mapping, recipe_from_options, recipe_named
+from infomax.learning.training.run import Run, environment
+from infomax.learning.views.images import CIFAR_VIEWS, AugmentedViews
 
 
 def main():

@@ -6,7 +6,7 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.lags import lagged, lagged_information, transfer_entropy
-from infomax.estimation.nearest_neighbors import KSG
+from infomax.estimation.neighbors.ksg import KSG
 from infomax.information.gaussian import (
     gaussian_conditional_mutual_information,
     gaussian_mutual_information,

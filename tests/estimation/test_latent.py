@@ -9,7 +9,7 @@ from infomax.estimation.critics import Bilinear
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.latent import Latent
-from infomax.estimation.nearest_neighbors import KSG
+from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neural import Neural
 
 DIM = 50

@@ -15,9 +15,9 @@ from infomax.estimation.binning import EqualMassBins, FixedBins
 from infomax.estimation.counts import Grassberger, MillerMadow
 from infomax.estimation.gaussian import Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity
-from infomax.estimation.mixed_neighbors import MixedKSG, Ross
-from infomax.estimation.nearest_neighbors import KSG
-from infomax.estimation.strong_dependence import ResidualKSG
+from infomax.estimation.neighbors.ksg import KSG
+from infomax.estimation.neighbors.mixed import MixedKSG, Ross
+from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.information.distributions import correlated_gaussians
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import chi2, rankdata
 
 from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.neighbors import pointwise_error
+from infomax.estimation.neighbors.search import pointwise_error
 from infomax.estimation.samples import as_rows, joint_codes
 
 

@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.neighbors import pointwise_error
+from infomax.estimation.neighbors.search import pointwise_error
 from infomax.estimation.samples import as_rows
 
 MOST_CELLS = 2**17  # of one block of kernels, so that it stays in a core's cache

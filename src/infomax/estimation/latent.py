@@ -17,7 +17,7 @@ import numpy as np
 
 from infomax.estimation.critics import Distance
 from infomax.estimation.estimate import Estimate, Estimator, Kind
-from infomax.estimation.nearest_neighbors import KSG
+from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neural import FittedNeural, Neural
 from infomax.estimation.samples import as_rows
 

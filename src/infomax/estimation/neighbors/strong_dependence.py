@@ -1,0 +1,172 @@
+"""Strong dependence between continuous variables: nearest neighbours after regression.
+
+A shift of Y by any function of X leaves h(Y|X) as it was. With E = Y − g(X),
+
+    I(X;Y) = h(Y) − h(E) + I(X;E)        for every g.
+
+A good g takes the dependence out of the pair, where neighbours cannot resolve it, and puts it into
+h(Y) − h(E), two entropies of ordinary clouds of points; what it leaves, I(X;E), is small, and KSG's to find.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors.entropy import KozachenkoLeonenko
+from infomax.estimation.neighbors.ksg import KSG
+from infomax.estimation.neighbors.search import check_num_neighbors, nearest, pointwise_error
+from infomax.estimation.samples import as_rows
+
+WINDOWS = (4, 8, 16, 32)  # neighbours of a local fit, for each of its coefficients
+MOST_CELLS = 2**22  # of the largest array that a batch of local fits needs
+FEWEST_SAMPLES = 20
+SMALLEST_SPREAD = 1e-12  # of whitened rows: below it, only rounding is left
+
+
+@dataclass(frozen=True)
+class ResidualKSG:
+    """I(X;Y) = h(Y) − h(E) + I(X;E), E = Y − g(X): for dependence so strong that `KSG` saturates.
+
+    g predicts every row from other rows alone, by linear regression on all of them or on the nearest in X,
+    whichever width predicts best; entropies are Kozachenko and Leonenko's. Of Y from X and X from Y, that
+    direction counts which leaves less to KSG. Exact in the limit for any continuous pair; where neither is a
+    smooth function of the other with noise, KSG itself is the better for finite n: entropies of margins with
+    jumps or heavy tails have biases that it avoids.
+
+    Mean error at n = 5,000 over 4 seeds, of `KSG` and of this:
+
+    ======================  =======  =======
+    nats, distribution        KSG     this
+    ======================  =======  =======
+    0.4, 1-D Gaussian        +0.003   −0.006
+    2, 1-D Gaussian          +0.027   −0.004
+    5, 1-D Gaussian          +0.003   +0.002
+    10, 1-D Gaussian         −2.780   +0.003
+    10, its `wiggly` form    −3.255   −0.140
+    10, its `half_cube`      −2.780   −0.003
+    2, 3-D Gaussian          −0.113   −0.016
+    5, 3-D Gaussian          −0.568   −0.019
+    10, 3-D Gaussian         −3.362   −0.015
+    0.413, uniform margins   +0.009   −0.043
+    0.224, Student t         −0.040   −0.079
+    ======================  =======  =======
+
+    Args:
+        num_neighbors: k.
+        num_workers: threads for the trees, −1 for all cores.
+    Example:
+        >>> from infomax.information.distributions import correlated_gaussians
+        >>> pair = correlated_gaussians(np.sqrt(1 - np.exp(-20)))  # 10 nats
+        >>> x, y = pair.sample(2000, np.random.default_rng(0))
+        >>> abs(ResidualKSG().estimate(x, y).value - 10) < 0.1, abs(KSG().estimate(x, y).value - 10) > 3
+        (True, True)
+
+    Reference: the identity is Cover and Thomas (2006), theorem 8.6.3, given X; the parts are Kraskov et al.
+    (2004) and Kozachenko and Leonenko (1987). Gao, Ver Steeg and Galstyan (2015) show why neighbours fail.
+    """
+
+    num_neighbors: int = 5
+    num_workers: int = -1
+
+    def __post_init__(self) -> None:
+        check_num_neighbors("ResidualKSG", self.num_neighbors)
+
+    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+        """I(X;Y), or I(X;Y|Z) = I(X,Z;Y) − I(Z;Y), in nats, from samples [n] or [n, d].
+
+        Raises: ValueError: fewer than 20 samples; repeated values; constant, copied or collinear columns;
+            one variable a function of the other, when the information is infinite.
+        """
+        x, y, *condition = as_rows("ResidualKSG", x=x, y=y, given=given)
+        _check(len(x), self.num_neighbors)
+        directions = [self._explain(y, x, *condition), self._explain(x, y, *condition)]
+        local, _ = min(directions, key=lambda found: found[1])
+        return pointwise_error(f"ResidualKSG, k={self.num_neighbors}", local)
+
+    def _explain(
+        self, y: np.ndarray, x: np.ndarray, condition: np.ndarray | None = None
+    ) -> tuple[np.ndarray, float]:
+        """Local values of I(X;Y), or I(X;Y|condition), from predictions of Y; and what these left to KSG."""
+        if condition is None:
+            return self._of_pair(x, y)
+        (together, left), (without, left_without) = (
+            self._of_pair(np.hstack([x, condition]), y),
+            self._of_pair(condition, y),
+        )
+        return together - without, left + left_without
+
+    def _of_pair(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
+        x, y = _whiten(x, _size(x))[0], _whiten(y, _size(y))[0]
+        residual, log_scale = _whiten(y - _predict(x, y, self.num_workers), 1.0)
+        left = KSG(self.num_neighbors, num_workers=self.num_workers).estimate(x, residual)
+        entropy = KozachenkoLeonenko(self.num_neighbors, num_workers=self.num_workers).entropy
+        local = [e.local for e in (entropy(y), entropy(residual), left) if e.local is not None]
+        return local[0] - local[1] - log_scale + local[2], left.value
+
+
+def _check(num_samples: int, num_neighbors: int) -> None:
+    fewest = max(FEWEST_SAMPLES, num_neighbors + 1)
+    if num_samples < fewest:
+        raise ValueError(
+            f"ResidualKSG: regression and {num_neighbors} neighbours need at least {fewest} samples, got "
+            f"{num_samples}; use KSG"
+        )
+
+
+def _size(rows: np.ndarray) -> float:
+    """What rounding is measured by."""
+    return float(max(np.abs(rows).max() * 1e-3, rows.std()))
+
+
+def _whiten(rows: np.ndarray, size: float) -> tuple[np.ndarray, float]:
+    """Rows with the identity as covariance, and log |det| of the map back."""
+    centred = rows - rows.mean(axis=0)
+    _, spread, axes = np.linalg.svd(centred / np.sqrt(len(rows) - 1), full_matrices=False)
+    if len(spread) < rows.shape[1] or spread[-1] <= SMALLEST_SPREAD * size:
+        raise ValueError(
+            "ResidualKSG: a variable must vary in all its columns, and beyond what the other determines: one "
+            "is constant, a combination of others, or a function of the other variable; leave it out"
+        )
+    return centred @ axes.T / spread, float(np.log(spread).sum())
+
+
+def _predict(x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
+    """g(xᵢ) of each row from the other rows, by the fit whose errors have the least geometric mean."""
+    num_coefficients = x.shape[1] + 1
+    widths = [w * num_coefficients for w in WINDOWS if w * num_coefficients < len(x) // 2]
+    fits = [_linear_fit(x, y)]
+    if widths:
+        neighbors = nearest(x, max(widths), num_workers=num_workers)[:, 1:]
+        fits += [_local_fit(x, y, neighbors[:, :width]) for width in widths]
+    return min(fits, key=lambda fit: _log_error(y - fit))
+
+
+def _log_error(errors: np.ndarray) -> float:
+    sizes = np.linalg.norm(errors, axis=1)
+    return float(np.log(np.maximum(sizes, np.finfo(float).tiny)).mean())
+
+
+def _linear_fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least squares on all rows but the one that is predicted: y − residual/(1 − leverage)."""
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(x)), x]))
+    leverage = (basis**2).sum(axis=1, keepdims=True)
+    return y - (y - basis @ (basis.T @ y)) / (1 - leverage)
+
+
+def _local_fit(x: np.ndarray, y: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
+    """Least squares on the given neighbours of each row, at that row."""
+    per_batch = max(MOST_CELLS // (neighbors.shape[1] * (x.shape[1] + 1)), 1)
+    batches = [slice(start, start + per_batch) for start in range(0, len(x), per_batch)]
+    return np.concatenate([_fit_at(x[b], x[neighbors[b]], y[neighbors[b]]) for b in batches])
+
+
+def _fit_at(centres: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The intercepts of regressions of y [n, m, dy] on x [n, m, dx] about each centre [n, dx]."""
+    design = np.concatenate([np.ones((*x.shape[:2], 1)), x - centres[:, None]], axis=2)
+    transposed = design.transpose(0, 2, 1)
+    gram, moment = transposed @ design, transposed @ y
+    scale = np.sqrt(np.einsum("npp->np", gram)) + np.finfo(float).tiny
+    gram = gram / (scale[:, :, None] * scale[:, None, :]) + 1e-9 * np.eye(gram.shape[1])  # any g will do
+    return np.linalg.solve(gram, moment / scale[:, :, None])[:, 0] / scale[:, :1]

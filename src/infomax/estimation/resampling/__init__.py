@@ -1,0 +1,1 @@
+"""Permutation tests, intervals and sample-size curves."""

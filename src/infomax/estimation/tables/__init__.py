@@ -1,0 +1,1 @@
+"""Tables: how much one column tells about another."""

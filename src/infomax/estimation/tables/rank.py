@@ -1,0 +1,131 @@
+"""The columns of a table ranked by what each tells of one of them, at one lag or several."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from joblib import delayed
+
+from infomax.estimation.estimate import Estimator
+from infomax.estimation.tables.columns import Column, columns_of, named
+from infomax.estimation.tables.measuring import Measuring, measure_all, task
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """What `rank_columns` found.
+
+    Args:
+        target: the column that the others are to tell of.
+        given: columns that are known already.
+        kinds: by name, of all columns.
+        frame: one row for each column and lag, from the most information to the least, those that could not
+            be measured last: column, lag, value and standard_error in nats, num_samples, p_value,
+            adjusted_p_value, kind and method of the estimate; refused: why there is none.
+    """
+
+    target: str
+    given: tuple[str, ...]
+    kinds: Mapping[str, str]
+    frame: pl.DataFrame
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row for each column and lag, in order; refused: why there is no estimate."""
+        return self.frame
+
+
+def rank_columns(
+    table: Any,
+    target: str,
+    estimator: Estimator | None = None,
+    *,
+    given: str | Sequence[str] = (),
+    lags: Sequence[int] = (0,),
+    kinds: Mapping[str, str] | None = None,
+    num_permutations: int = 199,
+    seed: int = 0,
+    num_workers: int = -1,
+    progress: bool = False,
+) -> Ranking:
+    """I(X;Y), or I(X;Y|given), of every column X and the target Y, in descending order.
+
+    Each is measured on the rows where X, Y and what is given are present. Lags are for rows in order of time:
+    I(X_{t−lag}; Y_t), and ``given="y@1"`` is Y_{t−1}, so that I(X_{t−lag}; Y_t | Y_{t−1}) is the transfer
+    entropy from X to Y. The past of the target is ranked with the other columns.
+
+    p-values are for independent rows, so that a slow series may well look dependent on another slow one.
+    Permutations reach 1 / (1 + num_permutations) at the least: for more columns, ask for more of them.
+
+    Args:
+        table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
+        target: name of Y.
+        estimator: as for `pairwise`.
+        given: name or names of what is known; ``name@lag`` for a column `lag` rows earlier.
+        lags: rows by which X is earlier than Y, at least 0 each.
+        kinds: as for `pairwise`.
+        num_permutations: behind every p-value; 0 for none.
+        seed: of the permutations, and of ties that are broken at random.
+        num_workers: cores, or −1 for all.
+        progress: show a bar on stderr.
+    Raises:
+        ValueError: no table; a column that is not there (the nearest is suggested); a target that is given as
+            well, is constant, or holds identifiers; no column left, or none that can be measured.
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x, noise = rng.standard_normal((2, 500))
+        >>> y = np.append(0, x[:-1]) + 0.5 * noise  # x, one row earlier
+        >>> ranking = rank_columns({"x": x, "y": y}, "y", lags=[1, 2], num_permutations=99)
+        >>> ranking.to_frame()["column", "lag", "p_value"].row(0)
+        ('x', 1, 0.01)
+    """
+    measuring = Measuring(estimator, num_permutations, seed)
+    columns = [measuring.prepared(column) for column in columns_of("rank_columns", table, kinds)]
+    known = [given] if isinstance(given, str) else list(given)
+    y = named("rank_columns", columns, target)
+    conditions = [named("rank_columns", columns, name) for name in known]
+    _check_target(y, known)
+    candidates = _candidates(columns, lags, {target, *known})
+    tasks = _tasks(measuring, candidates, y, conditions)
+    frame = measure_all("rank_columns", tasks, len(candidates), num_workers, progress)
+    kinds = {column.name: column.kind for column in columns}
+    return Ranking(target, tuple(known), kinds, frame.sort("value", descending=True, nulls_last=True))
+
+
+def _tasks(
+    measuring: Measuring, candidates: Sequence[tuple[Column, int]], y: Column, given: Sequence[Column]
+) -> Iterator[Any]:
+    for column, lag in candidates:
+        key = {"column": column.name, "lag": lag}
+        yield delayed(task)(measuring.pair, key, column.earlier(lag), y, given)
+
+
+def _candidates(columns: Sequence[Column], lags: Sequence[int], taken: set[str]) -> list[tuple[Column, int]]:
+    """Columns with their lags, but for what is the target or given itself."""
+    candidates = [
+        (column, lag)
+        for column in columns
+        for lag in dict.fromkeys(lags)
+        if column.earlier(lag).name not in taken
+    ]
+    if not candidates:
+        raise ValueError(
+            f"rank_columns: nothing is left to rank beside {', '.join(sorted(taken))}; "
+            "expected a table with further columns, and one or more lags"
+        )
+    return candidates
+
+
+def _check_target(y: Column, given: Sequence[str]) -> None:
+    if y.name in given:
+        raise ValueError(f"rank_columns: {y.name} is the target and given; given it, nothing is left to tell")
+    if y.kind == "identifiers":
+        raise ValueError(
+            f"rank_columns: the target {y.name} holds identifiers, labels that mostly occur once; "
+            "expected labels that repeat, or numbers"
+        )
+    values = y.values[y.present]
+    if len(np.unique(values)) < 2:
+        what = "is constant" if len(values) else "has no values"
+        raise ValueError(f"rank_columns: the target {y.name} {what}, so that there is nothing to tell")

@@ -1,0 +1,91 @@
+"""An encoder with a linear head: the model that fine-tuning trains, and its files."""
+
+import copy
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from infomax.files import replacing
+from infomax.learning.encoders.amdim import example_features
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
+from infomax.learning.views.contexts import view_maker
+from infomax.learning.views.pairing import Seen
+
+HEAD, CLASSES = "head.safetensors", "head.json"
+_BLOCK = 512  # images classified at a time
+
+
+class Classifier(nn.Module):
+    """A copy of an encoder, with a linear head on its global feature.
+
+    Args:
+        pretrained: whose encoder is copied, and whose views are made.
+        labels: that it can answer, in the order of the logits.
+        classes: their names.
+    """
+
+    def __init__(self, pretrained: PretrainedEncoder, labels: Sequence[int], classes: Sequence[str]):
+        super().__init__()
+        self.views, self.labels, self.classes = pretrained.views, tuple(labels), tuple(classes)
+        self.encoder = copy.deepcopy(pretrained.encoder).requires_grad_(True)
+        self.augment, self.plain = view_maker(self.views, 1), copy.deepcopy(pretrained.view)
+        num_features = example_features(self.encoder).global_.shape[1]
+        self.norm = nn.BatchNorm1d(num_features, affine=False)
+        self.head = nn.Linear(num_features, len(self.labels))
+
+    def forward(self, seen: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c t"]) -> Float[Tensor, "b k"]:
+        """Logits: of an augmented view in training, else of the plain one."""
+        view = self.augment(seen)[0] if self.training else self.plain(seen)
+        return self.head(self.norm(self.encoder(view).global_.float()))
+
+    @torch.no_grad()
+    def predict(self, seen: Seen) -> Int[np.ndarray, " n"]:
+        """The label of each, by the plain view; in evaluation mode afterwards."""
+        self.eval()
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(seen), _BLOCK)]
+        answers = np.concatenate([self(seen.batch(block)).argmax(1).numpy() for block in blocks])
+        return np.array(self.labels)[answers]
+
+    def accuracy(self, seen: Seen) -> float:
+        """Share of labels that it names."""
+        return float(np.mean(self.predict(seen) == seen.labels))
+
+
+def save_classifier(folder: str | Path, model: Classifier) -> None:
+    """Write a fine-tuned encoder, as `save_encoder`, and beside it ``head.safetensors`` and ``head.json``.
+
+    Raises:
+        FileExistsError: the folder already holds an encoder.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_encoder(folder, model.encoder, model.views)
+    with replacing(folder / CLASSES) as path:
+        path.write_text(json.dumps({"labels": model.labels, "classes": model.classes}, indent=2) + "\n")
+    parts = {key: t for key, t in model.state_dict().items() if key.startswith(("norm.", "head."))}
+    with replacing(folder / HEAD) as path:
+        save_file({key: value.contiguous().cpu() for key, value in parts.items()}, path)
+
+
+def load_classifier(folder: str | Path) -> Classifier:
+    """The classifier that `save_classifier` wrote, in evaluation mode: images in, logits of `classes` out.
+
+    Raises:
+        FileNotFoundError: the folder lacks the encoder or its head.
+    """
+    folder = Path(folder)
+    for name in (HEAD, CLASSES):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"load_classifier: {folder} holds no {name}; expected a folder of `infomax finetune --out`"
+            )
+    description = json.loads((folder / CLASSES).read_text())
+    model = Classifier(load_encoder(folder), description["labels"], description["classes"])
+    model.load_state_dict(load_file(folder / HEAD), strict=False)
+    return model.eval()

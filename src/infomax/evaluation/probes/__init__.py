@@ -1,0 +1,1 @@
+"""Probes: functions of features and labels that know no encoder."""

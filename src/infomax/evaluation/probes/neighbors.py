@@ -1,0 +1,150 @@
+"""Weighted nearest neighbours by cosine similarity: the probe that trains nothing.
+
+Wu et al. (2018), "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", §3.4, whose
+k = 200; k = 20 with their temperature 0.07 as Caron et al. (2021) use. No whitening and no centring: the
+features are compared as they are, which is why the linear probe may see more in them.
+
+Memory: one block of similarities, at most 64 MiB or one row, besides the features; never [m, n].
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from infomax.evaluation.probes.classifiers import Array, Classifier, Device, ProbeData, as_features, labelled
+from infomax.evaluation.probes.probe import ProbeResult, assess
+
+_BLOCK_ELEMENTS = 2**24  # similarities held at a time
+
+
+def nearest_neighbor_probe(
+    train_features: Array,
+    train_labels: Array,
+    test_features: Array,
+    test_labels: Array,
+    *,
+    seed: int = 0,
+    k: int = 20,
+    temperature: float = 0.07,
+    device: Device = "cpu",
+) -> ProbeResult:
+    """Test accuracy of the vote of the k nearest training rows; see `fit_nearest_neighbors`.
+
+    Args:
+        train_features: [n, d], NumPy or torch. train_labels: [n], integers, −1 for none.
+        test_features: [m, d]. test_labels: [m].
+        seed: nothing here is random; taken so that all probes are called alike.
+        k: neighbours. temperature: of their weights.
+
+    Returns:
+        `std` is None. Settings: k (all labelled rows where there are fewer), temperature.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, no labels, k < 1, temperature ≤ 0.
+
+    Example:
+        >>> features, labels = np.eye(4)[[0, 1] * 8], np.array([3, 7] * 8)
+        >>> nearest_neighbor_probe(features, labels, features, labels).accuracy
+        1.0
+    """
+    data = ProbeData.of("nearest_neighbor_probe", train_features, train_labels, test_features, test_labels)
+    classifier = fit_nearest_neighbors(
+        data.train_features, data.train_labels, k=k, temperature=temperature, device=device
+    )
+    return assess("nearest neighbours", [classifier], data)
+
+
+def fit_nearest_neighbors(
+    features: Array, labels: Array, *, k: int = 20, temperature: float = 0.07, device: Device = "cpu"
+) -> Classifier:
+    """Vote for class c: Σ over the k nearest rows i of class c of e^{s_i/τ}, s the cosine similarity.
+
+    Rows tied at the k-th place share the places left for them, so the order of the rows does not matter.
+    Equal votes: the smallest label. A row of zeros has no direction; its similarity to everything is 0.
+
+    Args:
+        features: [n, d]. labels: [n], integers, −1 for none (left out).
+        k: neighbours; n where there are fewer rows.
+        temperature: τ.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, no labels, k < 1, temperature ≤ 0.
+    """
+    features, labels, _ = labelled("fit_nearest_neighbors", "train", features, labels)
+    if k < 1 or not temperature > 0:
+        raise ValueError(
+            f"fit_nearest_neighbors: k must be at least 1 and temperature positive, got {k} and {temperature}"
+        )
+    classes, targets = np.unique(labels, return_inverse=True)
+    directions = _directions(features, device)
+    members = F.one_hot(torch.from_numpy(targets).to(device)).float()  # [n, classes]
+    k = min(k, len(labels))
+
+    def votes(rows: np.ndarray) -> Tensor:
+        blocks = _similarities(_directions(rows, device), directions)
+        return torch.cat([_weights(block, k, temperature) @ members for block in blocks])
+
+    return Classifier(
+        classes, features.shape[1], votes, {"k": k, "temperature": temperature, "similarity": "cosine"}
+    )
+
+
+def nearest_neighbors(
+    queries: Array, features: Array, *, k: int, device: Device = "cpu"
+) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
+    """Rows of features nearest to each query by cosine, nearest first; and their similarities.
+
+    Args:
+        queries: [m, d]. features: [n, d].
+        k: neighbours of each, at most n.
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, k not in 1…n.
+
+    Example:
+        >>> features = np.array([[0.0, 2.0], [3.0, 3.0], [5.0, 0.0]])
+        >>> indices, similarities = nearest_neighbors(np.array([[1.0, 0.0]]), features, k=2)
+        >>> indices, similarities.round(3)
+        (array([[2, 1]]), array([[1.   , 0.707]], dtype=float32))
+    """
+    queries = as_features("nearest_neighbors", "queries", queries)
+    features = as_features("nearest_neighbors", "features", features)
+    if queries.shape[1] != features.shape[1]:
+        raise ValueError(
+            f"nearest_neighbors: queries are {list(queries.shape)}, features {list(features.shape)}; "
+            "both must come from the same encoder"
+        )
+    if not 1 <= k <= len(features):
+        raise ValueError(f"nearest_neighbors: k must be in 1…{len(features)}, the rows of features, got {k}")
+    blocks = _similarities(_directions(queries, device), _directions(features, device))
+    nearest = [block.topk(k) for block in blocks]
+    indices = torch.cat([block.indices for block in nearest])
+    return indices.cpu().numpy(), torch.cat([block.values for block in nearest]).cpu().numpy()
+
+
+def _weights(similarities: Float[Tensor, "b n"], k: int, temperature: float) -> Float[Tensor, "b n"]:
+    """e^{(s − s_max)/τ} for the k nearest, else 0; rows tied at the k-th place share the places left."""
+    nearest = similarities.topk(k, sorted=True).values
+    last = nearest[:, -1:]
+    closer, tied = similarities > last, similarities == last
+    share = (k - closer.sum(1, keepdim=True)) / tied.sum(1, keepdim=True)
+    return torch.exp((similarities - nearest[:, :1]) / temperature) * (closer + tied * share)
+
+
+def _similarities(
+    queries: Float[Tensor, "m d"], directions: Float[Tensor, "n d"]
+) -> Iterator[Float[Tensor, "b n"]]:
+    """Cosine similarities of blocks of queries to all rows."""
+    for block in queries.split(max(1, _BLOCK_ELEMENTS // len(directions))):
+        yield block @ directions.T
+
+
+def _directions(features: np.ndarray, device: Device) -> Float[Tensor, "n d"]:
+    """Rows scaled to unit length (float64 lengths: neither overflow nor underflow); zero rows stay zero."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", features, features, dtype=np.float64))[:, None]
+    unit = np.divide(features, lengths, out=np.zeros(features.shape), where=lengths > 0)
+    return torch.from_numpy(unit.astype(np.float32)).to(device)

@@ -1,0 +1,1 @@
+"""What is seen: images, signals and pairs of them, as arrays."""

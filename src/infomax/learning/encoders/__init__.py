@@ -1,0 +1,1 @@
+"""Encoders: views to features."""

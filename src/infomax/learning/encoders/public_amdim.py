@@ -1,0 +1,122 @@
+"""Checkpoints of the authors' public AMDIM code, read without executing anything they hold."""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, STL_VIEWS, ViewsConfig
+
+_RENAMES = (  # their parameter names -> ours, in this order
+    (r"^encoder\.(module\.)?", ""),
+    (r"^layer_list\.(\d+)\.layer_list\.", r"layers.\1."),
+    (r"^layer_list\.(\d+)\.bn\.", r"layers.\1."),
+    (r"^layer_list\.", "layers."),
+    (r"^rkhs_block_(\d)\.", r"embed.\1."),
+    (r"^(embed\..*)\.conv1\.", r"\1.hidden."),
+    (r"^(embed\..*)\.conv2\.", r"\1.out."),
+    (r"\.conv1\.", ".spatial."),
+    (r"\.conv2\.", ".pointwise."),
+    (r"\.bn1\.bn\.", ".norm."),
+    (r"\.bn_hid\.bn\.", ".hidden_norm."),
+    (r"\.bn_out\.bn\.", ".norm."),
+)
+
+_UNIT_NORM = r"layers\.\d+\.(\d+\.)?norm\."
+
+
+def load_public_checkpoint(path: str | Path, *, batch_norm: bool | None = None) -> AMDIMEncoder:
+    """The encoder in a checkpoint of the authors' public code, in evaluation mode.
+
+    Sizes are read off the shapes of the weights. The file does not say whether the norms inside the units
+    were used; they were where they have counted batches, unless `batch_norm` says otherwise. Only tensors and
+    plain values are unpickled: nothing in the file is executed.
+
+    Args:
+        path: the file, a pickled dict whose entry ``model`` is the state dict.
+        batch_norm: whether the encoder was trained with ``use_bn``; default: judged by the counters.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a checkpoint (or it holds code); missing or unexpected keys, each named.
+    """
+    return encoder_from_public_state(_read_state(Path(path)), batch_norm=batch_norm)
+
+
+def encoder_from_public_state(state: Mapping[str, Tensor], *, batch_norm: bool | None = None) -> AMDIMEncoder:
+    """As `load_public_checkpoint`, from the state dict; the encoder's keys are ``encoder.module.…``."""
+    ours = {_our_name(key): tensor for key, tensor in state.items() if key.startswith("encoder.")}
+    if batch_norm is None:
+        counters = [t for key, t in ours.items() if re.fullmatch(_UNIT_NORM + "num_batches_tracked", key)]
+        batch_norm = any(counters)
+    encoder = AMDIMEncoder(**_sizes(ours), batch_norm=batch_norm)
+    _load(encoder, ours)
+    return encoder.eval()
+
+
+def public_views(encoder: AMDIMEncoder) -> ViewsConfig:
+    """Sizes and normalisation of the data the public code trains an encoder of this image size on."""
+    return {32: CIFAR_VIEWS, 64: STL_VIEWS, 128: IMAGENET128_VIEWS}[encoder.input_shape[1]]
+
+
+def _read_state(path: Path) -> Mapping[str, Tensor]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"load_public_checkpoint: {path} does not read as a file of tensors and plain values "
+            f"({str(error).splitlines()[0]}); expected a checkpoint of the public AMDIM code"
+        ) from error
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
+        found = sorted(map(str, checkpoint)) if isinstance(checkpoint, dict) else type(checkpoint).__name__
+        raise ValueError(
+            f"load_public_checkpoint: {path} holds {found}; "
+            "expected a dict whose entry 'model' is a state dict"
+        )
+    return checkpoint["model"]
+
+
+def _our_name(key: str) -> str:
+    for pattern, replacement in _RENAMES:
+        key = re.sub(pattern, replacement, key)
+    return key
+
+
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, int]:
+    """Arguments of `AMDIMEncoder`, read off the shapes of the weights."""
+    try:
+        width, channels, kernel, _ = state["layers.0.conv.weight"].shape
+        is_32 = "layers.1.spatial.weight" in state
+        image_size = 128 if kernel == 5 else 32 if is_32 else 64
+        depth = len({key for key in state if re.fullmatch(r"layers\.2\.\d+\.spatial\.weight", key)})
+        embedding_dim = len(state["embed.7.shortcut.weight"])
+    except KeyError as error:
+        raise ValueError(
+            f"load_public_checkpoint: the state dict has no encoder weight {error}; "
+            f"its keys begin {sorted(state)[:4]}"
+        ) from error
+    return {
+        "image_size": image_size,
+        "width": width,
+        "embedding_dim": embedding_dim,
+        "depth": depth,
+        "channels": channels,
+    }
+
+
+def _load(encoder: AMDIMEncoder, state: Mapping[str, Tensor]) -> None:
+    """Load strictly, but for norms that the public code creates and never uses without ``use_bn``."""
+    needed = encoder.state_dict()
+    optional = rf"{_UNIT_NORM}\w+|embed\.\d\.hidden_norm\.\w+|layers\.{len(encoder.layers) - 5}\.\w+"
+    unused = set() if encoder.config.batch_norm else {key for key in state if re.fullmatch(optional, key)}
+    missing, unexpected = needed.keys() - state.keys(), state.keys() - needed.keys() - unused
+    if missing or unexpected:
+        raise ValueError(
+            f"load_public_checkpoint: weights do not fit {encoder.config} for images {encoder.input_shape}: "
+            f"missing {sorted(missing)}, unexpected {sorted(unexpected)}"
+        )
+    encoder.load_state_dict({key: state[key] for key in needed})

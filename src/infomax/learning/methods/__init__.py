@@ -1,0 +1,1 @@
+"""Methods: an encoder, an objective, and how they learn."""

@@ -1,0 +1,1 @@
+"""Objectives: features to what is maximised."""

@@ -1,0 +1,1 @@
+"""The contrastive objective, computed in several ways."""

@@ -1,0 +1,1 @@
+"""Training: a recipe to a run."""

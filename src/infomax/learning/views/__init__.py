@@ -1,0 +1,1 @@
+"""Views: what an encoder sees of the data."""

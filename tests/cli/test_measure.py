@@ -1,0 +1,244 @@
+"""`infomax measure`: tables in, bits out; JSON on stdout, a table on stderr, a picture on request."""
+
+import json
+import math
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from sklearn.datasets import load_iris
+
+from infomax.cli import main
+from infomax.estimation.counts import MillerMadow
+from infomax.estimation.tables.pairwise import pairwise
+from infomax.estimation.tables.rank import rank_columns
+
+N = 60
+
+
+@pytest.fixture
+def table(tmp_path):
+    """x drives y one row later; group is known from size; name is no label; some values are missing."""
+    rng = np.random.default_rng(0)
+    x, noise, other = rng.standard_normal((3, N))
+    group = rng.choice(["red", "blue"], N)
+    frame = pl.DataFrame(
+        {
+            "x": x,
+            "y": np.append(0, x[:-1]) + 0.3 * noise,
+            "group": group,
+            "size": np.where(group == "red", 5.0, 0.0) + other,
+            "holes": [None if i % 4 == 0 else float(v) for i, v in enumerate(other)],
+            "name": [f"row {i}" for i in range(N)],
+            "one": [1] * N,
+            "empty": [None] * N,
+        }
+    )
+    path = tmp_path / "table.csv"
+    frame.write_csv(path)
+    return path
+
+
+def run(capsys, *arguments):
+    code = main(["measure", *(str(argument) for argument in arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def result_of(capsys, *arguments):
+    code, out, err = run(capsys, *arguments)
+    assert code == 0, err
+    return json.loads(out)
+
+
+def rows_of(result):
+    return {(row["column"], row["lag"]): row for row in result["rows"]}
+
+
+def test_all_pairs(capsys, tmp_path):
+    """Iris, as anybody has it: values are those of `pairwise`, in bits."""
+    iris = load_iris(as_frame=True)
+    frame = iris.frame.assign(target=[iris.target_names[number] for number in iris.target])
+    frame.to_csv(tmp_path / "iris.csv", index=False)
+    code, out, err = run(capsys, tmp_path / "iris.csv")
+    assert code == 0
+    result = json.loads(out)
+    found = pairwise(frame)
+    assert result["kinds"]["target"] == "labels"
+    assert [row["bits"] for row in result["rows"]] == sorted(
+        (row["bits"] for row in result["rows"]), reverse=True
+    )
+    assert len(result["rows"]) == 10
+    assert result["refused"] == []
+    for row in result["rows"]:
+        i, j = found.names.index(row["x"]), found.names.index(row["y"])
+        assert row["bits"] * math.log(2) == pytest.approx(found.value[i, j], rel=1e-9)
+        assert row["standard_error"] * math.log(2) == pytest.approx(found.standard_error[i, j], rel=1e-9)
+        assert row["p_value"] is None
+    petals = result["rows"][0]
+    assert f"{petals['bits']:.3f} ± {petals['standard_error']:.3f}" in err
+    assert "Mutual information of pairs of columns" in err
+    assert "adjusted" not in err
+
+
+def test_a_target(capsys, table):
+    result = result_of(capsys, table, "--target", "group", "--permutations", 19)
+    rows = rows_of(result)
+    assert (result["target"], result["given"]) == ("group", [])
+    assert result["rows"][0]["column"] == "size"
+    assert rows["size", 0]["bits"] == pytest.approx(1, abs=0.15)
+    assert rows["size", 0]["p_value"] == 0.05
+    assert rows["holes", 0]["num_samples"] == N * 3 / 4
+    assert rows["one", 0]["bits"] == 0
+    assert all(row["adjusted_p_value"] >= row["p_value"] for row in result["rows"])
+    refused = {row["column"]: row["refused"] for row in result["refused"]}
+    assert refused.keys() == {"name", "empty"}
+    assert "identifiers" in refused["name"]
+    assert refused["empty"] == "0 rows have values of empty and group, expected at least 10"
+    expected = rank_columns(pl.read_csv(table), "group", num_permutations=0).to_frame()
+    assert rows["x", 0]["bits"] * math.log(2) == pytest.approx(
+        expected.filter(pl.col("column") == "x")["value"][0], rel=1e-9
+    )
+
+
+def test_the_default_number_of_permutations(capsys, table):
+    p_value = rows_of(result_of(capsys, table, "--target", "group"))["size", 0]["p_value"]
+    assert p_value == 1 / 200
+    rows = rows_of(result_of(capsys, table, "--target", "group", "--permutations", 0))
+    assert rows["size", 0]["p_value"] is None
+
+
+def test_lags_and_the_past_of_the_target(capsys, table):
+    result = result_of(
+        capsys, table, "--target", "y", "--given", "y@1", "--lag", "1", "2", "--permutations", 19
+    )  # fmt: skip
+    rows = rows_of(result)
+    assert result["given"] == ["y@1"]
+    assert ("y", 1) not in rows
+    assert ("y", 2) in rows
+    best = result["rows"][0]
+    assert (best["column"], best["lag"], best["num_samples"], best["p_value"]) == ("x", 1, N - 1, 0.05)
+
+
+def test_kinds_can_be_said(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    grade = rng.integers(0, 5, 200)
+    pl.DataFrame({"grade": grade, "a=b": (grade + rng.integers(0, 2, 200)) % 5}).write_csv(tmp_path / "t.csv")
+    row = result_of(capsys, tmp_path / "t.csv")["rows"][0]
+    assert row["method"] == "MillerMadow"
+    expected = MillerMadow().estimate(grade, pl.read_csv(tmp_path / "t.csv")["a=b"])
+    assert row["bits"] == pytest.approx(expected.bits, abs=1e-12)
+    kinds = ("--kind", "grade=continuous", "a=b=continuous")
+    result = result_of(capsys, tmp_path / "t.csv", *kinds)
+    assert result["kinds"] == {"grade": "continuous", "a=b": "continuous"}
+    assert result["rows"][0]["method"] == "KSG, k=3"
+
+
+def test_some_rows_at_random(capsys, table):
+    result = result_of(capsys, table, "--target", "group", "--rows", 40, "--permutations", 0)
+    assert rows_of(result)["x", 0]["num_samples"] == 40
+    again = result_of(capsys, table, "--target", "group", "--rows", 40, "--permutations", 0, "--seed", 1)
+    assert rows_of(again)["x", 0]["bits"] != rows_of(result)["x", 0]["bits"]
+    whole = result_of(capsys, table, "--target", "group", "--rows", 400, "--permutations", 0)
+    assert rows_of(whole)["x", 0]["num_samples"] == N
+
+
+def test_other_files(capsys, table, tmp_path):
+    pl.read_csv(table).drop("empty").write_parquet(tmp_path / "t.parquet")
+    from_csv = result_of(capsys, table, "--target", "x", "--permutations", 0)["rows"]
+    from_parquet = result_of(capsys, tmp_path / "t.parquet", "--target", "x", "--permutations", 0)["rows"]
+    assert from_parquet == from_csv
+
+
+def test_a_split_of_a_saved_dataset(capsys, table, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    whole = datasets.Dataset.from_dict(pl.read_csv(table).select("x", "group").to_dict(as_series=False))
+    datasets.DatasetDict(train=whole, test=whole.select(range(30))).save_to_disk(tmp_path / "saved")
+    assert result_of(capsys, tmp_path / "saved")["rows"][0]["num_samples"] == N
+    assert result_of(capsys, tmp_path / "saved", "--split", "test")["rows"][0]["num_samples"] == 30
+
+
+def test_on_a_terminal_there_is_a_table_and_no_json(capsys, monkeypatch, table):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    code, out, err = run(capsys, table, "--target", "group", "--permutations", 9)
+    assert (code, out) == (0, "")
+    assert "Information about group" in err
+    assert "size" in err
+    assert "not measured: name: name holds identifiers" in err
+    assert "p: adjusted for the number of rows" in err
+
+
+def test_names_are_shown_as_they_are(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"[red]$x$": rng.standard_normal(30), "y_1": rng.standard_normal(30)})
+    frame.write_csv(tmp_path / "t.csv")
+    code, _, err = run(capsys, tmp_path / "t.csv", "--plot", tmp_path / "t.svg")
+    assert code == 0
+    assert "[red]$x$" in err
+
+
+@pytest.mark.parametrize("target", [[], ["--target", "group", "--permutations", "9"]])
+def test_pictures(capsys, table, tmp_path, target):
+    for suffix in ("png", "svg", "pdf"):
+        path = tmp_path / f"picture.{suffix}"
+        assert result_of(capsys, table, *target, "--plot", path)["plot"] == str(path)
+        assert path.stat().st_size > 1000
+    width, height = Image.open(tmp_path / "picture.png").size
+    assert 300 < width < 2000
+    assert 200 < height < 2000
+    before = (tmp_path / "picture.png").read_bytes()
+    code, out, err = run(capsys, table, *target, "--plot", tmp_path / "picture.png")
+    assert (code, out) == (2, "")
+    assert "picture.png exists; choose another file or move it away" in err
+    assert (tmp_path / "picture.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "there is no file none.csv"),
+        (["t.xlsx"], "is no table that I know"),
+        (["head.csv"], "head.csv has no rows"),
+        (["single.csv"], "expected at least 2 columns, got x alone"),
+        (["few.csv"], "3 rows have values of x and y, expected at least 10"),
+        (["table.csv", "--target", "grup"], "no column 'grup'; did you mean group?"),
+        (["table.csv", "--target", "x", "--given", "yy"], "no column 'yy'; did you mean y?"),
+        (["table.csv", "--target", "x", "--given", "y@1000"], "y@1000: a lag must be from 0 to 59"),
+        (["table.csv", "--target", "x", "--target", "y"], "got the targets x, y; expected one --target"),
+        (["table.csv", "--target", "x", "--given", "x"], "x is the target and given"),
+        (["table.csv", "--target", "one"], "the target one is constant"),
+        (["table.csv", "--target", "empty"], "the target empty has no values"),
+        (["table.csv", "--target", "name"], "the target name holds identifiers"),
+        (["table.csv", "--target", "x", "--lag", "60"], "a lag must be from 0 to 59"),
+        (["table.csv", "--target", "x", "--lag", "1", "--rows", "20"], "--rows picks rows at random"),
+        (["table.csv", "--target", "x", "--given", "y@1", "--rows", "20"], "--rows picks rows at random"),
+        (["table.csv", "--rows", "0"], "--rows must be at least 1, got 0"),
+        (["table.csv", "--given", "x"], "say which with --target"),
+        (["table.csv", "--lag", "1"], "say which with --target"),
+        (["table.csv", "--kind", "x"], "--kind expects COLUMN=KIND, such as age=labels, got 'x'"),
+        (["table.csv", "--kind", "x=label"], "x: no kind 'label'; did you mean labels?"),
+        (["table.csv", "--kind", "xx=labels"], "no column 'xx'; did you mean x?"),
+        (["table.csv", "--kind", "group=continuous"], "so cannot be continuous; make it labels"),
+        (["table.csv", "--permutations", "-1"], "num_permutations must be at least 0, got -1"),
+        (
+            ["table.csv", "--plot", "picture.doc"],
+            "the suffix of picture.doc says no format; expected one of .png",
+        ),
+        (["table.csv", "--plot", "nowhere/picture.png"], "there is no folder nowhere; make it first"),
+    ],
+)
+def test_refusals(capsys, monkeypatch, table, arguments, message):
+    monkeypatch.chdir(table.parent)
+    (table.parent / "t.xlsx").write_bytes(b"PK")
+    (table.parent / "head.csv").write_text("x,y\n")
+    (table.parent / "single.csv").write_text("x\n" + "1.5\n" * 20)
+    (table.parent / "few.csv").write_text("x,y\n1.5,2\n2.5,1\n3.5,7\n")
+    before = sorted(table.parent.iterdir())
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.startswith("infomax: ")
+    assert len(err.strip().splitlines()) == 1
+    assert sorted(table.parent.iterdir()) == before

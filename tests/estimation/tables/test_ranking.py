@@ -1,0 +1,121 @@
+"""Rankings against estimates of one column at a time, transfer entropy and known dependence."""
+
+import numpy as np
+import pytest
+from scipy.stats import false_discovery_control
+
+from infomax.estimation.counts import MillerMadow
+from infomax.estimation.gaussian import Gaussian
+from infomax.estimation.lags import lagged_information, transfer_entropy
+from infomax.estimation.tables.rank import rank_columns
+
+
+@pytest.fixture
+def series():
+    """x drives y one row later, and z is by itself."""
+    rng = np.random.default_rng(0)
+    x, z, noise = rng.standard_normal((3, 400))
+    return {"x": x, "y": np.append(0, x[:-1]) + 0.5 * noise, "z": z}
+
+
+def rows(ranking):
+    return {(row["column"], row["lag"]): row for row in ranking.to_frame().iter_rows(named=True)}
+
+
+def test_columns_come_in_order_of_what_they_tell():
+    rng = np.random.default_rng(3)
+    target = rng.integers(0, 3, 300)
+    table = {
+        "noise": rng.standard_normal(300),
+        "weak": target + 3 * rng.standard_normal(300),
+        "strong": target + 0.1 * rng.standard_normal(300),
+        "same": [f"class {t}" for t in target],
+        "name": [f"row {i}" for i in range(300)],
+        "target": target,
+    }
+    ranking = rank_columns(table, "target", num_permutations=19)
+    frame = ranking.to_frame()
+    assert set(frame["column"][:2]) == {"strong", "same"}
+    assert frame["column"].to_list()[2:] == ["weak", "noise", "name"]
+    assert frame["value"].to_list()[:4] == sorted(frame["value"].to_list()[:4], reverse=True)
+    assert rows(ranking)["strong", 0]["value"] == pytest.approx(np.log(3), abs=0.05)
+    assert rows(ranking)["same", 0]["method"] == "MillerMadow"
+    assert rows(ranking)["same", 0]["p_value"] < 1e-50
+    assert rows(ranking)["strong", 0]["p_value"] == 0.05
+    assert rows(ranking)["noise", 0]["p_value"] > 0.05
+    assert "holds identifiers" in rows(ranking)["name", 0]["refused"]
+    assert (ranking.target, ranking.given, ranking.kinds["weak"]) == ("target", (), "continuous")
+    tested = frame["p_value"].drop_nulls().to_numpy()
+    np.testing.assert_allclose(frame["adjusted_p_value"].drop_nulls(), false_discovery_control(tested))
+
+
+def test_transfer_entropy_is_a_ranking_of_lags_given_the_past(series):
+    ranking = rank_columns(series, "y", Gaussian(), given="y@1", lags=[1, 2], num_permutations=0)
+    found = rows(ranking)
+    assert found.keys() == {("x", 1), ("x", 2), ("y", 2), ("z", 1), ("z", 2)}
+    for name in "xz":
+        expected = transfer_entropy(series[name], series["y"], Gaussian())
+        assert found[name, 1]["value"] == pytest.approx(expected.value, abs=1e-12)
+        assert found[name, 1]["num_samples"] == 399
+    plain = rows(rank_columns(series, "y", Gaussian(), lags=[0, 3], num_permutations=0))
+    expected = lagged_information(series["x"], series["y"], Gaussian(), 3)
+    assert plain["x", 3]["value"] == pytest.approx(expected.value, abs=1e-12)
+    assert ("y", 0) not in plain
+    assert plain["x", 0]["p_value"] is None
+
+
+def test_lags_by_kind(series):
+    ranking = rank_columns(series, "y", lags=(0, 1, 2), num_permutations=19)
+    first = ranking.to_frame().row(0, named=True)
+    assert (first["column"], first["lag"], first["p_value"]) == ("x", 1, 0.05)
+
+
+def test_what_is_given_unlocks_a_sum():
+    rng = np.random.default_rng(0)
+    coin, other = rng.integers(2, size=(2, 400))
+    table = {"coin": coin, "other": other, "sum": coin ^ other, "number": rng.standard_normal(400)}
+    alone = rows(rank_columns(table, "sum", num_permutations=0))
+    known = rows(rank_columns(table, "sum", given=["other"], num_permutations=19))
+    assert abs(alone["coin", 0]["value"]) < 0.01
+    assert known["coin", 0]["value"] == pytest.approx(
+        MillerMadow().estimate(coin, coin ^ other, given=other).value, abs=1e-12
+    )
+    assert known["coin", 0]["value"] == pytest.approx(np.log(2), abs=0.01)
+    assert known["coin", 0]["p_value"] == 0.05
+    assert known["number", 0]["method"] == "MixedKSG, k=3"
+    assert abs(known["number", 0]["value"]) < 0.05
+
+
+def test_rows_with_missing_values_are_left_out(series):
+    gap = np.arange(400) % 3 == 0
+    table = {**series, "z": np.where(gap, np.nan, series["z"])}
+    found = rows(rank_columns(table, "y", Gaussian(), num_permutations=0))
+    assert found["z", 0]["num_samples"] == (~gap).sum()
+    assert found["z", 0]["value"] == Gaussian().estimate(series["z"][~gap], series["y"][~gap]).value
+    assert found["x", 0]["num_samples"] == 400
+    given = rows(rank_columns(table, "y", Gaussian(), given="z", num_permutations=0))
+    assert given["x", 0]["num_samples"] == (~gap).sum()
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "message"),
+    [
+        ("yy", {}, r"rank_columns: no column 'yy'; did you mean y\?"),
+        ("y", {"given": "zz"}, r"rank_columns: no column 'zz'; did you mean z\?"),
+        ("y", {"given": ["x", "y"]}, "rank_columns: y is the target and given; given it, nothing is left"),
+        ("y", {"given": ["x", "z", "one", "id", "empty"]}, "nothing is left to rank beside empty, id, one"),
+        ("y", {"lags": []}, "nothing is left to rank beside y; expected .* one or more lags"),
+        ("y", {"lags": [-1]}, "a lag must be from 0 to 399"),
+        ("y", {"lags": [400]}, "a lag must be from 0 to 399"),
+        ("one", {}, "rank_columns: the target one is constant, so that there is nothing to tell"),
+        ("empty", {}, "rank_columns: the target empty has no values"),
+        ("id", {}, "rank_columns: the target id holds identifiers"),
+        ("y", {"given": "id"}, "rank_columns: id holds identifiers.*and so on, for all"),
+        ("y", {"given": "empty"}, "0 rows have values of x and y and empty, expected at least 10"),
+        ("y", {"num_permutations": -1}, "num_permutations must be at least 0"),
+    ],
+)  # fmt: skip
+def test_refusals(series, target, arguments, message):
+    table = {**series, "one": np.ones(400), "id": [f"row {i}" for i in range(400)], "empty": [None] * 400}
+    with pytest.raises(ValueError, match=message):
+        rank_columns(table, target, **arguments)

@@ -1,0 +1,210 @@
+"""Two processes that train together against one with the whole batch."""
+
+import os
+from dataclasses import replace
+from inspect import unwrap
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from infomax.evaluation.ablation import ablate
+from infomax.learning.data.images import Images
+from infomax.learning.distributed import groups as distributed
+from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.objectives.contrastive.prediction import dense_prediction, streamed_prediction
+from infomax.learning.training.loop import Batches, Recipe, TrainConfig, pretrain
+from infomax.learning.views.images import ViewsConfig
+
+RANKS, IMAGES = 2, 6
+OPTIONS = {
+    "plain": {"clip": None, "penalty_weight": 0.0},
+    "clip and penalty": {"clip": 2.0, "penalty_weight": 0.3},
+    "mixture": {"clip": 3.0, "penalty_weight": 0.1, "temperature": 0.5},
+}
+WAYS = {"gathered": 2**28, "ring": 0}
+RECIPE = Recipe(
+    method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=2, embedding_dim=8, depth=1, batch_norm=True)),
+    views=ViewsConfig(mean=(0.5,), std=(0.3,)),
+    optimizer=OptimizerConfig(lr=1e-3, warmup_steps=2),
+    train=TrainConfig(steps=4, batch_size=8, checkpoint_steps=2, log_steps=2, devices=2, accelerator="cpu"),
+)
+
+
+def share(x, rank, size):
+    return x.chunk(size)[rank]
+
+
+def make_images(n=20):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
+    labels = rng.integers(-1, 2, n).astype(np.int64)
+    return Images(pixels, labels, [f"{i}.png" for i in range(n)], ("a", "b"))
+
+
+def objective_and_gradients(name, rank=0, size=1):
+    """Value, bound and gradients by the features of the images of a rank."""
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(IMAGES, 4), (IMAGES, 4, 5, 5), (IMAGES, 4, 7, 7)] * 2
+    leaves = [2 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    leaves = [share(leaf, rank, size).clone().requires_grad_() for leaf in leaves]
+    at = torch.randint(25, (2, IMAGES), generator=generator)
+    matrix = torch.randn(3, 4, 4, generator=generator, dtype=torch.float64)
+    options = dict(OPTIONS[name])
+    if name == "mixture":
+        options["components"] = lambda f: torch.einsum("bd,ked->bke", f, matrix)
+    views = [Features(g, {5: five, 7: seven}) for g, five, seven in (leaves[:3], leaves[3:])]
+    at = torch.stack([share(one, rank, size) for one in at])
+    found = amdim_objective(*views, source_locations=at, **options)
+    found.value.backward()
+    scalars = [found.value.detach(), *found.bounds.values(), torch.tensor(found.ceiling)]
+    return torch.stack([s.double() for s in scalars]), [leaf.grad / size for leaf in leaves]
+
+
+def train(rank=0, size=1):
+    """Weights and running statistics after four steps of Adam."""
+    torch.manual_seed(0)
+    encoder = AMDIMEncoder(
+        image_size=32, channels=1, width=2, embedding_dim=8, depth=1, batch_norm=True
+    ).double()
+    model = encoder
+    if size > 1:
+        model = DistributedDataParallel(distributed.share_batch_norm(encoder))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(4):
+        both = torch.randn(2, 8, 1, 32, 32, generator=generator, dtype=torch.float64)
+        at = torch.randint(25, (2, 8), generator=generator)
+        # both views in one pass: batch norm then sees the same images, whoever holds them
+        f = model(torch.cat([share(view, rank, size) for view in both]))
+        views = [
+            Features(f.global_.chunk(2)[v], {side: f.local[side].chunk(2)[v] for side in (5, 7)})
+            for v in (0, 1)
+        ]
+        at = torch.stack([share(one, rank, size) for one in at])
+        optimizer.zero_grad()
+        (-amdim_objective(*views, source_locations=at).value).backward()
+        optimizer.step()
+    return {key: value.clone() for key, value in encoder.state_dict().items()}
+
+
+def worker(rank, folder):
+    torch.set_num_threads(1)
+    os.environ.update(
+        MASTER_ADDR="127.0.0.1", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", GROUP_RANK="0"
+    )
+    os.environ.update(LOCAL_WORLD_SIZE="2", TORCHELASTIC_RUN_ID="test", MASTER_PORT="29533")
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=RANKS)
+    results = {}
+    for way, most in WAYS.items():
+        distributed.MOST_GATHERED = most
+        results |= {(way, name): objective_and_gradients(name, rank, RANKS) for name in OPTIONS}
+        results[way] = train(rank, RANKS)
+    distributed.MOST_GATHERED = 2**28
+    torch.save(results, folder / f"{rank}.pt")
+    pretrain(RECIPE, make_images(), folder / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ranks")
+    mp.start_processes(worker, (path,), nprocs=RANKS, start_method="spawn")
+    return path
+
+
+@pytest.fixture(scope="module")
+def ranks(folder):
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(RANKS)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", OPTIONS)
+def test_objective_and_gradients_are_those_of_one_process(ranks, way, name):
+    scalars, gradients = objective_and_gradients(name)
+    found = [of_rank[way, name] for of_rank in ranks]
+    torch.testing.assert_close(sum(s for s, _ in found) / RANKS, scalars, atol=1e-10, rtol=0)
+    for position, expected in enumerate(gradients):
+        whole = torch.cat([of_rank[position] for _, of_rank in found])
+        torch.testing.assert_close(whole, expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_after_training_are_those_of_one_process(ranks, way):
+    """To 1e-11, but for biases before a batch norm: their gradient is 0, and Adam steps by its rounding."""
+    expected = train()
+    for of_rank in ranks:
+        assert of_rank[way].keys() == expected.keys()
+        for key, value in expected.items():
+            tight = not key.endswith(("bias", "running_mean"))
+            torch.testing.assert_close(of_rank[way][key], value, atol=1e-11 if tight else 1e-5, rtol=0)
+
+
+def test_a_run_of_two_processes(folder):
+    assert {path.name for path in (folder / "run").rglob("*") if path.is_file()} == {
+        "recipe.yaml", "metrics.csv", "last.ckpt", "encoder.safetensors", "encoder.json", "environment.json",
+        "views.npz",
+    }  # fmt: skip
+    lines = (folder / "run" / "metrics.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["step", "2", "4"]
+    row = dict(zip(lines[0].split(","), lines[-1].split(","), strict=True))
+    assert float(row["ceiling_1to5"]) == pytest.approx(3.0)  # log2 of a batch of 8
+    assert load_encoder(folder / "run")(make_images(3).batch(slice(0, 3))).global_.shape == (3, 8)
+
+
+def test_ranks_divide_each_batch():
+    images = make_images()
+    whole = iter(Batches(images, 6, 0))
+    parts = [iter(Batches(images, 6, 0, rank=rank, num_ranks=3)) for rank in range(3)]
+    for _ in range(5):
+        pixels, labels = next(whole)
+        found = [next(part) for part in parts]
+        assert torch.equal(torch.cat([p for p, _ in found]), pixels)
+        assert torch.equal(torch.cat([n for _, n in found]), labels)
+
+
+def test_one_process_shares_with_nobody():
+    x = torch.randn(8, 3, 4, dtype=torch.float64)
+    norm = nn.BatchNorm1d(3).double()
+    expected, shared = norm(x), distributed.share_batch_norm(nn.BatchNorm1d(3).double())
+    torch.testing.assert_close(shared(x), expected)
+    torch.testing.assert_close(dict(shared.state_dict()), dict(norm.state_dict()))
+    assert (distributed.rank(), distributed.num_ranks()) == (0, 1)
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(ValueError, match="together divide batch_size, got 3, 1 and a batch of 8"):
+        replace(RECIPE.train, devices=3)
+    with pytest.raises(ValueError, match="at least 1"):
+        replace(RECIPE.train, devices=0)
+    with pytest.raises(ValueError, match=r"Deep InfoMax trains on one device.*got 2 devices on 1 nodes"):
+        pretrain(replace(RECIPE, method=DIMConfig()), make_images(), tmp_path / "run")
+    with pytest.raises(ValueError, match="ablate: trains on one device, got 2 devices on 1 nodes"):
+        ablate(RECIPE, "digits", tmp_path / "ablation")
+
+
+@pytest.mark.parametrize("compute", [dense_prediction, streamed_prediction])
+def test_some_of_the_rows(compute):
+    """Parts of the sources among all targets: their mean is the whole, in value and gradients."""
+    generator = torch.Generator().manual_seed(3)
+    source = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    options = (2.0, 0.3, 0.5)
+    whole = dense_prediction(source, target, *options)
+    parts = [compute(source[first : first + 2], target, *options, first) for first in (0, 2, 4)]
+    for name in ("value", "log_probability", "mean_square", "bound"):
+        mean = sum(getattr(part, name) for part in parts) / 3
+        torch.testing.assert_close(mean, getattr(whole, name), atol=1e-12, rtol=0)
+    expected = torch.autograd.grad(whole.value, (source, target))
+    found = torch.autograd.grad(sum(part.value for part in parts) / 3, (source, target))
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    with pytest.raises(ValueError, match=r"with sources of the images from 5 on"):
+        unwrap(compute)(source[:2], target, *options, 5)

@@ -1,0 +1,196 @@
+"""The AMDIM objective against a loop over images, locations and directions."""
+
+import math
+from inspect import unwrap
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp
+
+from infomax.learning.encoders.amdim import Features
+from infomax.learning.methods.dim import BOUNDS
+from infomax.learning.objectives.amdim import amdim_objective, dim_objective
+
+
+def random_features(seed, n=4, d=6, scale=2.0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return scale * torch.randn(*shape, generator=generator, dtype=torch.float32)
+
+    return Features(normal(n, d), {5: normal(n, d, 5, 5), 7: normal(n, d, 7, 7)})
+
+
+def slow_term(source, target, clip):
+    """(mean log-probability, mean square of raw scores) of one direction; source [n, d], target [n, d, l]."""
+    n, d = source.shape
+    raw = np.array([[source[i] @ target[j] / math.sqrt(d) for j in range(n)] for i in range(n)])  # [n, n, l]
+    scores = clip * np.tanh(raw / clip)
+    values = []
+    for i in range(n):
+        negatives = np.concatenate([scores[i, j] for j in range(n) if j != i])
+        values += [s - logsumexp([s, *negatives]) for s in scores[i, i]]
+    return np.mean(values), np.mean(raw**2)
+
+
+@pytest.mark.parametrize(("clip", "weight"), [(20.0, 0.05), (3.0, 0.5)])
+def test_equals_the_slow_loop(clip, weight):
+    view1, view2 = random_features(0), random_features(1)
+    locations = torch.tensor([[0, 24, 7, 3], [11, 2, 2, 19]])
+    objective = amdim_objective(view1, view2, clip=clip, penalty_weight=weight, source_locations=locations)
+
+    def flat(features, side):
+        return features.local[side].flatten(2).double().numpy()
+
+    expected_penalty = 0.0
+    for name, source_side, target_side in (("1to5", 1, 5), ("1to7", 1, 7), ("5to5", 5, 5)):
+        terms = []
+        for a, b, where in ((view1, view2, locations[0]), (view2, view1, locations[1])):
+            local = flat(a, 5)
+            source = (
+                a.global_.double().numpy()
+                if source_side == 1
+                else np.stack([local[i, :, where[i]] for i in range(4)])
+            )
+            terms.append(slow_term(source, flat(b, target_side), clip))
+        log_probability, square = np.mean(terms, axis=0)
+        expected_penalty += weight * square
+        assert float(objective.terms[name]) == pytest.approx(log_probability, abs=1e-5)
+    assert float(objective.watched["penalty"]) == pytest.approx(expected_penalty, rel=1e-5)
+    assert float(objective.value) == pytest.approx(
+        sum(map(float, objective.terms.values())) - expected_penalty, abs=1e-4
+    )
+
+
+def test_parts_are_consistent():
+    objective = amdim_objective(random_features(0), random_features(1))
+    assert set(objective.terms) == set(objective.bounds) == {"1to5", "1to7", "5to5"}
+    assert objective.ceiling == pytest.approx(math.log(4))
+    for name, bound in objective.bounds.items():
+        assert float(objective.terms[name]) <= 0
+        assert not bound.requires_grad
+        assert float(bound) <= objective.ceiling
+
+
+def test_views_are_interchangeable():
+    view1, view2 = random_features(0), random_features(1)
+    locations = torch.randint(25, (2, 4), generator=torch.Generator().manual_seed(3))
+    forward = amdim_objective(view1, view2, source_locations=locations)
+    backward = amdim_objective(view2, view1, source_locations=locations.flip(0))
+    assert float(forward.value) == pytest.approx(float(backward.value), rel=1e-6)
+
+
+def test_equal_views_beat_unrelated_ones():
+    view, other = random_features(0), random_features(1)
+    same = Features(
+        view.global_, {side: view.global_[:, :, None, None].expand(-1, -1, side, side) for side in (5, 7)}
+    )
+    assert float(amdim_objective(same, same).value) > float(amdim_objective(view, other).value)
+
+
+def test_random_locations_come_from_the_generator():
+    views = random_features(0), random_features(1)
+    values = [
+        float(amdim_objective(*views, generator=torch.Generator().manual_seed(seed)).value)
+        for seed in (5, 5, 6)
+    ]
+    assert values[0] == values[1] != values[2]
+
+
+def test_gradient_reaches_every_feature():
+    view1, view2 = random_features(0), random_features(1)
+    tensors = [view.global_ for view in (view1, view2)] + [
+        view.local[s] for view in (view1, view2) for s in (5, 7)
+    ]
+    for tensor in tensors:
+        tensor.requires_grad_()
+    amdim_objective(view1, view2).value.backward()
+    assert all(float(tensor.grad.abs().sum()) > 0 for tensor in tensors)
+
+
+def test_bad_views():
+    view = random_features(0)
+    with pytest.raises(
+        ValueError, match=r"amdim_objective: the two views must hold the same images.*\[4, 6\] and \[3, 6\]"
+    ):
+        unwrap(amdim_objective)(view, random_features(1, n=3))
+    lacking = Features(view.global_, {5: view.local[5]})
+    with pytest.raises(ValueError, match=r"need local maps of sides \[5, 7\], got \[5, 7\] and \[5\]"):
+        amdim_objective(view, lacking)
+    with pytest.raises(ValueError, match="at least one negative"):
+        amdim_objective(random_features(0, n=1), random_features(1, n=1))
+
+
+# ------------------------------------------------------------------------------------- Deep InfoMax
+
+
+def softplus(s):
+    return np.logaddexp(0, s)
+
+
+DUALS = {  # of a positive, of a negative: to be averaged over pairs and places, and subtracted
+    "jensen_shannon": (lambda s: np.log(2) - softplus(-s), lambda s: softplus(s) - np.log(2)),
+    "nwj": (lambda s: s, lambda s: np.exp(s - 1)),
+    "kl": (lambda s: s, lambda s: np.exp(s - 1)),
+    "reverse_kl": (lambda s: -np.exp(-s), lambda s: s - 1),
+    "squared_hellinger": (lambda s: 1 - np.exp(-s), lambda s: np.exp(s) - 1),
+}
+
+
+def slow_bound(name, scores):
+    """A bound of scores [n, n, l] by a loop over pairs and places."""
+    n, _, num_places = scores.shape
+    positives = [scores[i, i, k] for i in range(n) for k in range(num_places)]
+    negatives = [scores[i, j, k] for i in range(n) for j in range(n) if i != j for k in range(num_places)]
+    if name == "donsker_varadhan":
+        return np.mean(positives) - np.log(np.mean(np.exp(negatives)))
+    if name == "infonce":
+        values = []
+        for i in range(n):
+            others = [scores[i, j, k] for j in range(n) if j != i for k in range(num_places)]
+            values += [s - logsumexp([s, *others]) for s in scores[i, i]]
+        return np.log(n) + np.mean(values)
+    of_positive, of_negative = DUALS[name]
+    return np.mean([of_positive(s) for s in positives]) - np.mean([of_negative(s) for s in negatives])
+
+
+def critic_scores(g=2, n=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(g, n, n, 3, 2, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_dim_equals_the_slow_loop(name):
+    scores = {"global": critic_scores(seed=1)[..., :1, :1], "local": critic_scores(seed=2)}
+    objective = dim_objective(scores, BOUNDS[name], {"global": 0.5, "local": 2.0})
+    expected = {
+        term: np.mean([slow_bound(name, of_global.flatten(2).numpy()) for of_global in s])
+        for term, s in scores.items()
+    }
+    assert {term: float(value) for term, value in objective.terms.items()} == pytest.approx(expected)
+    assert float(objective.value) == pytest.approx(0.5 * expected["global"] + 2 * expected["local"])
+    assert objective.ceiling == pytest.approx(math.log(4))
+    assert all(float(bound) <= objective.ceiling for bound in objective.bounds.values())
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_dim_gradients(name):
+    scores = critic_scores(n=3).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda s: dim_objective({"local": s}, BOUNDS[name], {"local": 1.5}).value, (scores,)
+    )
+
+
+def test_dim_refuses_scores_that_are_not_finite():
+    scores = critic_scores()
+    scores[0, 1, 2] = torch.inf
+    with pytest.raises(
+        ValueError, match=r"scores of the local term are not finite \(6 of 192\).*learning rate"
+    ):
+        dim_objective({"local": scores}, BOUNDS["infonce"], {"local": 1.0})
+
+
+def test_dim_refuses_a_single_image():
+    with pytest.raises(ValueError, match="a larger batch"):
+        dim_objective({"local": torch.zeros(1, 1, 1, 4, 4)}, BOUNDS["infonce"], {"local": 1.0})
