@@ -1,0 +1,62 @@
+"""Errors that tell what was received, what was expected, and what to do about it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib.util import find_spec
+
+
+class Diverged(RuntimeError):
+    """Training stopped because the objective or its gradient is not finite; the last checkpoint is kept."""
+
+
+class MissingExtra(ValueError):
+    """An optional package is needed and not installed."""
+
+
+def refuse(condition: object, message: str) -> None:
+    """Raise a ValueError with this message where the condition is true.
+
+    Raises:
+        ValueError: the condition is true.
+    """
+    if condition:
+        raise ValueError(message)
+
+
+def needs(package: str, *, extra: str, operation: str) -> None:
+    """Check that an optional package is installed.
+
+    Args:
+        package: the name by which it is imported.
+        extra: the extra of infomax that installs it.
+        operation: what needs it, for the message.
+
+    Raises:
+        MissingExtra: it is not installed; the message names the command that installs it.
+    """
+    if find_spec(package) is None:
+        raise MissingExtra(
+            f"{operation}: needs {package}, which is not installed; pip install 'infomax[{extra}]'"
+        )
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known name that is most like `name`; None where none is.
+
+    Example:
+        >>> nearest("lables", ["labels", "names"])
+        'labels'
+    """
+    return next(iter(get_close_matches(name, [*known], n=1, cutoff=cutoff)), None)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a remedy for an unknown name: the nearest known one as a question, else all of them.
+
+    Example:
+        >>> did_you_mean("lables", ["labels", "names"]), did_you_mean("x", ["labels", "names"])
+        ('did you mean labels?', 'there are labels, names')
+    """
+    known = [*known]
+    near = nearest(name, known)
+    return f"did you mean {near}?" if near else f"there are {', '.join(known)}"
