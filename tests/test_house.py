@@ -12,7 +12,7 @@ import infomax
 SOURCE = Path(infomax.__file__).parent
 STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "cli"]
 STRANGERS = {("principle", "learning")}  # stand side by side: the upper may not import the lower either
-EVERYWHERE = {"files", "errors", "fitting"}
+EVERYWHERE = {"files", "errors", "fitting", "registry"}
 
 
 def imported_parts(path):
