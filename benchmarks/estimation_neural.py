@@ -21,6 +21,7 @@ References: Poole et al. (2019), figure 2; Song and Ermon (2020), figures 1 to 4
 import itertools
 import math
 import time
+from functools import partial
 
 import matplotlib
 import numpy as np
@@ -31,9 +32,10 @@ from sklearn.datasets import load_digits
 
 from infomax.estimation import bounds
 from infomax.estimation.critics import Concatenated, Separable
-from infomax.estimation.neural import Neural, ascend, initial_model
+from infomax.estimation.neural import Neural, initial_model
 from infomax.estimation.neural_objectives import as_objective
 from infomax.files import replacing
+from infomax.fitting import ascend_step
 from recording import RESULTS, arguments_of, environment, report
 
 matplotlib.use("Agg")
@@ -96,10 +98,10 @@ def climb(bound, critic, steps, cubic):
             x, y = gaussian_batch(information, rng)
             y = y**3 if cubic else y
             if objective.train is objective.value:
-                values[stair, step] = ascend(model, optimizer, x, y)
+                values[stair, step] = ascend_step(optimizer, partial(model, x, y))
             else:
                 values[stair, step] = model.held_out(objective.value, x, y)
-                ascend(model, optimizer, x, y)
+                ascend_step(optimizer, partial(model, x, y))
     return values
 
 

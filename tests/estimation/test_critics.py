@@ -5,7 +5,8 @@ from inspect import unwrap
 import pytest
 import torch
 
-from infomax.estimation.critics import Bilinear, Concatenated, Distance, Separable, perceptron
+from infomax.estimation.critics import Bilinear, Concatenated, Distance, Separable
+from infomax.fitting import perceptron
 
 CRITICS = [Bilinear, Separable, Distance, Concatenated]
 

@@ -8,7 +8,6 @@ All but `Concatenated` score m × n pairs from m + n embeddings: the scores are 
 may be of different numbers of rows.
 """
 
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,6 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
+
+from infomax.fitting import check_sizes, perceptron
 
 
 class Bilinear(nn.Module):
@@ -27,7 +28,7 @@ class Bilinear(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int):
         super().__init__()
-        _check_sizes("Bilinear", dim_x=dim_x, dim_y=dim_y)
+        check_sizes("Bilinear", dim_x=dim_x, dim_y=dim_y)
         self.dim_x, self.dim_y = dim_x, dim_y
         self.weight = nn.Parameter(torch.empty(dim_x + 1, dim_y + 1))
         nn.init.uniform_(self.weight, -1 / math.sqrt(dim_x * dim_y), 1 / math.sqrt(dim_x * dim_y))
@@ -52,7 +53,7 @@ class Separable(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
-        _check_sizes("Separable", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
+        check_sizes("Separable", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
         self.dim_x, self.dim_y = dim_x, dim_y
         self.embed_x = perceptron([dim_x, *hidden, embedding])
         self.embed_y = perceptron([dim_y, *hidden, embedding])
@@ -79,7 +80,7 @@ class Distance(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
-        _check_sizes("Distance", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
+        check_sizes("Distance", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
         self.dim_x, self.dim_y = dim_x, dim_y
         self.embed_x = perceptron([dim_x, *hidden, embedding])
         self.embed_y = perceptron([dim_y, *hidden, embedding])
@@ -106,7 +107,7 @@ class Concatenated(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256)):
         super().__init__()
-        _check_sizes("Concatenated", dim_x=dim_x, dim_y=dim_y)
+        check_sizes("Concatenated", dim_x=dim_x, dim_y=dim_y)
         self.dim_x, self.dim_y = dim_x, dim_y
         if not hidden:
             raise ValueError(
@@ -123,28 +124,8 @@ class Concatenated(nn.Module):
         return self.rest(relu(of_x[:, None] + of_y)).squeeze(2)  # [m, n, hidden] -> [m, n]
 
 
-def perceptron(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers of these widths with ReLU between them.
-
-    Example:
-        >>> [type(layer).__name__ for layer in perceptron([3, 64, 1])]
-        ['Linear', 'ReLU', 'Linear']
-    """
-    _check_sizes("perceptron", **{f"width {i}": width for i, width in enumerate(widths)})
-    layers: list[nn.Module] = []
-    for i, (before, after) in enumerate(itertools.pairwise(widths)):
-        layers += [nn.ReLU()] * (i > 0) + [nn.Linear(before, after)]
-    return nn.Sequential(*layers)
-
-
 def _with_one(rows: Tensor) -> Tensor:
     return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1)
-
-
-def _check_sizes(operation: str, **sizes: int) -> None:
-    wrong = {name: size for name, size in sizes.items() if size < 1}
-    if wrong:
-        raise ValueError(f"{operation}: sizes must be at least 1, got {wrong}")
 
 
 def _check_rows(operation: str, x: Tensor, y: Tensor, dim_x: int, dim_y: int) -> None:

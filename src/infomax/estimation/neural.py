@@ -14,7 +14,6 @@ References: Belghazi et al. (2018); van den Oord et al. (2018); Poole et al. (20
 Antal and Tillé (2014), A new resampling method: the doubled half bootstrap.
 """
 
-import copy
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from infomax.estimation.critics import Separable
 from infomax.estimation.estimate import Estimate, Kind
 from infomax.estimation.neural_objectives import Objective, as_objective
 from infomax.estimation.samples import as_rows
+from infomax.fitting import TrainingCurve, ascend
 
 PAIRS_AT_ONCE = 2**17
 """Pairs scored at a time where no gradient is needed: 128 MiB a layer of a `Concatenated` critic of 256."""
@@ -70,24 +70,6 @@ class Model(nn.Module):
 
     def _of(self, function: Callable[..., Tensor], scores: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return function(scores) if self.network is None else function(scores, self.network(x, y, scores))
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingCurve:
-    """What training maximised, at the steps where it was looked at.
-
-    steps: steps done; training: mean over the steps since the look before (the first: of the first step);
-    validation: on the rows that stop it; best_step: the one whose critic is kept.
-    """
-
-    steps: np.ndarray
-    training: np.ndarray
-    validation: np.ndarray
-
-    @property
-    def best_step(self) -> int:
-        """The step of the highest validation value."""
-        return int(self.steps[self.validation.argmax()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,31 +210,21 @@ class Neural:
         return rows[num_test + num_validation :], rows[num_test : num_test + num_validation], rows[:num_test]
 
     def _train(self, model: Model, train: list[Tensor], validation: list[Tensor]) -> TrainingCurve:
-        """Maximise by Adam while the validation value rises; leave the best weights in the model."""
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.learning_rate, maximize=True)
-        objective, batches = model.objective.train, self._batches(train)
-        looks = [
-            (
-                0,
-                model.held_out(objective, *next(self._batches(train))),
-                self._mean(model, objective, *validation),
-            )
-        ]
-        best, best_value = copy.deepcopy(model.state_dict()), looks[0][2]
-        step, stale = 0, 0
-        while step < self.max_steps and stale < self.patience:
-            num_steps = min(self.evaluate_every, self.max_steps - step)
-            values = [ascend(model, optimizer, *next(batches)) for _ in range(num_steps)]
-            step += num_steps
-            held_out = self._mean(model, objective, *validation)
-            looks.append((step, torch.stack(values).mean().item(), held_out))
-            _check_finite(*looks[-1])
-            stale += 1
-            if held_out > best_value:
-                best, best_value, stale = copy.deepcopy(model.state_dict()), held_out, 0
-        model.load_state_dict(best)
-        model.eval().requires_grad_(False)
-        return TrainingCurve(*(np.array(column) for column in zip(*looks, strict=True)))
+        """Maximise by Adam while the validation value rises; leave the best weights in the model, frozen."""
+        batches = self._batches(train)
+        curve = ascend(
+            "Neural",
+            model,
+            torch.optim.Adam(model.parameters(), lr=self.learning_rate, maximize=True),
+            lambda: model(*next(batches)),
+            lambda: self._mean(model, model.objective.train, *validation),
+            max_steps=self.max_steps,
+            evaluate_every=self.evaluate_every,
+            patience=self.patience,
+            remedy="use a lower learning_rate, or a bound that does not average e^score, as infonce",
+        )
+        model.requires_grad_(False)
+        return curve
 
     def _batches(self, data: list[Tensor]) -> Iterator[list[Tensor]]:
         """Batches of different rows, each row once an epoch at most: a function of seed and step."""
@@ -298,15 +270,6 @@ def initial_model(
         return Model(dim_x, dim_y, critic, as_objective(bound))
 
 
-def ascend(model: Model, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> Tensor:
-    """One step of an optimizer made with `maximize=True`; the value before it."""
-    optimizer.zero_grad(set_to_none=True)
-    value = model(x, y)
-    value.backward()
-    optimizer.step()
-    return value.detach()
-
-
 @dataclass(frozen=True, eq=False)
 class _Scaling:
     """(rows − mean) / scale, columnwise; a constant column has scale 1."""
@@ -343,14 +306,6 @@ def _standard_error(replicates: np.ndarray, sizes: np.ndarray) -> float:
     """√Σ_b w_b² Var_b, w_b the share of the rows in block b, Var_b the variance of the block's halves."""
     weights = sizes / sizes.sum()
     return float(np.sqrt(np.sum(weights**2 * replicates.var(axis=1, ddof=1))))
-
-
-def _check_finite(step: int, training: float, held_out: float) -> None:
-    if not (math.isfinite(training) and math.isfinite(held_out)):
-        raise ValueError(
-            f"Neural: values are no longer finite after {step} steps (training {training}, validation "
-            f"{held_out}); use a lower learning_rate, or a bound that does not average e^score, as infonce"
-        )
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.estimation import bounds
-from infomax.estimation.critics import perceptron
 from infomax.estimation.estimate import Kind
+from infomax.fitting import perceptron
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from infomax.evaluation.clean import Split, random_counterpart
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.label_budget import LabelBudget, class_names, draws, labelled_part
 from infomax.evaluation.probes.classifiers import validation_parts
-from infomax.evaluation.probes.fitting import ascend, batches, seeded
 from infomax.evaluation.probes.probe import ProbeResult, linear_probe, result_of
+from infomax.fitting import ascend, batches, seeded
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.views.pairing import Seen
 
@@ -207,7 +207,7 @@ def _train(
     def log_probability(rows: np.ndarray) -> Tensor:
         return -F.cross_entropy(model(seen.batch(rows)), targets[rows])
 
-    step = ascend(
+    curve = ascend(
         "finetune",
         model,
         torch.optim.Adam(groups, maximize=True),
@@ -218,4 +218,4 @@ def _train(
         patience=config.patience,
     )
     with torch.no_grad():
-        return step, log_probability(spared).item()
+        return curve.best_step, log_probability(spared).item()

@@ -26,8 +26,8 @@ from torch import Tensor
 
 from infomax.evaluation.clean import Assessment, Split, random_counterpart
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.probes.fitting import batches, seeded
 from infomax.evaluation.probes.probe import ProbeResult, result_of
+from infomax.fitting import batches, seeded
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import OptimizerConfig, adam, learning_rate_share

@@ -19,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.estimation.bounds import infonce, jensen_shannon
-from infomax.estimation.critics import perceptron
 from infomax.estimation.estimate import Estimate, Kind, mean_with_error
 from infomax.estimation.neural import Neural
 from infomax.estimation.neural_objectives import Objective, as_objective
@@ -32,8 +31,8 @@ from infomax.evaluation.probes.classifiers import (
     labelled,
     scale_each,
 )
-from infomax.evaluation.probes.fitting import ascend, batches, seeded
 from infomax.evaluation.probes.linear import fit_linear
+from infomax.fitting import ascend, batches, perceptron, seeded
 
 FEWEST_ROWS = 40
 """Rows that `neural_dependence` needs at least: 24 to train, 8 to stop early by, 8 to report on."""

@@ -19,7 +19,7 @@ from infomax.evaluation.probes.classifiers import (
     validation_parts,
     validation_settings,
 )
-from infomax.evaluation.probes.fitting import batches, seeded
+from infomax.fitting import batches, seeded
 
 _BATCH_SIZE, _LEARNING_RATE, _WEIGHT_DECAY = 256, 1e-3, 1e-2
 _MAX_ROUNDS, _PATIENCE = 50, 5

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from infomax.evaluation.probes.classifiers import Array, Device, as_features, scale_each
-from infomax.evaluation.probes.fitting import ascend, batches, seeded
+from infomax.fitting import ascend, batches, seeded
 
 WINDOW = 11
 """Side of the window of structural similarity, px."""
@@ -99,7 +99,7 @@ def decoder_similarity(
             some = next(chosen)
             return -F.mse_loss(decoder(z[some.to(z.device)]), _pixels(x[some]).to(z.device))
 
-        num_steps = ascend(
+        curve = ascend(
             "decoder_similarity",
             decoder,
             torch.optim.Adam(decoder.parameters(), lr=learning_rate, maximize=True),
@@ -119,7 +119,7 @@ def decoder_similarity(
         len(z_test),
         {
             "width": width,
-            "num_steps": num_steps,
+            "num_steps": curve.best_step,
             "max_steps": max_steps,
             "batch_size": min(batch_size, len(z)),
             "learning_rate": learning_rate,
