@@ -1,0 +1,48 @@
+"""The table of the kinds of views, and views from what a recipe or an encoder's description holds."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from infomax.learning.views.images import ViewsConfig
+from infomax.learning.views.kinds import SingleViews, Views
+from infomax.learning.views.paired import PairedViewsConfig
+from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.temporal import TemporalViewsConfig
+from infomax.registry import Registry
+
+VIEWS: Registry[type[Views]] = Registry(
+    "kind of views",
+    {kind.kind: kind for kind in (ViewsConfig, SignalViewsConfig, TemporalViewsConfig, PairedViewsConfig)},
+)
+"""The kinds of views, by the name that a recipe gives them."""
+
+
+def register_views(kind: type[Views]) -> type[Views]:
+    """Add a kind of views to the table; also a class decorator.
+
+    Raises:
+        ValueError: there is another kind of that name.
+    """
+    return VIEWS.register(kind.kind, kind)
+
+
+def views_like(values: Mapping[str, Any]) -> Views:
+    """Return views of the kind that a mapping names, and views within them; other fields are defaults.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+    views = VIEWS.find(values.get("name", ViewsConfig.kind), "views")()
+    nested = [one.name for one in fields(views) if is_dataclass(getattr(views, one.name))]
+    return replace(views, **{name: views_like(values[name]) for name in nested if name in values})
+
+
+def views_from(values: Mapping[str, Any]) -> SingleViews:
+    """Return the views of one encoder that a mapping describes, as ``encoder.json`` holds them.
+
+    Raises:
+        ValueError: an unknown kind, or values that it refuses.
+    """
+    kind: Any = VIEWS.find(values.get("name", ViewsConfig.kind), "views")
+    return kind(**{key: tuple(one) if isinstance(one, list) else one for key, one in values.items()})
