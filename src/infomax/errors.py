@@ -60,3 +60,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     known = [*known]
     near = nearest(name, known)
     return f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+
+
+def at_least_one(operation: str, **counts: int) -> None:
+    """Check that each of these counts is at least 1.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name, count in counts.items():
+        refuse(count < 1, f"{operation}: {name} must be at least 1, got {count}")

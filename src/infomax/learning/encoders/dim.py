@@ -4,78 +4,40 @@ Convolutions shrink an image to a map, and fully connected layers summarise that
 
     image → … local map … → conv map → hidden → Y = output(W · hidden + b)
 
-`Features` of them all: `global_` is Y, `local` one map, whose cells see patches, and `layers` the conv map
-and the hidden layer, for probes. Their sizes with default widths, where "conv 4/2/1" has kernel 4, stride 2
-and padding 1, and batch norm and ReLU follow each layer but Y:
+In `Features`, `global_` is Y, `local` one map whose cells see patches, and `layers` the conv map and the
+hidden layer, for probes. Sizes with default widths follow; "conv 4/2/1" has kernel 4, stride 2 and padding 1,
+and batch norm and ReLU follow each layer except Y:
 
 DCGANEncoder, 32 px
     conv 4/2/1 to 64, 128 and 256 channels of 16×16, *8×8 (local)* and 4×4; hidden 1024; Y 64.
 AlexNetEncoder, 64 px
-    conv 3/1/1 to 96, 192, 384, 384 and 192 channels, after the first, second and last of which stands a
-    maximum over 3×3 cells, stride 2: 31×31, 15×15, *15×15 (local)*, 15×15 and 7×7; hidden 4096, twice; Y 64.
+    conv 3/1/1 to 96, 192, 384, 384 and 192 channels; the first, second and last are followed by a maximum
+    over 3×3 cells, stride 2: 31×31, 15×15, *15×15 (local)*, 15×15 and 7×7; hidden 4096, twice; Y 64.
 StridedCropEncoder, 32 px
-    7×7 crops of 8 px that overlap by half, each by itself through conv 4/2/1, 4/2/1 and 2/1/0 to 64, 128 and
-    256 channels of 4×4, 2×2 and 1×1: together the *local* map, 7×7; conv 3/1/0 to 5×5; hidden 1024; Y 64.
+    7×7 crops of 8 px that overlap by half, each encoded by itself with conv 4/2/1, 4/2/1 and 2/1/0 to 64, 128
+    and 256 channels of 4×4, 2×2 and 1×1: together the *local* map, 7×7; conv 3/1/0 to 5×5; hidden 1024; Y 64.
 ResNetEncoder, 32 px
     stages of two residual blocks of 64, 128, 256 and 512 channels: 32×32, 16×16, *8×8 (local)* and 4×4;
     hidden 1024; Y 64.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
-import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from infomax.learning.encoders.amdim import Features
-
-
-@dataclass(frozen=True)
-class DIMEncoderConfig:
-    """Kind and capacity of an encoder of Deep InfoMax.
-
-    architecture: ``dcgan`` or ``resnet``, for any images; ``alexnet``, for 64 px and more; ``strided-crops``,
-    where no local feature sees more than its crop. width: channels of the first layer; of the others,
-    multiples. num_hidden: units of a hidden layer. num_units: d of the global feature. output: where that
-    feature lies: anywhere (``linear``), between 0 and 1 (``sigmoid``, for a uniform prior) or at length 1
-    (``unit``, for a spherical prior).
-    """
-
-    architecture: Literal["dcgan", "alexnet", "strided-crops", "resnet"] = "dcgan"
-    width: int = 64
-    num_hidden: int = 1024
-    num_units: int = 64
-    output: Literal["linear", "sigmoid", "unit"] = "linear"
-
-
-def dim_encoder(config: DIMEncoderConfig, image_size: int | tuple[int, int], channels: int) -> nn.Module:
-    """The encoder that a configuration describes, for square images of that many channels.
-
-    Raises:
-        ValueError: the images are not square, or not of a size that the architecture takes.
-    """
-    height, width = image_size if isinstance(image_size, tuple) else (image_size, image_size)
-    if height != width:
-        raise ValueError(
-            f"dim_encoder: the encoders of Deep InfoMax take square images, got {height} x {width}; "
-            "set views.image_size to one number, or bring an encoder of your own"
-        )
-    arguments = asdict(config)
-    kind = _ARCHITECTURES[arguments.pop("architecture")]
-    return kind(image_size=height, channels=channels, **arguments)
+from infomax.learning.encoders.config import ALEXNET, DIMEncoderConfig
+from infomax.learning.encoders.dim_layers import Body, Crops, Head, ResidualBlock, convolution
+from infomax.learning.encoders.features import Features, of_shape
 
 
 class DCGANEncoder(nn.Module):
     """Strided convolutions down to 4×4: the encoder of the paper for small images.
 
-    Each convolution halves the side, so that there are as many as it takes, three at 32 px and four at 64,
-    and doubles the channels, up to 8 times the width. The local map is the one of 8×8, before the last
-    convolution; at 32 px it is the second's, and its cells see 10 pixels a side, 4 apart.
+    Each convolution halves the side and doubles the channels, up to 8 times the width; there are three at
+    32 px and four at 64. The local map is that of 8×8, before the last convolution. At 32 px its cells see
+    10 pixels a side, 4 apart.
 
     Args:
         image_size: side of the (square) images: 16, 32, 64, 128 or so on.
@@ -95,10 +57,10 @@ class DCGANEncoder(nn.Module):
         self,
         image_size: int,
         channels: int = 3,
-        width: int = 64,
-        num_hidden: int = 1024,
-        num_units: int = 64,
-        output: str = "linear",
+        width: int = DIMEncoderConfig.width,
+        num_hidden: int = DIMEncoderConfig.num_hidden,
+        num_units: int = DIMEncoderConfig.num_units,
+        output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
@@ -109,8 +71,8 @@ class DCGANEncoder(nn.Module):
         self.body = Body(stages, len(stages) - 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: `global_` [b, units], local {8: …}, layers conv and fc."""
-        return self.body(of_shape(images, self.input_shape, "DCGANEncoder"))
+        """Return features of normalised images: `global_` [b, units], local {8: …}, layers conv and fc."""
+        return self.body(of_shape("DCGANEncoder", images, self.input_shape))
 
 
 class AlexNetEncoder(nn.Module):
@@ -136,10 +98,10 @@ class AlexNetEncoder(nn.Module):
         self,
         image_size: int = 64,
         channels: int = 3,
-        width: int = 96,
-        num_hidden: int = 4096,
-        num_units: int = 64,
-        output: str = "linear",
+        width: int = ALEXNET.width,
+        num_hidden: int = ALEXNET.num_hidden,
+        num_units: int = DIMEncoderConfig.num_units,
+        output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
@@ -159,17 +121,17 @@ class AlexNetEncoder(nn.Module):
         self.body = Body(stages, 3, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: `global_` [b, units], local {15: …} of 64 px, layers conv, fc."""
-        return self.body(of_shape(images, self.input_shape, "AlexNetEncoder"))
+        """Return features of normalised images: `global_` [b, units], local {15: …}, layers conv and fc."""
+        return self.body(of_shape("AlexNetEncoder", images, self.input_shape))
 
 
 class StridedCropEncoder(nn.Module):
     """Overlapping crops, each encoded by itself: no cell of the local map sees beyond its crop.
 
-    There are 7×7 crops, a quarter of the image a side and half of that apart: 8 px, 4 apart, of images of
-    32 px; 16 px, 8 apart, of images of 64. Strided convolutions make one vector of each, one convolution
-    looks at 3×3 neighbours of the map of these vectors, and the hidden layer at all of what it says. (In
-    training, batch norm still tells each crop how bright the others of the batch are.)
+    The side of a crop is a quarter of the image's, and crops lie half a crop apart, so that there are 7×7: in
+    images of 32 px 8 px wide and 4 apart, in images of 64 px 16 and 8. Strided convolutions make a vector of
+    each crop, one convolution combines 3×3 neighbours of the map of these vectors, and the hidden layer sees
+    all of its output. (In training, batch norm still tells each crop how bright the rest of the batch is.)
 
     Args:
         image_size: side of the (square) images: 16, 32, 64, 128 or so on.
@@ -189,10 +151,10 @@ class StridedCropEncoder(nn.Module):
         self,
         image_size: int,
         channels: int = 3,
-        width: int = 64,
-        num_hidden: int = 1024,
-        num_units: int = 64,
-        output: str = "linear",
+        width: int = DIMEncoderConfig.width,
+        num_hidden: int = DIMEncoderConfig.num_hidden,
+        num_units: int = DIMEncoderConfig.num_units,
+        output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
         self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
@@ -205,16 +167,16 @@ class StridedCropEncoder(nn.Module):
         self.body = Body([crops, convolution(widths[-1], widths[-1], 3, 1, 0)], 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: `global_` [b, units], local {7: …}, layers conv and fc."""
-        return self.body(of_shape(images, self.input_shape, "StridedCropEncoder"))
+        """Return features of normalised images: `global_` [b, units], local {7: …}, layers conv and fc."""
+        return self.body(of_shape("StridedCropEncoder", images, self.input_shape))
 
 
 class ResNetEncoder(nn.Module):
     """Residual blocks in stages, each of half the side and twice the channels of the one before.
 
-    Images of at most 32 px start with one 3×3 convolution, larger ones with a 7×7 and a maximum, each of
-    stride 2. The local map is that of the last stage whose side is at least 7: 8×8 of images of 32, 64 and
-    128 px, 7×7 of images of 224.
+    Images of at most 32 px pass a 3×3 convolution first; larger ones a 7×7 convolution and a maximum, both of
+    stride 2. The local map is that of the last stage whose side is at least 7: 8×8 for images of 32, 64 and
+    128 px, 7×7 for images of 224.
 
     Args:
         image_size: side of the (square) images, 7 or more.
@@ -235,10 +197,10 @@ class ResNetEncoder(nn.Module):
         self,
         image_size: int,
         channels: int = 3,
-        width: int = 64,
-        num_hidden: int = 1024,
-        num_units: int = 64,
-        output: str = "linear",
+        width: int = DIMEncoderConfig.width,
+        num_hidden: int = DIMEncoderConfig.num_hidden,
+        num_units: int = DIMEncoderConfig.num_units,
+        output: str = DIMEncoderConfig.output,
         blocks: tuple[int, ...] = (2, 2, 2, 2),
     ):
         super().__init__()
@@ -263,140 +225,12 @@ class ResNetEncoder(nn.Module):
         self.body = Body([first, *others], num_large, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features of normalised images: `global_` [b, units], one local map, layers conv and fc."""
-        return self.body(of_shape(images, self.input_shape, "ResNetEncoder"))
-
-
-class ResidualBlock(nn.Module):
-    """relu(BN(W₂ ∗ relu(BN(W₁ ∗ x))) + S x); S is the identity, or BN(1×1 convolution) where sizes change."""
-
-    def __init__(self, num_in: int, num_out: int, stride: int):
-        super().__init__()
-        self.first = convolution(num_in, num_out, 3, stride, 1)
-        self.second = convolution(num_out, num_out, 3, 1, 1)[:2]
-        self.shortcut: nn.Module = nn.Identity()
-        if (num_in, stride) != (num_out, 1):
-            self.shortcut = convolution(num_in, num_out, 1, stride, 0)[:2]
-
-    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
-        """The block's map."""
-        return F.relu(self.second(self.first(x)) + self.shortcut(x))
-
-
-class Crops(nn.Module):
-    """A map of what a module makes, by itself, of each crop of the images; crops overlap by half.
-
-    Args:
-        module: crops [n, c, size, size] to vectors [n, d, 1, 1].
-        size: side of a crop, px.
-    """
-
-    def __init__(self, module: nn.Module, size: int):
-        super().__init__()
-        self.module = module
-        self.size = size
-
-    def forward(self, images: Float[Tensor, "b c s s"]) -> Float[Tensor, "b d t t"]:
-        """The map: cell (i, j) is of the crop whose corner is at (i, j) · size/2."""
-        crops = images.unfold(2, self.size, self.size // 2).unfold(3, self.size, self.size // 2)
-        vectors = self.module(rearrange(crops, "b c i j h w -> (b i j) c h w"))
-        return rearrange(vectors, "(b i j) d 1 1 -> b d i j", b=len(images), i=crops.shape[2])
-
-
-class Body(nn.Module):
-    """Stages, each making a map of the one before, and a head that summarises the last.
-
-    Args:
-        stages: in their order.
-        num_to_local: so many stages lead to the local map.
-        head: to the hidden layer and Y.
-    """
-
-    def __init__(self, stages: Iterable[nn.Module], num_to_local: int, head: nn.Module):
-        super().__init__()
-        self.stages = nn.ModuleList(stages)
-        self.num_to_local = num_to_local
-        self.head = head
-        nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
-
-    def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
-        """Features, the last map and the hidden layer among them."""
-        maps = [images]
-        for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        local = maps[self.num_to_local]
-        hidden, y = self.head(maps[-1])
-        return Features(y, {local.shape[-1]: local}, {"conv": maps[-1], "fc": hidden})
-
-
-class Head(nn.Module):
-    """A map x to a hidden layer relu(BN(W x)), or several in a row, and to y = output(V · hidden + b).
-
-    Args:
-        num_in: numbers in a map.
-        num_hidden: units of each hidden layer.
-        num_units: of y.
-        output: of y, see `Output`.
-    """
-
-    def __init__(self, num_in: int, num_hidden: Sequence[int], num_units: int, output: str):
-        super().__init__()
-        layers = [
-            nn.Sequential(nn.Linear(i, o, bias=False), nn.BatchNorm1d(o), nn.ReLU())
-            for i, o in pairwise([num_in, *num_hidden])
-        ]
-        self.hidden = nn.Sequential(nn.Flatten(), *layers)
-        self.last = nn.Linear(num_hidden[-1], num_units)
-        self.output = Output(output)
-
-    def forward(
-        self, x: Float[Tensor, "b c h w"]
-    ) -> tuple[Float[Tensor, "b hidden"], Float[Tensor, "b units"]]:
-        """The last hidden layer, and y."""
-        hidden = self.hidden(x)
-        return hidden, self.output(self.last(hidden))
-
-
-class Output(nn.Module):
-    """Where a global feature lies: anywhere (linear), in (0, 1) each (sigmoid) or at length 1 (unit).
-
-    Raises:
-        ValueError: another kind.
-    """
-
-    def __init__(self, kind: str):
-        super().__init__()
-        if kind not in _OUTPUTS:
-            raise ValueError(f"Output: the output must be one of {', '.join(_OUTPUTS)}, got {kind!r}")
-        self.kind = kind
-
-    def forward(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """y, 1 / (1 + e^{−y}) or y / ‖y‖, in float32."""
-        return _OUTPUTS[self.kind](y.float())
-
-
-def convolution(num_in: int, num_out: int, kernel: int, stride: int, padding: int) -> nn.Sequential:
-    """relu(BN(W ∗ x))."""
-    return nn.Sequential(
-        nn.Conv2d(num_in, num_out, kernel, stride, padding, bias=False), nn.BatchNorm2d(num_out), nn.ReLU()
-    )
-
-
-_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda y: y,
-    "sigmoid": torch.sigmoid,
-    "unit": F.normalize,
-}
-_ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
-    "dcgan": DCGANEncoder,
-    "alexnet": AlexNetEncoder,
-    "strided-crops": StridedCropEncoder,
-    "resnet": ResNetEncoder,
-}
+        """Return features of normalised images: `global_` [b, units], one local map, layers conv and fc."""
+        return self.body(of_shape("ResNetEncoder", images, self.input_shape))
 
 
 def _halving_widths(encoder: nn.Module, image_size: int, width: int) -> list[int]:
-    """Channels of the convolutions that halve an image down to 4×4: one each, doubling up to 8 times."""
+    """Return the channels of each convolution that halves an image down to 4×4: doubling, up to 8 times."""
     num_halvings = max(image_size.bit_length() - 3, 2)
     if image_size != 4 * 2**num_halvings:
         raise ValueError(
@@ -407,7 +241,7 @@ def _halving_widths(encoder: nn.Module, image_size: int, width: int) -> list[int
 
 
 def _stem(image_size: int, channels: int, width: int) -> tuple[nn.Module, int]:
-    """What stands before the stages of a ResNet, and the side of its map."""
+    """Return the layers before the stages of a ResNet, and the side of their map."""
     if image_size <= 32:
         return convolution(channels, width, 3, 1, 1), image_size
     return nn.Sequential(convolution(channels, width, 7, 2, 3), nn.MaxPool2d(3, 2, 1)), -(-image_size // 4)
@@ -427,7 +261,7 @@ def _arguments(
     num_units: int,
     output: str,
 ) -> dict[str, Any]:
-    """What builds an encoder again; its counts are at least 1."""
+    """Return the arguments that build an encoder again, after checking that its counts are at least 1."""
     counts = {
         "image_size": image_size,
         "channels": channels,
@@ -435,19 +269,5 @@ def _arguments(
         "num_hidden": num_hidden,
         "num_units": num_units,
     }
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{type(encoder).__name__}: {name} must be at least 1, got {count}")
+    at_least_one(type(encoder).__name__, **counts)
     return {**counts, "output": output}
-
-
-def of_shape(
-    images: Float[Tensor, "b c h w"], image_shape: tuple[int, int, int], name: str
-) -> Float[Tensor, "b c h w"]:
-    """The images, if they are of the shape that the encoder of this name was built for."""
-    if images.shape[1:] != image_shape:
-        raise ValueError(
-            f"{name}: expected images [b, {', '.join(map(str, image_shape))}], got {list(images.shape)}; "
-            "resize them, or build the encoder for this size"
-        )
-    return images

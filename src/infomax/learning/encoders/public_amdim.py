@@ -30,15 +30,15 @@ _UNIT_NORM = r"layers\.\d+\.(\d+\.)?norm\."
 
 
 def load_public_checkpoint(path: str | Path, *, batch_norm: bool | None = None) -> AMDIMEncoder:
-    """The encoder in a checkpoint of the authors' public code, in evaluation mode.
+    """Return the encoder in a checkpoint of the authors' public code, in evaluation mode.
 
-    Sizes are read off the shapes of the weights. The file does not say whether the norms inside the units
-    were used; they were where they have counted batches, unless `batch_norm` says otherwise. Only tensors and
-    plain values are unpickled: nothing in the file is executed.
+    The sizes follow from the shapes of the weights. The file does not say whether the batch norms inside the
+    units were used; they are taken as used if they have counted batches, unless `batch_norm` says otherwise.
+    Only tensors and plain values are unpickled: nothing in the file is executed.
 
     Args:
         path: the file, a pickled dict whose entry ``model`` is the state dict.
-        batch_norm: whether the encoder was trained with ``use_bn``; default: judged by the counters.
+        batch_norm: whether the encoder was trained with ``use_bn``; default: as the counters say.
 
     Raises:
         FileNotFoundError: no such file.
@@ -48,7 +48,7 @@ def load_public_checkpoint(path: str | Path, *, batch_norm: bool | None = None) 
 
 
 def encoder_from_public_state(state: Mapping[str, Tensor], *, batch_norm: bool | None = None) -> AMDIMEncoder:
-    """As `load_public_checkpoint`, from the state dict; the encoder's keys are ``encoder.module.…``."""
+    """Return what `load_public_checkpoint` returns, from the state dict with keys ``encoder.module.…``."""
     ours = {_our_name(key): tensor for key, tensor in state.items() if key.startswith("encoder.")}
     if batch_norm is None:
         counters = [t for key, t in ours.items() if re.fullmatch(_UNIT_NORM + "num_batches_tracked", key)]
@@ -59,7 +59,7 @@ def encoder_from_public_state(state: Mapping[str, Tensor], *, batch_norm: bool |
 
 
 def public_views(encoder: AMDIMEncoder) -> ViewsConfig:
-    """Sizes and normalisation of the data the public code trains an encoder of this image size on."""
+    """Return the views with which the public code trains encoders of this image size."""
     return {32: CIFAR_VIEWS, 64: STL_VIEWS, 128: IMAGENET128_VIEWS}[encoder.input_shape[1]]
 
 
@@ -87,7 +87,7 @@ def _our_name(key: str) -> str:
 
 
 def _sizes(state: Mapping[str, Tensor]) -> dict[str, int]:
-    """Arguments of `AMDIMEncoder`, read off the shapes of the weights."""
+    """Return the arguments of `AMDIMEncoder` that fit the shapes of the weights."""
     try:
         width, channels, kernel, _ = state["layers.0.conv.weight"].shape
         is_32 = "layers.1.spatial.weight" in state
@@ -109,7 +109,7 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, int]:
 
 
 def _load(encoder: AMDIMEncoder, state: Mapping[str, Tensor]) -> None:
-    """Load strictly, but for norms that the public code creates and never uses without ``use_bn``."""
+    """Load all weights, but ignore batch norms that the public code creates and does not use."""
     needed = encoder.state_dict()
     optional = rf"{_UNIT_NORM}\w+|embed\.\d\.hidden_norm\.\w+|layers\.{len(encoder.layers) - 5}\.\w+"
     unused = set() if encoder.config.batch_norm else {key for key in state if re.fullmatch(optional, key)}

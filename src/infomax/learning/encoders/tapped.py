@@ -2,13 +2,13 @@
 
     images → module: … layer2 → (local map) … avgpool → (global feature) …
 
-A forward hook keeps what each named layer gives. Hooks stand for the length of one call and keep only what
-the thread of that call computes, so that the module may be copied, pickled, or used elsewhere meanwhile.
+A forward hook keeps the output of each named layer. Hooks exist during one call only, and keep only what the
+thread of that call computes, so that the module may be copied, pickled, or used elsewhere meanwhile.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from difflib import get_close_matches
 from functools import partial
 from threading import get_ident
 from typing import Any
@@ -17,17 +17,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.learning.encoders.amdim import Embedding, Features, evaluating
-from infomax.learning.encoders.dim import Output, of_shape
+from infomax.errors import nearest
+from infomax.learning.encoders.amdim_layers import Embedding
+from infomax.learning.encoders.dim_layers import Output
+from infomax.learning.encoders.features import Features, evaluating, of_shape
 
 
 class TappedEncoder(nn.Module):
-    """The features of a module: what its named layers make of images.
+    """The features of any module: the outputs of its named layers.
 
-    Deep InfoMax takes any sizes; AMDIM scores global against local features, and so needs `embedding_dim`.
-    The module itself is trained. Parameters of layers after the last named one get no gradient: replace such
-    layers by ``nn.Identity()``, above all before training on several devices, where each parameter must have
-    one. A compiled module works, in more than one graph.
+    Deep InfoMax takes features of any sizes; AMDIM scores global against local features, and so needs
+    `embedding_dim`. The module itself is trained, from the weights that it has. Parameters of layers after
+    the last named one get no gradient: replace such layers by ``nn.Identity()``, above all before training on
+    several devices, where each parameter must have one. A compiled module works, in more than one graph.
 
     Args:
         module: images [b, c, h, w] to anything. The weights of its convolutions are laid out channels last.
@@ -41,10 +43,10 @@ class TappedEncoder(nn.Module):
         output: of the global feature, see `Output`.
 
     Raises:
-        ValueError: no layer of that name (the nearest is suggested); one that a forward pass calls never or
-            more than once, or whose output a later layer changes in place; outputs of other shapes; two maps
-            of one side; a module that fails on such images. All of it is found at construction, with a blank
-            batch in evaluation mode, which leaves the module as it was.
+        ValueError: no layer of that name (the nearest is suggested); a layer that a forward pass calls never
+            or more than once, or whose output a later layer changes in place; outputs of other shapes; two
+            maps of one side; a module that fails on such images. All of these are found at construction, with
+            a blank batch in evaluation mode, which does not change the module.
 
     Example:
         >>> module = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -90,12 +92,12 @@ class TappedEncoder(nn.Module):
 
     @property
     def module_class(self) -> str:
-        """What the tapped module is, for people: ``package.module.Class``."""
+        """The class of the tapped module, for people: ``package.module.Class``."""
         return f"{type(self.module).__module__}.{type(self.module).__qualname__}"
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
-        """Features of normalised images: `global_` [b, d], local maps by their sides, layers by name."""
-        outputs = self._outputs(of_shape(images, self.input_shape, "TappedEncoder"))
+        """Return features of normalised images: `global_` [b, d], local maps by side, layers by name."""
+        outputs = self._outputs(of_shape("TappedEncoder", images, self.input_shape))
         maps = [_map(name, outputs[name]) for name in self.local]
         local = {x.shape[-1]: x for x in maps}
         if len(local) < len(maps):
@@ -110,14 +112,23 @@ class TappedEncoder(nn.Module):
             vector = self.embed_global(vector[..., None, None]).flatten(1)
         return Features(self.output(vector), local, {name: outputs[name] for name in self.layers})
 
+    def untrained(self) -> "TappedEncoder":
+        """Return a copy with new random weights, wherever its layers can draw them (`reset_parameters`)."""
+        other = copy.deepcopy(self)
+        for part in other.modules():
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+        return other
+
     def _outputs(self, images: Float[Tensor, "b c h w"]) -> dict[str, Tensor]:
-        """What each named layer makes of the images, by its name."""
+        """Return the output of each named layer for the images."""
         with _tapping(self.module, {*self.local, self.global_, *self.layers}) as calls:
             self.module(images)
         return {name: _output(name, outputs, len(images)) for name, outputs in calls.items()}
 
     def _embed(self, example: Features, dim: int) -> None:
-        """Embeddings of the maps and of the global feature into so many dimensions."""
+        """Add embeddings of the maps and of the global feature into `dim` dimensions."""
         if dim < 1:
             raise ValueError(
                 f"TappedEncoder: embedding_dim must be at least 1, got {dim}; None leaves it out"
@@ -131,7 +142,7 @@ class TappedEncoder(nn.Module):
 
 @contextmanager
 def _tapping(module: nn.Module, names: set[str]) -> Iterator[dict[str, list[tuple[Any, int]]]]:
-    """By name of a layer: its outputs and their versions, of each call by this thread within the block."""
+    """Collect, by name of a layer, its outputs and their versions, from all calls by this thread."""
     calls: dict[str, list[tuple[Any, int]]] = {name: [] for name in names}
     thread = get_ident()
 
@@ -147,12 +158,12 @@ def _tapping(module: nn.Module, names: set[str]) -> Iterator[dict[str, list[tupl
 
 
 def _version(output: Any) -> int:
-    """How often a tensor was changed in place, where torch counts that; else 0."""
+    """Return how often a tensor was changed in place, where torch counts that; else 0."""
     return output._version if isinstance(output, Tensor) and not output.is_inference() else 0
 
 
 def _output(name: str, calls: list[tuple[Any, int]], num_images: int) -> Tensor:
-    """The output of a layer's only call, an unchanged tensor with one row an image."""
+    """Return the output of a layer's only call: an unchanged tensor with one row for each image."""
     if len(calls) != 1:
         raise ValueError(
             f"TappedEncoder: layer {name!r} must be called once in a forward pass, was called "
@@ -195,17 +206,17 @@ def _check_names(module: nn.Module, names: Sequence[str]) -> None:
     known = [name for name, _ in module.named_modules(remove_duplicate=False)]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = nearest(name, known)
             some = ", ".join(known[1:11]) + (", …" if len(known) > 11 else "")
             raise ValueError(
                 f"TappedEncoder: {type(module).__name__} has no layer {name!r}; "
-                + (f"did you mean {near[0]!r}? " if near else "")
+                + (f"did you mean {near!r}? " if near else "")
                 + f"it has {some}"
             )
 
 
 def _blank_features(encoder: TappedEncoder) -> Features:
-    """What an encoder makes of two blank images, in evaluation mode."""
+    """Return the features of two blank images, in evaluation mode."""
     images = torch.zeros(2, *encoder.input_shape)
     for parameter in encoder.parameters():
         images = images.to(parameter)  # its device and precision

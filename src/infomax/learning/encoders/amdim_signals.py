@@ -1,6 +1,6 @@
 """Signals to features: the AMDIM encoder in one dimension.
 
-The layers are those of images, with windows of height 1: a signal is an image of one row.
+The layers are those for images, with windows of height 1: a signal is an image of one row.
 """
 
 from dataclasses import asdict
@@ -8,29 +8,28 @@ from dataclasses import asdict
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.learning.encoders.amdim import (
-    AMDIMEncoderConfig,
-    Convolution,
-    Embedding,
-    Features,
-    shrinking,
-    trunk,
-)
+from infomax.errors import at_least_one, refuse
+from infomax.learning.encoders.amdim_layers import Convolution, Embedding, trunk
+from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.features import Features, of_shape
+from infomax.learning.encoders.shrinking import shrinking
 
-SHORTEST = 16
-"""Samples that a signal must have at least."""
-LONGEST_FINE = 512
+MIN_LENGTH = 16
+"""Samples of the shortest signal."""
+MAX_FINE_LENGTH = 512
 """Samples, or windows of samples, that the first layer keeps at most."""
 
 
 class SignalEncoder(nn.Module):
-    """Convolutions without padding: cells of the rows of 7 and 5 hear a stretch, the last one the signal.
+    """Convolutions without padding: cells of the rows of 7 and 5 see a stretch, the last cell the signal.
 
-    The trunk shrinks a signal of any length to rows of 7, 5, 3 and 1 cells; the last is the global feature,
-    and the last rows of 7 and 5 pass an embedding of their own into the same d dimensions. How a length
-    shrinks is the rule of `shrinking`; its stages have 2, 4, 8, 8, 8, ... times `width` channels. Signals
-    longer than 512 samples begin with a convolution of kernel 2r + length mod r, stride r = ⌈length / 512⌉,
-    so that memory does not grow with length. No sample is left out.
+    The trunk shrinks a signal of any length to rows of 7, 5, 3 and 1 cells. The last is the global feature;
+    the last rows of 7 and of 5 each pass an embedding into the same d dimensions. `shrinking` says how a
+    length shrinks; the stages have 2, 4, 8, 8, 8, ... times `width` channels. Signals of more than 512
+    samples begin with a convolution of kernel 2r + length mod r and stride r = ⌈length / 512⌉, so that memory
+    does not grow with the length. No sample is left out.
+
+    needed_maps: sides of the local rows that training must use, so that every parameter gets a gradient.
 
     Args:
         length: samples of a signal, at least 16.
@@ -51,6 +50,8 @@ class SignalEncoder(nn.Module):
         [(3, 8), (3, 8, 7), (3, 8, 5)]
     """
 
+    needed_maps = frozenset({5, 7})
+
     def __init__(
         self,
         length: int,
@@ -61,8 +62,14 @@ class SignalEncoder(nn.Module):
         batch_norm: bool = False,
     ):
         super().__init__()
-        sizes = {"channels": channels, "width": width, "embedding_dim": embedding_dim, "depth": depth}
-        _check_sizes(length, **sizes)
+        refuse(
+            length < MIN_LENGTH,
+            f"SignalEncoder: length must be at least {MIN_LENGTH} samples, got {length}; "
+            "record longer signals",
+        )
+        at_least_one(
+            "SignalEncoder", channels=channels, width=width, embedding_dim=embedding_dim, depth=depth
+        )
         self.input_shape = (channels, length)
         self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
         self.arguments = {"length": length, "channels": channels, **asdict(self.config)}
@@ -74,14 +81,9 @@ class SignalEncoder(nn.Module):
         )
 
     def forward(self, signals: Float[Tensor, "b c t"]) -> Features:
-        """Features of normalised signals: global_ [b, d], local {7: [b, d, 7], 5: [b, d, 5]}."""
-        if tuple(signals.shape[1:]) != self.input_shape:
-            raise ValueError(
-                f"SignalEncoder: expected signals [b, {', '.join(map(str, self.input_shape))}], "
-                f"got {list(signals.shape)}; cut them to this length, or build the encoder for theirs"
-            )
-        row = signals.unsqueeze(2)  # [b, c, 1, t]
-        last = {}  # cells of a row -> the last row of so many cells
+        """Return features of normalised signals: global_ [b, d], local {7: [b, d, 7], 5: [b, d, 5]}."""
+        row = of_shape("SignalEncoder", signals, self.input_shape).unsqueeze(2)  # [b, c, 1, t]
+        last = {}  # number of cells -> the last row of so many cells
         for layer in self.layers:
             row = layer(row)
             last[row.shape[-1]] = row
@@ -90,19 +92,9 @@ class SignalEncoder(nn.Module):
 
 
 def _stem(width: int, length: int, channels: int) -> tuple[list[nn.Module], int]:
-    """The first convolutions, and how many cells they leave."""
-    stride = -(-length // LONGEST_FINE)
+    """Return the first convolutions, and how many cells they give."""
+    stride = -(-length // MAX_FINE_LENGTH)
     if stride == 1:
         return [Convolution(channels, width, (1, 3))], length - 2
     windows = Convolution(channels, width, (1, 2 * stride + length % stride), (1, stride))
     return [windows, Convolution(width, width, (1, 3))], length // stride - 3
-
-
-def _check_sizes(length: int, **counts: int) -> None:
-    if length < SHORTEST:
-        raise ValueError(
-            f"SignalEncoder: length must be at least {SHORTEST} samples, got {length}; record longer signals"
-        )
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"SignalEncoder: {name} must be at least 1, got {count}")

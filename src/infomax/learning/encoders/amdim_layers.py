@@ -1,0 +1,131 @@
+"""Layers of AMDIM encoders, of pictures and, with windows of height 1, of signals."""
+
+import math
+from itertools import pairwise
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.shrinking import Stage, Window
+
+
+class Convolution(nn.Module):
+    """Convolution with bias, then ReLU."""
+
+    def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window = 1, reflect: Window = 0):
+        super().__init__()
+        self.conv = nn.Conv2d(num_in, num_out, kernel, stride, reflect, padding_mode="reflect")
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
+        """Return relu(W ∗ x + bias)."""
+        return F.relu(self.conv(x))
+
+
+class ResidualUnit(nn.Module):
+    """y = W₂ relu(W₁ ∗ x) + pool(x): the shortcut averages each window and pads channels with zeros.
+
+    W₁ is initialised Kaiming-uniform and W₂ with zeros, so that at first the unit equals its shortcut.
+    """
+
+    def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window, batch_norm: bool):
+        super().__init__()
+        self.spatial = nn.Conv2d(num_in, num_out, kernel, stride, bias=False)
+        self.norm = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
+        self.pointwise = nn.Conv2d(num_out, num_out, 1, bias=False)
+        self.window = (_pair(kernel), _pair(stride))
+        self.num_new = num_out - num_in
+        nn.init.kaiming_uniform_(self.spatial.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.pointwise.weight)
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
+        """Return the sum, without a ReLU after it."""
+        shortcut = x if self.window == ((1, 1), (1, 1)) else average_pool(x, *self.window)
+        if self.num_new:
+            shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.num_new))
+        return self.pointwise(F.relu(self.norm(windowed(x, self.spatial)))) + shortcut
+
+
+class Embedding(nn.Module):
+    """Local features into d dimensions: norm(W₂ relu(W₁ x) + S x), with S near the identity at first."""
+
+    def __init__(self, num_in: int, num_out: int, batch_norm: bool):
+        super().__init__()
+        self.hidden = nn.Conv2d(num_in, num_out, 1, bias=False)
+        self.hidden_norm = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
+        self.out = nn.Conv2d(num_out, num_out, 1, bias=False)
+        self.shortcut = nn.Conv2d(num_in, num_out, 1)
+        self.norm = nn.BatchNorm2d(num_out)
+        nn.init.kaiming_uniform_(self.hidden.weight, a=math.sqrt(5))
+        nn.init.zeros_(self.out.weight)
+        nn.init.uniform_(self.shortcut.weight, -0.01, 0.01)
+        if num_out >= num_in:
+            with torch.no_grad():
+                self.shortcut.weight[range(num_in), range(num_in), 0, 0] = 1.0
+
+    def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
+        """Return the embedded map."""
+        return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
+
+
+def average_pool(x: Float[Tensor, "b i h w"], kernel: Window, stride: Window) -> Float[Tensor, "b i h2 w2"]:
+    """Return the mean of each window; for 4×4 windows with stride 2 in two steps, which is faster on CPUs."""
+    if (_pair(kernel), _pair(stride)) == ((4, 4), (2, 2)):
+        return F.avg_pool2d(F.avg_pool2d(x, 2, 2), 2, 1)
+    return F.avg_pool2d(x, kernel, stride)
+
+
+def windowed(x: Float[Tensor, "b i h w"], conv: nn.Conv2d) -> Float[Tensor, "b o h2 w2"]:
+    """Return conv(x) of a convolution without bias and padding, as a matrix product if no windows overlap.
+
+    The values are the same. The gradient is several times faster on CPUs, where the library's convolutions
+    are slow for maps of a few cells (measured in docs/lab-notebook.md).
+    """
+    height, width = conv.kernel_size
+    if (height, width) == (1, 1) or not all(map(_apart, conv.kernel_size, conv.stride, x.shape[-2:])):
+        return conv(x)
+    cells = x.permute(0, 2, 3, 1)  # channels last, so that the gradient has the same layout
+    windows = rearrange(cells, "b (h u) (w v) i -> b h w (u v i)", u=height, v=width)
+    weight = rearrange(conv.weight, "o i u v -> o (u v i)")
+    return F.linear(windows, weight).permute(0, 3, 1, 2)
+
+
+def _apart(kernel: int, stride: int, side: int) -> bool:
+    """Return whether windows along a side neither overlap nor leave cells out."""
+    return kernel == side or (kernel == stride and side % kernel == 0)
+
+
+def _pair(window: Window) -> tuple[int, int]:
+    return window if isinstance(window, tuple) else (window, window)
+
+
+def trunk(
+    config: AMDIMEncoderConfig, stem: list[nn.Module], stages: list[Stage], window: tuple[int, int]
+) -> tuple[nn.ModuleList, int]:
+    """Return the layers from images to the normalised global feature, and the width of maps of 7×7 and below.
+
+    Args:
+        config: capacity of the encoder.
+        stem: first layers, which give `config.width` channels.
+        stages: kernel and stride of each stage that leads to 7 cells a side.
+        window: of the layers that make 5, 3 and 1 cells of 7.
+    """
+    w, norm = config.width, config.batch_norm
+
+    def block(num_in: int, num_out: int, kernel: Window, stride: Window) -> nn.Sequential:
+        first = ResidualUnit(num_in, num_out, kernel, stride, norm)
+        return nn.Sequential(
+            first, *(ResidualUnit(num_out, num_out, 1, 1, norm) for _ in range(1, config.depth))
+        )
+
+    start = [ResidualUnit(w, w, 1, 1, norm)] if len(stages) < 3 else []
+    widths = [w * min(2**stage, 8) for stage in range(len(stages) + 1)]
+    down = [block(*sizes, *stage) for sizes, stage in zip(pairwise(widths), stages, strict=True)]
+    top = widths[-1]
+    middle = nn.BatchNorm2d(top) if norm else nn.Identity()
+    up = [block(top, top, window, 1), block(top, top, window, 1)]
+    up += [ResidualUnit(top, config.embedding_dim, window, 1, norm), nn.BatchNorm2d(config.embedding_dim)]
+    return nn.ModuleList([*stem, *start, *down, middle, *up]), top

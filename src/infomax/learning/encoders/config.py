@@ -1,0 +1,40 @@
+"""Capacity of encoders: what a recipe says of them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class AMDIMEncoderConfig:
+    """Capacity of an AMDIM encoder.
+
+    width: channels of the first layer (``ndf`` in the authors' code). embedding_dim: dimension of all
+    features (``n_rkhs``). depth: residual units in each block. batch_norm: inside the residual units, too.
+    """
+
+    width: int = 128
+    embedding_dim: int = 1024
+    depth: int = 8
+    batch_norm: bool = False
+
+
+@dataclass(frozen=True)
+class DIMEncoderConfig:
+    """Kind and capacity of an encoder of Deep InfoMax.
+
+    architecture: ``dcgan`` or ``resnet``, for any images; ``alexnet``, for 64 px and more; ``strided-crops``,
+    whose local features see no more than their crop. width: channels of the first layer; later layers have
+    multiples. num_hidden: units of a hidden layer. num_units: dimension of the global feature.
+    output: range of that feature: any number (``linear``), 0 to 1 (``sigmoid``, for a uniform prior) or
+    vectors of length 1 (``unit``, for a spherical prior).
+    """
+
+    architecture: Literal["dcgan", "alexnet", "strided-crops", "resnet"] = "dcgan"
+    width: int = 64
+    num_hidden: int = 1024
+    num_units: int = 64
+    output: Literal["linear", "sigmoid", "unit"] = "linear"
+
+
+ALEXNET = DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)
+"""The encoder of the Deep InfoMax paper for images of 64 px."""

@@ -1,0 +1,71 @@
+"""What an encoder returns, and how to ask any encoder for the sizes of its features."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an encoder returns for a batch of b views.
+
+    global_: one vector for each. local: maps of local vectors, by the length of their side: square maps of
+    images, rows of signals. layers: outputs of inner layers, by name, for probes.
+    """
+
+    global_: Float[Tensor, "b d"]
+    local: Mapping[int, Float[Tensor, "b _ *places"]]
+    layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
+
+
+def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
+    """Return the features of blank views, which tell the sizes of all features; the encoder does not change.
+
+    Args:
+        encoder: with an attribute `input_shape`: (c, h, w) of an image, (c, t) of a signal.
+        num_images: views in the batch.
+    """
+    input_shape = cast(tuple[int, ...], encoder.input_shape)
+    device = next(encoder.parameters()).device
+    with evaluating(encoder):
+        return encoder(torch.zeros(num_images, *input_shape, device=device))
+
+
+def encoders_in(encoder: nn.Module) -> tuple[nn.Module, ...]:
+    """Return the encoders in a `ModuleDict`, in its order; any other module is the only one."""
+    return (*encoder.values(),) if isinstance(encoder, nn.ModuleDict) else (encoder,)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation mode without gradients; afterwards modes and seeds are as before."""
+    modes = {part: part.training for part in module.modules()}
+    devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
+    try:
+        with torch.random.fork_rng(devices), torch.no_grad():
+            module.eval()
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def of_shape(
+    operation: str, seen: Float[Tensor, "b *shape"], shape: tuple[int, ...]
+) -> Float[Tensor, "b *shape"]:
+    """Return a batch whose things have the shape that an encoder was built for.
+
+    Raises:
+        ValueError: they have another shape.
+    """
+    if tuple(seen.shape[1:]) != shape:
+        raise ValueError(
+            f"{operation}: expected inputs [b, {', '.join(map(str, shape))}], got {list(seen.shape)}; "
+            "bring them to this size, or build the encoder for theirs"
+        )
+    return seen
