@@ -25,7 +25,7 @@ from infomax.evaluation.probes.dependence import label_information, neural_depen
 from infomax.evaluation.probes.probe import linear_probe
 from infomax.files import replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
-from infomax.learning.objectives.prior import PriorConfig
+from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.training.loop import new_learner, pretrain, seconds_per_step
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run

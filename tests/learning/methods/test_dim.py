@@ -18,7 +18,7 @@ from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods import dim
 from infomax.learning.methods.dim import BOUNDS, DIM, DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.prior import PriorConfig
+from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.training.loop import Recipe, TrainConfig, pretrain, resume
 from infomax.learning.training.recipes import recipe_from_mapping, recipe_from_options, recipe_named
 from infomax.learning.views.images import PLAIN_VIEWS

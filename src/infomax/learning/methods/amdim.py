@@ -19,7 +19,9 @@ from infomax.learning.encoders.public_amdim import load_public_checkpoint
 from infomax.learning.encoders.signals import SignalEncoder
 from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.amdim import AMDIM_SCALES, Objective, Scales, amdim_objective, check_views
+from infomax.learning.objectives.amdim import amdim_objective, check_views
+from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales
 from infomax.learning.views.contexts import AnyViewsConfig, encoders_of
 from infomax.learning.views.pairing import SingleViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig

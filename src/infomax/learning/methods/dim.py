@@ -22,10 +22,13 @@ from infomax.learning.encoders.amdim import Features, example_features
 from infomax.learning.encoders.dim import DIMEncoderConfig, dim_encoder
 from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.amdim import Objective, dim_objective
+from infomax.learning.objectives.choices import CRITICS
 from infomax.learning.objectives.coordinates import AbsoluteCoordinates, RelativeCoordinates
-from infomax.learning.objectives.critics import CRITICS, MapCritic, MapSummary, sample_places
-from infomax.learning.objectives.prior import PriorConfig, PriorMatching
+from infomax.learning.objectives.dim import dim_objective
+from infomax.learning.objectives.map_critics import MapCritic, MapSummary, sample_places
+from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.prior_config import PriorConfig
+from infomax.learning.objectives.prior_matching import PriorMatching
 from infomax.learning.views.contexts import AnyViewsConfig
 from infomax.learning.views.images import ViewsConfig, occlude
 

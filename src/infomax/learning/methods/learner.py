@@ -14,7 +14,7 @@ from infomax.learning.distributed.groups import all_of
 from infomax.learning.encoders.amdim import encoders_in, example_features
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import OptimizerConfig, adam, learning_rate_share
-from infomax.learning.objectives.amdim import Objective
+from infomax.learning.objectives.objective import Objective
 from infomax.learning.views.contexts import AnyViewsConfig, view_maker
 
 

@@ -1,73 +1,49 @@
-"""Features or scores to an objective to maximise; `bounds` makes nats of scores, here as in rung 2."""
+"""AMDIM: features of two views to an objective."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from infomax.estimation.bounds import infonce_by_image
-from infomax.learning.distributed.groups import num_ranks, predictor
-from infomax.learning.encoders.amdim import Features
-
-Scales = tuple[tuple[int, int], ...]
-Bound = Callable[[Tensor], Tensor]
-
-AMDIM_SCALES: Scales = ((1, 5), (1, 7), (5, 5))
-"""(side of the source map, side of the target map) of each prediction; a side of 1 is the global feature."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """An objective and its parts, as scalars.
-
-    value: what training maximises, in all. terms: its parts, before their weights. bounds: by name, lower
-    bounds in nats on mutual information between a source and a target at a random location, at most `ceiling`
-    = log n (see `bounds.infonce_by_image`); detached, for watching. watched: more to watch, by name.
-    """
-
-    value: Float[Tensor, ""]
-    terms: Mapping[str, Float[Tensor, ""]]
-    bounds: Mapping[str, Float[Tensor, ""]]
-    ceiling: float
-    watched: Mapping[str, Float[Tensor, ""]] = field(default_factory=dict)
+from infomax.learning.distributed.groups import num_ranks
+from infomax.learning.encoders.features import Features
+from infomax.learning.objectives.contrastive.choose import predictor
+from infomax.learning.objectives.contrastive.prediction import Prediction
+from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.scoring import AMDIM_SCALES, DEFAULT_SCORING, Scales, Scoring
 
 
 def amdim_objective(
     view1: Features,
     view2: Features,
     *,
-    clip: float | None = 20.0,
-    penalty_weight: float = 0.05,
+    scoring: Scoring = DEFAULT_SCORING,
     scales: Scales = AMDIM_SCALES,
     components: Callable[[Tensor], Tensor] | None = None,
-    temperature: float = 1.0,
     source_locations: Int[Tensor, "2 b"] | None = None,
     generator: Generator | None = None,
 ) -> Objective:
-    """Σ over scales, 1→5, 1→7, 5→5, of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − penalty · E s².
+    """Return Σ over scales, 1→5, 1→7, 5→5, of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − λ E s².
 
-    Features of one view predict those of the other at several scales; each term, in nats and at most 0, is
-    the mean of both directions. Where the source is a map, such as in 5→5, it is one location an image, drawn
-    at random. "Images" may be anything seen twice, and the two views of different kinds: what counts are
-    features of one dimension. In a process group each rank gives features of its own images, as many as any
-    other; the negatives are those of all ranks, and the objective is the mean of what the ranks return, see
-    `distributed`.
+    Features of one view predict those of the other at several scales. Each term, in nats and at most 0, is
+    the mean of both directions. Where the source is a map, as in 5→5, one location of each image is drawn at
+    random. "Images" may be anything that was seen twice, and the two views may be of different kinds, with
+    features of one dimension. In a process group each rank gives features of its own images, as many as every
+    other. The negatives are those of all ranks, and the objective is the mean of what the ranks return (see
+    `contrastive.choose`).
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
         view2: features of the second view of the same images, in the same order.
-        clip: scores s become clip · tanh(s / clip); the penalty is taken before. None: they stay.
-        penalty_weight: weight of the mean square of the scores.
+        scoring: the clip and the penalty of scores, and the temperature of mixtures.
         scales: which scale predicts which.
         components: global features [b, d] to the components [b, k, d] of the mixtures that predict in their
             place; default: they predict themselves.
-        temperature: of a mixture's posterior, see `prediction`.
-        source_locations: flat location read from a source that is a map, in view 1 and in view 2; default:
-            random.
-        generator: where their randomness comes from; default: torch's global one.
+        source_locations: flat location that is read from a source that is a map, in view 1 and in view 2;
+            default: random.
+        generator: the source of random locations; default: torch's global one.
 
     Returns:
         The objective, to be maximised, with its parts. It watches the weighted penalty.
@@ -78,62 +54,33 @@ def amdim_objective(
     Reference: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3.
     """
     check_views(view1, view2, scales)
-    values, penalties, terms, bounds = [], [], {}, {}
     predict = {
-        side: [predictor(_places(view.local[side])) for view in (view2, view1)]
+        side: (predictor(_places(view2.local[side])), predictor(_places(view1.local[side])))
         for side in sorted({target_side for _, target_side in scales})
     }
+    predictions = {}
     for source_side, target_side in scales:
+        from1, from2 = predict[target_side]
         at = source_locations
         if at is None:
             at = _random_locations((view1, view2), source_side, generator)
-        both = [
-            predict_other(
-                _source(view, source_side, where, components),
-                clip=clip,
-                penalty_weight=penalty_weight,
-                temperature=temperature,
-            )
-            for view, where, predict_other in zip((view1, view2), at, predict[target_side], strict=True)
-        ]
-        name = f"{source_side}to{target_side}"
-        values.append(_mean(p.value for p in both))
-        penalties.append(penalty_weight * _mean(p.mean_square for p in both))
-        terms[name] = _mean(p.log_probability for p in both)
-        bounds[name] = _mean(p.bound for p in both)
-    value, penalty = torch.stack(values).sum(), torch.stack(penalties).sum()
-    return Objective(value, terms, bounds, math.log(num_ranks() * len(view1.global_)), {"penalty": penalty})
+        source1 = _source(view1, source_side, at[0], components)
+        source2 = _source(view2, source_side, at[1], components)
+        both = from1(source1, scoring=scoring), from2(source2, scoring=scoring)
+        predictions[f"{source_side}to{target_side}"] = both
+    return _summed(predictions, scoring.penalty_weight, num_ranks() * len(view1.global_))
 
 
-def dim_objective(
-    scores: Mapping[str, Float[Tensor, "g n n *locations"]],
-    bound: Bound,
-    weights: Mapping[str, float],
+def _summed(
+    predictions: Mapping[str, tuple[Prediction, Prediction]], penalty_weight: float, num_images: int
 ) -> Objective:
-    """Σ over terms of weight · bound( f(y_i, m_j) ): Deep InfoMax, of what its critics say.
-
-    Args:
-        scores: of each term; global vectors y of image i against places m of image j, positives on the
-            diagonal. The bound is that of each of the g global vectors of an image, averaged.
-        bound: scores to a scalar, a function of `infomax.estimation.bounds`.
-        weights: of the terms.
-
-    Raises:
-        ValueError: scores that are not finite, not square, or of a single image.
-    Example:
-        >>> from infomax.estimation.bounds import jensen_shannon
-        >>> objective = dim_objective({"local": torch.zeros(1, 8, 8, 4, 4)}, jensen_shannon, {"local": 1.0})
-        >>> round(objective.value.item(), 6) + 0.0
-        0.0
-
-    Reference: Hjelm et al. (2018), eq. 4, 5, 6 and 8.
-    """
-    _check_finite(scores)
-    terms = {name: _mean(bound(of_global) for of_global in s) for name, s in scores.items()}
-    with torch.no_grad():
-        bounds = {name: _mean(infonce_by_image(one) for one in s) for name, s in scores.items()}
-    value = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
-    return Objective(value, terms, bounds, math.log(next(iter(scores.values())).shape[1]))
+    """Return the sum over scales of the mean of both directions."""
+    value = torch.stack([_mean(p.value for p in both) for both in predictions.values()]).sum()
+    squares = [_mean(p.mean_square for p in both) for both in predictions.values()]
+    penalty = torch.stack([penalty_weight * square for square in squares]).sum()
+    terms = {name: _mean(p.log_probability for p in both) for name, both in predictions.items()}
+    bounds = {name: _mean(p.bound for p in both) for name, both in predictions.items()}
+    return Objective(value, terms, bounds, math.log(num_images), {"penalty": penalty})
 
 
 def _source(
@@ -142,7 +89,7 @@ def _source(
     locations: Int[Tensor, " b"],
     components: Callable[[Tensor], Tensor] | None,
 ) -> Float[Tensor, "b *k d"]:
-    """What predicts of each image: the global feature, or its components, or one location of a local map."""
+    """Return what predicts for each image: the global feature, its components, or one location of a map."""
     if side == 1:
         return features.global_ if components is None else components(features.global_)
     cells = _places(features.local[side])
@@ -169,7 +116,7 @@ def _mean(values: Iterable[Tensor]) -> Tensor:
 
 
 def check_views(view1: Features, view2: Features, scales: Scales) -> None:
-    """Make sure that features of two views can predict each other.
+    """Check that features of two views can predict each other.
 
     Raises:
         ValueError: different numbers of images or dimensions; a scale whose map is missing.
@@ -185,13 +132,3 @@ def check_views(view1: Features, view2: Features, scales: Scales) -> None:
             f"amdim_objective: both views need local maps of sides {sorted(needed)}, got "
             f"{sorted(view1.local)} and {sorted(view2.local)}; use another encoder, or other scales"
         )
-
-
-def _check_finite(scores: Mapping[str, Tensor]) -> None:
-    for name, s in scores.items():
-        num_bad = int((~torch.isfinite(s)).sum())
-        if num_bad:
-            raise ValueError(
-                f"dim_objective: the scores of the {name} term are not finite ({num_bad} of {s.numel()}); "
-                "did training diverge? lower the learning rate"
-            )

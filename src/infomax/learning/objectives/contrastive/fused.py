@@ -1,16 +1,16 @@
-"""`prediction` on a GPU: products by the library, and all that happens to a score in one kernel.
+"""The prediction on a GPU: products by the library, and one kernel for all else; equal to `dense`.
 
-The passes over n·n·l scores, each of which moves them through memory, are what a GPU spends its time on; its
-three products are soon done. Here a block of rows is scored, ⟨x_i, y_jk⟩ in float32 whatever the features
-are, and one program of the kernel, `_to_gradient`, takes an image's row: it reads it once for log Z_i and the
-mean square, which give V, P and the bound, and again, now mostly from cache, to write g in the type of the
-features. Formulas and names are those of `prediction`.
+A GPU spends its time on the passes over n·n·l scores, each of which moves them through memory; its three
+products are soon done. Here a block of rows is scored, ⟨x_i, y_jk⟩ in float32 whatever the features are. One
+program of the kernel, `_to_gradient`, takes an image's row. It reads the row once for log Z_i and the mean
+square, which give V, P and the bound. It reads the row again, now mostly from cache, to write g in the type
+of the features. Formulas and names are those of `streamed`.
 
-What is kept for the backward pass is g, two bytes a score in bfloat16, and the two products are left to it,
-where the gradient to come scales a source rather than all of y. Beyond `MOST_DENSE` scores nothing is kept
-and blocks of rows are scored again: memory does not grow, four products instead of three.
+The backward pass makes the two other products of g, two bytes a score in bfloat16, which is kept for it; the
+incoming gradient scales a source rather than all of y. Beyond `MAX_DENSE_SCORES` scores nothing is kept and
+blocks of rows are scored again: memory does not grow, and there are four products instead of three.
 
-The module can be imported without Triton, and then not used.
+The module can be imported, but not used, without Triton.
 """
 
 import math
@@ -22,16 +22,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomax.learning.objectives.contrastive.prediction import (
-    MOST_DENSE,
-    Prediction,
-    check_features,
-    components,
-    rows_of,
-    slices,
-)
+from infomax.learning.objectives.contrastive.blocks import MAX_DENSE_SCORES, rows_of, slices
+from infomax.learning.objectives.contrastive.prediction import Prediction, check_features, components
+from infomax.learning.objectives.scoring import Scoring
 
-jit: Any = no_type_check  # which does nothing to a function
+jit: Any = no_type_check  # leaves a function as it is
 constexpr: Any = int
 if find_spec("triton"):
     import triton  # pyright: ignore[reportMissingImports]
@@ -43,29 +38,25 @@ TILE = 1024
 """Scores of an image that a program holds at a time, over all components."""
 
 NUM_WARPS = 8
-"""Of 32 threads. Four numbers a thread leave room for four programs on a multiprocessor: 528 rows on 132."""
+"""Warps of 32 threads. At four numbers a thread, four programs fit a multiprocessor: 528 rows on 132."""
 
 
 def fused_prediction(
     source: Float[Tensor, "m *k d"],
     target: Float[Tensor, "n l d"],
-    clip: float | None = None,
-    penalty_weight: float = 0.0,
-    temperature: float = 1.0,
+    scoring: Scoring,
     first: int | None = None,
 ) -> Prediction:
-    """The same as `dense_prediction`, on a GPU by one kernel between the products; differentiable once.
+    """Return what `dense_prediction` returns, by one kernel between the products; differentiable once.
 
     Features in bfloat16 are multiplied as they are, with sums in float32, and so are g and features in the
-    backward pass: gradients are of relative error 2⁻⁸ or so. Any other type is computed in float32, products
-    in TF32 where PyTorch is told to.
+    backward pass: gradients are of relative error 2⁻⁸ or so. Any other type is computed in float32, with
+    products in TF32 where PyTorch is told to use it.
 
     Args:
         source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
-        clip: c; None leaves scores as they are.
-        penalty_weight: λ.
-        temperature: 1/τ, of a mixture's posterior; small: the best component alone learns.
+        scoring: c, λ and 1/τ.
         first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
@@ -75,30 +66,29 @@ def fused_prediction(
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     both = {source.dtype, target.dtype}
     dtype = torch.bfloat16 if both == {torch.bfloat16} else torch.float32
-    options = clip, penalty_weight, temperature, first or 0
     with torch.autocast(source.device.type, enabled=False):
         x, y = (features.to(dtype).contiguous() for features in (components(source), target))
-        return Prediction(*_Fused.apply(x, y, differentiate, *options))
+        return Prediction(*_Fused.apply(x, y, scoring, first or 0, differentiate))
 
 
 class _Fused(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, y, differentiate, clip, penalty_weight, temperature, first):
-        ctx.options = clip, penalty_weight, temperature, first
+    def forward(ctx, x, y, scoring, first, differentiate):
+        ctx.scoring, ctx.first = scoring, first
         keep = differentiate and _rows_at_a_time(x, y) == len(x)
-        blocks = [(of_sources, g) for _, of_sources, g in _blocks(x, y, keep, *ctx.options)]
+        blocks = [(of_sources, g) for _, of_sources, g in _blocks(x, y, scoring, first, keep)]
         of_sources, gradients = zip(*blocks, strict=True)
         ctx.save_for_backward(x, y, gradients[0] if keep else None)
         log_probability, mean_square, bound = torch.cat(of_sources).mean(0)
         ctx.mark_non_differentiable(log_probability, mean_square, bound)
-        return log_probability - penalty_weight * mean_square, log_probability, mean_square, bound
+        return log_probability - scoring.penalty_weight * mean_square, log_probability, mean_square, bound
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_value, *_):
         x, y, kept = ctx.saved_tensors
         whole = [(slice(0, len(x)), None, kept)]
-        blocks = _blocks(x, y, True, *ctx.options) if kept is None else whole
+        blocks = _blocks(x, y, ctx.scoring, ctx.first, True) if kept is None else whole
         scale = grad_value / math.sqrt(x.shape[-1])
         grad_x, grad_y = torch.empty_like(x), torch.empty_like(y)
         with torch.autocast(x.device.type, enabled=False):
@@ -108,20 +98,22 @@ class _Fused(torch.autograd.Function):
                 grad_y.view(-1, y.shape[2]).addmm_(
                     g.T, (sources * scale).to(x.dtype), beta=float(rows.start > 0)
                 )
-        return grad_x, grad_y, *[None] * 5
+        return grad_x, grad_y, None, None, None
 
 
 def _rows_at_a_time(x: Float[Tensor, "m k d"], y: Float[Tensor, "n l d"]) -> int:
-    return rows_of(MOST_DENSE, len(x), x.shape[1] * y.shape[:2].numel())
+    """Return how many images are scored in a block."""
+    return rows_of(MAX_DENSE_SCORES, len(x), x.shape[1] * y.shape[:2].numel())
 
 
 def _blocks(
     x: Float[Tensor, "m k d"],
     y: Float[Tensor, "n l d"],
+    scoring: Scoring,
+    first: int,
     differentiate: bool,
-    *options: float | int | None,
 ) -> Iterator[tuple[slice, Float[Tensor, "r 3"], Float[Tensor, "scored targets"]]]:
-    """Rows, V, P and the bound of each of their sources, and g of their scores, overwritten by the next."""
+    """Yield rows; V, P and the bound of each of their sources; g of their scores. The next overwrite g."""
     block, targets = _rows_at_a_time(x, y), y.flatten(0, 1)
     scores = x.new_empty(block * x.shape[1], len(targets), dtype=torch.float32)
     gradient = scores if x.dtype == scores.dtype else torch.empty_like(scores, dtype=x.dtype)
@@ -129,18 +121,18 @@ def _blocks(
         sources = x[rows].flatten(0, 1)
         a, g = scores[: len(sources)], gradient[: len(sources)]
         _product(sources, targets.T, out=a)
-        yield rows, _launch(a, g, x.shape, y.shape, rows.start, differentiate, *options), g
+        yield rows, _launch(a, g, x.shape, y.shape, scoring, first + rows.start, differentiate), g
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    """a b in float32, on a GPU without a copy of its factors."""
+    """Return a b in float32; on a GPU without a copy of its factors."""
     if a.device.type == "cpu":
         return torch.mm(a.float(), b.float(), out=out)
     return torch.mm(a, b, out_dtype=torch.float32, out=out)
 
 
-def _launch(a, g, x_shape, y_shape, start, differentiate, clip, penalty_weight, temperature, first):
-    """`_to_gradient` for all sources of a block; V, P and the bound of each."""
+def _launch(a, g, x_shape, y_shape, scoring, first, differentiate):
+    """Run `_to_gradient` for all sources of a block; return V, P and the bound of each."""
     (m, k, d), (n, num_places, _) = x_shape, y_shape
     of_sources = a.new_empty(len(a) // k, 3)
     padded = triton.next_power_of_2(k), triton.next_power_of_2(num_places)
@@ -148,8 +140,9 @@ def _launch(a, g, x_shape, y_shape, start, differentiate, clip, penalty_weight, 
     with torch.cuda.device_of(a):
         kernel[(len(of_sources),)](
             a, g, of_sources,
-            m, k, n * num_places, num_places, first + start,
-            1 / math.sqrt(d), clip, penalty_weight, temperature, math.log(n), math.log(num_places),
+            m, k, n * num_places, num_places, first,
+            1 / math.sqrt(d), scoring.clip, scoring.penalty_weight, scoring.temperature,
+            math.log(n), math.log(num_places),
             differentiate, *padded, max(TILE // padded[0], 1), num_warps=NUM_WARPS,
         )  # fmt: skip
     return of_sources
@@ -163,7 +156,7 @@ def _to_gradient(
     scale, clip, penalty_weight, temperature, log_images, log_places,
     DIFFERENTIATE: constexpr, K: constexpr, L: constexpr, TILE: constexpr,
 ):  # fmt: skip
-    """Products of one image's components with all targets become g; V, P and the bound are stored."""
+    """Turn products of one image's components with all targets into g; store V, P and the bound."""
     i = tl.program_id(0)
     component, place, within = tl.arange(0, K)[:, None], tl.arange(0, L)[None, :], tl.arange(0, TILE)[None, :]
     present = component < num_components
@@ -209,14 +202,14 @@ def _to_gradient(
             s, slope = _clipped(a, clip)
             g = penalty * a + slope * of_others * tl.exp(s - log_z)
             tl.store(gradient + row + column, g, mask=inside)
-        tl.debug_barrier()  # the own places were written, too, and are written anew
+        tl.debug_barrier()  # the loop has written the own places, too; they are written again
         tl.store(gradient + at_own, penalty * a_own + slope_own * missed, mask=is_own)
 
 
 @jit
 @no_type_check
 def _clipped(a, clip):
-    """s = c tanh(a / c) and ds/da = 1 − tanh²; tanh by its series where 1 − e^{−2u} would cancel."""
+    """Return s = c tanh(a / c) and ds/da = 1 − tanh²; tanh by its series where 1 − e^{−2u} would cancel."""
     s, slope = a, 1.0
     if clip is not None:
         u = a / clip
@@ -238,7 +231,7 @@ def _log_sigmoid(x):
 @jit
 @no_type_check
 def _soft_maximum(odds, present, num_components, temperature):
-    """(1/τ) log mean_j σ(odds_j)^τ over the components that are present."""
+    """Return (1/τ) log mean_j σ(odds_j)^τ over the components that are present."""
     log_p = tl.where(present, _log_sigmoid(odds), float("-inf"))
     best = tl.max(log_p, 0)
     total = tl.sum(tl.exp((log_p - best[None, :]) / temperature), 0)

@@ -2,12 +2,12 @@
 
     s[i, j, h, w] = f(y_i, m_j[:, h, w])
 
-f is a critic of two vectors, (y [n, d], rows [k, c]) -> scores [n, k], one of rung 2 or `EncodeAndDot`. Where
-the whole map is the partner of y, as in global DIM, it is summarised first: a map of a single place.
+f is a critic of two vectors, (y [n, d], rows [k, c]) -> scores [n, k]: one of `estimation.critics`, or
+`EncodeAndDot`. In global DIM y is scored against the whole map, which `MapSummary` first turns into a map of
+a single place. `choices.CRITICS` lists the critics by name.
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from einops import rearrange
@@ -19,12 +19,12 @@ from infomax.estimation.critics import Bilinear, Concatenated
 
 
 class EncodeAndDot(nn.Module):
-    """f(x, y) = ⟨g(x), h(y)⟩ / √units: the usual critic of Deep InfoMax. Memory: m·n scores.
+    """f(x, y) = ⟨g(x), h(y)⟩ / √units, the usual critic of Deep InfoMax. Memory: m·n scores.
 
     Args:
         dim_x: columns of x.
         dim_y: columns of y.
-        num_units: of both embeddings.
+        num_units: units of both embeddings.
 
     Reference: Hjelm et al. (2018), appendix A.2; the layers are those of their public code.
     """
@@ -34,14 +34,14 @@ class EncodeAndDot(nn.Module):
         self.embed_x, self.embed_y = Encoding(dim_x, num_units), Encoding(dim_y, num_units)
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs, multiplied in float32."""
+        """Return the scores of all pairs, multiplied in float32."""
         g, h = self.embed_x(x), self.embed_y(y)
         with torch.autocast(x.device.type, enabled=False):
             return (g.float() / math.sqrt(g.shape[1])) @ h.float().T
 
 
 class Encoding(nn.Module):
-    """LayerNorm(W₂ relu(BN(W₁ x)) + S x), S starting near the identity."""
+    """LayerNorm(W₂ relu(BN(W₁ x)) + S x), where S starts near the identity."""
 
     def __init__(self, num_in: int, num_units: int):
         super().__init__()
@@ -55,20 +55,27 @@ class Encoding(nn.Module):
             self.shortcut.weight.fill_diagonal_(1.0)
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n units"]:
-        """The embedded rows."""
+        """Return the embedded rows."""
         return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
 
 
-CRITICS: dict[str, Callable[[int, int, int], nn.Module]] = {
-    "encode-and-dot": EncodeAndDot,
-    "dot": lambda dim_x, dim_y, _: Bilinear(dim_x, dim_y),
-    "concat-and-convolve": lambda dim_x, dim_y, units: Concatenated(dim_x, dim_y, hidden=(units, units)),
-}
-"""By the paper's names: (columns of x, columns of y, units) to a critic of rows."""
+def dot(dim_x: int, dim_y: int, num_units: int) -> nn.Module:
+    """Return f(x, y) = xᵀ W y, which has no hidden units."""
+    return Bilinear(dim_x, dim_y)
+
+
+def concat_and_convolve(dim_x: int, dim_y: int, num_units: int) -> nn.Module:
+    """Return a perceptron of both rows together, with two hidden layers of `num_units`."""
+    return Concatenated(dim_x, dim_y, hidden=(num_units, num_units))
 
 
 class MapCritic(nn.Module):
-    """A critic of rows, at every place of a map, or of what `prepare` makes of the map."""
+    """A critic of rows, applied at every place of a map.
+
+    Args:
+        critic: scores global vectors [n, d] against rows [k, c].
+        prepare: applied to the map first; default: nothing.
+    """
 
     def __init__(self, critic: nn.Module, prepare: nn.Module | None = None):
         super().__init__()
@@ -76,7 +83,7 @@ class MapCritic(nn.Module):
         self.prepare = prepare or nn.Identity()
 
     def forward(self, y: Float[Tensor, "n d"], m: Float[Tensor, "m c _ _"]) -> Float[Tensor, "n m h w"]:
-        """Scores of all global vectors against all places of all maps, in float32."""
+        """Return the scores of all global vectors against all places of all maps, in float32."""
         m = self.prepare(m)
         num_maps, _, h, w = m.shape
         scores = self.critic(y, rearrange(m, "m c h w -> (m h w) c")).float()
@@ -84,7 +91,7 @@ class MapCritic(nn.Module):
 
 
 class MapSummary(nn.Module):
-    """A map [b, c, s, s] to one vector: two convolutions, of 64 and 32 channels, then all cells.
+    """A map [b, c, s, s] to one vector: two convolutions, with 64 and 32 channels, then all cells.
 
     Args:
         num_channels: c.
@@ -101,14 +108,14 @@ class MapSummary(nn.Module):
         self.num_out = 32 * side * side
 
     def forward(self, m: Float[Tensor, "b c s s"]) -> Float[Tensor, "b out 1 1"]:
-        """The vector, as a map of one place."""
+        """Return the vector, as a map of one place."""
         return rearrange(self.layers(m), "b c h w -> b (c h w) 1 1")
 
 
 def sample_places(
     m: Float[Tensor, "b c h w"], num_places: int, generator: Generator | None = None
 ) -> Float[Tensor, "b c places 1"]:
-    """So many places of each map, drawn without replacement; the same of all channels."""
+    """Return `num_places` places of each map, drawn without replacement, the same in all channels."""
     cells = m.flatten(2)
     device = m.device if generator is None else generator.device
     order = torch.rand(len(m), cells.shape[2], generator=generator, device=device).argsort(1)

@@ -1,0 +1,46 @@
+"""Options of AMDIM's objective: how features are scored against each other, and on which maps."""
+
+from dataclasses import dataclass
+
+from infomax.errors import refuse
+
+Scales = tuple[tuple[int, int], ...]
+
+AMDIM_SCALES: Scales = ((1, 5), (1, 7), (5, 5))
+"""(side of the source map, side of the target map) of each prediction; a side of 1 is the global feature."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a source scores targets, and what becomes of the scores.
+
+    clip: c; scores s become c tanh(s / c). None leaves them as they are.
+    penalty_weight: λ, the weight of the mean square of the scores before clipping, which is taken off.
+    temperature: 1/τ, of the posterior over the components of a mixture. Where it is low, only the best
+    component learns. A source of one vector does not depend on it.
+
+    Raises:
+        ValueError: a clip or temperature that is not above 0, or a negative weight.
+    """
+
+    clip: float | None = 20.0
+    penalty_weight: float = 0.05
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        refuse(
+            self.clip is not None and not self.clip > 0,
+            f"scoring: clip must be above 0, got {self.clip}; null leaves scores unclipped",
+        )
+        refuse(
+            not self.penalty_weight >= 0,
+            f"scoring: penalty_weight must be at least 0, got {self.penalty_weight}; 0 is no penalty",
+        )
+        refuse(
+            not self.temperature > 0,
+            f"scoring: temperature must be above 0, got {self.temperature}; 1 is the mixture's likelihood",
+        )
+
+
+DEFAULT_SCORING = Scoring()
+"""As in Bachman et al. (2019)."""
