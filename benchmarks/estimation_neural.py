@@ -31,9 +31,8 @@ from scipy.ndimage import median_filter
 from sklearn.datasets import load_digits
 
 from infomax.estimation import bounds
-from infomax.estimation.critics import Concatenated, Separable
+from infomax.estimation.critics import Concatenated, Separable, as_objective
 from infomax.estimation.neural import Neural, initial_model
-from infomax.estimation.neural_objectives import as_objective
 from infomax.files import replacing
 from infomax.fitting import ascend_step
 from recording import RESULTS, arguments_of, environment, report

@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 
+MAX_LISTED = 20
+"""Known names that a message lists."""
+
 
 class Diverged(RuntimeError):
     """Training stopped because the objective or its gradient is not finite; the last checkpoint is kept."""
@@ -51,7 +54,7 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return a remedy for an unknown name: the nearest known one as a question, else all of them.
+    """Return a remedy for an unknown name: the nearest known one as a question, else what there is.
 
     Example:
         >>> did_you_mean("lables", ["labels", "names"]), did_you_mean("x", ["labels", "names"])
@@ -59,7 +62,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     known = [*known]
     near = nearest(name, known)
-    return f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+    listed = [*known[:MAX_LISTED], *(["…"] if len(known) > MAX_LISTED else [])]
+    return f"did you mean {near}?" if near else f"there are {', '.join(listed)}"
 
 
 def at_least_one(operation: str, **counts: int) -> None:

@@ -199,7 +199,7 @@ def test_pictures(capsys, table, tmp_path, target):
     ("arguments", "message"),
     [
         (["none.csv"], "there is no file none.csv"),
-        (["t.xlsx"], "is no table that I know"),
+        (["t.xlsx"], "is not a known kind of table"),
         (["head.csv"], "head.csv has no rows"),
         (["single.csv"], "expected at least 2 columns, got x alone"),
         (["few.csv"], "3 rows have values of x and y, expected at least 10"),

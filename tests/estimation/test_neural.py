@@ -10,20 +10,23 @@ import torch
 from torch import nn
 
 from infomax.estimation import bounds
-from infomax.estimation.critics import Bilinear, Concatenated, Distance, Separable
-from infomax.estimation.estimate import Estimator
-from infomax.estimation.neural import Model, Neural, _halves, _standard_error
-from infomax.estimation.neural_objectives import (
+from infomax.estimation.critics import (
     FLO,
     INFONCE,
     JENSEN_SHANNON,
     MINE,
-    OF_BOUND,
+    OBJECTIVES,
     SMILE,
+    Bilinear,
+    Concatenated,
+    CriticObjective,
+    Distance,
     MovingAverage,
-    Objective,
+    Separable,
     as_objective,
 )
+from infomax.estimation.estimate import Estimator
+from infomax.estimation.neural import Model, Neural, _halves, _standard_error
 from infomax.information.distributions import correlated_gaussians
 
 QUICK = Neural(
@@ -70,14 +73,14 @@ def with_settings(estimator, **changes):
 # ------------------------------------------------------------------ values
 
 
-@pytest.mark.parametrize("bound", OF_BOUND, ids=lambda bound: bound.__name__)
+@pytest.mark.parametrize("bound", OBJECTIVES, ids=lambda bound: bound.__name__)
 def test_every_bound_learns_half_a_nat(bound):
     x, y = gaussians(2500)
     estimate = with_settings(QUICK, bound=bound).estimate(x, y)
     if bound is not bounds.reverse_kl:  # it learns badly, and yet is no more than a lower bound
         assert estimate.value > 0.511 - 0.13
     assert estimate.value < 0.511 + 0.13
-    assert estimate.kind == OF_BOUND[bound].kind == ("neither" if bound is bounds.smile else "lower bound")
+    assert estimate.kind == OBJECTIVES[bound].kind == ("neither" if bound is bounds.smile else "lower bound")
     assert estimate.num_samples == 500
 
 
@@ -180,7 +183,10 @@ def test_the_error_is_the_spread_over_new_held_out_rows(bound, correlation):
 def test_halves_of_a_mean_have_its_variance():
     """For the mean score of the positives the error is the usual one, std/√n."""
     model = Model(
-        1, 1, TrueLogRatio, Objective(lambda s: s.diagonal().mean(), lambda s: s.diagonal().mean(), "neither")
+        1,
+        1,
+        TrueLogRatio,
+        CriticObjective(lambda s: s.diagonal().mean(), lambda s: s.diagonal().mean(), "neither"),
     )
     x, y = (torch.from_numpy(v).float() for v in gaussians(400))
     error = _standard_error(np.array([_halves(model, x, y, 4000, np.random.default_rng(0))]), np.array([400]))
@@ -301,7 +307,7 @@ def test_bad_settings(settings, message):
 
 def test_a_bound_by_name_is_refused():
     with pytest.raises(
-        ValueError, match="Neural: bound must be a function of scores or an Objective, got 'nwj'"
+        ValueError, match="Neural: bound must be a function of scores or a CriticObjective, got 'nwj'"
     ):
         unwrap(as_objective)("nwj")
 

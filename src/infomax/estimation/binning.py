@@ -105,6 +105,7 @@ class AdaptivePartition:
 
     Args:
         significance: the level of the tests; a smaller one cuts less.
+
     Reference: Darbellay and Vajda (1999).
     """
 
@@ -120,7 +121,8 @@ class AdaptivePartition:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y) in nats, from samples [n].
 
-        Raises: ValueError: more than one column, or a condition; ties.
+        Raises:
+            ValueError: more than one column, or a condition; ties.
         """
         x, y = as_rows("AdaptivePartition", x=x, y=y)
         if given is not None or x.shape[1] > 1 or y.shape[1] > 1:

@@ -134,7 +134,8 @@ class Counting(ABC):
     def entropy(self, x: Any) -> Estimate:
         """H(X) in nats, from n labels of any hashable kind, or from rows [n, d]; `local` is −log p of each.
 
-        Raises: ValueError: no samples, missing values, more labels than `num_labels`.
+        Raises:
+            ValueError: no samples, missing values, more labels than `num_labels`.
         """
         (codes,) = as_codes(self._name, x=x)
         counts = np.bincount(codes)
@@ -144,7 +145,8 @@ class Counting(ABC):
     def entropy_of_counts(self, counts: Any) -> Estimate:
         """H in nats, from how often each label occurs, zeros included: integers of any shape.
 
-        Raises: ValueError: negative, fractional, or all 0; more labels than `num_labels`.
+        Raises:
+            ValueError: negative, fractional, or all 0; more labels than `num_labels`.
         """
         counts = _as_counts(self._name, counts).ravel()
         sizes = self._sizes([np.count_nonzero(counts)], default=[len(counts)])
@@ -155,7 +157,8 @@ class Counting(ABC):
 
         `local` is log p(x,y|z) / p(x|z) p(y|z) of each sample; its mean is the plug-in information.
 
-        Raises: ValueError: no samples, unequal lengths, missing values, more labels than `num_labels`.
+        Raises:
+            ValueError: no samples, unequal lengths, missing values, more labels than `num_labels`.
         """
         codes = as_codes(self._name, x=x, y=y, given=given)
         sizes = self._sizes([int(code.max()) + 1 for code in codes])
@@ -168,7 +171,8 @@ class Counting(ABC):
     def information_of_counts(self, table: Any) -> Estimate:
         """I(X;Y), or I(X;Y|Z), in nats, from counts of the pairs [x, y] or of the triples [x, y, z].
 
-        Raises: ValueError: not 2 or 3 axes; negative, fractional, or all 0; more labels than `num_labels`.
+        Raises:
+            ValueError: not 2 or 3 axes; negative, fractional, or all 0; more labels than `num_labels`.
         """
         table = _as_counts(self._name, table)
         if table.ndim not in (2, 3):
@@ -188,9 +192,11 @@ class Counting(ABC):
 
         Args:
             tables: counts of pairs, integers [m, x, y].
+
         Raises:
             ValueError: not 3 axes; a table of counts that are negative, fractional, or all 0, or with more
                 labels than `num_labels`.
+
         Example:
             >>> tables = [[[2, 0], [0, 2]], [[1, 1], [1, 1]]]
             >>> [found.bits for found in PlugIn().information_of_tables(tables)]
@@ -369,6 +375,7 @@ class JamesStein(Counting):
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
+
     Example:
         >>> round(JamesStein(num_labels=10).entropy_of_counts([10, 5, 3, 2, 1, 1]).value, 4)
         1.7848
@@ -405,6 +412,7 @@ class NSB(Counting):
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
+
     Example:
         >>> counts = [4, 12, 4, 5, 3, 1, 5, 1, 2, 2, 2, 2, 11, 3, 4, 12, 12, 1, 2]
         >>> NSB(num_labels=100).entropy_of_counts(counts)

@@ -26,7 +26,10 @@ class Estimate:
         method: its name and settings, in a few words.
         local: pointwise values in nats, one a sample, where the method has them; their mean is `value`,
             but for a correction of bias.
-    Raises: ValueError: a value or an error that is not finite, or an error below 0.
+
+    Raises:
+        ValueError: a value or an error that is not finite, or an error below 0.
+
     Example:
         >>> estimate = Estimate(0.41234, 0.01256, 5000, method="KSG")
         >>> estimate
@@ -61,7 +64,9 @@ class Estimate:
 
         It does not cover a bias: that of a bound, or of an estimator whose n is too small.
 
-        Raises: ValueError: a level that is not between 0 and 1.
+        Raises:
+            ValueError: a level that is not between 0 and 1.
+
         Example:
             >>> tuple(round(end, 3) for end in Estimate(1.0, 0.1, 100).confidence_interval(0.95))
             (0.804, 1.196)

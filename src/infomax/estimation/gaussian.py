@@ -27,9 +27,7 @@ from infomax.information.gaussian import (
     gaussian_mutual_information,
 )
 
-SMALLEST_EIGENVALUE = (
-    1e-14  # of a correlation matrix, a column: below it, columns are copies but for rounding
-)
+MIN_EIGENVALUE = 1e-14  # of a correlation matrix, a column: below it, columns are copies but for rounding
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,8 @@ class Gaussian:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: no more samples than columns; constant, copied or collinear columns.
+        Raises:
+            ValueError: no more samples than columns; constant, copied or collinear columns.
         """
         return self._of_rows("Gaussian", *as_rows("Gaussian", x=x, y=y, given=given))
 
@@ -100,7 +99,8 @@ class GaussianCopula:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: no more samples than columns; constant columns, or increasing functions of others.
+        Raises:
+            ValueError: no more samples than columns; constant columns, or increasing functions of others.
         """
         scores = [
             ndtri(rankdata(rows, axis=0) / (len(rows) + 1))
@@ -134,6 +134,7 @@ class CCA:
     Args:
         num_components: how many directions count; None for all.
         covariance: of standardised rows [n, d] to [d, d]: `sample_covariance`, `shrunk_covariance`, or yours.
+
     Reference: Hotelling (1936); Kay (1992).
     """
 
@@ -185,7 +186,7 @@ def _standardised(
         )
     scores = (rows - rows.mean(axis=0)) / scale
     smallest = np.linalg.eigvalsh(scores.T @ scores / (n - 1))[0] if full_rank else 1.0
-    if smallest <= SMALLEST_EIGENVALUE * dim:
+    if smallest <= MIN_EIGENVALUE * dim:
         raise ValueError(
             f"{operation}: the covariance is singular: some columns are copies or linear combinations of "
             "others; leave those out"

@@ -19,7 +19,7 @@ from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import pointwise_error
 from infomax.estimation.samples import as_rows
 
-MOST_CELLS = 2**17  # of one block of kernels, so that it stays in a core's cache
+MAX_CELLS = 2**17  # of one block of kernels, so that it stays in a core's cache
 
 
 def scott(scores: np.ndarray) -> float:
@@ -60,6 +60,7 @@ class KernelDensity:
         bandwidth: of standardised rows [n, d] to h: `scott`, `silverman`, `likelihood_cross_validated`, or
             your own.
         leave_one_out: leave each sample's own bump out of its density.
+
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> x, y = correlated_gaussians(0.75).sample(1000, np.random.default_rng(0))  # 0.413 nats
@@ -75,7 +76,8 @@ class KernelDensity:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: a constant column, fewer than 3 samples.
+        Raises:
+            ValueError: a constant column, fewer than 3 samples.
         """
         variables = [_standardised(v) for v in as_rows("KernelDensity", x=x, y=y, given=given)]
         width = self.bandwidth(np.hstack(variables))
@@ -126,7 +128,7 @@ def _log_sum_exp(exponents: Any) -> np.ndarray:
 def _exponents(variables: list[np.ndarray], leave_one_out: bool) -> Iterator[list[np.ndarray]]:
     """−½ ‖vᵢ − vⱼ‖² of each variable, block by block of rows i; −∞ for j = i if that is left out."""
     n = len(variables[0])
-    step = max(MOST_CELLS // n, 1)
+    step = max(MAX_CELLS // n, 1)
     for start in range(0, n, step):
         exponents = [cdist(v[start : start + step], v, "sqeuclidean") / -2 for v in variables]
         if leave_one_out:

@@ -21,7 +21,10 @@ def lagged(series: Any, lags: Sequence[int], *, start: int | None = None) -> np.
         series: [n] or [n, d].
         lags: at least 0 each.
         start: the first t, by default the longest lag; give a later one to line up with other series.
-    Raises: ValueError: no lag, a lag below 0, or too few rows.
+
+    Raises:
+        ValueError: no lag, a lag below 0, or too few rows.
+
     Example:
         >>> lagged([10, 11, 12, 13], [1, 2])
         array([[11, 10],
@@ -44,6 +47,7 @@ def lagged_information(x: Any, y: Any, estimator: Estimator, lag: int, *, given:
     Args:
         lag: how much later y is; below 0, how much earlier: I(X_t; Y_{t+lag}).
         given: a series that is read at the time of Y.
+
     Example:
         >>> from infomax.estimation.gaussian import Gaussian
         >>> x = np.random.default_rng(0).standard_normal(1000)
@@ -84,7 +88,10 @@ def transfer_entropy(
         target_lags: m, at least 1.
         given: another series whose past is known, for what the source adds to it.
         given_lags: g, at least 0.
-    Raises: ValueError: lags out of range, series of unequal lengths, or too few rows.
+
+    Raises:
+        ValueError: lags out of range, series of unequal lengths, or too few rows.
+
     Example:
         >>> from infomax.estimation.gaussian import Gaussian
         >>> rng = np.random.default_rng(0)

@@ -36,6 +36,7 @@ class Latent:
         dim: columns of each embedding.
         neural: how to learn; its critic must have `embed_x` and `embed_y`. None: `Neural` with a `Distance`
             critic of `dim` columns and one hidden layer of 128, half of the rows held out.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> common = rng.standard_normal((2000, 1))
@@ -56,7 +57,8 @@ class Latent:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(g(X); h(Y)) in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: a condition, which is not supported; what `Neural` and the estimator refuse.
+        Raises:
+            ValueError: a condition, which is not supported; what `Neural` and the estimator refuse.
         """
         if given is not None:
             raise ValueError(

@@ -26,22 +26,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.estimation.bounds import infonce
-from infomax.estimation.critics import Separable
+from infomax.estimation.critics import CriticObjective, Separable, as_objective
 from infomax.estimation.estimate import Estimate, Kind
-from infomax.estimation.neural_objectives import Objective, as_objective
 from infomax.estimation.samples import as_rows
 from infomax.fitting import TrainingCurve, ascend
 
 PAIRS_AT_ONCE = 2**17
 """Pairs scored at a time where no gradient is needed: 128 MiB a layer of a `Concatenated` critic of 256."""
-FEWEST_HELD_OUT = 16
+MIN_HELD_OUT = 16
 """Rows to stop early by, and rows to report on, at the least."""
 
 
 class Model(nn.Module):
     """A critic with what its objective needs beside it: (x, y) -> the value to train by, or to report."""
 
-    def __init__(self, dim_x: int, dim_y: int, critic: Callable[[int, int], nn.Module], objective: Objective):
+    def __init__(
+        self, dim_x: int, dim_y: int, critic: Callable[[int, int], nn.Module], objective: CriticObjective
+    ):
         super().__init__()
         self.critic = critic(dim_x, dim_y)
         self.network = None if objective.network is None else objective.network(dim_x, dim_y)
@@ -118,9 +119,9 @@ class Neural:
     Args:
         critic: (dim_x, dim_y) to a module (x, y) -> scores; `Separable`, `Concatenated`, a `partial` of them,
             or yours.
-        bound: a function of `bounds`, or an `Objective` of yours. What each bound is trained by and read by
-            stands in `neural_objectives.OF_BOUND`: one trained by `jensen_shannon` is read by NWJ(s + 1).
-            A function that is not there is of kind "neither".
+        bound: a function of `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which
+            function trains the critic and which one is reported: `jensen_shannon` trains, NWJ(s + 1) is reported. The
+            value of a function that is not in that table is of kind "neither".
         batch_size: rows a step, among which negatives are found.
         max_steps: training stops here at the latest.
         evaluate_every: steps between looks at the validation rows.
@@ -132,6 +133,7 @@ class Neural:
         num_resamples: random halves of the test rows behind the standard error.
         seed: of the split, the first weights and the batches.
         device: where to compute; None for a GPU where there is one.
+
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> x, y = correlated_gaussians(0.8).sample(2000, np.random.default_rng(0))  # 0.511 nats
@@ -141,7 +143,7 @@ class Neural:
     """
 
     critic: Callable[[int, int], nn.Module] = Separable
-    bound: Objective | Callable[..., Any] = infonce
+    bound: CriticObjective | Callable[..., Any] = infonce
     batch_size: int = 128
     max_steps: int = 5000
     evaluate_every: int = 50
@@ -163,7 +165,8 @@ class Neural:
         With a condition it is the difference I(X;Y,Z) − I(X;Z) of two such values: of two lower bounds, so
         of kind "neither". Both are of the same rows, and its standard error is that of the difference.
 
-        Raises: ValueError: as `fit`.
+        Raises:
+            ValueError: as `fit`.
         """
         if given is None:
             return self.fit(x, y).estimate
@@ -180,7 +183,8 @@ class Neural:
     def fit(self, x: Any, y: Any) -> FittedNeural:
         """Train a critic on samples [n] or [n, d], and report its bound's value on held-out ones.
 
-        Raises: ValueError: too few rows for three parts and a batch; values that are no longer finite.
+        Raises:
+            ValueError: too few rows for three parts and a batch; values that are no longer finite.
         """
         rows = as_rows("Neural", x=x, y=y)
         train, validation, test = self._split(len(rows[0]))
@@ -200,11 +204,11 @@ class Neural:
             round(f * num_rows) for f in (self.test_fraction, self.validation_fraction)
         )
         num_train = num_rows - num_test - num_validation
-        if num_train < self.batch_size or min(num_test, num_validation) < FEWEST_HELD_OUT:
+        if num_train < self.batch_size or min(num_test, num_validation) < MIN_HELD_OUT:
             raise ValueError(
                 f"Neural: {num_rows} rows leave {num_train} to train, {num_validation} to validate and "
-                f"{num_test} to test; needed are batch_size = {self.batch_size}, {FEWEST_HELD_OUT} and "
-                f"{FEWEST_HELD_OUT}: give more rows, or a smaller batch_size"
+                f"{num_test} to test; needed are batch_size = {self.batch_size}, {MIN_HELD_OUT} and "
+                f"{MIN_HELD_OUT}: give more rows, or a smaller batch_size"
             )
         rows = np.random.default_rng(self.seed).permutation(num_rows)
         return rows[num_test + num_validation :], rows[num_test : num_test + num_validation], rows[:num_test]
@@ -261,7 +265,7 @@ def initial_model(
     dim_x: int,
     dim_y: int,
     critic: Callable[[int, int], nn.Module],
-    bound: Objective | Callable[..., Any],
+    bound: CriticObjective | Callable[..., Any],
     seed: int,
 ) -> Model:
     """A model whose first weights are a function of the seed; the global generator stays as it was."""
@@ -319,7 +323,7 @@ def _check_settings(settings: Neural) -> None:
         "max_steps": 1,
         "evaluate_every": 1,
         "patience": 1,
-        "evaluation_size": FEWEST_HELD_OUT,
+        "evaluation_size": MIN_HELD_OUT,
         "num_resamples": 2,
         "seed": 0,
     }

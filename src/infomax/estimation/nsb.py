@@ -22,7 +22,7 @@ from scipy.special import betaln, digamma, gammaln, polygamma
 
 NUM_NODES = 513
 NEGLIGIBLE = 45.0  # weights below e^−45 of the greatest are left out
-LARGEST_LOG_BETA = 30.0  # at β = 10¹³ the entropy is within 10⁻¹³ of its limit, log K
+MAX_LOG_BETA = 30.0  # at β = 10¹³ the entropy is within 10⁻¹³ of its limit, log K
 
 
 def posterior_entropy(counts: np.ndarray, num_labels: int) -> tuple[float, float]:
@@ -31,6 +31,7 @@ def posterior_entropy(counts: np.ndarray, num_labels: int) -> tuple[float, float
     Args:
         counts: c > 0 of the labels seen, [k].
         num_labels: K ≥ k.
+
     Example:
         >>> counts = [4, 12, 4, 5, 3, 1, 5, 1, 2, 2, 2, 2, 11, 3, 4, 12, 12, 1, 2]
         >>> mean, deviation = posterior_entropy(np.array(counts), 100)
@@ -55,7 +56,7 @@ def _distinct(counts: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarr
 
 def _posterior(values: np.ndarray, repeats: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes β and their weights, which sum to 1, found by zooming in on where the weight is."""
-    low, high = -math.log(num_labels) - NEGLIGIBLE, LARGEST_LOG_BETA
+    low, high = -math.log(num_labels) - NEGLIGIBLE, MAX_LOG_BETA
     log_beta, log_weights = np.empty(0), np.empty(0)
     for _ in range(3):
         log_beta = np.linspace(low, high, NUM_NODES)

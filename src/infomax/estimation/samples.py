@@ -12,7 +12,10 @@ def as_rows(operation: str, **variables: Any) -> list[np.ndarray]:
     Args:
         operation: who asks, for the messages.
         variables: by name, arrays [n] or [n, d], NumPy or Torch or a frame's columns; None ones are left out.
-    Raises: ValueError: not numbers, more than two axes, no rows, unequal lengths, or NaN and infinite values.
+
+    Raises:
+        ValueError: not numbers, more than two axes, no rows, unequal lengths, or NaN and infinite values.
+
     Example:
         >>> [rows.shape for rows in as_rows("KSG", x=[1, 2, 3], y=[[1, 0], [0, 1], [1, 1]])]
         [(3, 1), (3, 2)]
@@ -28,7 +31,10 @@ def as_codes(operation: str, **variables: Any) -> list[np.ndarray]:
     Args:
         operation: who asks, for the messages.
         variables: by name, sequences of n labels, or arrays [n, d] whose rows are the labels.
-    Raises: ValueError: no rows, unequal lengths, or missing values (None, NaN).
+
+    Raises:
+        ValueError: no rows, unequal lengths, or missing values (None, NaN).
+
     Example:
         >>> as_codes("PlugIn", x=["b", "a", "b"], y=[(0, 1), (0, 1), (1, 1)])
         [array([1, 0, 1]), array([0, 0, 1])]

@@ -122,7 +122,11 @@ def test_earlier_rows():
         ({"a": [object()]}, {}, "f: column a is Object; expected numbers, labels or times"),
         ({"a": [1.0]}, {"b": "labels"}, "f: no column 'b'; there are a"),
         ({"a": [1.0]}, {"a": "label"}, r"f: a: no kind 'label'; did you mean labels\?"),
-        ({"a": ["x"]}, {"a": "continuous"}, "f: column a is String, so cannot be continuous; make it labels"),
+        (
+            {"a": ["x"]},
+            {"a": "continuous"},
+            "f: column a is String, and cannot be continuous; make it labels",
+        ),
     ],
 )
 def test_refusals(table, kinds, message):

@@ -55,7 +55,7 @@ def test_equals_scikit_learn_on_labels():
 @pytest.mark.parametrize("estimator", [MillerMadow(), Grassberger(), ChaoShen(), JamesStein()])
 def test_counting_together_equals_counting_each_pair(monkeypatch, estimator, most_counted):
     """On the rows where both are present, whichever way a pair is counted."""
-    monkeypatch.setattr(module, "MOST_COUNTED_LABELS", most_counted)
+    monkeypatch.setattr(module, "MAX_COUNTED_LABELS", most_counted)
     table = with_gaps(labels())
     found = pairwise(table, estimator, kinds=dict.fromkeys(table, "labels"))
     for x, y, value, error, n in (
@@ -160,7 +160,7 @@ def test_g_tests_equal_to_scipy():
 
 def test_the_g_test_of_columns_that_are_not_counted_together(monkeypatch):
     together = pairwise(labels(), num_permutations=9)
-    monkeypatch.setattr(module, "MOST_COUNTED_LABELS", 0)
+    monkeypatch.setattr(module, "MAX_COUNTED_LABELS", 0)
     np.testing.assert_allclose(pairwise(labels(), num_permutations=9).p_value, together.p_value, rtol=1e-9)
 
 

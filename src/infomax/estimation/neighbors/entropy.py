@@ -33,6 +33,7 @@ class KozachenkoLeonenko:
         num_neighbors: k.
         norm: the order of the norm, 1 to ∞: `math.inf` is the largest difference of a column, 2 Euclid's.
         num_workers: threads for the tree, −1 for all cores.
+
     Example:
         >>> uniform = np.random.default_rng(0).uniform(0, 2, 5000)  # log 2 = 0.693
         >>> abs(KozachenkoLeonenko().entropy(uniform).value - math.log(2)) < 0.05
@@ -56,7 +57,8 @@ class KozachenkoLeonenko:
     def entropy(self, x: Any) -> Estimate:
         """h(X) of samples [n] or [n, d], in nats.
 
-        Raises: ValueError: n ≤ k, or a row that occurs more than k times: the entropy would be −∞.
+        Raises:
+            ValueError: n ≤ k, or a row that occurs more than k times: the entropy would be −∞.
         """
         (rows,) = as_rows("KozachenkoLeonenko", x=x)
         check_num_samples("KozachenkoLeonenko", len(rows), self.num_neighbors)

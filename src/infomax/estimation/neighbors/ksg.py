@@ -23,7 +23,7 @@ from infomax.estimation.neighbors.search import (
     count_within,
     kth_distances,
     most_repeats,
-    nearest,
+    nearest_rows,
     pointwise_error,
 )
 from infomax.estimation.samples import as_rows
@@ -49,6 +49,7 @@ class KSG:
         variant: Kraskov's algorithm 1 (cubes) or 2 (boxes with a side of their own for x and y, which drops
             1/k and counts boundaries); conditional estimates exist for variant 1 alone.
         num_workers: threads for the tree, −1 for all cores.
+
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> x, y = correlated_gaussians(0.75).sample(2000, np.random.default_rng(0))  # 0.413 nats
@@ -74,7 +75,9 @@ class KSG:
             x: samples [n] or [n, d].
             y: samples [n] or [n, d].
             given: samples [n] or [n, d] of what is known already.
-        Raises: ValueError: n ≤ k; a variable that repeats a value more than k times, so is not continuous.
+
+        Raises:
+            ValueError: n ≤ k; a variable that repeats a value more than k times, so is not continuous.
         """
         variables = as_rows("KSG", x=x, y=y, given=given)
         check_num_samples("KSG", len(variables[0]), self.num_neighbors)
@@ -110,7 +113,7 @@ def local_information(
 
 def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
     """ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y), each variable counted to its own side of the box, with edges."""
-    neighbors = nearest(np.hstack([x, y]), num_neighbors, num_workers=num_workers)
+    neighbors = nearest_rows(np.hstack([x, y]), num_neighbors, num_workers=num_workers)
 
     def log_count(rows: np.ndarray) -> np.ndarray:
         sides = np.zeros(len(rows))

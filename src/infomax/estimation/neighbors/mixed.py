@@ -41,6 +41,7 @@ class MixedKSG:
     Args:
         num_neighbors: k.
         num_workers: threads for the tree, −1 for all cores.
+
     Example:
         >>> labels = np.arange(400) % 4
         >>> round(MixedKSG().estimate(labels, labels).value, 3)  # log 4 = 1.386
@@ -58,7 +59,8 @@ class MixedKSG:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: n ≤ k.
+        Raises:
+            ValueError: n ≤ k.
         """
         variables = as_rows("MixedKSG", x=x, y=y, given=given)
         check_num_samples("MixedKSG", len(variables[0]), self.num_neighbors)
@@ -94,6 +96,7 @@ class Ross:
         num_neighbors: k.
         labels: which argument of `estimate` holds the labels, of any hashable kind; the other holds numbers.
         num_workers: threads for the tree, −1 for all cores.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> label = rng.choice(["low", "high"], 2000)  # far apart: log 2 = 0.693
@@ -118,7 +121,8 @@ class Ross:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y) in nats.
 
-        Raises: ValueError: a label that occurs once; numbers that repeat more than k times; `given`.
+        Raises:
+            ValueError: a label that occurs once; numbers that repeat more than k times; `given`.
         """
         if given is not None:
             raise ValueError("Ross: no conditional form is known; use MixedKSG with labels coded as numbers")

@@ -48,7 +48,7 @@ def _kth_distances_in_line(values: np.ndarray, num_neighbors: int) -> np.ndarray
     return distances
 
 
-def nearest(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
+def nearest_rows(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
     """The row itself and its k nearest others, in the max norm: indices [n, k + 1]."""
     tree = KDTree(points, balanced_tree=False)
     order = tree.indices
@@ -169,13 +169,17 @@ def most_repeats(points: np.ndarray, allowed: int) -> int:
 
 
 def check_num_neighbors(operation: str, num_neighbors: int) -> None:
-    """Raises: ValueError: k < 1."""
+    """Raises:
+    ValueError: k < 1.
+    """
     if num_neighbors < 1:
         raise ValueError(f"{operation}: num_neighbors must be at least 1, got {num_neighbors}; 3 is usual")
 
 
 def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> None:
-    """Raises: ValueError: n ≤ k."""
+    """Raises:
+    ValueError: n ≤ k.
+    """
     if num_samples <= num_neighbors:
         raise ValueError(
             f"{operation}: {num_neighbors} neighbours need more than {num_neighbors} samples, got "

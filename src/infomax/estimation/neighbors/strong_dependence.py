@@ -16,13 +16,13 @@ import numpy as np
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.entropy import KozachenkoLeonenko
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import check_num_neighbors, nearest, pointwise_error
+from infomax.estimation.neighbors.search import check_num_neighbors, nearest_rows, pointwise_error
 from infomax.estimation.samples import as_rows
 
 WINDOWS = (4, 8, 16, 32)  # neighbours of a local fit, for each of its coefficients
-MOST_CELLS = 2**22  # of the largest array that a batch of local fits needs
-FEWEST_SAMPLES = 20
-SMALLEST_SPREAD = 1e-12  # of whitened rows: below it, only rounding is left
+MAX_CELLS = 2**22  # of the largest array that a batch of local fits needs
+MIN_SAMPLES = 20
+MIN_SPREAD = 1e-12  # of whitened rows: below it, only rounding is left
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class ResidualKSG:
     Args:
         num_neighbors: k.
         num_workers: threads for the trees, −1 for all cores.
+
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> pair = correlated_gaussians(np.sqrt(1 - np.exp(-20)))  # 10 nats
@@ -76,8 +77,9 @@ class ResidualKSG:
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """I(X;Y), or I(X;Y|Z) = I(X,Z;Y) − I(Z;Y), in nats, from samples [n] or [n, d].
 
-        Raises: ValueError: fewer than 20 samples; repeated values; constant, copied or collinear columns;
-            one variable a function of the other, when the information is infinite.
+        Raises:
+            ValueError: fewer than 20 samples; repeated values; constant, copied or collinear columns; one
+                variable a function of the other, when the information is infinite.
         """
         x, y, *condition = as_rows("ResidualKSG", x=x, y=y, given=given)
         _check(len(x), self.num_neighbors)
@@ -107,7 +109,7 @@ class ResidualKSG:
 
 
 def _check(num_samples: int, num_neighbors: int) -> None:
-    fewest = max(FEWEST_SAMPLES, num_neighbors + 1)
+    fewest = max(MIN_SAMPLES, num_neighbors + 1)
     if num_samples < fewest:
         raise ValueError(
             f"ResidualKSG: regression and {num_neighbors} neighbours need at least {fewest} samples, got "
@@ -124,7 +126,7 @@ def _whiten(rows: np.ndarray, size: float) -> tuple[np.ndarray, float]:
     """Rows with the identity as covariance, and log |det| of the map back."""
     centred = rows - rows.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred / np.sqrt(len(rows) - 1), full_matrices=False)
-    if len(spread) < rows.shape[1] or spread[-1] <= SMALLEST_SPREAD * size:
+    if len(spread) < rows.shape[1] or spread[-1] <= MIN_SPREAD * size:
         raise ValueError(
             "ResidualKSG: a variable must vary in all its columns, and beyond what the other determines: one "
             "is constant, a combination of others, or a function of the other variable; leave it out"
@@ -138,7 +140,7 @@ def _predict(x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
     widths = [w * num_coefficients for w in WINDOWS if w * num_coefficients < len(x) // 2]
     fits = [_linear_fit(x, y)]
     if widths:
-        neighbors = nearest(x, max(widths), num_workers=num_workers)[:, 1:]
+        neighbors = nearest_rows(x, max(widths), num_workers=num_workers)[:, 1:]
         fits += [_local_fit(x, y, neighbors[:, :width]) for width in widths]
     return min(fits, key=lambda fit: _log_error(y - fit))
 
@@ -157,7 +159,7 @@ def _linear_fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _local_fit(x: np.ndarray, y: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
     """Least squares on the given neighbours of each row, at that row."""
-    per_batch = max(MOST_CELLS // (neighbors.shape[1] * (x.shape[1] + 1)), 1)
+    per_batch = max(MAX_CELLS // (neighbors.shape[1] * (x.shape[1] + 1)), 1)
     batches = [slice(start, start + per_batch) for start in range(0, len(x), per_batch)]
     return np.concatenate([_fit_at(x[b], x[neighbors[b]], y[neighbors[b]]) for b in batches])
 

@@ -11,16 +11,18 @@ The quantiles are not reversed, as for a skewed quantity whose skewness stays th
 grows with it. (Reversed, "95 %" held 0.05 nats of a Gaussian pair in 78 % of samples of 100.)
 """
 
-import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.samples import as_codes, to_array
+from infomax.estimation.resampling.replicates import (
+    JointSamples,
+    check_number,
+    on_one_core,
+    part_size,
+    replicates,
+)
 
 
 def subsampling_interval(
@@ -59,8 +61,10 @@ def subsampling_interval(
         num_subsamples: how many.
         seed: of the subsamples.
         num_workers: threads, −1 for all cores.
+
     Returns:
         Both ends, in nats.
+
     Raises:
         ValueError: `level` or `fraction` that is not between 0 and 1, fewer than 2 subsamples, or too few
             samples to take some and leave some.
@@ -69,7 +73,7 @@ def subsampling_interval(
     """
     _check_level("subsampling_interval", level)
     check_number("subsampling_interval", "num_subsamples", num_subsamples)
-    samples = Samples.of("subsampling_interval", x, y, given)
+    samples = JointSamples.of("subsampling_interval", x, y, given)
     n, b = len(samples), part_size("subsampling_interval", fraction, len(samples))
 
     def replicate(rng: np.random.Generator) -> float:
@@ -113,8 +117,10 @@ def bootstrap_interval(
         num_resamples: how many.
         seed: of the resamples.
         num_workers: threads, −1 for all cores.
+
     Returns:
         Both ends, in nats.
+
     Raises:
         ValueError: an estimator by neighbours, a `level` that is not between 0 and 1, fewer than 2 resamples.
 
@@ -123,7 +129,7 @@ def bootstrap_interval(
     _check_level("bootstrap_interval", level)
     check_number("bootstrap_interval", "num_resamples", num_resamples)
     _check_may_repeat(estimator)
-    samples = Samples.of("bootstrap_interval", x, y, given)
+    samples = JointSamples.of("bootstrap_interval", x, y, given)
     n = len(samples)
 
     def replicate(rng: np.random.Generator) -> float:
@@ -138,90 +144,9 @@ def _interval(value: float, scatter: np.ndarray, level: float) -> tuple[float, f
     return float(value + low), float(value + high)
 
 
-# ---------------------------------------------------------------------------------------- parts of samples
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Rows of x, y and what is given, of which parts can be taken: numbers as they are, labels as codes."""
-
-    x: np.ndarray
-    y: np.ndarray
-    given: np.ndarray | None
-
-    @classmethod
-    def of(cls, operation: str, x: Any, y: Any, given: Any) -> "Samples":
-        """Raises: ValueError: unequal lengths, or missing labels."""
-        named = {"x": x, "y": y, "given": given}
-        arrays = {name: indexable(operation, name, v) for name, v in named.items() if v is not None}
-        lengths = {name: len(array) for name, array in arrays.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"{operation}: variables must have equally many samples, got {lengths}")
-        return cls(arrays["x"], arrays["y"], arrays.get("given"))
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def take(self, rows: np.ndarray) -> "Samples":
-        """The samples of these rows."""
-        return Samples(self.x[rows], self.y[rows], None if self.given is None else self.given[rows])
-
-    def value(self, estimator: Estimator) -> float:
-        """The estimate, in nats."""
-        return estimator.estimate(self.x, self.y, given=self.given).value
-
-
-def indexable(operation: str, name: str, value: Any) -> np.ndarray:
-    """An array, so that rows can be taken; what cannot be read as numbers becomes codes, once for all."""
-    with contextlib.suppress(ValueError, TypeError):
-        array = to_array(value)
-        array.astype(np.float64)
-        return array
-    return as_codes(operation, **{name: value})[0]
-
-
-def replicates(
-    value_of: Callable[[np.random.Generator], float], num: int, seed: Sequence[int], num_workers: int
-) -> np.ndarray:
-    """value_of(rng) for generators that depend on the seed and on their number alone, in threads: [num]."""
-    parallel = Parallel(n_jobs=num_workers, prefer="threads")
-    rngs = (np.random.default_rng([*seed, index]) for index in range(num))
-    return np.array(parallel(delayed(value_of)(rng) for rng in rngs))
-
-
-def on_one_core(estimator: Any) -> Estimator:
-    """The estimator without threads of its own, where its calls share the cores."""
-    return replace(estimator, num_workers=1) if hasattr(estimator, "num_workers") else estimator
-
-
-# ---------------------------------------------------------------------------------------- what is refused
-
-
 def _check_level(operation: str, level: float) -> None:
     if not 0 < level < 1:
         raise ValueError(f"{operation}: level must be between 0 and 1, got {level}; 0.95 is usual")
-
-
-def check_number(operation: str, name: str, num: int) -> None:
-    """Raises: ValueError: fewer than 2."""
-    if num < 2:
-        raise ValueError(f"{operation}: {name} must be at least 2, got {num}; scatter needs more")
-
-
-def part_size(operation: str, fraction: float, num_samples: int) -> int:
-    """How many rows a fraction of the samples is.
-
-    Raises: ValueError: a fraction that is not between 0 and 1, or one of fewer than 2 rows, or of all.
-    """
-    if not 0 < fraction < 1:
-        raise ValueError(f"{operation}: fraction must be between 0 and 1, got {fraction}; 0.25 is usual")
-    size = round(fraction * num_samples)
-    if not 2 <= size < num_samples:
-        raise ValueError(
-            f"{operation}: a fraction of {fraction} of {num_samples} samples is {size}, expected at least 2 "
-            "and not all; give more samples"
-        )
-    return size
 
 
 def _check_may_repeat(estimator: Estimator) -> None:

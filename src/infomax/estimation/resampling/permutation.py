@@ -18,7 +18,7 @@ from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
 from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.resampling.intervals import Samples, on_one_core, replicates
+from infomax.estimation.resampling.replicates import JointSamples, on_one_core, replicates
 from infomax.estimation.samples import as_codes, as_rows
 
 
@@ -54,7 +54,8 @@ class PermutationTest:
     def z_score(self) -> float:
         """(estimate − mean of null) / standard deviation of null.
 
-        Raises: ValueError: one permutation, or null values that are all equal.
+        Raises:
+            ValueError: one permutation, or null values that are all equal.
         """
         if len(self.null) < 2 or np.ptp(self.null) == 0:
             raise ValueError(
@@ -111,9 +112,11 @@ def permutation_test(
         cell_size: rows of different Z that are shuffled together; 1 for equal rows alone.
         seed: of the shuffles.
         num_workers: threads, −1 for all cores. Values do not depend on it.
+
     Raises:
         ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, unequal lengths, or a
             condition in whose cells most rows are alone.
+
     Example:
         >>> from infomax.estimation.counts import PlugIn
         >>> coin = np.random.default_rng(0).integers(2, size=100)
@@ -124,7 +127,7 @@ def permutation_test(
     of which Runge's (2018) shuffles among neighbours are the overlapping kind, that uses some y twice.
     """
     _check(num_permutations, cell_size)
-    samples = Samples.of("permutation_test", x, y, given)
+    samples = JointSamples.of("permutation_test", x, y, given)
     if len(samples) < 2:
         raise ValueError(f"permutation_test: at least 2 samples can be shuffled, got {len(samples)}")
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
@@ -134,7 +137,7 @@ def permutation_test(
         shuffle = partial(_permutation_within, _cells(given, cell_size))
 
     def replicate(rng: np.random.Generator) -> float:
-        shuffled = Samples(samples.x, samples.y[shuffle(rng)], samples.given)
+        shuffled = JointSamples(samples.x, samples.y[shuffle(rng)], samples.given)
         return shuffled.value(on_one_core(estimator))
 
     return PermutationTest(estimate, replicates(replicate, num_permutations, [seed], num_workers))
@@ -158,7 +161,8 @@ def _permutation_within(cells: np.ndarray, rng: np.random.Generator) -> np.ndarr
 def _cells(given: Any, cell_size: int) -> np.ndarray:
     """The number of each row's cell: [n].
 
-    Raises: ValueError: most rows are alone.
+    Raises:
+        ValueError: most rows are alone.
     """
     try:
         (rows,) = as_rows("permutation_test", given=given)

@@ -15,9 +15,15 @@ from typing import Any
 import numpy as np
 
 from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.resampling.intervals import Samples, check_number, on_one_core, part_size, replicates
+from infomax.estimation.resampling.replicates import (
+    JointSamples,
+    check_number,
+    on_one_core,
+    part_size,
+    replicates,
+)
 
-SMALLEST_ERROR = 1e-9  # of a mean over parts, in nats: below it, only rounding is left
+MIN_ERROR = 1e-9  # of a mean over parts, in nats: below it, only rounding is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +101,11 @@ def sample_size_curve(
         power: p, by which the bias falls as n grows.
         seed: of shuffles and halves.
         num_workers: threads, −1 for all cores. Values do not depend on it.
+
     Raises:
         ValueError: fewer than two fractions, one that is not between 0 and 1, parts of fewer than 2 rows,
             fewer than 2 repeats, or a power of 0 or less.
+
     Example:
         >>> from infomax.estimation.counts import PlugIn
         >>> x, y = np.random.default_rng(0).integers(4, size=(2, 400))  # 9 / 800 nats too much, on average
@@ -111,7 +119,7 @@ def sample_size_curve(
     """
     _check(fractions, power)
     check_number("sample_size_curve", "num_repeats", num_repeats)
-    samples = Samples.of("sample_size_curve", x, y, given)
+    samples = JointSamples.of("sample_size_curve", x, y, given)
     sizes = _sizes(fractions, len(samples))
     whole = estimator.estimate(samples.x, samples.y, given=samples.given)
     alone = on_one_core(estimator)
@@ -141,7 +149,7 @@ def sample_size_curve(
 
 
 def _mean_over_parts(
-    samples: Samples, size: int, estimator: Estimator
+    samples: JointSamples, size: int, estimator: Estimator
 ) -> Callable[[np.random.Generator], float]:
     """The mean estimate of the parts that a shuffle of the rows is cut into."""
 
@@ -156,7 +164,7 @@ def _mean_over_parts(
 def _slope(fractions: np.ndarray, differences: np.ndarray, power: float) -> np.ndarray:
     """The weights [s] with which mean differences add up to their slope on (n/m)^p − 1, the bias."""
     growth = fractions**-power - 1
-    errors = np.maximum(differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1]), SMALLEST_ERROR)
+    errors = np.maximum(differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1]), MIN_ERROR)
     return growth / errors**2 / (growth**2 / errors**2).sum()
 
 

@@ -1,21 +1,23 @@
-"""Columns of a table, as arrays, and what kind each is: labels to count, or numbers in a continuum."""
+"""Columns of a table as arrays, and the kind of each: labels to count, or numbers in a continuum."""
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtri
 
+from infomax.errors import did_you_mean, refuse
 from infomax.estimation.samples import to_array
 
-Kind = Literal["labels", "continuous", "identifiers"]
+ColumnKind = Literal["labels", "continuous", "identifiers"]
 
-MOST_LABELS = 20
-FEWEST_ROWS_PER_LABEL = 4  # on average: numbers of few values are labels
+MAX_LABELS = 20
+"""Numbers with at most so many different values are labels."""
+MIN_ROWS_PER_LABEL = 4
+"""Numbers are labels only where each value occurs in so many rows on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,39 +26,40 @@ class Column:
 
     Args:
         name: its name.
-        kind: "labels"; "continuous", numbers; or "identifiers", labels most of which occur once.
-        values: codes 0, 1, … [n], −1 where missing, of labels; else float64 [n], NaN where missing.
+        kind: "labels"; "continuous" for numbers; "identifiers" for labels most of which occur once.
+        values: codes 0, 1, … of labels, −1 where missing; or numbers as float64, NaN where missing: [n].
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     values: np.ndarray
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __sizeof__(self) -> int:  # so that Dask sees that a column is worth sending only once
+    def __sizeof__(self) -> int:  # tells Dask that a column is large, and should be sent to a worker once
         return super().__sizeof__() + self.values.nbytes
 
     @property
     def has_labels(self) -> bool:
-        """Whether values are codes."""
+        """True where the values are codes of labels."""
         return self.values.dtype.kind == "i"
 
     @property
     def present(self) -> np.ndarray:
-        """Where a value is not missing: [n]."""
+        """True in the rows that have a value: [n]."""
         return self.values >= 0 if self.has_labels else ~np.isnan(self.values)
 
     def earlier(self, lag: int) -> "Column":
-        """The column `lag` rows earlier, named ``name@lag``; missing in the first rows.
+        """Return the column `lag` rows earlier, named ``name@lag``; the first rows have no value.
 
-        Raises: ValueError: a lag below 0, or not less than the number of rows.
+        Raises:
+            ValueError: the lag is below 0, or not less than the number of rows.
         """
-        if not 0 <= lag < len(self):
-            raise ValueError(
-                f"{self.name}@{lag}: a lag must be from 0 to {len(self) - 1}, one row less than the table has"
-            )
+        refuse(
+            not 0 <= lag < len(self),
+            f"{self.name}@{lag}: a lag must be from 0 to {len(self) - 1}, one row less than the table has",
+        )
         if lag == 0:
             return self
         values = np.full_like(self.values, -1 if self.has_labels else np.nan)
@@ -64,14 +67,15 @@ class Column:
         return replace(self, name=f"{self.name}@{lag}", values=values)
 
     def normal_scores(self, seed: int) -> "Column":
-        """Numbers as Φ⁻¹(rank / (n + 1)), equal ones ranked at random; labels as they are.
+        """Return numbers as Φ⁻¹(rank / (n + 1)), equal numbers ranked in random order; labels unchanged.
 
-        No information is lost or gained: ranks increase with the numbers, and what is drawn among equals says
-        nothing of another column, while the number can be told from it. But nearest neighbours need both: one
-        unit for all columns, and no ties. For rounded numbers `MixedKSG` is high by up to 0.2 nats.
+        The information about other columns stays the same: a number can be computed from its score, and the
+        order drawn for equal numbers says nothing about another column. Nearest-neighbour estimators need
+        both steps, because they want one unit for all columns, and no ties. (For rounded numbers `MixedKSG`
+        is too high by up to 0.2 nats.)
 
         Args:
-            seed: of the draws, which are independent between columns of different names.
+            seed: of the random order, which is independent between columns of different names.
         """
         if self.has_labels:
             return self
@@ -84,19 +88,21 @@ class Column:
 
 
 def columns_of(operation: str, table: Any, kinds: Mapping[str, str] | None = None) -> list[Column]:
-    """The columns of a table, with their kinds.
+    """Return the columns of a table, with their kinds.
 
-    Text, categories, yes and no are labels; so are numbers of at most 20 values, each in 4 rows on average.
-    Labels of which more than half occur once are identifiers. Other numbers, and times, are continuous, with
-    repeats or without. None and NaN are missing.
+    Text, categories and booleans are labels. Numbers are labels where they have at most 20 different values,
+    each in 4 rows on average. Labels of which more than half occur once are identifiers. Other numbers, and
+    times, are continuous, whether values repeat or not. None and NaN are missing values.
 
     Args:
-        operation: who asks, for the messages.
+        operation: the name of the caller, for error messages.
         table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
-        kinds: by column name, "labels" or "continuous", where what is inferred would be wrong.
+        kinds: "labels" or "continuous" by column name, for columns whose kind would be inferred wrongly.
+
     Raises:
-        ValueError: no table, no rows, columns of unequal lengths or of other types; an unknown kind or column
-            in `kinds`; text that is said to be continuous.
+        ValueError: no table; no rows; columns of different lengths or of other types; an unknown kind or
+            column in `kinds`; text that is to be continuous.
+
     Example:
         >>> rain = [0.0] * 18 + list(range(22))
         >>> table = {"city": ["Oslo", "Rome"] * 20, "rain": rain, "dose": [0.5, 1] * 20}
@@ -106,14 +112,15 @@ def columns_of(operation: str, table: Any, kinds: Mapping[str, str] | None = Non
     frame, kinds = _frame(operation, table), kinds or {}
     for name, kind in kinds.items():
         known(operation, "column", frame.columns, name)
-        known(f"{operation}: {name}", "kind", get_args(Kind)[:2], kind)
+        known(f"{operation}: {name}", "kind", get_args(ColumnKind)[:2], kind)
     return [_column(operation, series, kinds.get(series.name)) for series in frame]
 
 
 def named(operation: str, columns: Sequence[Column], name: str) -> Column:
-    """The column of that name; ``name@lag`` is the column `lag` rows earlier.
+    """Return the column of that name; ``name@lag`` is the column `lag` rows earlier.
 
-    Raises: ValueError: no such column (the nearest is suggested), or a lag beyond the table.
+    Raises:
+        ValueError: no such column (the nearest name is suggested), or a lag as long as the table.
     """
     by_name = {column.name: column for column in columns}
     base, _, lag = name.rpartition("@")
@@ -123,28 +130,34 @@ def named(operation: str, columns: Sequence[Column], name: str) -> Column:
 
 
 def known(operation: str, what: str, available: Sequence[str], name: str) -> str:
-    """`name`, if it is among the available ones.
+    """Return `name`, which must be one of the available names.
 
-    Raises: ValueError: it is not; the nearest is suggested.
+    Raises:
+        ValueError: it is not; the nearest one is suggested.
     """
     if name not in available:
-        near = get_close_matches(str(name), available, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(available[:20])}"
-        raise ValueError(f"{operation}: no {what} {name!r}; {hint}")
+        raise ValueError(f"{operation}: no {what} {name!r}; {did_you_mean(str(name), available)}")
     return name
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or the name of its type if it has no message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _frame(operation: str, table: Any) -> pl.DataFrame:
     try:
         frame = _as_polars(table)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
-            f"{operation}: got {type(table).__name__} that is no table ({reason}); expected a Polars or "
-            "pandas frame, a mapping of names to equally long columns, or an array [n, d]"
+            f"{operation}: got {type(table).__name__} that is no table ({first_line(error)}); expected a "
+            "Polars or pandas frame, a mapping of names to columns of one length, or an array [n, d]"
         ) from None
-    if frame.is_empty():
-        raise ValueError(f"{operation}: got a table of {frame.height} rows and {frame.width} columns")
+    refuse(
+        frame.is_empty(),
+        f"{operation}: got a table of {frame.height} rows and {frame.width} columns; "
+        "expected at least one of each",
+    )
     return frame
 
 
@@ -152,7 +165,7 @@ def _as_polars(table: Any) -> pl.DataFrame:
     if isinstance(table, pl.DataFrame | pl.LazyFrame):
         return table.lazy().collect()
     if isinstance(table, Mapping):
-        return pl.DataFrame({str(name): _plain(values) for name, values in table.items()})
+        return pl.DataFrame({str(name): _without_gradient(values) for name, values in table.items()})
     if hasattr(table, "iloc"):  # pandas
         return pl.from_pandas(table.rename(columns=str))
     array = to_array(table)
@@ -161,7 +174,8 @@ def _as_polars(table: Any) -> pl.DataFrame:
     return pl.DataFrame({str(number): column for number, column in enumerate(array.T)})
 
 
-def _plain(values: Any) -> Any:
+def _without_gradient(values: Any) -> Any:
+    """A Torch tensor as an array; anything else unchanged."""
     return to_array(values) if hasattr(values, "detach") else values
 
 
@@ -172,7 +186,7 @@ def _column(operation: str, series: pl.Series, kind: str | None) -> Column:
     if dtype not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
         raise ValueError(f"{operation}: column {name} is {dtype}; expected numbers, labels or times")
     if kind == "continuous":
-        raise ValueError(f"{operation}: column {name} is {dtype}, so cannot be continuous; make it labels")
+        raise ValueError(f"{operation}: column {name} is {dtype}, and cannot be continuous; make it labels")
     if kind is None and _are_identifiers(series):
         return Column(name, "identifiers", _codes(series))
     return Column(name, "labels", _codes(series))
@@ -185,17 +199,19 @@ def _of_numbers(name: str, series: pl.Series, kind: str | None) -> Column:
 
 
 def _are_few(series: pl.Series) -> bool:
+    """True where numbers have few different values, each of them often."""
     present = series.drop_nulls()
-    return present.n_unique() <= min(MOST_LABELS, len(present) / FEWEST_ROWS_PER_LABEL)
+    return present.n_unique() <= min(MAX_LABELS, len(present) / MIN_ROWS_PER_LABEL)
 
 
 def _are_identifiers(series: pl.Series) -> bool:
+    """True where most labels occur once."""
     present = series.drop_nulls()
     return int(present.is_unique().sum()) > len(present) / 2
 
 
 def _codes(series: pl.Series) -> np.ndarray:
-    """0, 1, … in the order of the labels, of text in that of their appearance; −1 where missing."""
+    """0, 1, … in the order of the labels, or of their first appearance for text; −1 where missing."""
     if series.dtype == pl.String:
         series = series.cast(pl.Categorical)
     series = series.to_physical()

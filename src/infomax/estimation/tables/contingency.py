@@ -24,6 +24,7 @@ def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray
 
     Args:
         codes: columns [n] of codes 0, 1, …; below 0 where missing.
+
     Example:
         >>> codes = [np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0])]
         >>> [(pairs.tolist(), tables.tolist()) for pairs, tables in contingency_tables(codes)]

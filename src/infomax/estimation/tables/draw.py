@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".png", ".svg", ".pdf")
-MOST_WRITTEN = 15  # columns of a heat map whose values are written into the cells
-MOST_ROWS = 40  # of a ranking
+MAX_WRITTEN = 15  # columns of a heat map whose values are written into the cells
+MAX_ROWS = 40  # of a ranking
 LEVEL = 0.05  # adjusted p-values above it are drawn pale
 
 _Found = TypeVar("_Found")
@@ -34,13 +34,13 @@ def heat_map(found: PairwiseInformation, axes: "Axes") -> None:
     axes.set_xticks(places, [_short(name) for name in found.names], rotation=45, ha="right")
     axes.set_yticks(places, [_short(name) for name in found.names])
     axes.spines[:].set_visible(False)
-    if len(found.names) <= MOST_WRITTEN:
+    if len(found.names) <= MAX_WRITTEN:
         _write_values(axes, bits)
 
 
 def ranking_chart(ranking: Ranking, axes: "Axes") -> None:
     """Bits that each column tells, ± one standard error; pale where p-values do not bear it out."""
-    rows = ranking.frame.filter(ranking.frame["value"].is_not_null()).head(MOST_ROWS)
+    rows = ranking.frame.filter(ranking.frame["value"].is_not_null()).head(MAX_ROWS)
     bits, errors = (rows[what].to_numpy() / math.log(2) for what in ("value", "standard_error"))
     doubtful = (rows["adjusted_p_value"] > LEVEL).fill_null(False).to_numpy()
     places = np.arange(len(rows))
@@ -84,7 +84,8 @@ def check_picture(path: str | Path) -> Path:
 def save_picture(draw: "Callable[[_Found, Axes], None]", found: _Found, path: str | Path) -> Path:
     """Draw into a new file, .png, .svg or .pdf; its size grows with the number of columns.
 
-    Raises: as `check_picture`.
+    Raises:
+        as `check_picture`.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -103,7 +104,7 @@ def _size(found: object) -> tuple[float, float]:
     if isinstance(found, PairwiseInformation):
         side = min(max(4.0, 2.5 + 0.32 * len(found.names)), 40.0)
         return side + 1, side
-    rows = min(len(found.frame), MOST_ROWS) if isinstance(found, Ranking) else MOST_ROWS
+    rows = min(len(found.frame), MAX_ROWS) if isinstance(found, Ranking) else MAX_ROWS
     return 7.0, 1.2 + 0.3 * rows
 
 

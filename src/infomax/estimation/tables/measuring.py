@@ -33,12 +33,12 @@ from infomax.estimation.counts import Counting, MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG, Ross
-from infomax.estimation.resampling.intervals import on_one_core
 from infomax.estimation.resampling.permutation import permutation_test
+from infomax.estimation.resampling.replicates import on_one_core
 from infomax.estimation.tables.columns import Column
 
-FEWEST_ROWS = 10
-FEWEST_EXPECTED = 5  # rows in every cell, for a G-test (Cochran's rule)
+MIN_ROWS = 10
+MIN_EXPECTED = 5  # rows in every cell, for a G-test (Cochran's rule)
 LABEL_SPACING = 100.0  # between codes of labels beside normal scores, which lie within ±10
 
 _SCHEMA = {
@@ -134,9 +134,9 @@ class Measuring:
                     f"{column.name} holds identifiers, labels that mostly occur once, which tell nothing of "
                     "other rows; set its kind to labels to count them all the same"
                 )
-        if num_samples < FEWEST_ROWS:
+        if num_samples < MIN_ROWS:
             raise ValueError(
-                f"{num_samples} rows have values of {' and '.join(names)}, expected at least {FEWEST_ROWS}"
+                f"{num_samples} rows have values of {' and '.join(names)}, expected at least {MIN_ROWS}"
             )
 
     def _suited(self, columns: Sequence[Column]) -> tuple[Estimator, list[np.ndarray]]:
@@ -180,7 +180,8 @@ def measure_all(
 ) -> pl.DataFrame:
     """Rows of `joblib` tasks that return some each, with p-values adjusted for their number.
 
-    Raises: ValueError: every row was refused.
+    Raises:
+        ValueError: every row was refused.
     """
     from rich.console import Console
     from rich.progress import track
@@ -252,7 +253,7 @@ def _suits_g_test(tables: np.ndarray) -> np.ndarray:
     margins = tables.sum(axis=2), tables.sum(axis=1)
     vary = [np.count_nonzero(margin, axis=1) > 1 for margin in margins]
     rarest = [np.where(margin > 0, margin, n[:, None]).min(axis=1, initial=n.max()) for margin in margins]
-    return vary[0] & vary[1] & (rarest[0] * rarest[1] >= FEWEST_EXPECTED * n)
+    return vary[0] & vary[1] & (rarest[0] * rarest[1] >= MIN_EXPECTED * n)
 
 
 def _g_test(tables: np.ndarray) -> list[float]:
@@ -266,7 +267,7 @@ def _g_test(tables: np.ndarray) -> list[float]:
 def _g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:
     """None where a G-test does not suit."""
     num_cells = len(np.unique(x)) * len(np.unique(y))
-    if FEWEST_EXPECTED * num_cells > len(x):
+    if MIN_EXPECTED * num_cells > len(x):
         return None
     table: Any = crosstab(x, y).count
     return _g_test(table[None])[0] if _suits_g_test(table[None])[0] else None

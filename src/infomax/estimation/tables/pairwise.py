@@ -20,9 +20,7 @@ from infomax.estimation.tables.columns import Column, columns_of
 from infomax.estimation.tables.contingency import contingency_tables
 from infomax.estimation.tables.measuring import Measuring, measure_all, stacked_task, task
 
-MOST_COUNTED_LABELS = (
-    50  # of a column: beyond it, a dense table costs more than counting the cells that occur
-)
+MAX_COUNTED_LABELS = 50  # of a column: beyond it, a dense table costs more than counting the cells that occur
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +102,10 @@ def pairwise(
         seed: of the permutations, and of ties that are broken at random.
         num_workers: cores, or −1 for all.
         progress: show a bar on stderr.
-    Raises: ValueError: no table, fewer than 2 columns, unknown kinds, or no pair that can be measured.
+
+    Raises:
+        ValueError: no table, fewer than 2 columns, unknown kinds, or no pair that can be measured.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> coin = rng.integers(2, size=1000)
@@ -148,4 +149,4 @@ def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:
 
 def _is_counted(measuring: Measuring, column: Column) -> bool:
     by_counts = measuring.estimator is None or isinstance(measuring.estimator, Counting)
-    return by_counts and column.has_labels and bool(column.values.max() < MOST_COUNTED_LABELS)
+    return by_counts and column.has_labels and bool(column.values.max() < MAX_COUNTED_LABELS)

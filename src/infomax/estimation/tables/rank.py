@@ -69,9 +69,11 @@ def rank_columns(
         seed: of the permutations, and of ties that are broken at random.
         num_workers: cores, or −1 for all.
         progress: show a bar on stderr.
+
     Raises:
         ValueError: no table; a column that is not there (the nearest is suggested); a target that is given as
             well, is constant, or holds identifiers; no column left, or none that can be measured.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> x, noise = rng.standard_normal((2, 500))

@@ -1,16 +1,20 @@
-"""A table of samples, from wherever it lies, as a Polars frame of the columns that are wanted."""
+"""Tables read from a file, a folder or the Hugging Face hub, as a Polars frame of the wanted columns."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 from polars import selectors as cs
 
+from infomax.errors import did_you_mean, needs, refuse
+from infomax.estimation.tables.columns import first_line
+
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""What counts as missing in a file of text."""
+"""What counts as missing in a text file."""
 
 _HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 
@@ -18,46 +22,49 @@ _HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>
 def read_frame(
     source: str | Path, columns: Iterable[str] | None = None, *, split: str = "train"
 ) -> pl.DataFrame:
-    """The columns of a table, or all that can be measured: numbers, labels, times.
+    """Return the named columns of a table, or all columns of numbers, labels and times.
 
-    A file is read lazily and in streams, and text becomes categories while it is read, so that memory grows
-    with the columns wanted, not with the file.
+    A file is read lazily and in parts, and text becomes categories while it is read: memory grows with the
+    wanted columns, not with the file.
 
     Args:
         source: a file (.csv, .tsv, .txt, each also .gz or .zst; .parquet; .arrow, .feather or .ipc; .jsonl),
-            a pattern of such files (``part-*.parquet``), a folder that `datasets` saved, or
+            a pattern of such files (``part-*.parquet``), a folder that ``datasets.save_to_disk`` wrote, or
             ``hf:owner/name[:configuration][@revision]`` on the Hugging Face hub.
-        columns: names; None: all but those of a type that is neither number, label nor time.
-        split: which part, of a folder or hub name that has several.
+        columns: names; None: all columns except those of other types than numbers, labels and times.
+        split: the part to read, where a folder or hub name has several.
+
     Raises:
         FileNotFoundError: no such file.
-        ValueError: an unknown kind of file, one that cannot be read as such, a column that is not there
-            (the nearest is suggested) or cannot be measured, a table without rows.
+        MissingExtra: a hub name, and the package `datasets` is not installed.
+        ValueError: an unknown kind of file; a file that cannot be read as such; a column that is missing (the
+            nearest name is suggested) or of another type; a table without rows.
     """
     lazy = _open(str(source), split)
     try:
         names = _measurable(source, lazy, columns)
         frame = lazy.select(names).with_columns(cs.string().cast(pl.Categorical)).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ValueError(f"measure: {source} cannot be read as a table: {_first_line(error)}") from error
-    if frame.is_empty():
-        raise ValueError(f"measure: {source} has no {'rows' if names else 'columns of numbers or labels'}")
+        raise ValueError(f"measure: {source} cannot be read as a table: {first_line(error)}") from error
+    refuse(
+        frame.is_empty(), f"measure: {source} has no {'rows' if names else 'columns of numbers or labels'}"
+    )
     return frame
 
 
 def _measurable(source: str | Path, lazy: pl.LazyFrame, columns: Iterable[str] | None) -> list[str]:
-    """Names of the columns asked for, or of all numbers, labels and times: no lists, structures or bytes."""
+    """Names of the wanted columns, or of all numbers, labels and times: no lists, structures or bytes."""
     kinds = cs.numeric() | cs.string() | cs.boolean() | cs.categorical() | cs.enum() | cs.temporal()
     measurable = lazy.select(kinds).collect_schema().names()
     if columns is None:
         return measurable
-    schema = lazy.collect_schema()
-    names = _known(source, "column", schema, columns)
+    schema, names = lazy.collect_schema(), list(dict.fromkeys(columns))
     for name in names:
-        if name not in measurable:
-            raise ValueError(
-                f"measure: {source}: column {name} is {schema[name]}; expected numbers, labels or times"
-            )
+        _check_known(source, "column", schema.names(), name)
+        refuse(
+            name not in measurable,
+            f"measure: {source}: column {name} is {schema[name]}; expected numbers, labels or times",
+        )
     return names
 
 
@@ -70,8 +77,10 @@ def _open(source: str, split: str) -> pl.LazyFrame:
     if not path.exists() and not list(path.parent.glob(path.name)):
         raise FileNotFoundError(f"measure: there is no file {source}; expected a table, or hf:owner/name")
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
-    if not suffixes or suffixes[-1] not in _SCANNERS:
-        raise ValueError(f"measure: {source} is no table that I know; expected one of {', '.join(_SCANNERS)}")
+    refuse(
+        not suffixes or suffixes[-1] not in _SCANNERS,
+        f"measure: {source} is not a known kind of table; expected one of {', '.join(_SCANNERS)}",
+    )
     return _SCANNERS[suffixes[-1]](path)
 
 
@@ -95,52 +104,45 @@ _SCANNERS: dict[str, Callable[[Path], pl.LazyFrame]] = {
 
 
 def _saved_dataset(folder: Path, split: str) -> pl.LazyFrame:
-    from datasets import DatasetDict, load_from_disk
-
-    try:
-        dataset = load_from_disk(str(folder))
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"measure: {folder} is a folder, but none that datasets.save_to_disk wrote; "
-            f"give a file, or a pattern such as '{folder}/*.parquet'"
-        ) from error
-    if isinstance(dataset, DatasetDict):
-        dataset = dataset[_known(folder, "split", dataset, [split])[0]]
-    return _lazy(dataset)
+    """The Arrow files that ``datasets.save_to_disk`` wrote, memory-mapped."""
+    if (folder / "dataset_dict.json").exists():
+        splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
+        _check_known(folder, "split", splits, split)
+        folder = folder / split
+    refuse(
+        not (folder / "state.json").exists(),
+        f"measure: {folder} is a folder, but not one that datasets.save_to_disk wrote; "
+        f"give a file, or a pattern such as '{folder}/*.parquet'",
+    )
+    files = json.loads((folder / "state.json").read_text())["_data_files"]
+    tables = [pa.ipc.open_stream(pa.memory_map(str(folder / file["filename"]))).read_all() for file in files]
+    return _lazy(pa.concat_tables(tables))
 
 
 def _hub(source: str, split: str) -> pl.LazyFrame:
-    from datasets import load_dataset
-
     name = _HUB_NAME.fullmatch(source)
     if name is None:
         raise ValueError(f"measure: received {source!r}, expected hf:owner/name[:configuration][@revision]")
+    needs("datasets", extra="learning", operation=f"measure: reading {source}")
+    from datasets import load_dataset
+
     try:
-        return _lazy(load_dataset(name["repo"], name["config"], revision=name["revision"], split=split))
+        dataset: Any = load_dataset(name["repo"], name["config"], revision=name["revision"], split=split)
+        return _lazy(dataset.with_format("arrow")[:])
     except Exception as error:
         raise ValueError(
-            f"measure: cannot open {source} on the Hugging Face hub: {_first_line(error)}; "
+            f"measure: cannot open {source} on the Hugging Face hub: {first_line(error)}; "
             "expected the name of a dataset there and a network connection, or a local file"
         ) from error
 
 
-def _lazy(dataset: Any) -> pl.LazyFrame:
-    """A memory-mapped dataset as a lazy frame: only the columns that are wanted are read."""
-    frame = pl.from_arrow(dataset.with_format("arrow")[:])
+def _lazy(table: pa.Table) -> pl.LazyFrame:
+    """A memory-mapped table as a lazy frame, without a copy."""
+    frame = pl.from_arrow(table, rechunk=False)
     assert isinstance(frame, pl.DataFrame)
     return frame.lazy()
 
 
-def _known(source: str | Path, what: str, available: Iterable[Any], names: Iterable[str]) -> list[str]:
-    """The names, each once, and each found among those available."""
-    available, names = list(map(str, available)), list(dict.fromkeys(names))
-    for name in names:
-        if name not in available:
-            near = get_close_matches(name, available, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(available[:20])}"
-            raise ValueError(f"measure: {source} has no {what} {name!r}; {hint}")
-    return names
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _check_known(source: str | Path, what: str, available: list[str], name: str) -> None:
+    if name not in available:
+        raise ValueError(f"measure: {source} has no {what} {name!r}; {did_you_mean(name, available)}")

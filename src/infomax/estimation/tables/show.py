@@ -13,7 +13,7 @@ from infomax.estimation.tables.rank import Ranking
 if TYPE_CHECKING:
     from rich.table import Table
 
-MOST_ROWS = 30
+MAX_ROWS = 30
 
 
 def as_mapping(found: PairwiseInformation | Ranking) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def as_table(found: PairwiseInformation | Ranking) -> "Table":
     headings = _headings(found, mapping["rows"])
     for heading in headings:
         table.add_column(heading, **({"justify": "right", "no_wrap": True} if heading in _WRITTEN else {}))
-    for row in mapping["rows"][:MOST_ROWS]:
+    for row in mapping["rows"][:MAX_ROWS]:
         table.add_row(*(_plain(_WRITTEN.get(heading, itemgetter(heading))(row)) for heading in headings))
     return table
 
@@ -81,11 +81,11 @@ def _title(found: PairwiseInformation | Ranking) -> str:
 
 def _caption(mapping: dict[str, Any]) -> str:
     """What the table leaves out."""
-    hidden = len(mapping["rows"]) - MOST_ROWS
+    hidden = len(mapping["rows"]) - MAX_ROWS
     lines = [f"… and {hidden} more rows"] if hidden > 0 else []
     if any(row["p_value"] is not None for row in mapping["rows"]):
         lines.append("p: adjusted for the number of rows (false discovery rate)")
-    for row in mapping["refused"][:MOST_ROWS]:
+    for row in mapping["refused"][:MAX_ROWS]:
         pair = [str(row[key]) for key in ("column", "x", "y") if key in row]
         lines.append(_plain(f"not measured: {', '.join(pair)}: {row['refused']}"))
     return "\n".join(lines)

@@ -86,10 +86,10 @@ def test_unknown_columns_suggest_the_nearest(tmp_path, frame):
 def test_what_is_no_table(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none.csv"):
         read_frame(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match=r"is a folder, but none that datasets.save_to_disk wrote"):
+    with pytest.raises(ValueError, match=r"is a folder, but not one that datasets.save_to_disk wrote"):
         read_frame(tmp_path)
     (tmp_path / "t.xlsx").write_bytes(b"PK")
-    with pytest.raises(ValueError, match=r"no table that I know; expected one of .csv"):
+    with pytest.raises(ValueError, match=r"is not a known kind of table; expected one of .csv"):
         read_frame(tmp_path / "t.xlsx")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(ValueError, match=r"broken.parquet cannot be read as a table"):
