@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Generic, TypeVar
 
-from infomax.errors import did_you_mean
+from infomax.errors import did_you_mean, refuse
 
 T = TypeVar("T")
 
@@ -53,12 +53,19 @@ class Registry(Mapping[str, T], Generic[T]):
         self._entries[name] = entry
         return entry
 
+    def check(self, name: str, operation: str) -> None:
+        """Check that there is an entry of that name.
+
+        Raises:
+            ValueError: there is none; the nearest name is suggested.
+        """
+        refuse(name not in self, f"{operation}: no {self.what} {name!r}; {did_you_mean(name, self)}")
+
     def find(self, name: str, operation: str) -> T:
         """Return the entry of that name.
 
         Raises:
             ValueError: there is none; the nearest name is suggested.
         """
-        if name not in self:
-            raise ValueError(f"{operation}: no {self.what} {name!r}; {did_you_mean(name, self)}")
+        self.check(name, operation)
         return self[name]

@@ -1,69 +1,46 @@
-"""Deep InfoMax: an encoder's summary of an image tells as much as it can of what is where in it.
-
-    maximise  α Î(Y; whole map) + β mean over places Î(Y; place) + γ E log D(Y) + coordinate tasks
-
-Y is the global feature, the map an earlier layer of the same encoder. Î is any bound of rung 2, of the scores
-that a critic gives to (Y of image i, map of image j). D tells Y from samples of its prior, and is learned
-against it.
-
-Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio (2018), "Learning deep representations
-by mutual information estimation and maximization".
-"""
+"""The configuration of Deep InfoMax."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from infomax.estimation import bounds
-from infomax.learning.encoders.amdim import Features, example_features
-from infomax.learning.encoders.dim import DIMEncoderConfig, dim_encoder
-from infomax.learning.methods.learner import Learner
+from infomax.errors import refuse
+from infomax.learning.encoders.config import DIMEncoderConfig
+from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.choices import CRITICS
-from infomax.learning.objectives.coordinates import AbsoluteCoordinates, RelativeCoordinates
-from infomax.learning.objectives.dim import dim_objective
-from infomax.learning.objectives.map_critics import MapCritic, MapSummary, sample_places
-from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.choices import BOUNDS, CRITICS
 from infomax.learning.objectives.prior_config import PriorConfig
-from infomax.learning.objectives.prior_matching import PriorMatching
-from infomax.learning.views.contexts import AnyViewsConfig
-from infomax.learning.views.images import ViewsConfig, occlude
+from infomax.learning.views.kinds import Views
 
-BOUNDS = {
-    bound.__name__: bound
-    for bound in (
-        bounds.infonce,
-        bounds.jensen_shannon,
-        bounds.donsker_varadhan,
-        bounds.nwj,
-        bounds.kl,
-        bounds.reverse_kl,
-        bounds.squared_hellinger,
-    )
-}
+if TYPE_CHECKING:
+    from torch import nn
+
+    from infomax.learning.methods.dim_learner import DIM
 
 
 @dataclass(frozen=True)
-class DIMConfig:
+class DIMConfig(MethodConfig):
     """What Deep InfoMax maximises, and with what.
 
-    encoder: its kind and capacity. bound: how scores become a value. critic, critic_units: what gives them.
-    global_weight, local_weight: α and β; a term of weight 0 is left out. prior: what Y is to be distributed
-    as, and its weight γ. num_globals: vectors that Y is cut into, each to tell of the map by itself.
-    num_places: of a map that are scored, drawn anew each step; null for all. absolute_coordinates,
-    relative_coordinates: weights of telling where on the map a local feature is, how two lie to each other.
+    encoder: its kind and capacity. bound: the function that turns scores into a value. critic, critic_units:
+    the network that gives the scores, and its width.
+    global_weight, local_weight: α and β; a term of weight 0 is left out.
+    prior: distribution that the global feature Y is to match, and its weight γ.
+    num_globals: number of vectors that Y is cut into; each predicts the map by itself.
+    num_places: places of a map that are scored, drawn anew each step; null for all of them.
+    absolute_coordinates, relative_coordinates: weights of the tasks that predict where on the map a local
+    feature lies, and how two of them lie to each other.
     occlusion: side of a square hidden from Y, as a share of the image's side; the map sees the whole image.
     """
 
+    kind: ClassVar[str] = "dim"
+    num_views: ClassVar[int] = 1
+    one_device: ClassVar[bool] = True
+
     name: Literal["dim"] = "dim"
     encoder: DIMEncoderConfig = field(default_factory=DIMEncoderConfig)
-    bound: Literal[
-        "infonce", "jensen_shannon", "donsker_varadhan", "nwj", "kl", "reverse_kl", "squared_hellinger"
-    ] = "infonce"
-    critic: Literal["encode-and-dot", "dot", "concat-and-convolve"] = "encode-and-dot"
+    bound: str = "infonce"
+    critic: str = "encode-and-dot"
     critic_units: int = 2048
     global_weight: float = 0.0
     local_weight: float = 1.0
@@ -75,149 +52,28 @@ class DIMConfig:
     occlusion: float = 0.0
 
     def __post_init__(self) -> None:
+        BOUNDS.check(self.bound, "dim")
+        CRITICS.check(self.critic, "dim")
         weights = (self.global_weight, self.local_weight, self.prior.weight)
-        if min(weights) < 0 or not (self.global_weight or self.local_weight):
-            raise ValueError(
-                "dim: weights must be at least 0, and global_weight or local_weight above it, got "
-                f"global {weights[0]}, local {weights[1]}, prior {weights[2]}; set method.local_weight to 1"
-            )
-        if not 0 <= self.occlusion < 1:
-            raise ValueError(
-                f"dim: occlusion must be a share of the side from 0 to below 1, got {self.occlusion}; "
-                "0 hides nothing"
-            )
+        refuse(
+            min(weights) < 0 or not (self.global_weight or self.local_weight),
+            "dim: weights must be at least 0, and global_weight or local_weight above it, got "
+            f"global {weights[0]}, local {weights[1]}, prior {weights[2]}; set method.local_weight to 1",
+        )
+        refuse(
+            not 0 <= self.occlusion < 1,
+            f"dim: occlusion must be a share of the side from 0 to below 1, got {self.occlusion}; "
+            "0 hides nothing",
+        )
 
-
-class DIM(Learner):
-    """An encoder that learns by maximising information between its input and its output.
-
-    Args:
-        config: encoder, objective and what goes with it.
-        views: how the one view of each image is made.
-        optimizer: Adam and its schedule.
-        num_classes: of the labels, for the online classifiers; 0 without labels.
-        encoder: in place of the one in `config`.
-
-    Raises:
-        ValueError: an encoder with no map, or with one of a single place, where places are to be told apart;
-            a Y that cannot be cut into `num_globals`.
-    """
-
-    num_views = 1
-
-    def __init__(
+    def learner(
         self,
-        config: DIMConfig,
-        views: AnyViewsConfig,
+        views: Views,
         optimizer: OptimizerConfig,
         num_classes: int,
-        encoder: nn.Module | None = None,
-    ):
-        if not isinstance(views, ViewsConfig):
-            raise ValueError(
-                f"dim: learns from one picture of each thing, got {views.name} views; use augmented views, "
-                "or AMDIM"
-            )
-        if encoder is None:
-            encoder = dim_encoder(config.encoder, views.image_size, views.channels)
-        super().__init__(encoder, views, optimizer, num_classes)
-        self.config = config
-        shapes = example_features(encoder)
-        _check(config, shapes)
-        dim_global = shapes.global_.shape[1]
-        self.critics = nn.ModuleDict(_critics(config, dim_global // config.num_globals, shapes.local))
-        self.tasks = nn.ModuleDict(_tasks(config, dim_global, shapes.local))
-        self.prior = PriorMatching(config.prior, dim_global) if config.prior.weight else None
+        encoder: "nn.Module | Mapping[str, nn.Module] | None" = None,
+    ) -> "DIM":
+        """Return `DIM`, ready to learn; arguments as of `MethodConfig.learner`."""
+        from infomax.learning.methods.dim_learner import DIM
 
-    def objective(
-        self, views: tuple[Float[Tensor, "b c h w"], ...]
-    ) -> tuple[Objective, Float[Tensor, "b d"]]:
-        """The weighted terms of a batch, with what to watch of each, and Y."""
-        (images,) = views
-        features = self.encoder(images)
-        if self.config.occlusion:
-            hidden = self.encoder(occlude(images, self.config.occlusion))
-            features = replace(features, global_=hidden.global_)
-        weights = {"global": self.config.global_weight, "local": self.config.local_weight}
-        objective = dim_objective(self.scores(features), BOUNDS[self.config.bound], weights)
-        return self._with_tasks(objective, features), features.global_
-
-    def scores(self, features: Features) -> Mapping[str, Float[Tensor, "g n n h w"]]:
-        """What the critics say of a batch: f(y_i, m_j), of each term."""
-        b, d = features.global_.shape
-        g = self.config.num_globals
-        globals_ = features.global_.view(b * g, d // g)
-        (local,) = features.local.values()
-        places = self.config.num_places
-        partners = {"global": local, "local": sample_places(local, places) if places else local}
-        return {
-            name: critic(globals_, partners[name]).unflatten(0, (b, g)).transpose(0, 1)
-            for name, critic in self.critics.items()
-        }
-
-    def _with_tasks(self, objective: Objective, features: Features) -> Objective:
-        """The objective with the coordinate tasks and the prior in it."""
-        value, terms, watched = objective.value, dict(objective.terms), dict(objective.watched)
-        (local,) = features.local.values()
-        for name, task in self.tasks.items():
-            told = task(features.global_, local)
-            terms[name] = told.log_likelihood
-            value = value + getattr(self.config, name) * told.log_likelihood
-            watched |= {f"accuracy_{name}": told.accuracy}
-        if self.prior is not None:
-            matched = self.prior(features.global_)
-            terms["prior"] = matched.term
-            value = value + self.config.prior.weight * matched.term
-            watched |= {
-                "prior_divergence": matched.divergence,
-                "prior_marginal_distance": matched.marginal_distance,
-            }
-        return replace(objective, value=value, terms=terms, watched=watched)
-
-
-def _check(config: DIMConfig, features: Features) -> None:
-    if len(features.local) != 1:
-        raise ValueError(
-            f"dim: expected an encoder with one local map, got sides {sorted(features.local)}; "
-            "tap one layer alone"
-        )
-    (side,) = features.local
-    if side < 2 and (config.local_weight or config.absolute_coordinates or config.relative_coordinates):
-        raise ValueError(
-            "dim: the encoder's local map has a single place (1×1), so that there is nothing local to tell; "
-            "tap an earlier layer, or set method.local_weight to 0 and method.global_weight to 1"
-        )
-    if config.num_places is not None and not 1 <= config.num_places <= side * side:
-        raise ValueError(
-            f"dim: num_places must be from 1 to the {side * side} of the map, got {config.num_places}; "
-            "null scores all of them"
-        )
-    dim_global = features.global_.shape[1]
-    if config.num_globals < 1 or dim_global % config.num_globals:
-        raise ValueError(
-            f"dim: num_globals must divide the {dim_global} units of the global feature, "
-            f"got {config.num_globals}"
-        )
-
-
-def _critics(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
-    """Those of the terms that have a weight."""
-    ((side, example),) = local.items()
-    make, num_channels = CRITICS[config.critic], example.shape[1]
-    critics: dict[str, nn.Module] = {}
-    if config.global_weight:
-        summary = MapSummary(num_channels, side)
-        critics["global"] = MapCritic(make(dim_global, summary.num_out, config.critic_units), summary)
-    if config.local_weight:
-        critics["local"] = MapCritic(make(dim_global, num_channels, config.critic_units))
-    return critics
-
-
-def _tasks(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
-    ((side, example),) = local.items()
-    kinds = {"absolute_coordinates": AbsoluteCoordinates, "relative_coordinates": RelativeCoordinates}
-    return {
-        name: kind(dim_global, example.shape[1], side)
-        for name, kind in kinds.items()
-        if getattr(config, name)
-    }
+        return DIM(self, views, optimizer, num_classes, encoder)

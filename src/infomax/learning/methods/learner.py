@@ -1,9 +1,9 @@
-"""What all methods have in common: an encoder, views, an objective to maximise, classifiers that look on."""
+"""What all methods have in common: an encoder, views, an objective to maximise, online classifiers."""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,47 +11,61 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from infomax.learning.distributed.groups import all_of
-from infomax.learning.encoders.amdim import encoders_in, example_features
+from infomax.learning.encoders.features import encoders_in, example_features
 from infomax.learning.methods.online import OnlineClassifiers
-from infomax.learning.methods.optimizer import OptimizerConfig, adam, learning_rate_share
+from infomax.learning.methods.optimizer import OptimizerConfig, adam, lr_share
 from infomax.learning.objectives.objective import Objective
-from infomax.learning.views.contexts import AnyViewsConfig, view_maker
+from infomax.learning.views.kinds import Views
 
 
 class Learner(LightningModule, ABC):
-    """An encoder that learns by maximising information; methods differ in `objective` and in its views.
+    """An encoder that learns by maximising information; methods differ in their `objective`.
 
     Args:
-        encoder: views to `Features`; or several, by name, as a `ModuleDict`.
+        encoder: views to `Features`; or several encoders by name, as a `ModuleDict`.
         views: how the views are made.
+        num_views: of each thing.
         optimizer: Adam and its schedule, for all parameters that require a gradient.
         num_classes: of the labels, for the online classifiers; 0 without labels.
     """
 
-    num_views: ClassVar[int]
-    """Of each image, or of each thing that is seen."""
-
     def __init__(
         self,
         encoder: nn.Module,
-        views: AnyViewsConfig,
+        views: Views,
+        num_views: int,
         optimizer: OptimizerConfig,
         num_classes: int,
     ):
         super().__init__()
         self.encoder = encoder
-        self.views = view_maker(views, self.num_views)
+        self.views = views.random_views(num_views)
         self.optimizer_config = optimizer
         self.watched: dict[str, Tensor] = {}
-        num_features = example_features(encoders_in(encoder)[0]).global_.shape[1]
+        num_features = example_features(self.encoders[0]).global_.shape[1]
         self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
+
+    @property
+    def encoders(self) -> tuple[nn.Module, ...]:
+        """The encoder, or the encoders in the order of the views."""
+        return encoders_in(self.encoder)
+
+    @property
+    @abstractmethod
+    def capturable(self) -> bool:
+        """Whether CUDA graphs can hold a step: it never waits for the device or asks the CPU for numbers."""
+
+    @property
+    @abstractmethod
+    def uses_all_parameters(self) -> bool:
+        """Whether every parameter gets a gradient in every step."""
 
     @abstractmethod
     def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
-        """The objective of a batch, and global features of its images, once or several times over."""
+        """Return the objective of a batch, and global features of its things, once or several times over."""
 
     def forward(self, seen: Any, labels: Int[Tensor, " b"]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Minus the objective (and the online classifiers' own loss); by name, scalars to watch, detached."""
+        """Return minus the objective, plus the online classifiers' loss; and scalars to watch, by name."""
         objective, features = self.objective(self.views(seen))
         loss, watched = -objective.value, _watched(objective)
         if self.classifiers is not None:
@@ -62,21 +76,21 @@ class Learner(LightningModule, ABC):
         return loss, {name: value.detach() for name, value in watched.items()}
 
     def training_step(self, batch: Sequence[Any], _: int) -> Tensor:
-        """The loss of what was seen and its labels; what is to be watched is left in `watched`."""
+        """Return the loss of a batch and its labels; `watched` keeps the scalars to watch."""
         loss, watched = self(*batch)
         self.watched = {name: value.detach() for name, value in watched.items()}
         return loss
 
     def configure_optimizers(self):
-        """Adam, its rate a function of the step."""
+        """Return Adam, with a rate that is a function of the step."""
         optimizer = adam(self.optimizer_config, (p for p in self.parameters() if p.requires_grad))
-        share = learning_rate_share(self.optimizer_config, int(self.trainer.max_steps))
+        share = lr_share(self.optimizer_config, int(self.trainer.max_steps))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
 def _watched(objective: Objective) -> dict[str, Tensor]:
-    """The value, bounds in bits with their ceilings, and what the objective says is to be watched."""
+    """Return the scalars to watch: the value, bounds and ceilings in bits, and the objective's own."""
     scalars = {"value": objective.value}
     for name, bound in objective.bounds.items():
         scalars[f"bits_{name}"] = bound / math.log(2)

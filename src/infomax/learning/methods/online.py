@@ -1,4 +1,4 @@
-"""Classifiers trained along on the detached global feature: a running sign of progress, not an evaluation."""
+"""Classifiers trained beside the encoder on its detached features: a sign of progress, not an evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from infomax.fitting import mlp_head
+
+NUM_HIDDEN = 1024
+"""Hidden units of the MLP, as in the public AMDIM code."""
+
 
 @dataclass(frozen=True)
 class OnlineResult:
-    """loss: to be minimised, summed over classifiers. accuracies: name -> share right of what is labelled in
-    this batch; NaN where nothing is.
+    """What the classifiers make of a batch.
+
+    loss: to be minimised, summed over classifiers. accuracies: by name of the classifier, the share of the
+    labelled rows that it classifies rightly; NaN where no row is labelled.
     """
 
     loss: Float[Tensor, ""]
@@ -22,30 +29,18 @@ class OnlineResult:
 class OnlineClassifiers(nn.Module):
     """A linear classifier and an MLP; no gradient reaches the features.
 
-    Label −1 is ignored, but for the MLP's batch norm, which is over all rows.
+    Rows of label −1 are ignored, except in the MLP's batch norm, which is over all rows.
 
-    Loss of each: cross-entropy of 10·tanh(z/10) plus 10⁻³ · mean(z²), z the logits, as in the public code.
+    Each has the loss of the public code: cross-entropy of 10·tanh(z/10) plus 10⁻³ · mean(z²), z the logits.
     """
 
     def __init__(self, num_features: int, num_classes: int):
         super().__init__()
-        hidden = 1024
-        self.heads = nn.ModuleDict(
-            {
-                "linear": nn.Linear(num_features, num_classes),
-                "mlp": nn.Sequential(
-                    nn.Dropout(0.2),
-                    nn.Linear(num_features, hidden, bias=False),
-                    nn.BatchNorm1d(hidden),
-                    nn.ReLU(),
-                    nn.Dropout(0.2),
-                    nn.Linear(hidden, num_classes),
-                ),
-            }
-        )
+        linear = nn.Linear(num_features, num_classes)
+        self.heads = nn.ModuleDict({"linear": linear, "mlp": mlp_head(num_features, NUM_HIDDEN, num_classes)})
 
     def forward(self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]) -> OnlineResult:
-        """Loss and accuracies, means over the labelled rows; no labels, no loss."""
+        """Return loss and accuracies, means over the labelled rows; without labels the loss is 0."""
         labelled = (labels >= 0).float()
         num_labelled = labelled.sum()
         features, loss, accuracies = features.detach().float(), features.new_zeros(()).float(), {}

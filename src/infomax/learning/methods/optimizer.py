@@ -3,18 +3,20 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import nn
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """lr, betas, weight_decay: of Adam. warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    """How parameters are updated.
 
-    decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run);
-    ``cosine`` lets it fall to zero along half a cosine.
+    lr, betas, weight_decay: of Adam. warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
+    lets it fall to zero along half a cosine.
     """
 
     lr: float = 2e-4
@@ -26,18 +28,20 @@ class OptimizerConfig:
     factor: float = 0.2
 
 
-def adam(config: OptimizerConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Adam:
-    """Adam with fused updates."""
+def adam(config: OptimizerConfig, parameters: "Iterable[nn.Parameter]") -> "torch.optim.Adam":
+    """Return Adam with fused updates."""
+    import torch
+
     return torch.optim.Adam(
         parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )
 
 
-def learning_rate_share(config: OptimizerConfig, num_steps: int) -> Callable[[int], float]:
-    """Step -> share of the full learning rate, for a run of num_steps.
+def lr_share(config: OptimizerConfig, num_steps: int) -> Callable[[int], float]:
+    """Return a function: step to the share of the full rate, for a run of num_steps.
 
     Example:
-        >>> share = learning_rate_share(OptimizerConfig(warmup_steps=10), num_steps=300)
+        >>> share = lr_share(OptimizerConfig(warmup_steps=10), num_steps=300)
         >>> [round(share(step), 3) for step in (0, 4, 9, 249, 250, 280)]
         [0.1, 0.5, 1.0, 1.0, 0.2, 0.04]
     """

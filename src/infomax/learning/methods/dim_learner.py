@@ -1,0 +1,178 @@
+"""Deep InfoMax: an encoder's summary of an image tells as much as it can of what is where in it.
+
+    maximise  α Î(Y; whole map) + β mean over places Î(Y; place) + γ E log D(Y) + coordinate tasks
+
+Y is the global feature, the map an earlier layer of the same encoder. Î is any bound of `estimation.bounds`,
+of the scores that a critic gives to (Y of image i, map of image j). D tells Y from samples of its prior, and
+is trained against it.
+
+Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio (2018), "Learning deep representations
+by mutual information estimation and maximization".
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infomax.errors import refuse
+from infomax.learning.encoders.architectures import dim_encoder
+from infomax.learning.encoders.features import Features, example_features
+from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.learner import Learner
+from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.objectives.choices import BOUNDS, CRITICS
+from infomax.learning.objectives.coordinates import AbsoluteCoordinates, RelativeCoordinates
+from infomax.learning.objectives.dim import dim_objective
+from infomax.learning.objectives.map_critics import MapCritic, MapSummary, sample_places
+from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.prior_matching import PriorMatching
+from infomax.learning.views.image_views import occlude
+from infomax.learning.views.kinds import Views
+
+
+class DIM(Learner):
+    """An encoder that learns by maximising information between its input and its output.
+
+    Args:
+        config: encoder, objective and what goes with it.
+        views: how the one view of each image is made.
+        optimizer: Adam and its schedule.
+        num_classes: of the labels, for the online classifiers; 0 without labels.
+        encoder: in place of the one in `config`.
+
+    Raises:
+        ValueError: views of several things or of signals; an encoder without a map, or with a map of a single
+            place where places are to be told apart; a Y that cannot be cut into `num_globals`.
+    """
+
+    def __init__(
+        self,
+        config: DIMConfig,
+        views: Views,
+        optimizer: OptimizerConfig,
+        num_classes: int,
+        encoder: nn.Module | Mapping[str, nn.Module] | None = None,
+    ):
+        shape = views.parts[0].input_shape
+        refuse(
+            len(views.parts) != 1 or len(shape) != 3,
+            f"dim: learns from one picture of each thing, got {views.kind} views; use augmented views, "
+            "or AMDIM",
+        )
+        if encoder is None:
+            encoder = dim_encoder(config.encoder, shape)
+        if not isinstance(encoder, nn.Module):
+            raise ValueError(f"dim: expected one encoder, got encoders {sorted(encoder)}")
+        super().__init__(encoder, views, config.num_views, optimizer, num_classes)
+        self.config = config
+        shapes = example_features(encoder)
+        _check(config, shapes)
+        dim_global = shapes.global_.shape[1]
+        self.critics = nn.ModuleDict(_critics(config, dim_global // config.num_globals, shapes.local))
+        self.tasks = nn.ModuleDict(_tasks(config, dim_global, shapes.local))
+        self.prior = PriorMatching(config.prior, dim_global) if config.prior.weight else None
+
+    @property
+    def capturable(self) -> bool:
+        """No: its prior and its tasks look at values on the way."""
+        return False
+
+    @property
+    def uses_all_parameters(self) -> bool:
+        """Unknown: it trains on one device, where nobody asks."""
+        return False
+
+    def objective(
+        self, views: tuple[Float[Tensor, "b c h w"], ...]
+    ) -> tuple[Objective, Float[Tensor, "b d"]]:
+        """Return the weighted terms of a batch, with the scalars to watch, and Y."""
+        (images,) = views
+        features = self.encoder(images)
+        if self.config.occlusion:
+            hidden = self.encoder(occlude(images, self.config.occlusion))
+            features = replace(features, global_=hidden.global_)
+        weights = {"global": self.config.global_weight, "local": self.config.local_weight}
+        objective = dim_objective(self.scores(features), BOUNDS[self.config.bound], weights)
+        return self._with_tasks(objective, features), features.global_
+
+    def scores(self, features: Features) -> Mapping[str, Float[Tensor, "g n n h w"]]:
+        """Return the scores of each term in a batch: f(y_i, m_j)."""
+        b, d = features.global_.shape
+        g = self.config.num_globals
+        globals_ = features.global_.view(b * g, d // g)
+        (local,) = features.local.values()
+        places = self.config.num_places
+        partners = {"global": local, "local": sample_places(local, places) if places else local}
+        return {
+            name: critic(globals_, partners[name]).unflatten(0, (b, g)).transpose(0, 1)
+            for name, critic in self.critics.items()
+        }
+
+    def _with_tasks(self, objective: Objective, features: Features) -> Objective:
+        """Return the objective with the coordinate tasks and the prior added."""
+        value, terms, watched = objective.value, dict(objective.terms), dict(objective.watched)
+        (local,) = features.local.values()
+        for name, task in self.tasks.items():
+            told = task(features.global_, local)
+            terms[name] = told.log_likelihood
+            value = value + getattr(self.config, name) * told.log_likelihood
+            watched |= {f"accuracy_{name}": told.accuracy}
+        if self.prior is not None:
+            matched = self.prior(features.global_)
+            terms["prior"] = matched.term
+            value = value + self.config.prior.weight * matched.term
+            watched |= {
+                "prior_divergence": matched.divergence,
+                "prior_marginal_distance": matched.marginal_distance,
+            }
+        return replace(objective, value=value, terms=terms, watched=watched)
+
+
+def _check(config: DIMConfig, features: Features) -> None:
+    if len(features.local) != 1:
+        raise ValueError(
+            f"dim: expected an encoder with one local map, got sides {sorted(features.local)}; "
+            "tap one layer alone"
+        )
+    (side,) = features.local
+    if side < 2 and (config.local_weight or config.absolute_coordinates or config.relative_coordinates):
+        raise ValueError(
+            "dim: the encoder's local map has a single place (1×1), so that there is nothing local to tell; "
+            "tap an earlier layer, or set method.local_weight to 0 and method.global_weight to 1"
+        )
+    if config.num_places is not None and not 1 <= config.num_places <= side * side:
+        raise ValueError(
+            f"dim: num_places must be from 1 to the {side * side} of the map, got {config.num_places}; "
+            "null scores all of them"
+        )
+    dim_global = features.global_.shape[1]
+    if config.num_globals < 1 or dim_global % config.num_globals:
+        raise ValueError(
+            f"dim: num_globals must divide the {dim_global} units of the global feature, "
+            f"got {config.num_globals}"
+        )
+
+
+def _critics(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
+    """Return the critics of the terms that have a weight."""
+    ((side, example),) = local.items()
+    make, num_channels = CRITICS[config.critic], example.shape[1]
+    critics: dict[str, nn.Module] = {}
+    if config.global_weight:
+        summary = MapSummary(num_channels, side)
+        critics["global"] = MapCritic(make(dim_global, summary.num_out, config.critic_units), summary)
+    if config.local_weight:
+        critics["local"] = MapCritic(make(dim_global, num_channels, config.critic_units))
+    return critics
+
+
+def _tasks(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
+    ((side, example),) = local.items()
+    kinds = {"absolute_coordinates": AbsoluteCoordinates, "relative_coordinates": RelativeCoordinates}
+    return {
+        name: kind(dim_global, example.shape[1], side)
+        for name, kind in kinds.items()
+        if getattr(config, name)
+    }

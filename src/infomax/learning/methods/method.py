@@ -1,0 +1,45 @@
+"""What every method can do, as its configuration says it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.views.kinds import Views
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from infomax.learning.methods.learner import Learner
+
+
+@dataclass(frozen=True)
+class MethodConfig(ABC):
+    """What a method maximises, and with what: the part of a recipe that `METHODS` finds by its name.
+
+    kind: name of the method. num_views: views of each thing that it learns from. one_device: whether it can
+    train on a single device only.
+    """
+
+    kind: ClassVar[str]
+    num_views: ClassVar[int]
+    one_device: ClassVar[bool]
+
+    @abstractmethod
+    def learner(
+        self,
+        views: Views,
+        optimizer: OptimizerConfig,
+        num_classes: int,
+        encoder: "nn.Module | Mapping[str, nn.Module] | None" = None,
+    ) -> "Learner":
+        """Return the method ready to learn, with random weights from torch's generator.
+
+        Args:
+            views: how the views are made.
+            optimizer: Adam and its schedule.
+            num_classes: of the labels, for the online classifiers; 0 without labels.
+            encoder: in place of the one that the configuration describes; encoders by the names of their
+                folders where the views have several.
+        """
