@@ -7,6 +7,8 @@ Public names load on first use, so that ``import infomax`` stays fast and does n
 
 import importlib
 
+from infomax.errors import naming_extras
+
 __version__ = "0.1.0"
 
 _PUBLIC = {  # module -> its public names
@@ -63,7 +65,7 @@ _PUBLIC = {  # module -> its public names
     "evaluation.probes.svm": "svm_probe",
     "evaluation.probes.dependence": "label_information neural_dependence input_information",
     "evaluation.probes.reconstruction": "decoder_similarity",
-    "learning.data.images": "Images load_images",
+    "learning.data": "Dataset load_images",
     "learning.encoders.saving": "load_encoder",
     "learning.encoders.tapped": "TappedEncoder",
     "evaluation.classifier": "load_classifier",
@@ -79,7 +81,8 @@ __all__ = ["__version__", *sorted(_HOME)]  # pyright: ignore[reportUnsupportedDu
 def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'infomax' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+    with naming_extras(f"infomax.{name}"):
+        return getattr(importlib.import_module(_HOME[name]), name)
 
 
 def __dir__():

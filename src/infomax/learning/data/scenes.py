@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from infomax.learning.data.sources import Objects, open_source
+from infomax.learning.data.digits import CLASSES, SPLITS, digits
 
 SIDE = 32
 """Pixels a side of the pictures."""
@@ -56,7 +56,7 @@ class Scenes:
     labels: Int[np.ndarray, " n"]
     factors: Mapping[str, Int[np.ndarray, " n"]]
     names: Sequence[str]
-    classes: tuple[str, ...] = tuple("0123456789")
+    classes: tuple[str, ...] = CLASSES
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -159,16 +159,7 @@ SCENES: dict[str, Callable[..., Scenes]] = {
 """Built-in sources: the name that `load_images` and `load_signals` know -> the function."""
 
 
-@cache
-def scenes_source(name: str) -> Objects:
-    """The scenes of a name as a source: splits, classes, columns."""
-    splits = {split: SCENES[name](split) for split in _SPLITS}
-    return Objects(name, splits, splits["train"].classes)
-
-
 # --- how scenes are drawn -----------------------------------------------------------------------------------
-
-_SPLITS = ("train", "test")
 
 
 class _Draw(NamedTuple):
@@ -181,10 +172,10 @@ class _Draw(NamedTuple):
     @staticmethod
     def of(split: str, seed: int, copies: int) -> "_Draw":
         """Test digits come in one scene each, so that rows are independent."""
-        if split not in _SPLITS:
-            raise ValueError(f"scenes: split must be one of {', '.join(_SPLITS)}, got {split!r}; choose one")
+        if split not in SPLITS:
+            raise ValueError(f"scenes: split must be one of {', '.join(SPLITS)}, got {split!r}; choose one")
         digits, labels = (np.repeat(part, copies if split == "train" else 1, 0) for part in _digits(split))
-        return _Draw(digits, labels, np.random.default_rng([seed, _SPLITS.index(split)]))
+        return _Draw(digits, labels, np.random.default_rng([seed, SPLITS.index(split)]))
 
     @property
     def names(self) -> list[str]:
@@ -208,11 +199,10 @@ def _digits(split: str) -> tuple[Float[np.ndarray, "n 32 32"], Int[np.ndarray, "
     """Digits enlarged from 8 to 32 pixels a side, in [0, 1], and their classes."""
     from scipy.ndimage import zoom
 
-    items = list(open_source("digits").items(split))
-    images = np.stack([item.image for item in items]) / 255
+    pictures, labels = digits(split)
     scale = (1, SIDE / 8, SIDE / 8)
-    large: Any = zoom(images, scale, order=3, grid_mode=True, mode="grid-constant")
-    return ((large - 0.25) / 0.5).clip(0, 1), np.array([item.label for item in items], np.int64)
+    large: Any = zoom(pictures / 255, scale, order=3, grid_mode=True, mode="grid-constant")
+    return ((large - 0.25) / 0.5).clip(0, 1), labels
 
 
 def _rotation(angle: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2 2"]:

@@ -1,0 +1,136 @@
+"""Decoded values on disk, found again by their content: one folder an entry."""
+
+import json
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from filelock import FileLock
+
+from infomax.errors import refuse
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.gathering import INDEX, Block, Job, Summary, check_skipped, gather
+
+FORMAT_VERSION = 2
+"""Of the decoders and of the entries; after a change older entries are left unused."""
+
+
+def cache_folder(cache: str | Path | bool | None) -> Path | None:
+    """Return the folder of the entries: True for the usual one, None or False for nowhere."""
+    if cache is True:
+        return Path(os.environ.get("INFOMAX_CACHE") or "~/.cache/infomax").expanduser() / "datasets"
+    return Path(cache).expanduser() if cache else None
+
+
+def entry_name(job: Job, column: str | None) -> str | None:
+    """Return a hash of all that the decoded values depend on; None where the source has no digest."""
+    digest = job.source.digest(job.split)
+    options = job.decoder.function.keywords
+    key: list[Any] = [digest, job.split, job.source.classes, column, job.decoder.files.noun, options]
+    return digest and xxhash.xxh3_128_hexdigest(json.dumps([FORMAT_VERSION, *key]).encode())
+
+
+def cached(entry: Path, job: Job, memory_limit: int) -> Dataset:
+    """Return the entry, decoded first if it is not there.
+
+    One of several processes that want it decodes, the others wait. An entry whose values take no more than
+    `memory_limit` bytes is checked byte by byte; a damaged one is decoded again, with a warning.
+
+    Raises:
+        OSError: the cache cannot be written.
+        ValueError: as `gather`.
+    """
+    found = _open_sound(entry, job, memory_limit)
+    if found is None:
+        with _cache_errors(entry.parent, job):
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{entry}.lock"):
+                found = _open_sound(entry, job, memory_limit) or _build(entry, job)
+    check_skipped(job, found.skipped)
+    return found
+
+
+@contextmanager
+def _cache_errors(folder: Path, job: Job) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{job.decoder.operation}: cannot write the cache of decoded {job.decoder.files.noun}s in "
+            f"{folder}: {error}; expected a writable folder with enough space; set INFOMAX_CACHE to one, or "
+            "switch the cache off (in Python: cache=None)"
+        ) from error
+
+
+def _open_sound(entry: Path, job: Job, memory_limit: int) -> Dataset | None:
+    """Return the entry; None if there is none or, with a warning, if it is damaged."""
+    if not entry.exists():
+        return None
+    try:
+        return _open_entry(entry, job, verify_up_to=memory_limit)
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
+        warnings.warn(
+            f"{job.decoder.operation}: the cache entry {entry} is damaged ({error}); decoding again",
+            stacklevel=2,
+        )
+        return None
+
+
+def _open_entry(entry: Path, job: Job, verify_up_to: int) -> Dataset:
+    """Return the entry, memory-mapped; check every byte of up to `verify_up_to` bytes of values.
+
+    Raises:
+        OSError, ValueError, LookupError, TypeError, pa.ArrowException: the entry is damaged.
+    """
+    shape, classes, fingerprint, skipped = json.loads((entry / "meta.json").read_text())
+    summary = Summary(tuple(shape), tuple(classes), fingerprint, tuple(skipped))
+    size, expected = (entry / "values").stat().st_size, np.prod(shape) * np.dtype(job.decoder.dtype).itemsize
+    refuse(size != expected, f"values have {size} bytes, not {expected}")
+    with pa.memory_map(str(entry / "index.arrow")) as file:
+        index = pa.ipc.open_file(file).read_all()
+    found = summary.dataset(np.memmap(entry / "values", job.decoder.dtype, "r", shape=summary.shape), index)
+    if size <= verify_up_to:
+        computed = replace(found, known_fingerprint=None).fingerprint
+        refuse(computed != fingerprint, "its values or labels have changed")
+    return found
+
+
+def _build(entry: Path, job: Job) -> Dataset:
+    """Write the entry beside its place and rename it, so that it is there whole or not at all.
+
+    The caller holds its lock.
+    """
+    for leftover in (*entry.parent.glob(f"{entry.name}.partial-*"), *entry.parent.glob(entry.name)):
+        shutil.rmtree(leftover)  # of a process that was killed, or damaged
+    unfinished = entry.with_name(f"{entry.name}.partial-{uuid.uuid4().hex}")
+    unfinished.mkdir()
+    try:
+        _write_entry(unfinished, job)
+        unfinished.rename(entry)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return _open_entry(entry, job, verify_up_to=0)
+
+
+def _write_entry(folder: Path, job: Job) -> None:
+    with (folder / "values").open("wb") as values, pa.OSFile(str(folder / "index.arrow"), "wb") as index:
+        with pa.ipc.new_file(index, INDEX) as writer:
+
+            def write(block: Block) -> None:
+                values.write(block.values.data)
+                writer.write(block.index)
+
+            summary = gather(job, write)
+        values.flush()
+        os.fsync(values.fileno())
+    (folder / "meta.json").write_text(json.dumps(summary))

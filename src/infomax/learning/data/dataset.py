@@ -1,0 +1,239 @@
+"""Datasets: values with labels and names, in memory or memory-mapped, and pairs of their rows."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+import numpy as np
+import pyarrow as pa
+import torch
+import xxhash
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+
+from infomax.errors import refuse
+
+
+class Names(Sequence[str]):
+    """Names in an Arrow column, which may be memory-mapped: a million take no Python objects."""
+
+    def __init__(self, column: pa.ChunkedArray):
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Names": ...
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self.take(np.arange(len(self))[index])
+        return self._column[int(index)].as_py()
+
+    def __iter__(self) -> Iterator[str]:
+        for chunk in self._column.iterchunks():
+            yield from chunk.to_pylist()
+
+    def take(self, rows: np.ndarray) -> "Names":
+        """Return the names at `rows`."""
+        return Names(self._column.take(pa.array(rows)))
+
+
+def names_at(names: Sequence[str], rows: np.ndarray) -> Sequence[str]:
+    """Return the names at `rows`, in Arrow if they are."""
+    return names.take(rows) if isinstance(names, Names) else [names[int(row)] for row in rows]
+
+
+class Fingerprint:
+    """A hash (xxh3) of values, labels and classes, the same however they are cut into blocks."""
+
+    def __init__(self):
+        self._values, self._labels, self._shape = xxhash.xxh3_128(), xxhash.xxh3_128(), ()
+
+    def update(self, values: np.ndarray, labels: np.ndarray) -> None:
+        """Add a block."""
+        self._values.update(np.ascontiguousarray(values).data)
+        self._labels.update(np.ascontiguousarray(labels).data)
+        self._shape = values.shape[1:]
+
+    def hexdigest(self, classes: tuple[str, ...]) -> str:
+        """Return the hash of all blocks so far, with the names of the classes."""
+        parts = [self._values.hexdigest(), self._labels.hexdigest(), list(self._shape), list(classes)]
+        return xxhash.xxh3_128_hexdigest(json.dumps(parts).encode())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Pictures or signals of one size, with names and perhaps labels.
+
+    Attributes:
+        values: pictures uint8 [n, h, w, c], or signals float32 [n, c, t]; read-only when memory-mapped.
+        labels: int64 [n], indices into `classes`; −1 = no label.
+        names: one id a row: its path relative to the folder, or ``file.parquet:row``.
+        classes: label -> name; () when unlabelled.
+        skipped: ``name: why`` of the broken ones that were left out.
+        known_fingerprint: the fingerprint, where it is known; None to compute it when it is asked for.
+
+    Raises:
+        ValueError: values, labels and names differ in number.
+
+    Example:
+        >>> pictures = Dataset(np.zeros((2, 4, 4, 3), np.uint8), np.array([0, -1]), ["a", "b"], ("cat",))
+        >>> pictures, tuple(pictures.batch(slice(0, 1)).shape)
+        (Dataset(2 x 4 x 4 x 3, 1 labelled in 1 classes), (1, 3, 4, 4))
+        >>> signals = Dataset(np.zeros((2, 1, 50), np.float32), np.array([0, -1]), ["a", "b"], ("cat",))
+        >>> signals, tuple(signals.batch(slice(0, 1)).shape)
+        (Dataset(2 x 1 x 50, 1 labelled in 1 classes), (1, 1, 50))
+    """
+
+    values: UInt8[np.ndarray, "n h w c"] | Float32[np.ndarray, "n c t"]
+    labels: Int64[np.ndarray, " n"]
+    names: Sequence[str]
+    classes: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    known_fingerprint: str | None = None
+
+    def __post_init__(self):
+        refuse(
+            not len(self.values) == len(self.labels) == len(self.names),
+            f"Dataset: received {len(self.values)} values, {len(self.labels)} labels, {len(self.names)} "
+            "names; expected as many of each (label -1: none)",
+        )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.values.shape))
+        return f"Dataset({shape}, {len(self.labelled_rows)} labelled in {len(self.classes)} classes)"
+
+    @property
+    def parts(self) -> tuple["Dataset"]:
+        """The datasets that a batch is made of: this one."""
+        return (self,)
+
+    def batch(self, rows: np.ndarray | slice) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
+        """Return the values at `rows` as a tensor of its own, channels first.
+
+        The memory format of pictures is channels_last.
+        """
+        values = np.asarray(self.values)[rows]
+        own = torch.from_numpy(values.copy() if isinstance(rows, slice) else values)
+        return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
+
+    def subset(self, rows: np.ndarray | slice) -> "Dataset":
+        """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
+        names = names_at(self.names, np.arange(len(self))[rows])
+        return Dataset(self.values[rows], self.labels[rows], names, self.classes)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any row has a label."""
+        return bool((self.labels >= 0).any())
+
+    @property
+    def labelled_rows(self) -> Int64[np.ndarray, " m"]:
+        """The rows that have a label."""
+        return np.flatnonzero(self.labels >= 0)
+
+    def with_labels(self) -> "Dataset":
+        """Return the part that has labels: itself, if all of it has."""
+        rows = self.labelled_rows
+        return self if len(rows) == len(self) else self.subset(rows)
+
+    def class_names(self, labels: Iterable[int]) -> list[str]:
+        """Return the names of label numbers; the numbers themselves where they have no name."""
+        return [self.classes[one] if 0 <= one < len(self.classes) else str(one) for one in labels]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of values, labels and classes, the same however they are stored."""
+        if self.known_fingerprint is not None:
+            return self.known_fingerprint
+        hasher = Fingerprint()
+        for start in range(0, len(self), 4096):
+            hasher.update(self.values[start : start + 4096], self.labels[start : start + 4096])
+        return hasher.hexdigest(self.classes)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairs:
+    """Things seen twice: row i pairs ``first[rows[i, 0]]`` with ``second[rows[i, 1]]``.
+
+    Labels, names and classes are those of the first.
+
+    Attributes:
+        first, second: what was seen.
+        rows: int64 [n, 2].
+
+    Example:
+        >>> from infomax.learning.data import load_images, same_names
+        >>> left, right = (load_images("two-cameras", column=c, size=32, channels=1, progress=False)
+        ...                for c in ("left", "right"))
+        >>> pairs = same_names(left, right)
+        >>> pairs, [tuple(x.shape) for x in pairs.batch(slice(0, 2))]
+        (Pairs(4041 pairs), [(2, 1, 32, 32), (2, 1, 32, 32)])
+    """
+
+    first: Dataset
+    second: Dataset
+    rows: Int64[np.ndarray, "n 2"]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        return f"Pairs({len(self)} pairs)"
+
+    @property
+    def parts(self) -> tuple[Dataset, Dataset]:
+        """The datasets that a batch is made of."""
+        return self.first, self.second
+
+    def batch(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
+        """Return what was seen first and second, of the pairs at `rows`."""
+        first, second = self.rows[rows].T
+        return self.first.batch(first), self.second.batch(second)
+
+    @cached_property
+    def labels(self) -> Int64[np.ndarray, " n"]:
+        """Labels of the first of each pair; −1 = no label."""
+        return self.first.labels[self.rows[:, 0]]
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """Names of the first of each pair."""
+        return names_at(self.first.names, self.rows[:, 0])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Label -> name."""
+        return self.first.classes
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What could not be read and was left out, of either."""
+        return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any pair has a label."""
+        return bool((self.labels >= 0).any())
+
+    def class_names(self, labels: Iterable[int]) -> list[str]:
+        """Return the names of label numbers; the numbers themselves where they have no name."""
+        return self.first.class_names(labels)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of what was seen, and of the pairing."""
+        parts = [self.first.fingerprint, self.second.fingerprint, xxhash.xxh3_128_hexdigest(self.rows.data)]
+        return xxhash.xxh3_128_hexdigest(" ".join(parts).encode())
+
+
+Seen = Dataset | Pairs
+"""What can be learned from."""

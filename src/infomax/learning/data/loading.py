@@ -1,0 +1,178 @@
+"""Any source -> a dataset of pictures or of signals, decoded once."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infomax.errors import refuse
+from infomax.learning.data.cache import cache_folder, cached, entry_name
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.gathering import Decoder, Job
+from infomax.learning.data.images import decode_image
+from infomax.learning.data.signals import decode_signal
+from infomax.learning.data.sources.files import IMAGE_FILES, SIGNAL_FILES
+from infomax.learning.data.sources.opening import open_source
+from infomax.learning.data.sources.splits import choose_split
+from infomax.learning.data.spool import default_memory_limit, gathered
+
+
+def load_images(
+    source: Any,
+    *,
+    split: str = "train",
+    column: str | None = None,
+    size: int | tuple[int, int],
+    channels: int = 3,
+    skip_broken: bool = False,
+    cache: str | Path | bool | None = True,
+    memory_limit: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Return the images of `source`, decoded once, scaled to cover `size` and cropped in the centre.
+
+    Scaling is bicubic and antialiased; an image that already has the size keeps its pixels bit for bit.
+    Orientation tags are applied, transparency is laid on white, 16-bit grey is divided by 257, the first
+    frame of an animation is taken, colour profiles are ignored.
+
+    Args:
+        source: ``"digits"``, ``"photographs"`` or a scene (built in); a folder of image files with or without
+            class folders, perhaps below train/, test/, ...; likewise a folder of .npy files [h, w, c];
+            Parquet, Arrow or WebDataset (.tar) files or a folder of them; .npy [n, h, w, c];
+            ``hf:owner/name[:configuration][@revision]``; a sequence of images, of (image, label) pairs or of
+            {"image": ..., "label": ...}; {split: sequence}; a Hugging Face dataset.
+        split: one of `available_splits(source)`.
+        column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
+            ``left.png``); by default the first that has the type or a usual name of an image.
+        size: side in pixels, or (height, width).
+        channels: 3 (colour), 1 (grey), or any other number: of arrays [h, w, c] with exactly so many
+            channels, each scaled by itself; picture files are an error then.
+        skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
+        cache: where decoded images are kept, memory-mapped and found again by their content: True for
+            $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for nowhere. Python sequences have no
+            content key and are decoded each time.
+        memory_limit: bytes of values to hold in memory if there is no cache; beyond it they are mapped from a
+            temporary file. None for 40 % of the available memory.
+        progress: show a bar on stderr.
+
+    Returns:
+        values uint8 [n, h, w, c]. A label means the same class in every split.
+
+    Raises:
+        FileNotFoundError: there is no such source, or no image in it.
+        ValueError: no such split or column, a broken image (named), an impossible size.
+        OSError: the cache cannot be written.
+
+    Example:
+        >>> digits = load_images("digits", split="test", size=32, channels=1, progress=False)
+        >>> digits.values.shape, digits.classes[digits.labels[0]]
+        ((450, 32, 32, 1), '1')
+    """
+    height_width = size if isinstance(size, tuple) else (size, size)
+    refuse(
+        min(height_width) < 1,
+        f"load_images: size must be at least 1 pixel, got {size}; give a side or (height, width)",
+    )
+    refuse(
+        channels < 1,
+        f"load_images: channels must be at least 1, got {channels}; give 3 (colour), 1 (grey), or as many as "
+        "your arrays have",
+    )
+    decode = partial(decode_image, size=height_width, channels=channels)
+    decoder = Decoder(IMAGE_FILES, decode, np.uint8, "a whole image in a format that Pillow reads")
+    return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
+
+
+def load_signals(
+    source: Any,
+    *,
+    split: str = "train",
+    column: str | None = None,
+    length: int,
+    channels: int = 1,
+    skip_broken: bool = False,
+    cache: str | Path | bool | None = True,
+    memory_limit: int | None = None,
+    progress: bool = True,
+) -> Dataset:
+    """Return the signals of `source`: the `length` samples in the middle of each.
+
+    PCM of .wav files is scaled to [−1, 1], other numbers stay as they are; sampling rates are ignored.
+
+    Args:
+        source: .npy [n, t] or [n, t, c]; a folder of .wav or .npy files with or without class folders,
+            perhaps below train/, test/, ...; Parquet, Arrow or WebDataset (.tar) files or a folder of them,
+            a name on the Hugging Face hub (``hf:owner/name``) or built in, with a `column` of lists of
+            numbers, of arrays or of the bytes of .wav files; a sequence of signals, of (signal, label) pairs
+            or of mappings; {split: sequence}; a Hugging Face dataset.
+        split: one of `available_signal_splits(source, column)`.
+        column: of a table or of mappings, the column that holds the signals.
+        length: samples of each signal; the middle of longer ones is kept, shorter ones are refused.
+        channels: number of channels of each signal, [t] or [t, c].
+        skip_broken: leave out what is no such signal and list it in `.skipped`, instead of stopping.
+        cache, memory_limit, progress: as of `load_images`.
+
+    Returns:
+        values float32 [n, c, t]. A label means the same class in every split.
+
+    Raises:
+        FileNotFoundError: there is no such source, or no signal in it.
+        ValueError: no such split or column; a signal (named) that is too short, has other channels, holds
+            text, gaps or NaN; nothing left.
+        OSError: the cache cannot be written.
+
+    Example:
+        >>> ramps = [(np.arange(20.0), "up"), (np.arange(30.0)[::-1], "down")]
+        >>> signals = load_signals(ramps, length=20, progress=False)
+        >>> signals.values.shape, signals.classes, float(signals.values[1, 0, 0])
+        ((2, 1, 20), ('down', 'up'), 24.0)
+    """
+    refuse(
+        length < 1 or channels < 1,
+        f"load_signals: length and channels must be at least 1, got {length} and {channels}; "
+        "give the samples of a signal",
+    )
+    decode = partial(decode_signal, length=length, channels=channels)
+    decoder = Decoder(SIGNAL_FILES, decode, np.float32, "numbers, or a .wav or .npy file of numbers")
+    return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
+
+
+def _load(
+    source: Any,
+    decoder: Decoder,
+    split: str,
+    column: str | None,
+    skip_broken: bool,
+    cache: str | Path | bool | None,
+    memory_limit: int | None,
+    progress: bool,
+) -> Dataset:
+    opened = open_source(source, column, decoder.files)
+    job = Job(opened, choose_split(opened, split), decoder, skip_broken, progress)
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    folder = cache_folder(cache)
+    entry = folder and entry_name(job, column)
+    return cached(folder / entry, job, limit) if folder and entry else gathered(job, limit)
+
+
+def available_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
+    """Return the names of the splits of a source of images, train first.
+
+    Args:
+        source, column: as of `load_images`.
+
+    Example:
+        >>> available_splits("digits")
+        ('train', 'test')
+    """
+    return open_source(source, column, IMAGE_FILES).splits
+
+
+def available_signal_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
+    """Return the names of the splits of a source of signals, train first.
+
+    Args:
+        source, column: as of `load_signals`.
+    """
+    return open_source(source, column, SIGNAL_FILES).splits

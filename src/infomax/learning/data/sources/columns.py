@@ -1,0 +1,72 @@
+"""Columns of tables and of mappings: which holds the values, which the labels."""
+
+from collections.abc import Collection, Iterable
+
+from infomax.errors import nearest
+
+VALUE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo", "pixels", "bytes")
+LABEL_COLUMNS = ("label", "labels", "cls", "class", "target", "fine_label", "category", "y")
+
+
+class UnknownColumn(ValueError):
+    """A source that has columns lacks the one that was named."""
+
+    def __init__(self, source: str, column: str, columns: Iterable[str]):
+        known = list(dict.fromkeys(columns))
+        near = nearest(column, known)
+        remedy = f"did you mean {near!r}?" if near else "choose one of them"
+        super().__init__(
+            f"data: {source} has no column {column!r}, expected one of: {', '.join(known)}; {remedy}"
+        )
+
+
+def no_columns(source: str, column: str, what: str) -> ValueError:
+    """Return the error of a source that has no columns at all; `what` says why."""
+    return ValueError(
+        f"data: {source} {what} and has no columns, got column {column!r}, expected none; leave it out"
+    )
+
+
+def value_column(
+    source: str, columns: Collection[str], *, typed: Collection[str] = (), chosen: str | None = None
+) -> str:
+    """Return the column that holds the values: the chosen one, or the first that looks like an image's.
+
+    Args:
+        source: its name, for messages.
+        columns: the names there are.
+        typed: those among them that have the type of an image; they go before others.
+        chosen: the column that the user named.
+
+    Raises:
+        UnknownColumn: the chosen one is not there.
+        ValueError: none is chosen and none looks like an image's.
+    """
+    if chosen is not None:
+        if chosen not in columns:
+            raise UnknownColumn(source, chosen, columns)
+        return chosen
+    named = [name for name in VALUE_COLUMNS if name in (typed or columns)]
+    if found := named or [*typed]:
+        return found[0]
+    raise ValueError(
+        f"data: {source} has no image column, it has: {', '.join(columns)}; "
+        f"expected one of type Image or called {', '.join(VALUE_COLUMNS[:5])}, ...; "
+        'rename the column, or choose one by --column (column="...")'
+    )
+
+
+def label_column(
+    columns: Iterable[str], *, typed: Collection[str] = (), value: str | None = None
+) -> str | None:
+    """Return the column that holds the labels; None where none looks like it.
+
+    Args:
+        columns: the names there are.
+        typed: those among them that have the type of a label; they go before others.
+        value: the column that holds the values, which is never the label too.
+    """
+    kinds = [name for name in typed if name != value]
+    among = kinds or [name for name in columns if name != value]
+    named = [name for name in LABEL_COLUMNS if name in among]
+    return next(iter(named or kinds), None)

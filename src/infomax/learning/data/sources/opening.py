@@ -1,0 +1,91 @@
+"""Any source: a built-in name, a folder, a file, a name on the hub, or a Python object."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from infomax.errors import nearest
+from infomax.learning.data.sources.built_in import BUILT_IN, open_built_in
+from infomax.learning.data.sources.files import IMAGE_FILES, FileKind, suffix
+from infomax.learning.data.sources.folder import open_folder
+from infomax.learning.data.sources.hub import open_hub, open_hugging_face
+from infomax.learning.data.sources.objects import open_array_file, open_objects
+from infomax.learning.data.sources.request import Request
+from infomax.learning.data.sources.source import Source
+from infomax.learning.data.sources.tables import open_tables
+from infomax.registry import Registry
+
+Opener = Callable[[Request], Source | None]
+
+SOURCES: Registry[Opener] = Registry(
+    "kind of source",
+    {
+        "objects": open_objects,
+        "hugging face": open_hugging_face,
+        "hub": open_hub,
+        "array file": open_array_file,
+        "tables": open_tables,
+        "folder": open_folder,
+        "built in": open_built_in,
+    },
+)
+"""The kinds of sources: each returns the source, or None where it is not of its kind; the last goes first."""
+
+
+def open_source(source: Any, column: str | None = None, wanted: FileKind = IMAGE_FILES) -> Source:
+    """Return the source that `source` names or is.
+
+    Args:
+        source: a built-in name, a folder, a file, a name on the hub, or a Python object.
+        column: of a source that has columns, the one that holds the values; by default the one that has the
+            type or the name of an image.
+        wanted: of a folder of files that hold one thing each, the files that count.
+
+    Raises:
+        FileNotFoundError: there is no such source, or nothing of that kind in it.
+        ValueError: it is of no known kind, or has no such column.
+    """
+    request = Request(source, column, wanted)
+    found = (SOURCES[kind](request) for kind in reversed([*SOURCES]))
+    opened = next((one for one in found if one is not None), None)
+    if opened is None:
+        raise _unknown(request)
+    return opened if column is None else opened.select(column)
+
+
+def _unknown(request: Request) -> Exception:
+    if request.is_folder:
+        return FileNotFoundError(_nothing_in(request))
+    if request.is_file:
+        return ValueError(
+            f"data: received the file {request.path}, expected a .parquet, .arrow, .tar or .npy file or a "
+            f"folder; give the folder of the {request.wanted.noun}s: {request.path.parent}"
+        )
+    if request.is_named:
+        return FileNotFoundError(_missing(request.path))
+    return ValueError(
+        f"data: received a {type(request.source).__name__}, expected a path, a name or a sequence of "
+        f"{request.wanted.noun}s (with len() and [index]), or {{split: sequence}}; wrap them in a list"
+    )
+
+
+def _nothing_in(request: Request) -> str:
+    kinds = sorted({suffix(file) or "no suffix" for file in request.files})
+    noun, _, examples = request.wanted
+    found = f"{len(request.files)} files ({', '.join(kinds[:8])}), none with the suffix of a file of {noun}s"
+    return (
+        f"data: {request.path} holds {found if kinds else 'no files at all'}; expected {noun} files "
+        f"({examples}) with or without class folders, or .npy, .parquet, .arrow or .tar files; give another "
+        "folder"
+    )
+
+
+def _missing(path: Path) -> str:
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    known = {name: name for name in BUILT_IN} | {name: str(path.with_name(name)) for name in siblings}
+    near = nearest(path.name, known)
+    remedy = f"did you mean {known[near]}?" if near else "check the path"
+    return (
+        f"data: {path} does not exist; expected a folder, a file, {', '.join(BUILT_IN)} or hf:owner/name; "
+        f"{remedy}"
+    )

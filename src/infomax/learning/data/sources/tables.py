@@ -1,0 +1,214 @@
+"""Rows of Parquet, Arrow or WebDataset files, or of the hub, read one by one with Hugging Face `datasets`."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from infomax.learning.data.sources.archives import open_archive
+from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
+from infomax.learning.data.sources.files import TABLE_SUFFIXES, hash_files, suffix, unpacked
+from infomax.learning.data.sources.request import Request
+from infomax.learning.data.sources.source import Item, Source, agreed_classes
+from infomax.learning.data.sources.splits import in_order, split_of_file
+
+
+class Part(NamedTuple):
+    """A piece of a split.
+
+    Attributes:
+        name: for messages and for the names of rows.
+        open: returns the rows as a Hugging Face dataset. It is given the column that was chosen by name, or
+            None: an archive makes one of its fields a column only if it is wanted.
+        num_rows: None where only reading the rows would tell.
+    """
+
+    name: str
+    open: Callable[[str | None], Any]
+    num_rows: int | None
+
+
+class _Columns(NamedTuple):
+    """The columns of a table that matter here, and the types of all."""
+
+    features: dict[str, Any]
+    value: str
+    label: str | None
+
+    def undecoded(self, rows: Any) -> Iterable[dict[str, Any]]:
+        """Return the rows with these columns only, files of pictures and sounds as their bytes."""
+        from datasets import Audio, Image
+
+        wanted = [name for name in (self.value, self.label, "__key__") if name in self.features]
+        feature = self.features[self.value]
+        rows = rows.select_columns(wanted)
+        if isinstance(feature, Image | Audio):
+            return rows.cast_column(self.value, type(feature)(decode=False))
+        return rows
+
+
+@final
+class Tables(Source):
+    """Rows with a column of values and perhaps one of labels.
+
+    Args:
+        name: for messages.
+        parts: the pieces of each split.
+        digest: returns a hash of the content of a split, or None.
+        column: the column of the values; None for the first that looks like an image's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Mapping[str, Sequence[Part]],
+        digest: Callable[[str], str | None],
+        column: str | None = None,
+    ):
+        self.name, self._parts, self._digest, self._column = name, parts, digest, column
+        self.splits = in_order(parts)
+
+    @cached_property
+    def _columns(self) -> dict[str, _Columns]:
+        return {split: self._columns_of(split) for split in self.splits}
+
+    def _columns_of(self, split: str) -> _Columns:
+        from datasets import ClassLabel, Image
+
+        part = self._parts[split][0]
+        with naming(part):
+            rows = part.open(self._column)
+            features = dict(rows.features or rows._resolve_features().features)
+        value = value_column(part.name, features, typed=_of_type(features, Image), chosen=self._column)
+        label = label_column(features, typed=_of_type(features, ClassLabel), value=value)
+        return _Columns(features, value, label)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...] | None:
+        """From the type of the label column; from all its values if they are text."""
+        from datasets import ClassLabel
+
+        labels = {
+            split: columns.features[columns.label]
+            for split, columns in self._columns.items()
+            if columns.label
+        }
+        names = {split: tuple(kind.names) for split, kind in labels.items() if isinstance(kind, ClassLabel)}
+        if names:
+            return agreed_classes(self.name, names)
+        is_text = {split: "string" in str(getattr(kind, "dtype", "")) for split, kind in labels.items()}
+        if any(is_text.values()):
+            return self._words(is_text)
+        return None if labels else ()
+
+    def _words(self, is_text: Mapping[str, bool]) -> tuple[str, ...]:
+        """Return all labels, where those of every split are text."""
+        if not all(is_text.values()):
+            raise ValueError(
+                f"data: the labels of {self.name} are text in some splits and numbers in others "
+                f"({', '.join(is_text)}), expected one kind; write them again as text"
+            )
+        labels = {label for split in is_text for label in self._labels(split)}
+        return tuple(sorted(labels - {None}))
+
+    def _labels(self, split: str) -> Iterator[Any]:
+        column = self._columns[split].label
+        for part in self._parts[split]:
+            with naming(part):
+                yield from (row[column] for row in part.open(self._column).select_columns([column]))
+
+    def items(self, split: str) -> Iterator[Item]:
+        """Yield the rows of one part after the other, named ``file:row`` (WebDataset: ``file:key``)."""
+        columns = self._columns[split]
+        for part in self._parts[split]:
+            with naming(part):
+                for number, row in enumerate(columns.undecoded(part.open(self._column))):
+                    name = f"{part.name}:{row.get('__key__', number)}"
+                    label = row[columns.label] if columns.label else None
+                    yield Item(name, unpacked(row[columns.value]), label)
+
+    def count(self, split: str) -> int | None:
+        """Return the number of rows, where the format tells it."""
+        counts = [part.num_rows for part in self._parts[split]]
+        return None if None in counts else sum(filter(None, counts))
+
+    def digest(self, split: str) -> str | None:
+        """Return a hash of the files; None if their rows hold only paths of other files."""
+        first = next(self.items(split), None)
+        return None if first is None or _is_path(first.value) else self._digest(split)
+
+    def select(self, column: str) -> Source:
+        """Return the same rows, their values from `column`.
+
+        Raises:
+            ValueError: there is no such column.
+        """
+        selected = Tables(self.name, self._parts, self._digest, column)
+        selected._columns_of(self.splits[0])
+        return selected
+
+
+def _of_type(features: Mapping[str, Any], kind: type) -> list[str]:
+    return [name for name, feature in features.items() if isinstance(feature, kind)]
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | Path) or (isinstance(value, dict) and value.get("bytes") is None)
+
+
+@contextmanager
+def naming(part: Part) -> Iterator[None]:
+    """Add the name of what is read to the errors of a reader."""
+    try:
+        yield
+    except UnknownColumn:
+        raise
+    except Exception as error:
+        why = " ".join(str(error).split()) or "it has no images"
+        raise ValueError(
+            f"data: cannot read {part.name}: {why}; "
+            "expected a whole Parquet, Arrow or WebDataset file; copy or download it again"
+        ) from error
+
+
+def open_tables(request: Request) -> Tables | None:
+    """Return the rows of a file or of all tables below a folder; None where there is no such file."""
+    if request.is_file and suffix(request.path.name) in TABLE_SUFFIXES:
+        return _tables(str(request.path), request.path.parent, [request.path.name])
+    if request.is_folder and request.tables:
+        return _tables(str(request.path), request.path, request.tables)
+    return None
+
+
+def _tables(name: str, root: Path, files: Sequence[str]) -> Tables:
+    splits: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        splits[split_of_file(file)].append(file)
+    parts = {split: [_file_part(root, file) for file in paths] for split, paths in splits.items()}
+    return Tables(name, parts, lambda split: hash_files(root, splits[split]))
+
+
+def _file_part(root: Path, file: str) -> Part:
+    part = Part(file, partial(_open_file, root / file), None)
+    with naming(part):
+        return part._replace(num_rows=_num_rows(root / file))
+
+
+def _open_file(path: Path, column: str | None) -> Any:
+    from datasets import load_dataset
+
+    if suffix(path.name) == ".tar":
+        return open_archive(path, column)
+    files: dict[str, Any] = {"data_files": {"train": [str(path)]}, "split": "train", "streaming": True}
+    if suffix(path.name) == ".arrow":
+        return load_dataset("arrow", **files)
+    # row group by row group, in small batches: memory for one row group rather than for the file
+    return load_dataset("parquet", **files, batch_size=256).reshard()
+
+
+def _num_rows(path: Path) -> int | None:
+    from pyarrow import parquet
+
+    return parquet.read_metadata(path).num_rows if suffix(path.name) == ".parquet" else None
