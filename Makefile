@@ -2,24 +2,30 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev demo test test-all lint check docs bench clean
+.PHONY: help install dev constraints demo test test-all lint check docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]'
 	@touch $@
 
 .venv/developing: .venv/installed
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-install: .venv/installed  ## create .venv and install infomax into it
+install: .venv/installed  ## create .venv and install infomax into it, with all extras
 
 dev: .venv/developing  ## install what developing needs, too
+
+constraints: dev  ## write the installed versions to constraints.txt
+	$(BIN)/pip install --quiet --editable '.[dev,bench]'
+	(sed '/^[^#]/d' constraints.txt; \
+	  $(BIN)/pip freeze --exclude-editable | sed 's/+[^+]*$$//') > constraints.new
+	mv constraints.new constraints.txt
 
 demo: install  ## learn from the built-in digits, probe, write a report (about 3 minutes)
 	$(BIN)/infomax demo
@@ -45,7 +51,7 @@ BENCHMARKS := information estimation_speed estimation_accuracy estimation_neural
   objective training_step input_path start_up growth
 
 bench: dev  ## the benchmarks that need no data but their own (long)
-	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	for name in $(BENCHMARKS); do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:  ## remove what was built

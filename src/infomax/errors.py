@@ -1,11 +1,36 @@
 """Errors that tell what was received, what was expected, and what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.util import find_spec
 
 MAX_LISTED = 20
 """Known names that a message lists."""
+
+EXTRAS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "torch",
+            "lightning",
+            "torchmetrics",
+            "datasets",
+            "huggingface_hub",
+            "PIL",
+            "safetensors",
+            "einops",
+            "jsonargparse",
+            "docstring_parser",
+            "xxhash",
+            "filelock",
+            "fsspec",
+        ),
+        "learning",
+    ),
+    "kornia": "policies",
+    "tensorboard": "tensorboard",
+}
+"""The extra of infomax that installs an optional package, by the name under which it is imported."""
 
 
 class Diverged(RuntimeError):
@@ -38,9 +63,30 @@ def needs(package: str, *, extra: str, operation: str) -> None:
         MissingExtra: it is not installed; the message names the command that installs it.
     """
     if find_spec(package) is None:
-        raise MissingExtra(
-            f"{operation}: needs {package}, which is not installed; pip install 'infomax[{extra}]'"
-        )
+        raise MissingExtra(_missing(operation, package, extra))
+
+
+@contextmanager
+def naming_extras(operation: str) -> Iterator[None]:
+    """Raise `MissingExtra` where an import inside the block fails because an optional package is missing.
+
+    Args:
+        operation: what needs the package, for the message.
+
+    Raises:
+        MissingExtra: as `needs`. Other failures of imports pass unchanged.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtra(_missing(operation, package, EXTRAS[package])) from error
+
+
+def _missing(operation: str, package: str, extra: str) -> str:
+    return f"{operation}: needs {package}, which is not installed; pip install 'infomax[{extra}]'"
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
