@@ -1,12 +1,12 @@
-"""Runs a recipe: images (or whatever is seen), method, trainer, checkpoints, run folder.
+"""Train a recipe: dataset, learner, trainer, checkpoints, run folder.
 
-Everything random is a function of (seed, step, rank): the order of the images, their views, dropout. That is
-what makes a resumed run end as an uninterrupted one does.
+Everything random is a function of (seed, step, rank): the order of the images, their views, dropout. So a
+resumed run ends as an uninterrupted one does.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -16,282 +16,271 @@ import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.strategies import DDPStrategy
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch import nn
+from torch.utils.data import DataLoader
 
+from infomax.errors import refuse
 from infomax.files import replacing
-from infomax.learning.distributed.groups import SyncEncoderBatchNorm, rank
-from infomax.learning.distributed.launching import EndTogether, ending_together, without_notices
-from infomax.learning.encoders.amdim import AMDIMEncoder, encoders_in
+from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.distributed.batch_norm import SyncEncoderBatchNorm
+from infomax.learning.distributed.groups import rank
+from infomax.learning.distributed.launching import ending_together
+from infomax.learning.distributed.lightning import EndTogether, without_notices
 from infomax.learning.encoders.saving import save_encoder
-from infomax.learning.encoders.signals import SignalEncoder
-from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
-from infomax.learning.methods.dim import DIM, DIMConfig
 from infomax.learning.methods.learner import Learner
-from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.callbacks import CaptureStep, Checkpoint, Record, Seed, StopAtNonFinite, Timer
+from infomax.learning.training.batches import Batches
+from infomax.learning.training.callbacks import Checkpoint, Seed, StopAtNonFinite, Timer
+from infomax.learning.training.capture import CaptureStep
+from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.precision import choose_precision
+from infomax.learning.training.record import Record
 from infomax.learning.training.run import Run
-from infomax.learning.views.contexts import AnyViewsConfig, Contexts, encoders_of, example_pictures, seen_by
-from infomax.learning.views.images import AugmentedViews, ViewsConfig
-from infomax.learning.views.pairing import Paired
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How long and in what portions.
-
-    steps, minutes, epochs: the budget, the first of them that is set. Minutes become a number of steps once,
-    by timing the first ones. batch_size: images a step (and the candidates of the bounds). precision: of the
-    encoder's arithmetic, by default the faster one; the objective is always float32. compile: views and
-    encoders by torch.compile, and on one GPU AMDIM's whole step, of pictures, as CUDA graphs; it takes a
-    minute or so before the first step, and pays on GPUs only.
-    checkpoint_steps, log_steps: between checkpoints, between rows of metrics.csv. devices, num_nodes: on each
-    of so many machines so many processes train together; each takes an equal share of the batch.
-    """
-
-    steps: int | None = None
-    minutes: float | None = None
-    epochs: float | None = None
-    batch_size: int = 128
-    seed: int = 0
-    precision: Literal["auto", "bf16", "float32"] = "auto"
-    accelerator: str = "auto"
-    compile: bool = False
-    checkpoint_steps: int = 200
-    log_steps: int = 10
-    tensorboard: bool = False
-    devices: int = 1
-    num_nodes: int = 1
-
-    def __post_init__(self):
-        if min(self.devices, self.num_nodes) < 1 or self.batch_size % self.num_processes:
-            raise ValueError(
-                "train: devices and num_nodes must be at least 1 and together divide batch_size, got "
-                f"{self.devices}, {self.num_nodes} and a batch of {self.batch_size}; set --train.batch_size"
-            )
-
-    @property
-    def num_processes(self) -> int:
-        """That train together."""
-        return self.devices * self.num_nodes
-
+from infomax.learning.views.kinds import Views
 
 Encoders = nn.Module | Mapping[str, nn.Module]
+"""An encoder; or encoders by the names of the columns, where each column has its own."""
 
-LEARNERS: dict[type, Any] = {AMDIMConfig: AMDIM, DIMConfig: DIM}
-"""Configuration of a method -> the method."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that a run needs to know.
-
-    data: what `load_contexts` reads. split: which part of it. column: of a table, what is seen; pairs name
-    their columns in `views`.
-    """
-
-    data: str | None = None
-    split: str = "train"
-    column: str | None = None
-    skip_broken: bool = False
-    method: AMDIMConfig | DIMConfig = field(default_factory=AMDIMConfig)
-    views: AnyViewsConfig = field(default_factory=ViewsConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+MAX_TIMING_SECONDS = 15.0
+"""How long the first steps are timed at most, for a budget in minutes."""
 
 
+@without_notices()
 def pretrain(
     recipe: Recipe,
-    images: Contexts,
+    dataset: Dataset | Pairs,
     out: str | Path,
     *,
     encoder: Encoders | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Train the recipe's method on images; the run folder then holds the encoder and all about it.
+    """Train the recipe's method on a dataset; the run folder then holds the encoder and all about it.
 
     Args:
-        recipe: what to do; `recipe.data` and `recipe.split` are only recorded here.
-        images: what to learn from, labelled or not: `Images`, `Signals` or `Paired`, as `load_contexts` gives
-            them; labels reach only the online classifiers.
+        recipe: what to do; its `data` and `split` are only recorded here.
+        dataset: what to learn from, labelled or not, as `recipe.views.load` gives it; labels reach only the
+            online classifiers.
         out: the run folder, new or empty.
-        encoder: in place of the recipe's, for instance a `TappedEncoder`; it is trained itself, from the
-            weights that it has. For views with an encoder each: a mapping of column to encoder.
+        encoder: in place of the recipe's, for instance a `TappedEncoder`. It is trained itself, from the
+            weights that it has. Where each column has an encoder: a mapping of column to encoder.
         quiet: show no progress.
 
     Returns:
-        The run. Where there are two encoders, each is in a folder of its own there, named as its column.
+        The run. Where there are two encoders, each lies in a folder within it, named as its column.
 
     Raises:
         FileExistsError: `out` holds something already.
-        ValueError: no budget; fewer images than a batch; images of the wrong shape; an encoder that the
-            method cannot use.
+        ValueError: no budget; fewer images than a batch; images of another shape than the views expect; an
+            encoder that the method cannot use.
         Diverged: training stopped at an objective that is not finite.
     """
-    _check(recipe, images)
-    learner = new_learner(recipe, images, encoder)
+    _check(recipe, dataset)
+    learner = new_learner(recipe, dataset, encoder)
     run = Run(out)
     writes = _writes(recipe.train)
     if writes:
         run.check_free()
-    train = replace(
-        recipe.train,
-        steps=_num_steps(recipe, images, encoder),
-        precision=_precision(recipe.train),
-    )
-    recipe = replace(recipe, train=train)
+    steps, precision = _num_steps(recipe, dataset, encoder), _precision(recipe.train)
+    recipe = replace(recipe, train=replace(recipe.train, steps=steps, precision=precision))
     if writes:
-        run.create()
-        run.write_recipe(asdict(recipe))
-        run.write_environment(seed=recipe.train.seed, num_images=len(images), images=images.fingerprint)
-        save_example_views(run, recipe, images)
-    return _train(recipe, images, run, learner, quiet)
-
-
-def resume(
-    recipe: Recipe, images: Contexts, run: Run, *, encoder: Encoders | None = None, quiet: bool = False
-) -> Run:
-    """Continue the run of a recipe from its last checkpoint, to the result it would have had.
-
-    Args:
-        encoder: if the run began with one: another of the same shape.
-
-    Raises:
-        ValueError: the run is finished, or the images are not those it began with.
-    """
-    if run.finished:
-        raise ValueError(f"resume: {run.folder} is finished: it holds {run.encoder.name}; nothing to do")
-    _check(recipe, images)
-    began_with = run.read_environment()["images"]
-    if images.fingerprint != began_with:
-        raise ValueError(
-            f"resume: the images are not those the run began with (fingerprint {images.fingerprint}, "
-            f"then {began_with}); restore them, or start a new run"
-        )
-    return _train(recipe, images, run, new_learner(recipe, images, encoder), quiet)
-
-
-def _check(recipe: Recipe, images: Contexts) -> None:
-    _check_shapes(recipe.views, images)
-    if not 2 <= recipe.train.batch_size <= len(images):
-        raise ValueError(
-            f"pretrain: batch_size must be between 2 and the number of images ({len(images)}), "
-            f"got {recipe.train.batch_size}; set --train.batch_size"
-        )
-    if recipe.train.num_processes > 1 and isinstance(recipe.method, DIMConfig):
-        raise ValueError(
-            "pretrain: Deep InfoMax trains on one device, its bounds being of the scores of one process; got "
-            f"{recipe.train.devices} devices on {recipe.train.num_nodes} nodes; set both to 1, or use AMDIM"
-        )
-    if recipe.train.steps is None and recipe.train.minutes is None and recipe.train.epochs is None:
-        raise ValueError("pretrain: no budget; set --train.minutes, --train.epochs or --train.steps")
-    if recipe.train.tensorboard and find_spec("tensorboard") is None:
-        raise ValueError(
-            "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
-            "pip install 'infomax[tensorboard]'"
-        )
-
-
-def _check_shapes(views: AnyViewsConfig, images: Contexts) -> None:
-    """Each part of what is seen has the shape in which its views expect it."""
-    parts = (images.first, images.second) if isinstance(images, Paired) else (images,)
-    kinds = seen_by(views)
-    if len(parts) != len(kinds):
-        raise ValueError(
-            f"pretrain: these views are made of {len(kinds)} things seen together, got {len(parts)}: "
-            f"{images}; load them with load_contexts, or pair them with same_names or in_time"
-        )
-    for part, kind in zip(parts, kinds, strict=True):
-        shape = tuple(part.batch(slice(0, 1)).shape[1:])
-        if shape != kind.stored_shape:
-            raise ValueError(
-                f"pretrain: expected inputs {list(kind.stored_shape)} (channels first) for this recipe, got "
-                f"{list(shape)}; load them with this size, or change what the views expect to be stored"
-            )
-
-
-def _train(recipe: Recipe, images: Contexts, run: Run, learner: Learner, quiet: bool) -> Run:
-    config = recipe.train
-    assert config.steps is not None
-    record = Record(
-        run, num_images=len(images), batch_size=config.batch_size, every=config.log_steps, quiet=quiet
-    )
-    callbacks = [Checkpoint(run, config.checkpoint_steps), record]
-    _fit(config, learner, images, config.steps, callbacks, run)
-    if rank() > 0:
-        return run
-    for name, views in encoders_of(recipe.views).items():
-        (run.folder / name).mkdir(exist_ok=True)
-        save_encoder(run.folder / name, learner.get_submodule(f"encoder.{name}".rstrip(".")), views)
+        run.begin(recipe, seed=recipe.train.seed, num_images=len(dataset), images=dataset.fingerprint)
+        save_example_views(run, recipe, dataset)
+    trainer = _trainer(recipe.train, learner, steps, _recording(recipe, dataset, run, quiet), run)
+    with ending_together(trainer.local_rank):
+        trainer.fit(learner, _loader(trainer, recipe.train, dataset))
+    _save(learner, recipe.views, run)
     return run
 
 
-def new_learner(recipe: Recipe, images: Contexts, encoder: Encoders | None = None) -> Learner:
-    """The recipe's method before its first step: a function of the seed."""
+@without_notices()
+def resume(
+    recipe: Recipe,
+    dataset: Dataset | Pairs,
+    run: Run,
+    *,
+    encoder: Encoders | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Continue the run of a recipe from its last checkpoint, to the result that it would have had.
+
+    Args:
+        recipe: of the run, `run.read_recipe()`.
+        dataset: the one that the run began with.
+        run: what to continue.
+        encoder: if the run began with one: another of the same shape.
+        quiet: show no progress.
+
+    Raises:
+        ValueError: the run is finished, or the dataset is not the one it began with.
+    """
+    refuse(run.finished, f"resume: {run.folder} is finished: it holds {run.encoder.name}; nothing to do")
+    _check(recipe, dataset)
+    began_with = run.read_environment()["images"]
+    refuse(
+        dataset.fingerprint != began_with,
+        f"resume: the images are not those the run began with (fingerprint {dataset.fingerprint}, "
+        f"then {began_with}); restore them, or start a new run",
+    )
+    learner, steps = new_learner(recipe, dataset, encoder), recipe.train.steps
+    assert steps is not None
+    trainer = _trainer(recipe.train, learner, steps, _recording(recipe, dataset, run, quiet), run)
+    checkpoint = run.checkpoint if run.checkpoint.exists() else None
+    first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
+    with ending_together(trainer.local_rank):
+        batches = _loader(trainer, recipe.train, dataset, first_step)
+        trainer.fit(learner, batches, ckpt_path=checkpoint, weights_only=True)
+    _save(learner, recipe.views, run)
+    return run
+
+
+def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
+    """Return the recipe's method before its first step: a function of the seed."""
     torch.manual_seed(recipe.train.seed)
-    num_classes = int(images.labels.max()) + 1 if images.labelled else 0
-    method = LEARNERS[type(recipe.method)]
-    return method(recipe.method, recipe.views, recipe.optimizer, num_classes, encoder)
+    num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
+    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder)
 
 
 def seconds_per_step(
-    recipe: Recipe, images: Contexts, encoder: Encoders | None = None, *, duration: float = 15.0
+    recipe: Recipe,
+    dataset: Dataset | Pairs,
+    encoder: Encoders | None = None,
+    *,
+    duration: float = MAX_TIMING_SECONDS,
 ) -> float:
-    """Time the recipe's steps for so many seconds; what they train is thrown away."""
+    """Return the time of a step of the recipe, measured for `duration` seconds on a copy of the encoder."""
     timer = Timer(duration)
-    _fit(recipe.train, new_learner(recipe, images, copy.deepcopy(encoder)), images, 10**9, [timer])
+    learner = new_learner(recipe, dataset, copy.deepcopy(encoder))
+    trainer = _trainer(recipe.train, learner, 10**9, [timer])
+    with without_notices(), ending_together(trainer.local_rank):
+        trainer.fit(learner, _loader(trainer, recipe.train, dataset))
     return timer.seconds_per_step
 
 
-def _num_steps(recipe: Recipe, images: Contexts, encoder: Encoders | None) -> int:
-    """The budget in steps."""
+def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_images: int = 16) -> None:
+    """Write ``views.npz``: pictures of some images and of views of each, uint8 [m, h, w, c]."""
+    rows = np.random.default_rng(recipe.train.seed).permutation(len(dataset))[:num_images]
+    torch.manual_seed(recipe.train.seed)
+    pictures = recipe.views.example_pictures(dataset.batch(rows), recipe.method.num_views)
+    with replacing(run.views) as path, path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **pictures)
+
+
+def _check(recipe: Recipe, dataset: Dataset | Pairs) -> None:
+    train = recipe.train
+    _check_shapes(recipe.views, dataset)
+    refuse(
+        not 2 <= train.batch_size <= len(dataset),
+        f"pretrain: batch_size must be between 2 and the number of images ({len(dataset)}), "
+        f"got {train.batch_size}; set --train.batch_size",
+    )
+    refuse(
+        train.num_processes > 1 and recipe.method.one_device,
+        f"pretrain: {recipe.method.kind.upper()} trains on one device, its bounds being of the scores of one "
+        f"process; got {train.devices} devices on {train.num_nodes} nodes; set both to 1, or use AMDIM",
+    )
+    refuse(
+        train.steps is None and train.minutes is None and train.epochs is None,
+        "pretrain: no budget; set --train.minutes, --train.epochs or --train.steps",
+    )
+    refuse(
+        train.tensorboard and find_spec("tensorboard") is None,
+        "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
+        "pip install 'infomax[tensorboard]'",
+    )
+
+
+def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
+    """Check that each part of the dataset has the shape that its views expect."""
+    refuse(
+        len(dataset.parts) != len(views.parts),
+        f"pretrain: these views are made of {len(views.parts)} things seen together, "
+        f"got {len(dataset.parts)}: {dataset}; load them with `recipe.views.load`, or pair them with "
+        "same_names or in_time",
+    )
+    for part, seen_by in zip(dataset.parts, views.parts, strict=True):
+        shape = tuple(part.batch(slice(0, 1)).shape[1:])
+        refuse(
+            shape != seen_by.stored_shape,
+            f"pretrain: expected inputs {list(seen_by.stored_shape)} (channels first) for this recipe, got "
+            f"{list(shape)}; load them with this size, or change what the views expect to be stored",
+        )
+
+
+def _num_steps(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> int:
+    """Return the budget in steps."""
     config = recipe.train
     if config.steps is not None:
         return config.steps
     if config.minutes is not None:
-        seconds = seconds_per_step(recipe, images, encoder, duration=min(15.0, 60 * config.minutes / 20))
+        duration = min(MAX_TIMING_SECONDS, 60 * config.minutes / 20)
+        seconds = seconds_per_step(recipe, dataset, encoder, duration=duration)
         return max(1, round(60 * config.minutes / seconds))
     assert config.epochs is not None
-    return max(1, round(config.epochs * (len(images) // config.batch_size)))
+    return max(1, round(config.epochs * (len(dataset) // config.batch_size)))
 
 
-def _fit(
+def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
+    """Return the precision; several processes on CPUs, which might time differently, take float32."""
+    on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
+    if config.num_processes > 1 and config.precision == "auto" and on_cpu:
+        return "float32"
+    return choose_precision(config.precision, config.accelerator)
+
+
+def _recording(recipe: Recipe, dataset: Dataset | Pairs, run: Run, quiet: bool) -> list[Callback]:
+    """Return what keeps checkpoints and the record of a run."""
+    train = recipe.train
+    record = Record(
+        run, num_images=len(dataset), batch_size=train.batch_size, every=train.log_steps, quiet=quiet
+    )
+    return [Checkpoint(run, train.checkpoint_steps), record]
+
+
+def _trainer(
     config: TrainConfig,
-    module: Learner,
-    images: Contexts,
+    learner: Learner,
     num_steps: int,
-    callbacks: list[Callback],
+    callbacks: Sequence[Callback],
     run: Run | None = None,
-) -> None:
-    """num_steps of training, from the run's checkpoint if it has one."""
+) -> Trainer:
+    """Return Lightning's trainer for so many steps; the learner is compiled, if that is wanted."""
     bf16 = _precision(config) == "bf16"
-    checkpoint = run.checkpoint if run and run.checkpoint.exists() else None
-    first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
-    own = [*_compiled(module, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
-    with without_notices():
-        trainer = Trainer(
-            accelerator=config.accelerator,
-            **_processes(config, _may_leave_unused(module)),
-            precision="bf16-mixed" if bf16 else "32-true",
-            max_steps=num_steps,
-            max_epochs=-1,
-            logger=_tensorboard(run) if run and config.tensorboard else False,
-            callbacks=[*own, *callbacks],
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        share = trainer.global_rank, trainer.world_size
-        batches = Batches(images, config.batch_size, config.seed, first_step, *share)
-        on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
-        loader = DataLoader(batches, batch_size=None, pin_memory=on_gpu)
-        with ending_together(trainer):
-            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    own = [*_compiled(learner, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
+    return Trainer(
+        accelerator=config.accelerator,
+        **_processes(config, find_unused=not learner.uses_all_parameters),
+        precision="bf16-mixed" if bf16 else "32-true",
+        max_steps=num_steps,
+        max_epochs=-1,
+        logger=_tensorboard(run) if run and config.tensorboard else False,
+        callbacks=[*own, *callbacks],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _loader(
+    trainer: Trainer, config: TrainConfig, dataset: Dataset | Pairs, first_step: int = 0
+) -> DataLoader:
+    share = trainer.global_rank, trainer.world_size
+    batches = Batches(dataset, config.batch_size, config.seed, first_step, *share)
+    on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
+    return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
+
+
+def _compiled(learner: Learner, config: TrainConfig, bf16: bool) -> list[Callback]:
+    """Compile views and encoders, if that is wanted; return what captures the step, if that is possible."""
+    if not config.compile:
+        return []
+    for part in (learner.get_submodule("views"), *learner.encoders):
+        part.compile()
+    on_gpu = config.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
+    captures = on_gpu and config.num_processes == 1 and learner.capturable
+    return [CaptureStep(bf16)] if captures else []
 
 
 def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
-    """Options of the trainer."""
+    """Return the trainer's options for several processes."""
     if config.num_processes == 1:
         return {"devices": 1}
     return {
@@ -302,89 +291,21 @@ def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]
     }
 
 
-def _may_leave_unused(module: Learner) -> bool:
-    """Whether a step may give some parameters no gradient, so that DDP has to look for them."""
-    each = encoders_in(module.get_submodule("encoder"))
-    ours = all(isinstance(one, AMDIMEncoder | SignalEncoder) for one in each)
-    sides = {side for scale in getattr(module.config, "scales", ()) for side in scale}
-    return not ours or not sides >= {5, 7}
-
-
-def _compiled(module: Learner, config: TrainConfig, bf16: bool) -> list[Callback]:
-    """Compile its parts, if that is wanted; and what captures the step, if it can be."""
-    if not config.compile:
-        return []
-    for part in (module.get_submodule("views"), *encoders_in(module.get_submodule("encoder"))):
-        part.compile()
-    return [CaptureStep(bf16)] if _can_be_captured(module, config) else []
-
-
-def _can_be_captured(module: Learner, config: TrainConfig) -> bool:
-    """Whether a step is on one GPU, and never waits for it or asks the CPU for random numbers."""
-    on_gpu = config.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
-    views = module.get_submodule("views")
-    plain = isinstance(views, AugmentedViews) and views.config.policy == "none"
-    return on_gpu and config.num_processes == 1 and isinstance(module, AMDIM) and plain
-
-
 def _writes(config: TrainConfig) -> bool:
-    """Whether this process is the one that writes the run folder."""
+    """Return whether this process is the one that writes the run folder."""
     if config.num_processes == 1:
         return True
-    with without_notices():
-        return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
+    return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
 
 
-def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
-    """As `choose_precision`; several processes on CPUs, which might time differently, take float32."""
-    on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
-    if config.num_processes > 1 and config.precision == "auto" and on_cpu:
-        return "float32"
-    return choose_precision(config.precision, config.accelerator)
-
-
-class Batches(IterableDataset[tuple[Any, Tensor]]):
-    """What is seen, and labels, of step after step, without end; an epoch's order follows from the seed.
-
-    batch_size: of all ranks together; each takes an equal share, rank after rank.
-    """
-
-    def __init__(
-        self,
-        images: Contexts,
-        batch_size: int,
-        seed: int,
-        first_step: int = 0,
-        rank: int = 0,
-        num_ranks: int = 1,
-    ):
-        self.images, self.batch_size, self.seed, self.first_step = images, batch_size, seed, first_step
-        self.rank, self.share = rank, batch_size // num_ranks
-        self.steps_per_epoch = len(images) // batch_size
-
-    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        step = self.first_step
-        while True:
-            epoch, position = divmod(step, self.steps_per_epoch)
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
-            for start in range(
-                position * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
-            ):
-                first = start + self.rank * self.share
-                rows = order[first : first + self.share]
-                yield self.images.batch(rows), torch.from_numpy(self.images.labels[rows])
-                step += 1
-            del order, rows  # before the next order is drawn
-
-
-def save_example_views(run: Run, recipe: Recipe, images: Contexts, num_images: int = 16) -> None:
-    """Write ``views.npz``: pictures of some that were seen and of views of each, uint8 [m, h, w, c]."""
-    rows = np.random.default_rng(recipe.train.seed).permutation(len(images))[:num_images]
-    torch.manual_seed(recipe.train.seed)
-    num_views = LEARNERS[type(recipe.method)].num_views
-    pixels = example_pictures(recipe.views, images.batch(rows), num_views)
-    with replacing(run.views) as path, path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **pixels)
+def _save(learner: Learner, views: Views, run: Run) -> None:
+    """Write each encoder into its folder; only the first process does."""
+    if rank() > 0:
+        return
+    for place, encoder in zip(views.encoders, learner.encoders, strict=True):
+        folder = run.folder / place.folder
+        folder.mkdir(exist_ok=True)
+        save_encoder(folder, encoder, place.views)
 
 
 def _tensorboard(run: Run):

@@ -1,4 +1,4 @@
-"""In which numbers an encoder computes: bfloat16 where the machine multiplies them faster, else float32."""
+"""The numbers in which an encoder computes: bfloat16 where the machine multiplies it faster, else float32."""
 
 import time
 from functools import cache
@@ -11,9 +11,9 @@ Precision = Literal["bf16", "float32"]
 
 
 def choose_precision(wanted: Precision | Literal["auto"], accelerator: str = "auto") -> Precision:
-    """What was asked for; for ``auto``, what is faster on the accelerator that Lightning would take.
+    """Return the wanted precision; for ``auto`` the faster one on the accelerator that Lightning would take.
 
-    Processors without instructions for bfloat16 imitate it, up to 80 times more slowly than float32.
+    Processors without instructions for bfloat16 emulate it, up to 80 times more slowly than float32.
 
     >>> choose_precision("float32")
     'float32'
@@ -29,12 +29,12 @@ def choose_precision(wanted: Precision | Literal["auto"], accelerator: str = "au
 
 @cache
 def _faster_on_cpu() -> Precision:
-    """By timing a product of matrices in both: no list of processors is ever whole."""
+    """Return the precision in which a product of matrices takes less time, by measuring both."""
     return "bf16" if _seconds(torch.bfloat16) < _seconds(torch.float32) else "float32"
 
 
 def _seconds(dtype: torch.dtype, side: int = 384, repeats: int = 3) -> float:
-    """Of the quickest of several products."""
+    """Return the time of the fastest of several products."""
     a, product = torch.ones(side, side, dtype=dtype), torch.empty(side, side, dtype=dtype)
     times = []
     for _ in range(repeats):

@@ -1,26 +1,21 @@
-"""Recipes: plain functions, each returning the complete configuration of one run."""
+"""Recipes: plain functions, each of which returns the complete configuration of a run."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
-from jsonargparse import ArgumentError, ArgumentParser
-
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
-from infomax.learning.encoders.dim import DIMEncoderConfig
+from infomax.learning.encoders.config import ALEXNET, AMDIMEncoderConfig, DIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.loop import Recipe, TrainConfig
-from infomax.learning.views.contexts import KINDS_OF_VIEWS, AnyViewsConfig
+from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, PLAIN_VIEWS, STL_VIEWS, ViewsConfig
-from infomax.learning.views.pairing import PairedViewsConfig, TemporalViewsConfig
+from infomax.learning.views.paired import PairedViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.temporal import TemporalViewsConfig
+from infomax.registry import Registry
 
 DIM_OPTIMIZER = OptimizerConfig(lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, warmup_steps=0, milestones=())
-"""Of the Deep InfoMax paper: Adam at a constant rate."""
+"""The optimizer of the Deep InfoMax paper: Adam at a constant rate."""
 
 _SMALL = AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1))
 _QUICK = OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50)
@@ -33,7 +28,7 @@ def amdim_digits() -> Recipe:
     """The built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
     return Recipe(
         data="digits",
-        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1)),
+        method=_SMALL,
         views=ViewsConfig(
             crop_scale=(0.5, 1.0),
             flip=0.0,
@@ -42,7 +37,7 @@ def amdim_digits() -> Recipe:
             mean=(0.31,),
             std=(0.36,),
         ),
-        optimizer=OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50),
+        optimizer=_QUICK,
         train=TrainConfig(steps=1000, batch_size=32),
     )
 
@@ -192,7 +187,7 @@ def dim_stl10() -> Recipe:
     """Deep InfoMax of STL-10 at 64 px as in its paper, local: 200 epochs, for a GPU."""
     return Recipe(
         split="unlabeled",
-        method=DIMConfig(encoder=DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)),
+        method=DIMConfig(encoder=ALEXNET),
         views=replace(PLAIN_VIEWS, stored_size=64, image_size=64),
         optimizer=DIM_OPTIMIZER,
         train=TrainConfig(epochs=200.0, batch_size=64),
@@ -202,126 +197,41 @@ def dim_stl10() -> Recipe:
 def dim_tinyimagenet() -> Recipe:
     """Deep InfoMax of Tiny ImageNet at 64 px as in its paper, local: 1000 epochs, for a GPU."""
     return Recipe(
-        method=DIMConfig(encoder=DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)),
+        method=DIMConfig(encoder=ALEXNET),
         views=replace(PLAIN_VIEWS, stored_size=64, image_size=64),
         optimizer=DIM_OPTIMIZER,
         train=TrainConfig(epochs=1000.0, batch_size=64),
     )
 
 
-RECIPES: Mapping[str, Callable[[], Recipe]] = {
-    "amdim-digits": amdim_digits,
-    "amdim-cifar10": amdim_cifar10,
-    "amdim-cifar10-small": amdim_cifar10_small,
-    "amdim-cifar10-cpu": amdim_cifar10_cpu,
-    "amdim-stl10": amdim_stl10,
-    "amdim-photos-cpu": amdim_photos_cpu,
-    "amdim-imagenet128": amdim_imagenet128,
-    "amdim-two-cameras": amdim_two_cameras,
-    "amdim-moving-digits": amdim_moving_digits,
-    "amdim-picture-and-tone": amdim_picture_and_tone,
-    "amdim-signals": amdim_signals,
-    "dim-digits": dim_digits,
-    "dim-cifar10": dim_cifar10,
-    "dim-cifar10-cpu": dim_cifar10_cpu,
-    "dim-stl10": dim_stl10,
-    "dim-tinyimagenet": dim_tinyimagenet,
-}
-
-
-METHODS: Mapping[str, type[AMDIMConfig | DIMConfig]] = {"amdim": AMDIMConfig, "dim": DIMConfig}
+RECIPES: Registry[Callable[[], Recipe]] = Registry(
+    "recipe",
+    {
+        "amdim-digits": amdim_digits,
+        "amdim-cifar10": amdim_cifar10,
+        "amdim-cifar10-small": amdim_cifar10_small,
+        "amdim-cifar10-cpu": amdim_cifar10_cpu,
+        "amdim-stl10": amdim_stl10,
+        "amdim-photos-cpu": amdim_photos_cpu,
+        "amdim-imagenet128": amdim_imagenet128,
+        "amdim-two-cameras": amdim_two_cameras,
+        "amdim-moving-digits": amdim_moving_digits,
+        "amdim-picture-and-tone": amdim_picture_and_tone,
+        "amdim-signals": amdim_signals,
+        "dim-digits": dim_digits,
+        "dim-cifar10": dim_cifar10,
+        "dim-cifar10-cpu": dim_cifar10_cpu,
+        "dim-stl10": dim_stl10,
+        "dim-tinyimagenet": dim_tinyimagenet,
+    },
+)
+"""Recipes by the name that the command line takes; the first line of a recipe's docstring describes it."""
 
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe of that name.
+    """Return the recipe of that name.
 
     Raises:
-        ValueError: no such recipe; the nearest is suggested.
+        ValueError: there is none; the nearest name is suggested.
     """
-    if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(RECIPES)}"
-        raise ValueError(f"pretrain: no recipe {name!r}; {hint}")
-    return RECIPES[name]()
-
-
-def recipe_parser(default: Recipe, prog: str = "infomax") -> ArgumentParser:
-    """A parser whose options are the recipe's fields, dotted, and whose defaults are those of `default`."""
-    parser = ArgumentParser(prog=prog, exit_on_error=False, parser_mode="yaml")
-    parser.add_argument("--config", action="config", help="YAML file; its values give way to options")
-    parser.add_class_arguments(Recipe, skip={"method", "views"})
-    parser.add_class_arguments(type(default.method), "method")
-    parser.add_class_arguments(type(default.views), "views")
-    parser.set_defaults(asdict(default))
-    return parser
-
-
-def recipe_from_options(default: Recipe, options: Sequence[str], prog: str = "infomax") -> Recipe:
-    """`default`, changed by ``--config FILE`` and ``--dotted.option value``.
-
-    Raises:
-        ValueError: an unknown option (the nearest is suggested), or a value of the wrong type.
-    """
-    parser = recipe_parser(default, prog)
-    try:
-        return _instantiate(parser, parser.parse_args([_bracketed(option) for option in options]))
-    except ArgumentError as error:
-        message = _of_its_kind(" ".join(str(error).split()), default)
-        raise ValueError(f"pretrain: {message}{_suggestion(message, default)}") from error
-
-
-def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
-    """The recipe that ``recipe.yaml`` holds."""
-    method = METHODS[values["method"].get("name", "amdim")]
-    parser = recipe_parser(Recipe(method=method(), views=_views_like(values["views"])))
-    return _instantiate(parser, parser.parse_object(dict(values)))
-
-
-def _views_like(values: Mapping[str, Any]) -> AnyViewsConfig:
-    """Views of the kind, and with parts of the kinds, that a mapping describes."""
-    kind = KINDS_OF_VIEWS[values.get("name", "augmented")]
-    names = [part for part in ("first", "second") if part in values]
-    parts: dict[str, Any] = {name: _views_like(values[name]) for name in names}
-    return kind(**parts)
-
-
-def _bracketed(option: str) -> str:
-    """``48,64`` as YAML's list ``[48,64]``: numbers need no brackets on the command line."""
-    return re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", option)
-
-
-def _instantiate(parser: ArgumentParser, namespace: Any) -> Recipe:
-    fields = vars(parser.instantiate(namespace))
-    fields.pop("config", None)
-    return Recipe(**fields)
-
-
-def _of_its_kind(message: str, default: Recipe) -> str:
-    """What is wrong with an option of a view, for the kind that it is; jsonargparse tells of all kinds."""
-    key = re.match(r'Parser key "views\.(first|second)":', message)
-    if key is None:
-        return message
-    kind = type(getattr(default.views, key[1])).__name__
-    found = re.search(rf"class_path '[\w.]+\.{kind}': (.+?)(?= - Problem| Given value|$)", message)
-    return f"views.{key[1]}: {found[1]}" if found else message
-
-
-def _suggestion(message: str, default: Recipe) -> str:
-    """The known option nearest to an unknown one in the message, as a question."""
-    options = list(_dotted(asdict(default)))
-    endings = {
-        ".".join(option.split(".")[i:]): option for option in options for i in range(option.count(".") + 1)
-    }
-    for word in re.findall(r"[a-z][\w.]+", message):
-        near = get_close_matches(word, endings, n=1, cutoff=0.8)
-        if near and word not in endings and not any(option.startswith(f"{word}.") for option in options):
-            return f"; did you mean --{endings[near[0]]}?"
-    return "; --dry-run shows all options"
-
-
-def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key
+    return RECIPES.find(name, "pretrain")()

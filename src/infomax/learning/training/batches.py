@@ -1,0 +1,50 @@
+"""Batches of a dataset, step after step."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from infomax.learning.data.dataset import Dataset, Pairs
+
+
+class Batches(IterableDataset[tuple[Any, Tensor]]):
+    """What was seen, and its labels, for step after step without end; an epoch's order follows from the seed.
+
+    Args:
+        dataset: what to learn from.
+        batch_size: of all ranks together; each takes an equal share, rank after rank.
+        seed: of the order.
+        first_step: the step to begin with.
+        rank, num_ranks: which share.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset | Pairs,
+        batch_size: int,
+        seed: int,
+        first_step: int = 0,
+        rank: int = 0,
+        num_ranks: int = 1,
+    ):
+        self.dataset, self.batch_size, self.seed, self.first_step = dataset, batch_size, seed, first_step
+        self.rank, self.share = rank, batch_size // num_ranks
+        self.steps_per_epoch = len(dataset) // batch_size
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        step = self.first_step
+        while True:
+            epoch, position = divmod(step, self.steps_per_epoch)
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+            for start in range(
+                position * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
+            ):
+                first = start + self.rank * self.share
+                rows = order[first : first + self.share]
+                yield self.dataset.batch(rows), torch.from_numpy(self.dataset.labels[rows])
+                step += 1
+            del order, rows  # before the next order is drawn
