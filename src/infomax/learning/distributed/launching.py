@@ -1,176 +1,227 @@
-"""Processes that do one command together: who starts them, and how they end together.
+"""Processes that do one command together: who starts them, how they find each other, how they end.
 
-torchrun or SLURM starts them, or the first starts those beside it: by Lightning, as in training. Whoever did,
-`distributed.rank` and `num_ranks` then tell them apart.
+torchrun or SLURM starts them, or the command itself does, by torchrun's agent. In each of them, `groups.rank`
+and `groups.num_ranks` then say which it is, and of how many.
 """
 
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
-import torch
-from lightning import Callback, Fabric, Trainer
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning.fabric.strategies.ddp import DDPStrategy
-from lightning.pytorch.accelerators import CUDAAccelerator
+from infomax.errors import refuse
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process that torchrun or SLURM has started, one of `num_processes` on `num_machines` machines."""
+
+    by: Literal["torchrun", "SLURM"]
+    rank: int
+    local_rank: int
+    num_processes: int
+    num_machines: int
+
+    def __post_init__(self):
+        refuse(
+            self.num_processes % self.num_machines,
+            f"processes: expected as many on every machine, got {self.num_processes} on {self.num_machines} "
+            "machines; start the same number on each",
+        )
+
+    @property
+    def num_on_each(self) -> int:
+        """Processes on each machine."""
+        return self.num_processes // self.num_machines
+
+
+def started() -> Started | None:
+    """Return how torchrun or SLURM has started this process; None where neither has.
+
+    A plain command in a batch script of SLURM is alone: only a job step (``srun``) starts processes.
+
+    Raises:
+        ValueError: not as many processes on every machine; a job step without ``--ntasks-per-node``.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "GROUP_WORLD_SIZE")
+        return Started("torchrun", *_numbers(names))
+    interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
+    if {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"} <= os.environ.keys() and not interactive:
+        names = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES")
+        found = Started("SLURM", *_numbers(names))
+        refuse(
+            found.num_processes > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ,
+            f"processes: the job step has {found.num_processes} tasks, but says not how many a machine has; "
+            f"use `--ntasks-per-node={found.num_on_each}`",
+        )
+        return found
+    return None
+
+
+def start_together(devices: int, arguments: Sequence[str]) -> None:
+    """Run this command again as `devices` processes, wait for them, and leave with their exit code.
+
+    Return at once where one process is enough, and in processes that have been started already. When one
+    process fails, the others are ended. SIGTERM and SIGINT reach all of them.
+
+    Args:
+        devices: processes on this machine.
+        arguments: of the command.
+
+    Raises:
+        SystemExit: always, where the processes are started here.
+    """
+    if devices > 1 and started() is None:
+        with ending_together():
+            sys.exit(_run_again(devices, arguments))
 
 
 @contextmanager
-def together(devices: int | None = None) -> Iterator[None]:
+def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Iterator[None]:
     """Within, this is one of several processes, if there are to be several; each has a GPU, if there are any.
 
     They talk by gloo, which notices at once when another process has died, so that none waits in vain.
 
     Args:
-        devices: processes on this machine, which the first starts; None: those that torchrun or SLURM has
+        devices: processes on this machine, as for `start_together`; None: those that torchrun or SLURM has
             started, else one.
+        arguments: of the command.
 
     Raises:
-        ValueError: fewer than one, other than have been started, or more than there are GPUs; a job step
-            of SLURM without --ntasks-per-node.
+        ValueError: fewer than one, other than have been started, or more than there are GPUs.
     """
-    environment, started, num_nodes = _started()
-    devices = (started or 1) if devices is None else devices
-    _check(devices, started)
-    if devices * num_nodes == 1:
+    place = started()
+    if devices is not None:
+        _check(devices, place)
+        start_together(devices, arguments)
+    if place is None or place.num_processes == 1:
         yield
         return
-    fabric = Fabric(
-        accelerator="gpu" if CUDAAccelerator.is_available() else "cpu",
-        devices=devices,
-        num_nodes=num_nodes,
-        strategy=DDPStrategy(process_group_backend="gloo", timeout=timedelta(days=1)),
-        plugins=[environment],
-    )
-    with ending_together(fabric):
-        with without_notices():
-            fabric.launch()
+    with ending_together(place.local_rank):
+        _join(place)
         yield
 
 
 @contextmanager
-def without_notices() -> Iterator[None]:
-    """Lightning's warnings still show; its notices, and its advice on loaders and loggers, do not."""
-    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
+def ending_together(local_rank: int = 0) -> Iterator[None]:
+    """Within, SIGTERM ends this process; the first process of a machine cleans up before it leaves.
+
+    The first leaves by `SystemExit`, while the others, which have nothing to clean up, end at once.
+    """
+    previous = signal.getsignal(signal.SIGTERM)
+    on_sigterm(_leave if local_rank == 0 else signal.SIG_DFL)
     try:
-        with warnings.catch_warnings():
-            advice = ".*(does not have many workers|IterableDataset|LeafSpec).*"
-            warnings.filterwarnings("ignore", message=advice)
-            yield
+        yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        on_sigterm(previous)
 
 
-def own_device() -> torch.device:
-    """The GPU of this process, if there are any; else the CPU."""
-    if CUDAAccelerator.is_available():
+def on_sigterm(handler: Any) -> None:
+    """Set what SIGTERM does; outside of the main thread, which alone can, do nothing."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
+
+
+def own_device() -> "torch.device":
+    """Return the GPU of this process, if there are any; else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
         return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
 
 
-def _started() -> tuple[ClusterEnvironment, int | None, int]:
-    """Who starts processes, how many it has started on each machine, and the number of machines.
+def _numbers(names: Sequence[str]) -> list[int]:
+    """Rank, local rank, processes and machines, as the environment says; without it, one process of one."""
+    defaults = (0, 0, 1, 1)
+    return [int(os.environ.get(name, default)) for name, default in zip(names, defaults, strict=True)]
 
-    A job step counts, not the job: a plain command in a batch script is alone.
+
+def _check(devices: int, place: Started | None) -> None:
+    import torch
+
+    num_started = place.num_on_each if place else devices
+    expected = f"the {num_started} that have been started" if place else "at least 1"
+    refuse(
+        devices < 1 or devices != num_started,
+        f"processes: devices must be {expected}, got {devices}; leave --devices out",
+    )
+    refuse(
+        0 < torch.cuda.device_count() < devices,
+        f"processes: devices must be at most the {torch.cuda.device_count()} GPUs of this machine, "
+        f"got {devices}",
+    )
+
+
+def _join(place: Started) -> None:
+    """Take the GPU of this process, and form the group with the others."""
+    import torch
+    from torch import distributed
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(place.local_rank)
+    if distributed.is_initialized():
+        return
+    if place.by == "SLURM":
+        from lightning.fabric.plugins.environments import SLURMEnvironment
+
+        slurm = SLURMEnvironment(auto_requeue=False)
+        os.environ.update(MASTER_ADDR=slurm.main_address, MASTER_PORT=str(slurm.main_port))
+    distributed.init_process_group(
+        "gloo", rank=place.rank, world_size=place.num_processes, timeout=timedelta(days=1)
+    )
+
+
+def _run_again(devices: int, arguments: Sequence[str]) -> int:
+    """Run the command as so many processes; return the exit code of the first that failed, or 0.
+
+    The agent's own messages are left out: the processes say themselves what went wrong.
     """
-    if TorchElasticEnvironment.detect():
-        return TorchElasticEnvironment(), *_shares("WORLD_SIZE", "GROUP_WORLD_SIZE")
-    if "SLURM_STEP_NUM_TASKS" in os.environ and SLURMEnvironment.detect():
-        return _slurm(), *_shares("SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES")
-    return LightningEnvironment(), None, 1
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher import LaunchConfig, elastic_launch
 
-
-def _slurm() -> ClusterEnvironment:
-    try:
-        return SLURMEnvironment(auto_requeue=False)
-    except RuntimeError as error:
-        raise ValueError(f"processes: {error}") from error
-
-
-def _shares(processes: str, machines: str) -> tuple[int, int]:
-    """Processes on each machine, and machines."""
-    total, num_nodes = (int(os.environ.get(name, 1)) for name in (processes, machines))
-    if total % num_nodes:
-        raise ValueError(
-            f"processes: every machine needs as many, got {total} on {num_nodes} machines; start them so"
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _num_cores() // devices)))
+    logging.disable(logging.ERROR)
+    with TemporaryDirectory() as folder:
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=devices,
+            run_id="infomax",
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",  # any free port
+            local_addr="localhost",
+            max_restarts=0,
+            logs_specs=DefaultLogsSpecs(folder),
         )
-    return total // num_nodes, num_nodes
+        literally = [
+            argument.replace("$", "$$") for argument in arguments
+        ]  # the agent fills in ${local_rank}
+        try:
+            elastic_launch(config, sys.executable)("-m", "infomax.cli", *literally)
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            if failure.exitcode > 0:
+                return failure.exitcode
+            print(f"infomax: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
+            return 128 - failure.exitcode
+        except SignalException as error:
+            return 128 + error.sigval
+    return 0
 
 
-def _check(devices: int, started: int | None) -> None:
-    if devices < 1 or devices != (started or devices):
-        expected = f"the {started} that have been started" if started else "at least 1"
-        raise ValueError(f"processes: devices must be {expected}, got {devices}; leave --devices out")
-    if 0 < torch.cuda.device_count() < devices:
-        raise ValueError(
-            f"processes: devices must be at most the {torch.cuda.device_count()} GPUs of this machine, "
-            f"got {devices}"
-        )
-
-
-_others: list[subprocess.Popen] = []
-"""Processes that this one has started."""
-
-
-@contextmanager
-def ending_together(owner: Trainer | Fabric) -> Iterator[None]:
-    """SIGTERM and errors within end this process, and then those that it has started.
-
-    The first on each machine leaves by `SystemExit`, so that it cleans up, during which the others still
-    answer; they have nothing to clean up.
-    """
-    previous = signal.getsignal(signal.SIGTERM)
-    _on_sigterm(_leave if owner.local_rank == 0 else signal.SIG_DFL)
-    try:
-        yield
-    except BaseException:
-        for process in (*_others, *_started_by(owner)):
-            process.terminate()
-        raise
-    finally:
-        _others.extend(_started_by(owner))
-        _on_sigterm(previous)
-
-
-class EndTogether(Callback):
-    """While training, SIGTERM does what `ending_together` says.
-
-    Lightning's own handler sends the other ranks a message at once, wherever it finds this one; they may be
-    waiting for another message, and then all wait for ever.
-    """
-
-    def setup(self, *_: Any, **__: Any) -> None:
-        """Remember what SIGTERM does, before Lightning changes it."""
-        self.handler = signal.getsignal(signal.SIGTERM)
-
-    def on_train_start(self, *_: Any) -> None:
-        """Restore it."""
-        _on_sigterm(self.handler)
-
-
-def _started_by(owner: Trainer | Fabric) -> list[subprocess.Popen]:
-    return getattr(owner.strategy.launcher, "procs", [])
-
-
-def _on_sigterm(handler: Any) -> None:
-    """Only the main thread can say what a signal does."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _leave(signum: int, _: Any) -> None:

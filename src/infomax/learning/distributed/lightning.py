@@ -1,0 +1,51 @@
+"""What Lightning's trainer does otherwise than the command: its notices, and what SIGTERM does to it."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning import Callback, Trainer
+
+from infomax.learning.distributed.launching import on_sigterm
+
+
+class EndTogether(Callback):
+    """While training, SIGTERM does what `ending_together` says.
+
+    Lightning's own handler sends the other ranks a message at once, wherever it finds this one; they may be
+    waiting for another message, and then all wait for ever.
+    """
+
+    def setup(self, *_: Any, **__: Any) -> None:
+        """Remember what SIGTERM does, before Lightning changes it."""
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, *_: Any) -> None:
+        """Restore it."""
+        on_sigterm(self.handler)
+
+    def on_exception(self, trainer: Trainer, *_: Any) -> None:
+        """End the processes that Lightning has started, if it has; else whoever started them does."""
+        launcher = trainer.strategy.launcher
+        if launcher is not None:
+            launcher.kill(signal.SIGTERM)
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Within, Lightning's warnings show, but neither its notices nor its advice on loaders and loggers."""
+    loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            advice = ".*(does not have many workers|IterableDataset|LeafSpec).*"
+            warnings.filterwarnings("ignore", message=advice)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
