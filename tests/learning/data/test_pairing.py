@@ -1,4 +1,4 @@
-"""Pairs and frames: which row goes with which, how their views are made, two encoders trained together."""
+"""Pairs: which row goes with which, by name and in time."""
 
 import numpy as np
 import pytest
@@ -6,32 +6,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.learning.data.images import Images
-from infomax.learning.data.signals import Signals
-from infomax.learning.views.images import ViewsConfig
-from infomax.learning.views.pairing import (
-    Paired,
-    PairedViews,
-    PairedViewsConfig,
-    TemporalViews,
-    TemporalViewsConfig,
-    in_time,
-    same_names,
-)
-from infomax.learning.views.signals import SignalViewsConfig
-
-GREY = ViewsConfig(stored_size=16, image_size=16, crop_scale=None, jitter=(0.0,) * 4, mean=(0.0,), std=(1.0,))
-SIGNAL = SignalViewsConfig(stored_length=40, length=32)
+from infomax.learning.data import Dataset, Pairs, in_time, same_names
 
 
 def images(names, side=16, seed=0):
     pixels = np.random.default_rng(seed).integers(0, 256, (len(names), side, side, 1), np.uint8)
-    return Images(pixels, np.arange(len(names)) % 3, list(names), ("a", "b", "c"))
+    return Dataset(pixels, np.arange(len(names)) % 3, list(names), ("a", "b", "c"))
 
 
 def signals(names):
     values = np.random.default_rng(1).normal(size=(len(names), 1, 40)).astype(np.float32)
-    return Signals(values, np.full(len(names), -1), list(names), ())
+    return Dataset(values, np.full(len(names), -1), list(names), ())
 
 
 # ------------------------------------------------------------------------------------------ pairs by name
@@ -66,17 +51,17 @@ def test_fingerprint_knows_both_and_the_pairing():
         same_names(left, right).fingerprint,
         same_names(right, left).fingerprint,
         same_names(left, left).fingerprint,
-        Paired(left, right, np.array([[0, 1], [1, 2]])).fingerprint,
+        Pairs(left, right, np.array([[0, 1], [1, 2]])).fingerprint,
     }
     assert len(found) == 4
     assert same_names(images("abc"), right).fingerprint == same_names(left, right).fingerprint
 
 
 def test_what_was_skipped_in_either():
-    left = Images(
-        images("ab").pixels, np.zeros(2, np.int64), ["a", "b"], (), skipped=("c: broken", "d: empty")
+    left = Dataset(
+        images("ab").values, np.zeros(2, np.int64), ["a", "b"], (), skipped=("c: broken", "d: empty")
     )
-    right = Images(images("ab").pixels, np.zeros(2, np.int64), ["a", "b"], (), skipped=("d: empty",))
+    right = Dataset(images("ab").values, np.zeros(2, np.int64), ["a", "b"], (), skipped=("d: empty",))
     assert same_names(left, right).skipped == ("c: broken", "d: empty")
 
 
@@ -112,62 +97,3 @@ def test_signals_have_a_time_too():
 def test_bad_lag():
     with pytest.raises(ValueError, match="in_time: lag must be at least 1 frame, got 0"):
         in_time(images("ab"), 0)
-
-
-# ------------------------------------------------------------------------------------------ views
-
-
-def ramp(num):
-    """Pictures that a flip changes."""
-    return torch.arange(16, dtype=torch.uint8).expand(num, 1, 16, 16).contiguous() * 10
-
-
-def is_flipped(view):
-    return view[:, 0, 0, 0] > view[:, 0, 0, -1]
-
-
-def test_frames_share_the_coin_of_the_flip():
-    torch.manual_seed(0)
-    first, second = TemporalViews(TemporalViewsConfig(frames=GREY))((ramp(40), ramp(40) + 5))
-    assert torch.equal(is_flipped(first), is_flipped(second))
-    assert 5 < is_flipped(first).sum() < 35
-    torch.testing.assert_close(second - first, torch.full_like(first, 5 / 255))
-
-
-@pytest.mark.parametrize("shared", [True, False])
-def test_pairs_flip_together_or_apart(shared):
-    torch.manual_seed(0)
-    one = GREY if not shared else ViewsConfig(**{**vars(GREY), "flip": 0.0})
-    config = PairedViewsConfig(first=one, second=one, flip=0.5 if shared else 0.0)
-    first, second = PairedViews(config)((ramp(40), ramp(40)))
-    assert torch.equal(is_flipped(first), is_flipped(second)) == shared
-    assert 5 < is_flipped(first).sum() < 35
-
-
-def test_views_of_two_kinds():
-    views = PairedViews(PairedViewsConfig(columns=("picture", "tone"), first=GREY, second=SIGNAL))
-    picture, tone = views((ramp(3), torch.randn(3, 1, 40)))
-    assert (picture.shape, tone.shape) == ((3, 1, 16, 16), (3, 1, 32))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"columns": ("a", "a")}, "columns must be two different names"),
-        ({"columns": ("a/b", "c")}, "columns must be two different names without / and ."),
-        ({"flip": 1.5}, r"flip must be a probability in \[0, 1\], got 1.5"),
-        ({"second": SIGNAL, "flip": 0.5}, "only two pictures can be flipped together"),
-        (
-            {"second": SIGNAL, "shared_encoder": True},
-            r"one encoder needs views of one shape, got \[1, 16, 16\] and \[1, 32\]",
-        ),
-    ],
-)
-def test_bad_pairs(options, message):
-    with pytest.raises(ValueError, match=message):
-        PairedViewsConfig(**{"first": GREY, "second": GREY, **options})
-
-
-def test_bad_frames():
-    with pytest.raises(ValueError, match="views: lag must be at least 1 frame, got 0"):
-        TemporalViewsConfig(lag=0)

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import affine_transform, rotate
 from scipy.stats import chi2_contingency
 
-from infomax.learning.data.images import available_splits, load_images
+from infomax.learning.data import available_splits, load_images, load_signals
 from infomax.learning.data.scenes import (
     HUMS,
     MELODIES,
@@ -21,7 +21,6 @@ from infomax.learning.data.scenes import (
     picture_and_tone,
     two_cameras,
 )
-from infomax.learning.data.signals import load_signals
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -140,7 +139,7 @@ def test_built_in_sources():
     options = {"split": "test", "progress": False, "channels": 1}
     for column in ("left", "right"):
         images = load_images("two-cameras", column=column, size=32, **options)
-        np.testing.assert_array_equal(images.pixels[..., 0], scenes.columns[column])
+        np.testing.assert_array_equal(images.values[..., 0], scenes.columns[column])
         np.testing.assert_array_equal(images.labels, scenes.labels)
     frames = load_images("moving-digits", column="frame", size=32, **options)
     assert frames.names[12 * 8 + 3] == "00012/03"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.io import wavfile
 
-from infomax.learning.data.signals import Signals, decode_signal, load_signals
+from infomax.learning.data import Dataset, decode_signal, load_signals
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_what_is_no_such_signal_is_named_or_left_out(signal, channels, message):
     good = np.zeros((10, channels))
     source = [{"x": good}, {"x": signal}, {"x": good}]
     options = {"column": "x", "length": 10, "channels": channels}
-    with pytest.raises(ValueError, match=f"load_signals: cannot use a signal of list: list:1: .*{message}"):
+    with pytest.raises(ValueError, match=f"cannot decode a signal of list: list:1: .*{message}"):
         load_signals(source, **options)
     rest = load_signals(source, skip_broken=True, **options)
     assert len(rest) == 2
@@ -129,8 +129,8 @@ def test_other_errors(signals):
         load_signals([], length=41)
     with pytest.raises(ValueError, match="has no split 'test'"):
         load_signals(signals, split="test", length=40)
-    with pytest.raises(ValueError, match="received 2 signals, 2 labels, 1 names"):
-        Signals(np.zeros((2, 1, 9), np.float32), np.array([0, 1]), ["a"], ())
+    with pytest.raises(ValueError, match="received 2 values, 2 labels, 1 names"):
+        Dataset(np.zeros((2, 1, 9), np.float32), np.array([0, 1]), ["a"], ())
 
 
 def test_batches_subsets_fingerprints(signals):
@@ -141,7 +141,7 @@ def test_batches_subsets_fingerprints(signals):
     batch.zero_()  # its own memory
     np.testing.assert_array_equal(loaded.values[:, 0], signals)
     some = loaded.subset(rows)
-    assert (some.labels.tolist(), some.names, some.classes) == (
+    assert (some.labels.tolist(), list(some.names), some.classes) == (
         [1, 1],
         [loaded.names[4], loaded.names[1]],
         ("0", "1", "2"),
@@ -150,9 +150,9 @@ def test_batches_subsets_fingerprints(signals):
     again = load_signals([(signal, i % 3) for i, signal in enumerate(signals)], length=40)
     assert again.fingerprint == loaded.fingerprint
     others = [
-        Signals(loaded.values + 1, loaded.labels, loaded.names, loaded.classes),
-        Signals(loaded.values, loaded.labels[::-1].copy(), loaded.names, loaded.classes),
-        Signals(loaded.values, loaded.labels, loaded.names, ("a", "b", "c")),
-        Signals(loaded.values.reshape(6, 2, 20), loaded.labels, loaded.names, loaded.classes),
+        Dataset(loaded.values + 1, loaded.labels, loaded.names, loaded.classes),
+        Dataset(loaded.values, loaded.labels[::-1].copy(), loaded.names, loaded.classes),
+        Dataset(loaded.values, loaded.labels, loaded.names, ("a", "b", "c")),
+        Dataset(loaded.values.reshape(6, 2, 20), loaded.labels, loaded.names, loaded.classes),
     ]
     assert len({one.fingerprint for one in [loaded, *others]}) == 5

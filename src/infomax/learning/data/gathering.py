@@ -118,11 +118,11 @@ def check_skipped(job: Job, skipped: Iterable[str]) -> None:
     first = next(iter(skipped), None)
     if first is None or job.skip_broken:
         return
-    decoder, noun = job.decoder, job.decoder.files.noun
+    decoder = job.decoder
     raise ValueError(
-        f"{decoder.operation}: cannot decode {'an' if noun[0] in 'aeiou' else 'a'} {noun} of "
-        f"{job.source.name}: {first}; expected {decoder.expected}; repair or remove it, or leave broken "
-        f"{noun}s out with --skip-broken (skip_broken=True)"
+        f"{decoder.operation}: cannot decode {decoder.files.one} of {job.source.name}: {first}; expected "
+        f"{decoder.expected}; repair or remove it, or leave broken {decoder.files.noun}s out with "
+        "--skip-broken (skip_broken=True)"
     )
 
 

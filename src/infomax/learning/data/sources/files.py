@@ -24,6 +24,11 @@ class FileKind(NamedTuple):
     suffixes: frozenset[str]
     examples: str
 
+    @property
+    def one(self) -> str:
+        """The noun with its article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
 
 IMAGE_FILES = FileKind("image", frozenset({
     ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",

@@ -71,12 +71,12 @@ def _unknown(request: Request) -> Exception:
 
 def _nothing_in(request: Request) -> str:
     kinds = sorted({suffix(file) or "no suffix" for file in request.files})
-    noun, _, examples = request.wanted
-    found = f"{len(request.files)} files ({', '.join(kinds[:8])}), none with the suffix of a file of {noun}s"
+    wanted = request.wanted
+    found = f"{len(request.files)} files, none of them {wanted.one} ({', '.join(kinds[:8])})"
     return (
-        f"data: {request.path} holds {found if kinds else 'no files at all'}; expected {noun} files "
-        f"({examples}) with or without class folders, or .npy, .parquet, .arrow or .tar files; give another "
-        "folder"
+        f"data: {request.path} holds {found if kinds else 'no files at all'}; expected {wanted.noun} files "
+        f"({wanted.examples}) with or without class folders, or .npy, .parquet, .arrow or .tar files; give "
+        "another folder"
     )
 
 

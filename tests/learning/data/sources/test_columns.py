@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from infomax.learning.data.images import available_splits, load_images
-from infomax.learning.data.sources import open_source
+from infomax.learning.data import available_splits, load_images
+from infomax.learning.data.sources.opening import open_source
 
 
 def load(source, column=None, **options):
@@ -73,7 +73,7 @@ def test_a_column_is_chosen_by_name(kind, tmp_path, encode, pair):
     source = make(kind, tmp_path, encode, *pair)
     for column, pixels in zip(("left", "right"), pair, strict=True):
         loaded = load(source, column)
-        np.testing.assert_array_equal(loaded.pixels, pixels)
+        np.testing.assert_array_equal(loaded.values, pixels)
         assert (loaded.classes, loaded.labels.tolist()) == (("a", "b"), [0, 1, 0])
     assert list(load(source, "left").names) == list(load(source, "right").names)  # rows can be paired
     assert available_splits(source, "left")[0] == "train"
@@ -83,14 +83,14 @@ def test_a_column_is_chosen_by_name(kind, tmp_path, encode, pair):
 def test_a_column_need_not_hold_images(kind, tmp_path, encode, pair):
     items = list(open_source(make(kind, tmp_path, encode, *pair), "sound").items("train"))
     assert [item.label for item in items] == ["a", "b", "a"]
-    np.testing.assert_array_equal([item.image for item in items], [[0.5, 1.0, -2.0]] * 3)
+    np.testing.assert_array_equal([item.value for item in items], [[0.5, 1.0, -2.0]] * 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_unknown_column_lists_the_columns_and_suggests_one(kind, tmp_path, encode, pair):
     source = make(kind, tmp_path, encode, *pair)
     with pytest.raises(
-        ValueError, match=r"load_images: .* has no column 'rihgt', expected one of: left, right, .*; did you "
+        ValueError, match=r"data: .* has no column 'rihgt', expected one of: left, right, .*; did you "
         "mean 'right'"
     ):  # fmt: skip
         load(source, "rihgt")
@@ -112,9 +112,7 @@ def test_the_label_is_never_the_chosen_column(random_pixels):
 
 def test_sources_without_columns_refuse_one(write, tmp_path, random_pixels):
     image = random_pixels(0, 8, 8, 3)
-    with pytest.raises(
-        ValueError, match=r"photos is a folder of image files and has no columns, got .*leave"
-    ):
+    with pytest.raises(ValueError, match=r"photos is a folder of files .* and has no columns, got .*leave"):
         load(write("photos/a.png", image).parent, "left")
     np.save(tmp_path / "a.npy", image[None])
     with pytest.raises(ValueError, match=r"a.npy holds \w+ items, not mappings, and has no columns"):
@@ -128,12 +126,12 @@ def test_columns_share_no_entry_of_the_cache(tmp_path, encode, pair):
     source = make("parquet", tmp_path / "data", encode, *pair)
     for _ in range(2):
         for column, pixels in zip(("left", "right"), pair, strict=True):
-            np.testing.assert_array_equal(load(source, column, cache=tmp_path / "cache").pixels, pixels)
+            np.testing.assert_array_equal(load(source, column, cache=tmp_path / "cache").values, pixels)
 
 
 def test_images_of_many_channels_may_be_nested_lists_of_a_table(tmp_path, random_pixels):
     pixels = random_pixels(0, 4, 8, 6, 5)
     pq.write_table(pa.table({"bands": pixels.tolist(), "label": [0, 1, 1, 0]}), tmp_path / "a.parquet")
     loaded = load(tmp_path, "bands", size=(8, 6), channels=5)
-    np.testing.assert_array_equal(loaded.pixels, pixels)
+    np.testing.assert_array_equal(loaded.values, pixels)
     assert loaded.labels.tolist() == [0, 1, 1, 0]
