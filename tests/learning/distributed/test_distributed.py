@@ -14,22 +14,26 @@ from torch.nn.parallel import DistributedDataParallel
 
 from infomax.evaluation.ablation import ablate
 from infomax.learning.data.images import Images
-from infomax.learning.distributed import groups as distributed
+from infomax.learning.distributed import groups
+from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective
-from infomax.learning.objectives.contrastive.prediction import dense_prediction, streamed_prediction
+from infomax.learning.objectives.contrastive import choose
+from infomax.learning.objectives.contrastive.dense import dense_prediction
+from infomax.learning.objectives.contrastive.streamed import streamed_prediction
+from infomax.learning.objectives.scoring import Scoring
 from infomax.learning.training.loop import Batches, Recipe, TrainConfig, pretrain
 from infomax.learning.views.images import ViewsConfig
 
 RANKS, IMAGES = 2, 6
-OPTIONS = {
-    "plain": {"clip": None, "penalty_weight": 0.0},
-    "clip and penalty": {"clip": 2.0, "penalty_weight": 0.3},
-    "mixture": {"clip": 3.0, "penalty_weight": 0.1, "temperature": 0.5},
+SCORINGS = {
+    "plain": Scoring(clip=None, penalty_weight=0.0),
+    "clip and penalty": Scoring(clip=2.0, penalty_weight=0.3),
+    "mixture": Scoring(clip=3.0, penalty_weight=0.1, temperature=0.5),
 }
 WAYS = {"gathered": 2**28, "ring": 0}
 RECIPE = Recipe(
@@ -59,12 +63,10 @@ def objective_and_gradients(name, rank=0, size=1):
     leaves = [share(leaf, rank, size).clone().requires_grad_() for leaf in leaves]
     at = torch.randint(25, (2, IMAGES), generator=generator)
     matrix = torch.randn(3, 4, 4, generator=generator, dtype=torch.float64)
-    options = dict(OPTIONS[name])
-    if name == "mixture":
-        options["components"] = lambda f: torch.einsum("bd,ked->bke", f, matrix)
+    components = (lambda f: torch.einsum("bd,ked->bke", f, matrix)) if name == "mixture" else None
     views = [Features(g, {5: five, 7: seven}) for g, five, seven in (leaves[:3], leaves[3:])]
     at = torch.stack([share(one, rank, size) for one in at])
-    found = amdim_objective(*views, source_locations=at, **options)
+    found = amdim_objective(*views, scoring=SCORINGS[name], components=components, source_locations=at)
     found.value.backward()
     scalars = [found.value.detach(), *found.bounds.values(), torch.tensor(found.ceiling)]
     return torch.stack([s.double() for s in scalars]), [leaf.grad / size for leaf in leaves]
@@ -78,7 +80,7 @@ def train(rank=0, size=1):
     ).double()
     model = encoder
     if size > 1:
-        model = DistributedDataParallel(distributed.share_batch_norm(encoder))
+        model = DistributedDataParallel(share_batch_norm(encoder))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(2)
     for _ in range(4):
@@ -106,10 +108,10 @@ def worker(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=RANKS)
     results = {}
     for way, most in WAYS.items():
-        distributed.MOST_GATHERED = most
-        results |= {(way, name): objective_and_gradients(name, rank, RANKS) for name in OPTIONS}
+        choose.MAX_GATHERED = most
+        results |= {(way, name): objective_and_gradients(name, rank, RANKS) for name in SCORINGS}
         results[way] = train(rank, RANKS)
-    distributed.MOST_GATHERED = 2**28
+    choose.MAX_GATHERED = 2**28
     torch.save(results, folder / f"{rank}.pt")
     pretrain(RECIPE, make_images(), folder / "run", quiet=True)
 
@@ -127,7 +129,7 @@ def ranks(folder):
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", SCORINGS)
 def test_objective_and_gradients_are_those_of_one_process(ranks, way, name):
     scalars, gradients = objective_and_gradients(name)
     found = [of_rank[way, name] for of_rank in ranks]
@@ -174,10 +176,10 @@ def test_ranks_divide_each_batch():
 def test_one_process_shares_with_nobody():
     x = torch.randn(8, 3, 4, dtype=torch.float64)
     norm = nn.BatchNorm1d(3).double()
-    expected, shared = norm(x), distributed.share_batch_norm(nn.BatchNorm1d(3).double())
+    expected, shared = norm(x), share_batch_norm(nn.BatchNorm1d(3).double())
     torch.testing.assert_close(shared(x), expected)
     torch.testing.assert_close(dict(shared.state_dict()), dict(norm.state_dict()))
-    assert (distributed.rank(), distributed.num_ranks()) == (0, 1)
+    assert (groups.rank(), groups.num_ranks()) == (0, 1)
 
 
 def test_refusals(tmp_path):
@@ -197,9 +199,9 @@ def test_some_of_the_rows(compute):
     generator = torch.Generator().manual_seed(3)
     source = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
     target = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    options = (2.0, 0.3, 0.5)
-    whole = dense_prediction(source, target, *options)
-    parts = [compute(source[first : first + 2], target, *options, first) for first in (0, 2, 4)]
+    scoring = Scoring(2.0, 0.3, 0.5)
+    whole = dense_prediction(source, target, scoring)
+    parts = [compute(source[first : first + 2], target, scoring, first) for first in (0, 2, 4)]
     for name in ("value", "log_probability", "mean_square", "bound"):
         mean = sum(getattr(part, name) for part in parts) / 3
         torch.testing.assert_close(mean, getattr(whole, name), atol=1e-12, rtol=0)
@@ -207,4 +209,4 @@ def test_some_of_the_rows(compute):
     found = torch.autograd.grad(sum(part.value for part in parts) / 3, (source, target))
     torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
     with pytest.raises(ValueError, match=r"with sources of the images from 5 on"):
-        unwrap(compute)(source[:2], target, *options, 5)
+        unwrap(compute)(source[:2], target, scoring, 5)

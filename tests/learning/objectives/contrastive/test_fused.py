@@ -17,10 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
+from infomax.learning.objectives.contrastive import choose
 from infomax.learning.objectives.contrastive import fused as module
-from infomax.learning.objectives.contrastive import prediction as rule
+from infomax.learning.objectives.contrastive.choose import can_fuse, predict
+from infomax.learning.objectives.contrastive.dense import dense_prediction
 from infomax.learning.objectives.contrastive.fused import fused_prediction
-from infomax.learning.objectives.contrastive.prediction import can_fuse, dense_prediction, prediction
+from infomax.learning.objectives.scoring import Scoring
+
+PLAIN = Scoring(clip=None, penalty_weight=0.0)
+USUAL = Scoring(20.0, 0.05)
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -77,8 +82,8 @@ def slow_loop(source, target, clip, penalty_weight, temperature):
     return v - penalty_weight * np.mean(squares), v, np.mean(squares), bound
 
 
-def gradients(compute, inputs, *options):
-    return torch.autograd.grad(3 * compute(*inputs, *options).value, inputs)
+def gradients(compute, inputs, scoring):
+    return torch.autograd.grad(3 * compute(*inputs, scoring).value, inputs)
 
 
 def largest_relative_error(found, expected):
@@ -96,7 +101,7 @@ def largest_relative_error(found, expected):
 @pytest.mark.parametrize(("n", "k", "places"), [(2, 1, 1), (5, 1, 4), (5, 3, 4), (7, 2, 3)])
 def test_equals_the_slow_loop(clip, weight, temperature, n, k, places):
     source, target = features(n, n, k, places, 6)
-    result = fused_prediction(source, target, clip, weight, temperature)
+    result = fused_prediction(source, target, Scoring(clip, weight, temperature))
     found = result.value, result.log_probability, result.mean_square, result.bound
     expected = slow_loop(source, target, clip, weight, temperature)
     assert [float(f.detach()) for f in found] == pytest.approx(expected, abs=1e-5)
@@ -111,24 +116,24 @@ def test_equals_the_slow_loop(clip, weight, temperature, n, k, places):
     st.integers(1, 7),
     st.sampled_from([8, 32, 128]),
     st.integers(10, 400),
-    st.tuples(st.sampled_from([None, 0.7, 20.0]), st.floats(0, 2), st.floats(0.2, 5)),
+    st.builds(Scoring, st.sampled_from([None, 0.7, 20.0]), st.floats(0, 2), st.floats(0.2, 5)),
 )
 @settings(max_examples=20, deadline=None)
 def test_tiles_and_blocks_of_any_size_give_the_dense_value_and_gradients(
-    seed, n, k, places, tile, block, options
+    seed, n, k, places, tile, block, scoring
 ):
     inputs = features(seed, n, k, places, 5)
     exact = in_float64(*inputs)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "TILE", tile)
-        patch.setattr(module, "MOST_DENSE", block)
-        fused, dense = fused_prediction(*inputs, *options), dense_prediction(*exact, *options)
-        found = gradients(fused_prediction, inputs, *options)
+        patch.setattr(module, "MAX_DENSE_SCORES", block)
+        fused, dense = fused_prediction(*inputs, scoring), dense_prediction(*exact, scoring)
+        found = gradients(fused_prediction, inputs, scoring)
     for part in vars(dense):
         assert float(getattr(fused, part).detach()) == pytest.approx(
             float(getattr(dense, part).detach()), abs=1e-5, rel=1e-5
         )
-    assert largest_relative_error(found, gradients(dense_prediction, exact, *options)) < 2e-5
+    assert largest_relative_error(found, gradients(dense_prediction, exact, scoring)) < 2e-5
 
 
 @runs
@@ -136,17 +141,18 @@ def test_tiles_and_blocks_of_any_size_give_the_dense_value_and_gradients(
 @pytest.mark.parametrize("block", [2**28, 50_000])
 def test_float32_within_1e_5(monkeypatch, clip, block):
     monkeypatch.setattr(module, "TILE", 1024)
-    monkeypatch.setattr(module, "MOST_DENSE", block)
+    monkeypatch.setattr(module, "MAX_DENSE_SCORES", block)
     inputs = features(2, 48, 0, 49, 64, scale=1)
     exact = in_float64(*inputs)
-    found, expected = fused_prediction(*inputs, clip, 0.05), dense_prediction(*exact, clip, 0.05)
+    scoring = Scoring(clip, 0.05)
+    found, expected = fused_prediction(*inputs, scoring), dense_prediction(*exact, scoring)
     for part in vars(expected):
         assert float(getattr(found, part).detach()) == pytest.approx(
             float(getattr(expected, part).detach()), abs=1e-5
         )
     found, expected = (
-        gradients(fused_prediction, inputs, clip, 0.05),
-        gradients(dense_prediction, exact, clip, 0.05),
+        gradients(fused_prediction, inputs, scoring),
+        gradients(dense_prediction, exact, scoring),
     )
     assert largest_relative_error(found, expected) < 1e-5
 
@@ -156,13 +162,13 @@ def test_float32_within_1e_5(monkeypatch, clip, block):
 def test_bfloat16_under_autocast(monkeypatch, block):
     """Scores are sums in float32; g, sources and gradients are rounded, each by 2⁻⁹ at most."""
     monkeypatch.setattr(module, "TILE", 256)
-    monkeypatch.setattr(module, "MOST_DENSE", block)
+    monkeypatch.setattr(module, "MAX_DENSE_SCORES", block)
     inputs = features(3, 24, 0, 25, 64, scale=1, dtype=torch.bfloat16)
     exact = in_float64(*inputs)
     with torch.autocast(DEVICE, dtype=torch.bfloat16):
-        result = fused_prediction(*inputs, 20.0, 0.05)
+        result = fused_prediction(*inputs, USUAL)
         found = torch.autograd.grad(result.value, inputs)
-    reference = dense_prediction(*exact, 20.0, 0.05)
+    reference = dense_prediction(*exact, USUAL)
     assert result.value.dtype == torch.float32
     for part in vars(reference):
         assert float(getattr(result, part).detach()) == pytest.approx(
@@ -178,13 +184,13 @@ def test_products_are_float32_under_autocast_and_with_other_types():
     inputs = features(5, 6, 2, 4, 8)
     exact = in_float64(*inputs)
     with torch.autocast(DEVICE, dtype=torch.bfloat16):
-        found = gradients(fused_prediction, inputs, 20.0, 0.05)
-    expected = gradients(dense_prediction, exact, 20.0, 0.05)
+        found = gradients(fused_prediction, inputs, USUAL)
+    expected = gradients(dense_prediction, exact, USUAL)
     assert largest_relative_error(found, expected) < 1e-5
     mixed = inputs[0].detach().requires_grad_(), inputs[1].detach().half().requires_grad_()
-    found = gradients(fused_prediction, mixed, 20.0, 0.05)
+    found = gradients(fused_prediction, mixed, USUAL)
     assert [f.dtype for f in found] == [torch.float32, torch.float16]
-    assert largest_relative_error(found, gradients(dense_prediction, in_float64(*mixed), 20.0, 0.05)) < 1e-3
+    assert largest_relative_error(found, gradients(dense_prediction, in_float64(*mixed), USUAL)) < 1e-3
 
 
 @runs
@@ -192,11 +198,12 @@ def test_products_are_float32_under_autocast_and_with_other_types():
 @pytest.mark.parametrize("block", [2**28, 40])
 def test_some_of_the_rows(monkeypatch, k, block):
     """Values of parts average to that of the whole, and their gradients add up to its own."""
-    monkeypatch.setattr(module, "MOST_DENSE", block)
+    monkeypatch.setattr(module, "MAX_DENSE_SCORES", block)
     source, target = features(6, 6, k, 4, 5)
-    parts = [fused_prediction(source[i : i + 2], target, 2.0, 0.1, 0.5, first=i) for i in (0, 2, 4)]
+    scoring = Scoring(2.0, 0.1, 0.5)
+    parts = [fused_prediction(source[i : i + 2], target, scoring, first=i) for i in (0, 2, 4)]
     exact = in_float64(source, target)
-    whole = dense_prediction(*exact, 2.0, 0.1, 0.5)
+    whole = dense_prediction(*exact, scoring)
     value = sum(part.value for part in parts) / 3
     assert float(value.detach()) == pytest.approx(float(whole.value.detach()), abs=1e-5)
     found = torch.autograd.grad(value, (source, target))
@@ -207,10 +214,10 @@ def test_some_of_the_rows(monkeypatch, k, block):
 def test_own_image_is_no_negative():
     """Its other places may score as high as they like, and learn from the penalty only."""
     source, target = (x.detach() for x in features(7, 5, 0, 3, 8))
-    before = fused_prediction(source, target)
+    before = fused_prediction(source, target, PLAIN)
     target[2, 1] = 100 * source[2]
     odds_of_others = slow_loop(source[:, None], target, None, 0.0, 1.0)[1]
-    result = fused_prediction(source, target)
+    result = fused_prediction(source, target, PLAIN)
     assert float(result.log_probability) == pytest.approx(odds_of_others, abs=1e-4)
     assert float(result.bound) != float(before.bound)
 
@@ -220,7 +227,7 @@ def test_large_scores_without_a_clip():
     """e^s overflows float32 beyond s = 88."""
     source, target = features(4, 6, 0, 3, 8, scale=20)
     assert float((source.detach() @ target.detach().flatten(0, 1).T).max() / 8**0.5) > 500
-    value = fused_prediction(source, target).value
+    value = fused_prediction(source, target, PLAIN).value
     assert float(value.detach()) == pytest.approx(
         slow_loop(source[:, None], target, None, 0.0, 1.0)[0], rel=1e-5
     )
@@ -231,10 +238,9 @@ def test_large_scores_without_a_clip():
 @runs
 def test_small_scores_with_a_large_clip():
     """tanh is as exact there as elsewhere: with 2σ(2u) − 1 the scores would be off by 1e-7 of the clip."""
-    inputs = features(8, 6, 0, 3, 8, scale=0.1)
-    found, expected = (
-        gradients(f, x, 1e4) for f, x in ((fused_prediction, inputs), (dense_prediction, in_float64(*inputs)))
-    )
+    inputs, scoring = features(8, 6, 0, 3, 8, scale=0.1), Scoring(1e4, 0.0)
+    found = gradients(fused_prediction, inputs, scoring)
+    expected = gradients(dense_prediction, in_float64(*inputs), scoring)
     assert largest_relative_error(found, expected) < 2e-6
 
 
@@ -245,16 +251,16 @@ def test_features_that_are_not_last_in_memory():
         source.detach().T.contiguous().T.requires_grad_(),
         target.detach().mT.contiguous().mT.requires_grad_(),
     )
-    found = gradients(fused_prediction, inputs, 20.0, 0.05)
-    assert largest_relative_error(found, gradients(dense_prediction, (source, target), 20.0, 0.05)) < 1e-5
+    found = gradients(fused_prediction, inputs, USUAL)
+    assert largest_relative_error(found, gradients(dense_prediction, (source, target), USUAL)) < 1e-5
 
 
 @runs
 @pytest.mark.parametrize("block", [2**28, 40])
 def test_backward_may_run_again(monkeypatch, block):
-    monkeypatch.setattr(module, "MOST_DENSE", block)
+    monkeypatch.setattr(module, "MAX_DENSE_SCORES", block)
     source, target = features(10, 5, 0, 4, 8)
-    value = fused_prediction(source, target, 20.0, 0.05).value
+    value = fused_prediction(source, target, USUAL).value
     first, second = (torch.autograd.grad(value, (source, target), retain_graph=True) for _ in range(2))
     torch.testing.assert_close(first, second)
 
@@ -263,7 +269,7 @@ def test_backward_may_run_again(monkeypatch, block):
 def test_without_gradients():
     source, target = features(11, 5, 0, 3, 4)
     with torch.no_grad():
-        value = fused_prediction(source, target, 20.0, 0.1).value
+        value = fused_prediction(source, target, Scoring(20.0, 0.1)).value
     assert not value.requires_grad
     expected = slow_loop(source[:, None], target, 20.0, 0.1, 1.0)[0]
     assert float(value) == pytest.approx(expected, abs=1e-5)
@@ -271,23 +277,23 @@ def test_without_gradients():
 
 @pytest.mark.skipif(DEVICE == "cpu", reason="memory of a GPU")
 def test_memory_does_not_grow_with_the_square_of_the_images(monkeypatch):
-    monkeypatch.setattr(module, "MOST_DENSE", 2**20)
+    monkeypatch.setattr(module, "MAX_DENSE_SCORES", 2**20)
     extra = []
     for n in (512, 1024):
         inputs = features(0, n, 0, 16, 64, dtype=torch.bfloat16)
-        fused_prediction(*inputs, 20.0, 0.05).value.backward()
+        fused_prediction(*inputs, USUAL).value.backward()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        fused_prediction(*inputs, 20.0, 0.05).value.backward()
+        fused_prediction(*inputs, USUAL).value.backward()
         extra.append(torch.cuda.max_memory_allocated() - before)
     assert extra[1] < 2 * extra[0]
 
 
 def test_bad_shapes():
     with pytest.raises(ValueError, match=r"must be of the same images and dimension, got \[4, 5\] and \["):
-        unwrap(fused_prediction)(torch.zeros(4, 5), torch.zeros(3, 2, 5))
+        unwrap(fused_prediction)(torch.zeros(4, 5), torch.zeros(3, 2, 5), PLAIN)
     with pytest.raises(ValueError, match="at least one negative, n ≥ 2, got n = 1; use a larger batch"):
-        fused_prediction(torch.zeros(1, 5), torch.zeros(1, 2, 5))
+        fused_prediction(torch.zeros(1, 5), torch.zeros(1, 2, 5), PLAIN)
 
 
 def test_choice(monkeypatch):
@@ -295,15 +301,15 @@ def test_choice(monkeypatch):
     used = []
     monkeypatch.setattr(module, "fused_prediction", lambda *_: used.append("fused"))
     for name in ("streamed", "dense"):
-        monkeypatch.setattr(rule, f"{name}_prediction", lambda *_, name=name: used.append(name))
+        monkeypatch.setattr(choose, f"{name}_prediction", lambda *_, name=name: used.append(name))
     inputs = torch.zeros(3, 4, device="meta"), torch.zeros(3, 2, 4, device="meta")
     for possible in (True, False):
-        monkeypatch.setattr(rule, "can_fuse", lambda _, possible=possible: possible)
-        unwrap(prediction)(*inputs)
-        unwrap(prediction)(*(x.double() for x in inputs))
+        monkeypatch.setattr(choose, "can_fuse", lambda _, possible=possible: possible)
+        unwrap(predict)(*inputs, PLAIN)
+        unwrap(predict)(*(x.double() for x in inputs), PLAIN)
         with monkeypatch.context() as patch:
             patch.setattr(torch.compiler, "is_compiling", lambda: True)
-            unwrap(prediction)(*inputs)
+            unwrap(predict)(*inputs, PLAIN)
     assert used == ["fused", *["dense"] * 5]
 
 
@@ -315,7 +321,7 @@ def test_where_it_can_be(monkeypatch):
     for triton, capability, possible in (
         (object(), (9, 0), True), (object(), (8, 0), True), (object(), (7, 5), False), (None, (9, 0), False)
     ):  # fmt: skip
-        monkeypatch.setattr(rule, "find_spec", lambda _, triton=triton: triton)
+        monkeypatch.setattr(choose, "find_spec", lambda _, triton=triton: triton)
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, capability=capability: capability)
         assert can_fuse(gpu) == possible
 
@@ -324,4 +330,4 @@ def test_where_it_can_be(monkeypatch):
 def test_prediction_on_a_gpu_is_fused():
     inputs = features(12, 5, 0, 3, 8)
     if can_fuse(inputs[0].device):
-        assert float(prediction(*inputs).value) == float(fused_prediction(*inputs).value)
+        assert float(predict(*inputs, PLAIN).value) == float(fused_prediction(*inputs, PLAIN).value)

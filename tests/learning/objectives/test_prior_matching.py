@@ -9,9 +9,9 @@ from scipy import integrate, stats
 from torch import nn
 from torch.nn import functional as F
 
-from infomax.learning.objectives.prior import (
-    PRIORS,
-    PriorConfig,
+from infomax.learning.objectives.choices import PRIORS
+from infomax.learning.objectives.prior_config import PriorConfig
+from infomax.learning.objectives.prior_matching import (
     PriorMatching,
     gradient_penalty,
     jensen_shannon_divergence,
@@ -76,15 +76,16 @@ def test_gradient_penalty_equals_finite_differences():
 def test_marginal_distance_is_kolmogorov_smirnov(kind, distribution):
     y = features(kind)
     expected = np.mean([stats.kstest(column, distribution.cdf).statistic for column in y.numpy().T])
-    assert marginal_distance(y, PRIORS[kind]).item() == pytest.approx(expected, abs=1e-5)
+    assert marginal_distance(y, PRIORS[kind]()).item() == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", PRIORS)
 def test_samples_of_a_prior_match_it(kind):
     torch.manual_seed(0)
-    v = PRIORS[kind].sample(4000, 5)
-    PRIORS[kind].check(v)
-    assert marginal_distance(v, PRIORS[kind]) < 0.03
+    prior = PRIORS[kind]()
+    v = prior.sample(4000, 5)
+    prior.check(v)
+    assert marginal_distance(v, prior) < 0.03
 
 
 # ------------------------------------------------------------------------------------- the game
@@ -175,7 +176,7 @@ def test_a_skewed_distribution_comes_to_match_the_prior(kind):
         optimizer.step()
         distances.append(match.marginal_distance.item())
     with torch.no_grad():
-        final = marginal_distance(OUTPUTS[kind](network(torch.randn(2000, 4))), PRIORS[kind])
+        final = marginal_distance(OUTPUTS[kind](network(torch.randn(2000, 4))), PRIORS[kind]())
     assert distances[0] > 0.4
     assert final < 0.12
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infomax.learning.objectives.critics import CRITICS, EncodeAndDot, MapCritic, MapSummary, sample_places
+from infomax.learning.objectives.choices import CRITICS
+from infomax.learning.objectives.map_critics import EncodeAndDot, MapCritic, MapSummary, sample_places
 
 
 @pytest.fixture

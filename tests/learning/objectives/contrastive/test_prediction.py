@@ -1,4 +1,4 @@
-"""One direction of a term of AMDIM, streamed, against a loop, the dense formula and finite differences."""
+"""Predictions, dense and streamed: against a loop, bounds, each other and finite differences."""
 
 import math
 import weakref
@@ -13,12 +13,15 @@ from scipy.special import logsumexp
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from infomax.learning.objectives.contrastive import prediction as module
-from infomax.learning.objectives.contrastive.prediction import (
-    dense_prediction,
-    prediction,
-    streamed_prediction,
-)
+from infomax.estimation.bounds import infonce, infonce_by_image
+from infomax.learning.objectives.contrastive import choose, streamed
+from infomax.learning.objectives.contrastive.choose import predict
+from infomax.learning.objectives.contrastive.dense import dense_prediction
+from infomax.learning.objectives.contrastive.streamed import streamed_prediction
+from infomax.learning.objectives.scoring import Scoring
+
+PLAIN = Scoring(clip=None, penalty_weight=0.0)
+USUAL = Scoring(20.0, 0.05)
 
 
 def features(seed, n, places, d, scale=1.0, dtype=torch.float64):
@@ -31,8 +34,8 @@ def features(seed, n, places, d, scale=1.0, dtype=torch.float64):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of one or a few rows, so that small inputs are streamed."""
-    monkeypatch.setattr(module, "BLOCK", 60)
-    monkeypatch.setattr(module, "IN_CACHE", 25)
+    monkeypatch.setattr(streamed, "MAX_BLOCK_SCORES", 60)
+    monkeypatch.setattr(streamed, "MAX_CACHED_SCORES", 25)
 
 
 def slow_loop(source, target, clip, penalty_weight):
@@ -55,16 +58,27 @@ def slow_loop(source, target, clip, penalty_weight):
     return value, log_probability, mean_square, np.mean(by_image)
 
 
-def gradients(compute, source, target, *options):
-    return torch.autograd.grad(3 * compute(source, target, *options).value, (source, target))
+@pytest.mark.parametrize("clip", [None, 20.0, 1.5])
+def test_the_definition_is_that_of_the_bounds(clip):
+    source, target = features(5, 6, 4, 8, scale=2)
+    raw = torch.einsum("id,jkd->ijk", source, target) / math.sqrt(8)
+    scores = raw if clip is None else clip * torch.tanh(raw / clip)
+    found = dense_prediction(source, target, Scoring(clip, 0.3))
+    torch.testing.assert_close(found.log_probability, infonce(scores).detach() - math.log(6))
+    torch.testing.assert_close(found.bound, infonce_by_image(scores).detach())
+    torch.testing.assert_close(found.value, infonce(scores) - math.log(6) - 0.3 * raw.square().mean())
 
 
-@pytest.mark.parametrize("compute", [streamed_prediction, dense_prediction, prediction])
+def gradients(compute, source, target, scoring):
+    return torch.autograd.grad(3 * compute(source, target, scoring).value, (source, target))
+
+
+@pytest.mark.parametrize("compute", [streamed_prediction, dense_prediction, predict])
 @pytest.mark.parametrize(("clip", "weight"), [(None, 0.0), (None, 0.3), (20.0, 0.05), (1.5, 0.5)])
 @pytest.mark.parametrize(("n", "places"), [(2, 1), (5, 4), (7, 3)])
 def test_equals_the_slow_loop(small_blocks, compute, clip, weight, n, places):
     source, target = features(n, n, places, 6, scale=2)
-    result = compute(source, target, clip, weight)
+    result = compute(source, target, Scoring(clip, weight))
     found = result.value, result.log_probability, result.mean_square, result.bound
     assert [float(f.detach()) for f in found] == pytest.approx(
         slow_loop(source, target, clip, weight), abs=1e-10
@@ -72,7 +86,7 @@ def test_equals_the_slow_loop(small_blocks, compute, clip, weight, n, places):
     assert [f.requires_grad for f in found] == [True, False, False, False]
 
 
-options = st.tuples(st.sampled_from([None, 0.7, 20.0]), st.floats(0, 2))
+scorings = st.builds(Scoring, st.sampled_from([None, 0.7, 20.0]), st.floats(0, 2))
 
 
 @given(
@@ -81,60 +95,59 @@ options = st.tuples(st.sampled_from([None, 0.7, 20.0]), st.floats(0, 2))
     st.integers(1, 7),
     st.integers(1, 90),
     st.integers(1, 40),
-    options,
+    scorings,
 )
 @settings(max_examples=60, deadline=None)
-def test_blocks_of_any_size_give_the_dense_value_and_gradients(seed, n, places, block, in_cache, options):
+def test_blocks_of_any_size_give_the_dense_value_and_gradients(seed, n, places, block, in_cache, scoring):
     source, target = features(seed, n, places, 5, scale=1.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BLOCK", block)
-        patch.setattr(module, "IN_CACHE", in_cache)
-        streamed = streamed_prediction(source, target, *options)
-        assert float(streamed.value.detach()) == pytest.approx(
-            float(dense_prediction(source, target, *options).value.detach()), abs=1e-10
-        )
-        found = gradients(streamed_prediction, source, target, *options)
-    torch.testing.assert_close(found, gradients(dense_prediction, source, target, *options))
+        patch.setattr(streamed, "MAX_BLOCK_SCORES", block)
+        patch.setattr(streamed, "MAX_CACHED_SCORES", in_cache)
+        found, expected = (f(source, target, scoring) for f in (streamed_prediction, dense_prediction))
+        assert float(found.value.detach()) == pytest.approx(float(expected.value.detach()), abs=1e-10)
+        found = gradients(streamed_prediction, source, target, scoring)
+    torch.testing.assert_close(found, gradients(dense_prediction, source, target, scoring))
 
 
 class Again(torch.autograd.Function):
     """The value, with streamed gradients kept for as many backward passes as gradcheck makes."""
 
     @staticmethod
-    def forward(ctx, source, target, *options):
+    def forward(ctx, source, target, scoring):
         with torch.enable_grad():
             inputs = source.detach().requires_grad_(), target.detach().requires_grad_()
-            value = streamed_prediction(*inputs, *options).value
+            value = streamed_prediction(*inputs, scoring).value
             ctx.save_for_backward(*torch.autograd.grad(value, inputs))
         return value.detach()
 
     @staticmethod
     def backward(ctx, grad):
-        return (*(grad * saved for saved in ctx.saved_tensors), None, None)
+        return (*(grad * saved for saved in ctx.saved_tensors), None)
 
 
 @pytest.mark.parametrize(("clip", "weight"), [(None, 0.0), (2.0, 0.4)])
 @pytest.mark.parametrize("n", [2, 5])
 def test_gradients_are_those_of_finite_differences(small_blocks, clip, weight, n):
     inputs = features(1, n, 3, 4)
-    assert torch.autograd.gradcheck(lambda x, y: Again.apply(x, y, clip, weight), inputs)
+    assert torch.autograd.gradcheck(lambda x, y: Again.apply(x, y, Scoring(clip, weight)), inputs)
 
 
 @pytest.mark.parametrize("clip", [None, 20.0])
 def test_float32_within_1e_5(clip, monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", 50_000)
+    monkeypatch.setattr(streamed, "MAX_BLOCK_SCORES", 50_000)
     source, target = features(2, 48, 49, 64, dtype=torch.float32)
     exact = [x.detach().double().requires_grad_() for x in (source, target)]
+    scoring = Scoring(clip, 0.05)
     found, expected = (
-        f(*x, clip, 0.05) for f, x in ((streamed_prediction, (source, target)), (dense_prediction, exact))
+        f(*x, scoring) for f, x in ((streamed_prediction, (source, target)), (dense_prediction, exact))
     )
     for part in vars(expected):
         assert float(getattr(found, part).detach()) == pytest.approx(
             float(getattr(expected, part).detach()), abs=1e-5
         )
     for g, e in zip(
-        gradients(streamed_prediction, source, target, clip, 0.05),
-        gradients(dense_prediction, *exact, clip, 0.05),
+        gradients(streamed_prediction, source, target, scoring),
+        gradients(dense_prediction, *exact, scoring),
         strict=True,
     ):
         assert float((g - e).abs().max() / e.abs().max()) < 1e-5
@@ -145,9 +158,9 @@ def test_products_are_float32_under_autocast(small_blocks, dtype):
     source, target = features(3, 5, 4, 8, dtype=dtype)
     exact = [x.detach().double().requires_grad_() for x in (source, target)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        value = streamed_prediction(source, target, 20.0, 0.05).value
+        value = streamed_prediction(source, target, USUAL).value
         found = torch.autograd.grad(value, (source, target))
-    reference = dense_prediction(*exact, 20.0, 0.05).value
+    reference = dense_prediction(*exact, USUAL).value
     expected = torch.autograd.grad(reference, exact)
     assert value.dtype == torch.float32
     assert float(value.detach()) == pytest.approx(float(reference.detach()), abs=1e-5)
@@ -161,7 +174,7 @@ def test_large_scores_without_a_clip(small_blocks):
     source, target = features(4, 6, 3, 8, scale=20, dtype=torch.float32)
     expected = slow_loop(source.double(), target.double(), None, 0.0)[0]
     assert float((source.detach() @ target.detach().flatten(0, 1).T).max() / 8**0.5) > 500
-    value = streamed_prediction(source, target).value
+    value = streamed_prediction(source, target, PLAIN).value
     assert float(value.detach()) == pytest.approx(expected, rel=1e-5)
     value.backward()
     assert bool(source.grad.isfinite().all()) and bool(target.grad.isfinite().all())
@@ -171,24 +184,23 @@ def test_large_scores_without_a_clip(small_blocks):
 @settings(max_examples=25, deadline=None)
 def test_laws(seed, n, places):
     source, target = (x.detach() for x in features(seed, n, places, 4))
-    result = streamed_prediction(source, target, 20.0, 0.1)
+    scoring = Scoring(20.0, 0.1)
+    result = streamed_prediction(source, target, scoring)
     assert float(result.log_probability) <= 0 <= float(result.mean_square)
     assert float(result.bound) <= math.log(n) + 1e-9
 
     generator = torch.Generator().manual_seed(seed)
     images, order = torch.randperm(n, generator=generator), torch.randperm(places, generator=generator)
-    shuffled = streamed_prediction(source[images], target[images][:, order], 20.0, 0.1)
+    shuffled = streamed_prediction(source[images], target[images][:, order], scoring)
     assert float(shuffled.value) == pytest.approx(float(result.value))
 
-    twice = streamed_prediction(
-        source, target.repeat(1, 2, 1), 20.0, 0.1
-    )  # images count as before, places don't
+    twice = streamed_prediction(source, target.repeat(1, 2, 1), scoring)  # places count twice, images once
     assert float(twice.bound) == pytest.approx(float(result.bound))
     assert float(twice.log_probability) < float(result.log_probability)
 
 
 def test_nothing_to_choose_between():
-    result = streamed_prediction(torch.zeros(6, 3), torch.zeros(6, 4, 3))
+    result = streamed_prediction(torch.zeros(6, 3), torch.zeros(6, 4, 3), PLAIN)
     assert float(result.log_probability) == pytest.approx(-math.log(1 + 5 * 4))
     assert float(result.bound) == pytest.approx(0, abs=1e-6)
 
@@ -223,7 +235,7 @@ def held_by(compute, n, places=6, d=32):
     """Peak and largest of what a forward and backward pass hold beyond inputs and gradients, in numbers."""
     source, target = features(0, n, places, d, dtype=torch.float32)
     with Memory() as memory:
-        compute(source, target, 20.0, 0.05).value.backward()
+        compute(source, target, USUAL).value.backward()
     assert memory.held // 4 == pytest.approx(
         source.numel() + target.numel(), abs=64
     )  # the gradients, no more
@@ -231,8 +243,8 @@ def held_by(compute, n, places=6, d=32):
 
 
 def test_memory_does_not_grow_with_the_square_of_the_images(monkeypatch):
-    monkeypatch.setattr(module, "BLOCK", 8_000)
-    monkeypatch.setattr(module, "IN_CACHE", 2_000)
+    monkeypatch.setattr(streamed, "MAX_BLOCK_SCORES", 8_000)
+    monkeypatch.setattr(streamed, "MAX_CACHED_SCORES", 2_000)
     for n in (64, 128, 256):
         peak, largest = held_by(streamed_prediction, n)
         row, source, target = n * 6, n * 32, n * 6 * 32
@@ -246,29 +258,30 @@ def test_choice(monkeypatch):
     used = []
     for compute in (streamed_prediction, dense_prediction):
         name = compute.__name__
-        monkeypatch.setattr(module, name, lambda *_, name=name: used.append(name))
+        monkeypatch.setattr(choose, name, lambda *_, name=name: used.append(name))
     for device in ("cpu", "meta"):
         for most in (3 * 3 * 2, 3 * 3 * 2 - 1):
-            monkeypatch.setattr(module, "MOST_DENSE", most)
-            unwrap(prediction)(torch.zeros(3, 4, device=device), torch.zeros(3, 2, 4, device=device))
+            monkeypatch.setattr(choose, "MAX_DENSE_SCORES", most)
+            inputs = torch.zeros(3, 4, device=device), torch.zeros(3, 2, 4, device=device)
+            unwrap(predict)(*inputs, PLAIN)
     assert used == ["streamed_prediction", "streamed_prediction", "dense_prediction", "streamed_prediction"]
 
 
 def test_without_gradients():
     source, target = features(0, 5, 3, 4)
     with torch.no_grad():
-        value = streamed_prediction(source, target, 20.0, 0.1).value
+        value = streamed_prediction(source, target, USUAL).value
     assert not value.requires_grad
-    assert float(value) == pytest.approx(float(dense_prediction(source, target, 20.0, 0.1).value.detach()))
+    assert float(value) == pytest.approx(float(dense_prediction(source, target, USUAL).value.detach()))
     fixed = target.detach()
-    streamed_prediction(source, fixed).value.backward()
-    expected = torch.autograd.grad(dense_prediction(source, fixed).value, source)[0]
+    streamed_prediction(source, fixed, PLAIN).value.backward()
+    expected = torch.autograd.grad(dense_prediction(source, fixed, PLAIN).value, source)[0]
     torch.testing.assert_close(source.grad, expected)
 
 
 def test_backward_runs_once():
     source, target = features(0, 5, 3, 4)
-    value = streamed_prediction(source, target).value
+    value = streamed_prediction(source, target, PLAIN).value
     value.backward(retain_graph=True)
     with pytest.raises(
         RuntimeError, match=r"streamed_prediction: backward has run before.*use dense_prediction"
@@ -282,6 +295,6 @@ def test_bad_shapes(compute):
         with pytest.raises(
             ValueError, match=r"must be of the same images and dimension, got \[4, 5\] and \["
         ):
-            unwrap(compute)(torch.zeros(4, 5), target)
+            unwrap(compute)(torch.zeros(4, 5), target, PLAIN)
     with pytest.raises(ValueError, match="at least one negative, n ≥ 2, got n = 1; use a larger batch"):
-        compute(torch.zeros(1, 5), torch.zeros(1, 2, 5))
+        compute(torch.zeros(1, 5), torch.zeros(1, 2, 5), PLAIN)

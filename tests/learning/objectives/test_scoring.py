@@ -1,0 +1,49 @@
+"""Options of scores, and the tables that configurations choose from: light, checked, complete."""
+
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+from torch import nn
+
+from infomax.learning.objectives import choices
+from infomax.learning.objectives.priors import Prior
+from infomax.learning.objectives.scoring import DEFAULT_SCORING, Scoring
+
+
+def test_defaults_are_those_of_the_paper():
+    assert Scoring() == DEFAULT_SCORING == Scoring(clip=20.0, penalty_weight=0.05, temperature=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clip": 0.0}, r"scoring: clip must be above 0, got 0\.0; null leaves scores unclipped"),
+        ({"clip": float("nan")}, "scoring: clip must be above 0, got nan"),
+        ({"penalty_weight": -0.1}, r"scoring: penalty_weight must be at least 0, got -0\.1; 0 is no penalty"),
+        ({"temperature": 0.0}, r"scoring: temperature must be above 0, got 0\.0; 1 is the mixture's"),
+    ],
+)
+def test_refusals(options, message):
+    with pytest.raises(ValueError, match=message):
+        Scoring(**options)
+
+
+def test_options_are_imported_without_torch():
+    modules = ("scoring", "choices", "prior_config")
+    imports = "; ".join(f"import infomax.learning.objectives.{name}" for name in modules)
+    subprocess.run(
+        [sys.executable, "-c", f"{imports}; import sys; assert 'torch' not in sys.modules"], check=True
+    )
+
+
+def test_names_are_those_of_the_tables():
+    for name, table in (("Bound", "BOUNDS"), ("Critic", "CRITICS"), ("Prior", "PRIORS")):
+        assert get_args(getattr(choices, f"{name}Name")) == (*getattr(choices, table),)
+
+
+def test_entries_are_what_the_tables_say():
+    assert all(bound.__name__ == name for name, bound in choices.BOUNDS.items())
+    assert all(isinstance(critic(3, 4, 5), nn.Module) for critic in choices.CRITICS.values())
+    assert all(isinstance(prior(), Prior) for prior in choices.PRIORS.values())
