@@ -119,8 +119,8 @@ class Neural:
     Args:
         critic: (dim_x, dim_y) to a module (x, y) -> scores; `Separable`, `Concatenated`, a `partial` of them,
             or yours.
-        bound: a function of `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which
-            function trains the critic and which one is reported: `jensen_shannon` trains, NWJ(s + 1) is reported. The
+        bound: a function of `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which function
+            trains the critic and which one is reported: with `jensen_shannon`, NWJ(s + 1) is reported. The
             value of a function that is not in that table is of kind "neither".
         batch_size: rows a step, among which negatives are found.
         max_steps: training stops here at the latest.

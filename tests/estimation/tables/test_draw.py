@@ -51,7 +51,7 @@ def test_files_are_not_replaced(table, tmp_path):
         save_picture(heat_map, pairwise(table), path)
     assert path.read_bytes() == before
     with pytest.raises(
-        ValueError, match=r"plot: the suffix of map.tiff2 says no format; expected one of .png"
+        ValueError, match=r"plot: the suffix of map.tiff2 names no format; expected one of .png"
     ):
         check_picture("map.tiff2")
     with pytest.raises(FileNotFoundError, match="plot: there is no folder"):

@@ -170,7 +170,7 @@ def test_pairs_that_cannot_be_measured_are_named():
     found = pairwise({"x": x, "y": y, "late": late, "id": [f"row {i}" for i in range(30)]})
     reasons = {(a, b): why for a, b, why in found.to_frame().select("x", "y", "refused").rows() if why}
     assert reasons["x", "late"] == "5 rows have values of x and late, expected at least 10"
-    assert reasons["x", "id"].startswith("id holds identifiers, labels that mostly occur once")
+    assert reasons["x", "id"].startswith("id holds identifiers: most of its labels occur once")
     assert len(reasons) == 5
     assert np.isfinite(found.value[0, 1])
     assert np.isnan(found.value[0, 2])

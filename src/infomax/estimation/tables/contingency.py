@@ -1,12 +1,12 @@
-"""Contingency tables of all pairs of label columns at once, by products of one-hot matrices.
+"""Contingency tables of all pairs of label columns at once, as products of one-hot matrices.
 
-With Z_c [n, labels of c] the one-hot rows of column c, the table of the pair (a, b) is Z_aᵀ Z_b. All columns
-side by side, one product gives all tables. A missing value is a row of zeros, so that each table counts just
-the rows where both are present.
+Z_c [n, labels of c] are the one-hot rows of column c. The table of the pair (a, b) is Z_aᵀ Z_b, and the
+product of all columns side by side has all tables. A missing value is a row of zeros, and each table counts
+only the rows in which both columns have a value.
 
-Products are of blocks of rows and of columns, so that memory does not grow with n nor with the number of
-columns; sums are in float32, exact as a block has far fewer than 2²⁴ rows, and gathered as integers. Tables
-of one shape are cut out together, as a stack, for whoever computes with many at once.
+The products are taken over blocks of rows and of columns, so that memory grows neither with n nor with the
+number of columns. Sums are float32 within a block, exact because a block has far fewer than 2²⁴ rows, and
+integers over blocks. Tables of one shape come together as a stack, for computing with many at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,16 @@ import numpy as np
 
 ROWS_AT_ONCE = 2**13
 LABELS_AT_ONCE = 2**11
-CELLS_AT_ONCE = 2**16  # of a stack: what is computed with it fits in cache
+CELLS_AT_ONCE = 2**16  # in a stack, so that computing with it stays in the cache
 
 
 def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs a < b of columns [m, 2] with their tables [m, i, j] = #{rows: code_a = i, code_b = j}, in stacks.
+    """Yield pairs a < b of columns [m, 2], and their tables [m, i, j] = #{rows: code_a = i, code_b = j}.
+
+    They come in stacks, of tables of one shape each.
 
     Args:
-        codes: columns [n] of codes 0, 1, …; below 0 where missing.
+        codes: columns [n] of codes 0, 1, …; negative where a value is missing.
 
     Example:
         >>> codes = [np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0])]
@@ -41,14 +43,14 @@ def contingency_tables(codes: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray
 
 
 def _blocks(sizes: np.ndarray) -> list[range]:
-    """Ranges of columns with about LABELS_AT_ONCE labels together."""
+    """Return ranges of columns that have about LABELS_AT_ONCE labels together."""
     numbers = np.cumsum(sizes) // LABELS_AT_ONCE
     starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(sizes)]
     return [range(first, last) for first, last in pairwise(starts)]
 
 
 def _product(codes: Sequence[np.ndarray], sizes: np.ndarray, left: range, right: range) -> np.ndarray:
-    """Σ over blocks of rows of Zᵀ Z: [labels of left, labels of right]."""
+    """Return Σ over blocks of rows of Zᵀ Z: [labels of left, labels of right]."""
     total = np.zeros((sizes[left].sum(), sizes[right].sum()), dtype=np.int64)
     for start in range(0, len(codes[0]), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
@@ -59,7 +61,7 @@ def _product(codes: Sequence[np.ndarray], sizes: np.ndarray, left: range, right:
 
 
 def _one_hot(codes: Sequence[np.ndarray], sizes: np.ndarray, columns: range, rows: slice) -> np.ndarray:
-    """Zᵀ of these columns, their labels one below the other: [labels, rows]."""
+    """Return Zᵀ of these columns, the labels of one column below those of another: [labels, rows]."""
     blocks = [codes[column][rows] == np.arange(sizes[column])[:, None] for column in columns]
     return np.concatenate(blocks, dtype=np.float32)
 
@@ -67,7 +69,7 @@ def _one_hot(codes: Sequence[np.ndarray], sizes: np.ndarray, columns: range, row
 def _stacks(
     product: np.ndarray, sizes: np.ndarray, left: range, right: range
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The product cut into the tables of its pairs, those of one shape together."""
+    """Cut the product into the tables of its pairs, and yield tables of one shape together."""
     starts_left, starts_right = (np.cumsum(sizes[block]) - sizes[block] for block in (left, right))
     pairs = np.array([(a, b) for a in left for b in right if a < b], dtype=int).reshape(-1, 2)
     shapes, shape_of = np.unique(sizes[pairs], axis=0, return_inverse=True)

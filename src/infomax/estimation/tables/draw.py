@@ -1,4 +1,4 @@
-"""Pictures of what was measured: a heat map of all pairs, and a ranking with its error bars. In bits."""
+"""Figures of measured information in bits: a heat map of all pairs, and a ranking with error bars."""
 
 import math
 from collections.abc import Callable
@@ -10,20 +10,21 @@ import numpy as np
 from infomax.estimation.tables.pairwise import PairwiseInformation
 from infomax.estimation.tables.rank import Ranking
 from infomax.files import replacing
+from infomax.pages.figures import COLOURS, PALE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FORMATS = (".png", ".svg", ".pdf")
-MAX_WRITTEN = 15  # columns of a heat map whose values are written into the cells
-MAX_ROWS = 40  # of a ranking
-LEVEL = 0.05  # adjusted p-values above it are drawn pale
+MAX_WRITTEN = 15  # columns of a heat map with values written into its cells
+MAX_ROWS = 40  # in a ranking
+MAX_P_VALUE = 0.05  # higher adjusted p-values are drawn pale
 
 _Found = TypeVar("_Found")
 
 
 def heat_map(found: PairwiseInformation, axes: "Axes") -> None:
-    """A square for each pair, darker the more bits; grey where there is no pair or none that was measured."""
+    """Draw a square for each pair, darker for more bits; grey on the diagonal, and where one was refused."""
     from matplotlib import colormaps
 
     bits = found.value / math.log(2)
@@ -39,14 +40,14 @@ def heat_map(found: PairwiseInformation, axes: "Axes") -> None:
 
 
 def ranking_chart(ranking: Ranking, axes: "Axes") -> None:
-    """Bits that each column tells, ± one standard error; pale where p-values do not bear it out."""
+    """Draw the bits of each column ± one standard error; pale where the adjusted p-value is high."""
     rows = ranking.frame.filter(ranking.frame["value"].is_not_null()).head(MAX_ROWS)
     bits, errors = (rows[what].to_numpy() / math.log(2) for what in ("value", "standard_error"))
-    doubtful = (rows["adjusted_p_value"] > LEVEL).fill_null(False).to_numpy()
+    doubtful = (rows["adjusted_p_value"] > MAX_P_VALUE).fill_null(False).to_numpy()
     places = np.arange(len(rows))
     for chosen, colour, label in (
-        (~doubtful, "#3a7ebf", None),
-        (doubtful, "#b9c6d3", f"adjusted p-value above {LEVEL}"),
+        (~doubtful, COLOURS[0], None),
+        (doubtful, PALE, f"adjusted p-value above {MAX_P_VALUE}"),
     ):
         if chosen.any():
             axes.barh(
@@ -64,16 +65,16 @@ def ranking_chart(ranking: Ranking, axes: "Axes") -> None:
 
 
 def check_picture(path: str | Path) -> Path:
-    """The path, if a picture can be written there.
+    """Return the path, if a picture can be written there.
 
     Raises:
-        ValueError: a suffix of no format.
-        FileExistsError: there is a file already.
-        FileNotFoundError: there is no such folder.
+        ValueError: the suffix names no format.
+        FileExistsError: the file exists already.
+        FileNotFoundError: the folder does not exist.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"plot: the suffix of {path} says no format; expected one of {', '.join(FORMATS)}")
+        raise ValueError(f"plot: the suffix of {path} names no format; expected one of {', '.join(FORMATS)}")
     if path.exists():
         raise FileExistsError(f"plot: {path} exists; choose another file or move it away")
     if not path.parent.is_dir():
@@ -85,7 +86,7 @@ def save_picture(draw: "Callable[[_Found, Axes], None]", found: _Found, path: st
     """Draw into a new file, .png, .svg or .pdf; its size grows with the number of columns.
 
     Raises:
-        as `check_picture`.
+        ValueError, FileExistsError, FileNotFoundError: as `check_picture`.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -100,7 +101,7 @@ def save_picture(draw: "Callable[[_Found, Axes], None]", found: _Found, path: st
 
 
 def _size(found: object) -> tuple[float, float]:
-    """Inches."""
+    """Width and height in inches."""
     if isinstance(found, PairwiseInformation):
         side = min(max(4.0, 2.5 + 0.32 * len(found.names)), 40.0)
         return side + 1, side

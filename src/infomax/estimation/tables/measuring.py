@@ -1,4 +1,4 @@
-"""Pairs of columns measured: on the rows where both are present, by the estimator that suits their kinds.
+"""Information of pairs of columns, on the rows where both have values, by the estimator for their kinds.
 
 ===============================  ==============  ========================
 columns, condition included      estimator       p-value
@@ -9,13 +9,13 @@ one label and one continuous     `Ross`          permutations
 labels and continuous, others    `MixedKSG`      permutations
 ===============================  ==============  ========================
 
-Numbers become normal scores with ties broken at random (`Column.normal_scores`), so that rounded, repeated
-and censored ones are measured by `KSG` and `Ross` as well.
+Numbers become normal scores with ties in random order (`Column.normal_scores`): `KSG` and `Ross` then measure
+rounded, repeated and censored numbers as well.
 
-The G-test, 2n times the plug-in information against χ², is for two columns of labels without a condition, and
-only where independence lets one expect 5 rows in every cell; it costs nothing, and goes below 1 / (1 + number
-of permutations), the least that permutations can show. `Ross` needs every label twice; where one occurs once
-it is `MixedKSG`.
+The G-test compares 2n times the plug-in information with χ². It is used for two columns of labels without a
+condition, where independence would put at least 5 rows into every cell. It takes no time, and its p-values
+can be below 1 / (1 + number of permutations), the lowest that permutations can give. `Ross` needs every label
+at least twice; where a label occurs once, the estimator is `MixedKSG`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +29,7 @@ from joblib import Parallel, parallel_config
 from scipy.stats import chi2, false_discovery_control
 from scipy.stats.contingency import crosstab
 
+from infomax.errors import refuse
 from infomax.estimation.counts import Counting, MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.neighbors.ksg import KSG
@@ -38,8 +39,8 @@ from infomax.estimation.resampling.replicates import on_one_core
 from infomax.estimation.tables.columns import Column
 
 MIN_ROWS = 10
-MIN_EXPECTED = 5  # rows in every cell, for a G-test (Cochran's rule)
-LABEL_SPACING = 100.0  # between codes of labels beside normal scores, which lie within ±10
+MIN_EXPECTED = 5  # rows in every cell under independence, for a G-test (Cochran's rule)
+LABEL_SPACING = 100.0  # between codes of labels; normal scores lie within ±10
 
 _SCHEMA = {
     "value": pl.Float64,
@@ -58,10 +59,10 @@ class Measuring:
     """How pairs of columns are measured.
 
     Args:
-        estimator: one for all pairs, which gets numbers as they are and labels as codes; None: by their
-            kinds, numbers being turned into normal scores.
+        estimator: one for all pairs, which gets numbers unchanged and labels as codes; None: by the kinds of
+            the columns, with numbers turned into normal scores.
         num_permutations: behind a p-value; 0 for no p-values.
-        seed: of the permutations and of broken ties.
+        seed: of the permutations, and of the order of ties.
     """
 
     estimator: Estimator | None = None
@@ -69,18 +70,18 @@ class Measuring:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.num_permutations < 0:
-            raise ValueError(
-                f"measure: num_permutations must be at least 0, got {self.num_permutations}; "
-                "0 leaves p-values out"
-            )
+        refuse(
+            self.num_permutations < 0,
+            f"measure: num_permutations must be at least 0, got {self.num_permutations}; "
+            "0 leaves p-values out",
+        )
 
     def prepared(self, column: Column) -> Column:
-        """What is done once for a column and shared by all of its pairs."""
+        """Return the column as estimators get it; done once for a column, for all of its pairs."""
         return column.normal_scores(self.seed) if self.estimator is None else column
 
     def pair(self, x: Column, y: Column, given: Sequence[Column] = ()) -> dict[str, Any]:
-        """I(X;Y), or I(X;Y|given), of prepared columns: a row of the result."""
+        """Return I(X;Y), or I(X;Y|given), of prepared columns as a row of the result."""
         present = np.logical_and.reduce([column.present for column in (x, y, *given)])
         columns = [replace(column, values=column.values[present]) for column in (x, y, *given)]
         num_samples = int(present.sum())
@@ -91,15 +92,18 @@ class Measuring:
             return _refused(num_samples, error)
 
     def in_stacks(self, tables: np.ndarray) -> np.ndarray:
-        """Which of these tables [m, x, y] are for `tables`: all that need no permutations for a p-value."""
+        """Return which of these tables [m, x, y] need no permutations, and are for `tables`: [m]."""
         return _suits_g_test(tables) if self.num_permutations else np.ones(len(tables), dtype=bool)
 
     def tables(self, pairs: Sequence[tuple[Column, Column]], tables: np.ndarray) -> list[dict[str, Any]]:
-        """I(X;Y) of pairs of columns of labels, without use of their values, from counts [pairs, x, y]."""
+        """Return I(X;Y) of pairs of label columns, from counts [pairs, x, y], as rows of the result.
+
+        The values of the columns are not read, only their names and kinds.
+        """
         p_values = _g_test(tables) if self.num_permutations else [None] * len(pairs)
         try:
             estimates = self._counting.information_of_tables(tables)
-        except ValueError:  # some pair has to be refused: each by itself says why
+        except ValueError:  # at least one pair is refused; measured one by one, each says why
             estimates = [None] * len(pairs)
         found = zip(pairs, tables, estimates, p_values, strict=True)
         return [self._table(pair, table, estimate, p_value) for pair, table, estimate, p_value in found]
@@ -129,18 +133,18 @@ class Measuring:
             return
         names = [column.name for column in columns]
         for column in columns:
-            if column.kind == "identifiers":
-                raise ValueError(
-                    f"{column.name} holds identifiers, labels that mostly occur once, which tell nothing of "
-                    "other rows; set its kind to labels to count them all the same"
-                )
-        if num_samples < MIN_ROWS:
-            raise ValueError(
-                f"{num_samples} rows have values of {' and '.join(names)}, expected at least {MIN_ROWS}"
+            refuse(
+                column.kind == "identifiers",
+                f"{column.name} holds identifiers: most of its labels occur once, and say nothing about "
+                "other rows; set its kind to labels to count them all the same",
             )
+        refuse(
+            num_samples < MIN_ROWS,
+            f"{num_samples} rows have values of {' and '.join(names)}, expected at least {MIN_ROWS}",
+        )
 
     def _suited(self, columns: Sequence[Column]) -> tuple[Estimator, list[np.ndarray]]:
-        """The estimator, and the columns as it takes them."""
+        """Return the estimator, and the values of the columns as it takes them."""
         values = [column.values for column in columns]
         if self.estimator is not None:
             return on_one_core(self.estimator), values
@@ -170,7 +174,7 @@ class Measuring:
             given=given,
             num_permutations=self.num_permutations,
             seed=self.seed,
-            num_workers=1,  # the pairs share the cores already
+            num_workers=1,  # pairs share the cores already
         )
         return _row(test.estimate, test.p_value)
 
@@ -178,7 +182,7 @@ class Measuring:
 def measure_all(
     operation: str, tasks: Iterable[Any], num_rows: int, num_workers: int, progress: bool
 ) -> pl.DataFrame:
-    """Rows of `joblib` tasks that return some each, with p-values adjusted for their number.
+    """Run `joblib` tasks that return rows; return all rows as a frame, p-values adjusted for their number.
 
     Raises:
         ValueError: every row was refused.
@@ -204,19 +208,19 @@ def measure_all(
 
 
 def task(function: Any, key: Mapping[str, Any], *arguments: Any) -> list[dict[str, Any]]:
-    """The row that a function returns, after its key; on one core, as tasks share the cores already."""
+    """Return the row that a function returns, after its key; on one core, because tasks share the cores."""
     with parallel_config(backend="sequential"):
         return [{**key, **function(*arguments)}]
 
 
 def stacked_task(function: Any, keys: Sequence[Mapping[str, Any]], *arguments: Any) -> list[dict[str, Any]]:
-    """The rows that a function returns, each after its key; on one core, as tasks share the cores already."""
+    """Return the rows that a function returns, each after its key; on one core, as in `task`."""
     with parallel_config(backend="sequential"):
         return [{**key, **row} for key, row in zip(keys, function(*arguments), strict=True)]
 
 
 def _adjusted(frame: pl.DataFrame) -> pl.DataFrame:
-    """With p-values adjusted for the false discovery rate among them (Benjamini and Hochberg, 1995)."""
+    """Add p-values adjusted for the false discovery rate (Benjamini and Hochberg, 1995)."""
     tested = frame["p_value"].is_not_null().to_numpy()
     adjusted = np.full(len(frame), np.nan)
     if tested.any():
@@ -248,7 +252,7 @@ def _of_labels_seen(table: np.ndarray) -> np.ndarray:
 
 
 def _suits_g_test(tables: np.ndarray) -> np.ndarray:
-    """Whether both variables have two labels, and independence lets one expect 5 rows in every cell: [m]."""
+    """Return which tables have two labels or more a side, and 5 rows expected in every cell: [m]."""
     n = tables.sum(axis=(1, 2))
     margins = tables.sum(axis=2), tables.sum(axis=1)
     vary = [np.count_nonzero(margin, axis=1) > 1 for margin in margins]
@@ -257,7 +261,7 @@ def _suits_g_test(tables: np.ndarray) -> np.ndarray:
 
 
 def _g_test(tables: np.ndarray) -> list[float]:
-    """p-values of 2n·Î against χ²."""
+    """Return p-values of 2n·Î against χ²."""
     found = PlugIn().information_of_tables(tables)
     statistics = [2 * estimate.num_samples * estimate.value for estimate in found]
     degrees = [np.count_nonzero(tables.any(axis=axis), axis=1) - 1 for axis in (1, 2)]
@@ -265,7 +269,7 @@ def _g_test(tables: np.ndarray) -> list[float]:
 
 
 def _g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:
-    """None where a G-test does not suit."""
+    """Return the p-value of a G-test; None where it does not suit."""
     num_cells = len(np.unique(x)) * len(np.unique(y))
     if MIN_EXPECTED * num_cells > len(x):
         return None

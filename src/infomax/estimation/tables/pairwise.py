@@ -1,8 +1,8 @@
 """Information between all pairs of a table's columns at once.
 
-Labels are counted for all pairs together, by products of one-hot matrices (`contingency`); what numbers need
-is prepared once for each column. Tasks are spread over all cores by joblib: one for each stack of tables, and
-one for each pair of other columns, or with permutations.
+Label columns are counted for all pairs together, by products of one-hot matrices (`contingency`). Numbers are
+prepared once for each column. Joblib spreads the tasks over all cores: one task for each stack of tables, and
+one for each pair that has numbers or needs permutations.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,27 +14,29 @@ import numpy as np
 import polars as pl
 from joblib import delayed
 
+from infomax.errors import refuse
 from infomax.estimation.counts import Counting
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.tables.columns import Column, columns_of
 from infomax.estimation.tables.contingency import contingency_tables
 from infomax.estimation.tables.measuring import Measuring, measure_all, stacked_task, task
 
-MAX_COUNTED_LABELS = 50  # of a column: beyond it, a dense table costs more than counting the cells that occur
+MAX_COUNTED_LABELS = 50
+"""Columns with more labels are not counted together: a dense table costs more than the cells that occur."""
 
 
 @dataclass(frozen=True, eq=False)
 class PairwiseInformation:
-    """What `pairwise` found: symmetric matrices [d, d] in the order of `names`, in nats.
+    """The result of `pairwise`: symmetric matrices [d, d] in the order of `names`, in nats.
 
-    NaN stands on the diagonal, as a column and itself are no pair, and where a pair was refused; the frame
-    says why.
+    The diagonal is NaN, because a column and itself are no pair. NaN elsewhere means that the pair was
+    refused; the frame says why.
 
     Args:
         names: of the d columns.
         kinds: of the columns, by name.
         frame: one row for each pair: x, y, value and standard_error in nats, num_samples, p_value,
-            adjusted_p_value, kind and method of the estimate; refused: why there is none.
+            adjusted_p_value, kind and method of the estimate; refused: why there is no estimate.
     """
 
     names: tuple[str, ...]
@@ -48,26 +50,26 @@ class PairwiseInformation:
 
     @property
     def standard_error(self) -> np.ndarray:
-        """Of the values, in nats."""
+        """Standard errors of the values, in nats."""
         return self._matrix("standard_error")
 
     @property
     def num_samples(self) -> np.ndarray:
-        """Rows where both columns are present, as integers; 0 on the diagonal."""
+        """Number of rows in which both columns have a value, as integers; 0 on the diagonal."""
         return np.nan_to_num(self._matrix("num_samples")).astype(np.int64)
 
     @property
     def p_value(self) -> np.ndarray:
-        """Of independence; NaN if none were asked for."""
+        """p-values of independence; NaN without permutations."""
         return self._matrix("p_value")
 
     @property
     def adjusted_p_value(self) -> np.ndarray:
-        """p-values adjusted for their number: pairs with at most α have a false discovery rate of α."""
+        """p-values adjusted for their number: the pairs with at most α have a false discovery rate of α."""
         return self._matrix("adjusted_p_value")
 
     def to_frame(self) -> pl.DataFrame:
-        """One row for each pair: x, y, value, standard_error, …; refused: why there is no estimate."""
+        """Return one row for each pair: x, y, value, standard_error, …; refused: why there is no estimate."""
         return self.frame
 
     def _matrix(self, what: str) -> np.ndarray:
@@ -86,22 +88,22 @@ def pairwise(
     num_workers: int = -1,
     progress: bool = False,
 ) -> PairwiseInformation:
-    """I(X;Y) of all pairs of columns, each on the rows where both are present.
+    """Return I(X;Y) of all pairs of columns, each on the rows where both have values.
 
-    Joblib does the work, so that its backends take over where a program says so:
+    Joblib does the work, and another of its backends takes over where a program asks for it:
     ``with joblib.parallel_config(backend="dask"): pairwise(table)``.
 
     Args:
         table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
-        estimator: one for all pairs. It gets numbers as they are, so that an estimator by neighbours needs
-            columns of like spread, and labels as codes. None: by the kinds of the columns, and numbers
-            become normal scores first, which makes values the same in any unit; see `measuring`.
-        kinds: by column name, "labels" or "continuous", where what is inferred would be wrong; see
+        estimator: one for all pairs. It gets labels as codes, and numbers unchanged; a nearest-neighbour
+            estimator therefore needs columns of similar spread. None: by the kinds of the columns, with
+            numbers as normal scores, which makes the values independent of units; see `measuring`.
+        kinds: "labels" or "continuous" by column name, for columns whose kind would be inferred wrongly; see
             `columns_of`.
         num_permutations: behind every p-value; 0 for none.
-        seed: of the permutations, and of ties that are broken at random.
-        num_workers: cores, or −1 for all.
-        progress: show a bar on stderr.
+        seed: of the permutations, and of the order of ties.
+        num_workers: cores, −1 for all.
+        progress: show a progress bar on stderr.
 
     Raises:
         ValueError: no table, fewer than 2 columns, unknown kinds, or no pair that can be measured.
@@ -117,8 +119,7 @@ def pairwise(
     """
     measuring = Measuring(estimator, num_permutations, seed)
     columns = [measuring.prepared(column) for column in columns_of("pairwise", table, kinds)]
-    if len(columns) < 2:
-        raise ValueError(f"pairwise: expected at least 2 columns, got {columns[0].name} alone")
+    refuse(len(columns) < 2, f"pairwise: expected at least 2 columns, got {columns[0].name} alone")
     num_pairs = len(columns) * (len(columns) - 1) // 2
     frame = measure_all("pairwise", _tasks(measuring, columns), num_pairs, num_workers, progress)
     return PairwiseInformation(
@@ -129,14 +130,16 @@ def pairwise(
 
 
 def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:
-    """Stacks of pairs that are counted together, then each of the others."""
+    """Yield a task for each stack of pairs that are counted together, then one for each other pair."""
     numbers = {pair: number for number, pair in enumerate(combinations(range(len(columns)), 2))}
 
     def key(a: int, b: int) -> dict[str, Any]:
         return {"number": numbers.pop((a, b)), "x": columns[a].name, "y": columns[b].name}
 
     counted = [index for index, column in enumerate(columns) if _is_counted(measuring, column)]
-    bare = [replace(column, values=column.values[:0]) for column in columns]  # names and kinds, quick to send
+    bare = [
+        replace(column, values=column.values[:0]) for column in columns
+    ]  # names and kinds without values, quick to send
     for pairs, tables in contingency_tables([columns[index].values for index in counted]):
         stacked = measuring.in_stacks(tables)
         indices = np.take(counted, pairs[stacked]).tolist()

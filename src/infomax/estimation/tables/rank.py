@@ -1,4 +1,4 @@
-"""The columns of a table ranked by what each tells of one of them, at one lag or several."""
+"""The columns of a table ranked by the information that each has about one of them, at one lag or more."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from joblib import delayed
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.tables.columns import Column, columns_of, named
 from infomax.estimation.tables.measuring import Measuring, measure_all, task
@@ -15,15 +16,15 @@ from infomax.estimation.tables.measuring import Measuring, measure_all, task
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """What `rank_columns` found.
+    """The result of `rank_columns`.
 
     Args:
-        target: the column that the others are to tell of.
+        target: the column that the others are ranked for.
         given: columns that are known already.
-        kinds: by name, of all columns.
-        frame: one row for each column and lag, from the most information to the least, those that could not
-            be measured last: column, lag, value and standard_error in nats, num_samples, p_value,
-            adjusted_p_value, kind and method of the estimate; refused: why there is none.
+        kinds: of all columns, by name.
+        frame: one row for each column and lag, from the most information to the least, refused ones last:
+            column, lag, value and standard_error in nats, num_samples, p_value, adjusted_p_value, kind and
+            method of the estimate; refused: why there is no estimate.
     """
 
     target: str
@@ -32,7 +33,7 @@ class Ranking:
     frame: pl.DataFrame
 
     def to_frame(self) -> pl.DataFrame:
-        """One row for each column and lag, in order; refused: why there is no estimate."""
+        """Return one row for each column and lag, in order; refused: why there is no estimate."""
         return self.frame
 
 
@@ -49,30 +50,30 @@ def rank_columns(
     num_workers: int = -1,
     progress: bool = False,
 ) -> Ranking:
-    """I(X;Y), or I(X;Y|given), of every column X and the target Y, in descending order.
+    """Return I(X;Y), or I(X;Y|given), of every column X and the target Y, in descending order.
 
-    Each is measured on the rows where X, Y and what is given are present. Lags are for rows in order of time:
-    I(X_{t−lag}; Y_t), and ``given="y@1"`` is Y_{t−1}, so that I(X_{t−lag}; Y_t | Y_{t−1}) is the transfer
-    entropy from X to Y. The past of the target is ranked with the other columns.
+    Each value is measured on the rows where X, Y and the given columns have values. Lags are for rows in
+    order of time: a lag measures I(X_{t−lag}; Y_t). With ``given="y@1"``, which is Y_{t−1}, I(X_{t−lag}; Y_t
+    | Y_{t−1}) is the transfer entropy from X to Y. The target's own past is ranked with the other columns.
 
-    p-values are for independent rows, so that a slow series may well look dependent on another slow one.
-    Permutations reach 1 / (1 + num_permutations) at the least: for more columns, ask for more of them.
+    p-values assume independent rows: two slowly varying series can look dependent without being so. The
+    lowest p-value is 1 / (1 + num_permutations): the more columns, the more permutations are needed.
 
     Args:
         table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
         target: name of Y.
-        estimator: as for `pairwise`.
-        given: name or names of what is known; ``name@lag`` for a column `lag` rows earlier.
-        lags: rows by which X is earlier than Y, at least 0 each.
-        kinds: as for `pairwise`.
+        estimator: as in `pairwise`.
+        given: name or names of the known columns; ``name@lag`` for a column `lag` rows earlier.
+        lags: rows by which X is earlier than Y, each at least 0.
+        kinds: as in `pairwise`.
         num_permutations: behind every p-value; 0 for none.
-        seed: of the permutations, and of ties that are broken at random.
-        num_workers: cores, or −1 for all.
-        progress: show a bar on stderr.
+        seed: of the permutations, and of the order of ties.
+        num_workers: cores, −1 for all.
+        progress: show a progress bar on stderr.
 
     Raises:
-        ValueError: no table; a column that is not there (the nearest is suggested); a target that is given as
-            well, is constant, or holds identifiers; no column left, or none that can be measured.
+        ValueError: no table; a column that is missing (the nearest name is suggested); a target that is also
+            given, is constant, or holds identifiers; no column left, or none that can be measured.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -104,30 +105,34 @@ def _tasks(
 
 
 def _candidates(columns: Sequence[Column], lags: Sequence[int], taken: set[str]) -> list[tuple[Column, int]]:
-    """Columns with their lags, but for what is the target or given itself."""
+    """Return columns with their lags, without the target and the given columns themselves."""
     candidates = [
         (column, lag)
         for column in columns
         for lag in dict.fromkeys(lags)
         if column.earlier(lag).name not in taken
     ]
-    if not candidates:
-        raise ValueError(
-            f"rank_columns: nothing is left to rank beside {', '.join(sorted(taken))}; "
-            "expected a table with further columns, and one or more lags"
-        )
+    refuse(
+        not candidates,
+        f"rank_columns: no column is left to rank beside {', '.join(sorted(taken))}; "
+        "expected a table with further columns, and one or more lags",
+    )
     return candidates
 
 
 def _check_target(y: Column, given: Sequence[str]) -> None:
-    if y.name in given:
-        raise ValueError(f"rank_columns: {y.name} is the target and given; given it, nothing is left to tell")
-    if y.kind == "identifiers":
-        raise ValueError(
-            f"rank_columns: the target {y.name} holds identifiers, labels that mostly occur once; "
-            "expected labels that repeat, or numbers"
-        )
+    refuse(
+        y.name in given,
+        f"rank_columns: {y.name} is both the target and given, so that no information about it is left",
+    )
+    refuse(
+        y.kind == "identifiers",
+        f"rank_columns: the target {y.name} holds identifiers, labels most of which occur once; "
+        "expected labels that repeat, or numbers",
+    )
     values = y.values[y.present]
-    if len(np.unique(values)) < 2:
-        what = "is constant" if len(values) else "has no values"
-        raise ValueError(f"rank_columns: the target {y.name} {what}, so that there is nothing to tell")
+    what = "is constant" if len(values) else "has no values"
+    refuse(
+        len(np.unique(values)) < 2,
+        f"rank_columns: the target {y.name} {what}, and no column can tell anything about it",
+    )

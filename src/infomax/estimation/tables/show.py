@@ -1,4 +1,4 @@
-"""What was measured in bits, for people (a table on the terminal) and for programs (mappings for JSON)."""
+"""Measured information in bits: as a table for the terminal, and as a mapping for JSON."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ MAX_ROWS = 30
 
 
 def as_mapping(found: PairwiseInformation | Ranking) -> dict[str, Any]:
-    """Everything found, in bits; pairs from the most information to the least; what was refused, and why."""
+    """Return all results in bits, from the most to the least, then the refused ones with their reasons."""
     frame = _sorted(found.frame).with_columns(
         bits=pl.col("value") / math.log(2), standard_error=pl.col("standard_error") / math.log(2)
     )
@@ -31,7 +31,7 @@ def as_mapping(found: PairwiseInformation | Ranking) -> dict[str, Any]:
 
 
 def as_table(found: PairwiseInformation | Ranking) -> "Table":
-    """The rows of the most information, with error bars and adjusted p-values."""
+    """Return the rows with the most information as a table, with error bars and adjusted p-values."""
     from rich.table import Table
 
     mapping = as_mapping(found)
@@ -45,7 +45,7 @@ def as_table(found: PairwiseInformation | Ranking) -> "Table":
 
 
 def _headings(found: PairwiseInformation | Ranking, rows: list[dict[str, Any]]) -> list[str]:
-    """Without lags if none is other than 0, and without p-values if there are none."""
+    """The columns of the table: without lags where all are 0, without p-values where there are none."""
     empty = {"lag": not any(row.get("lag") for row in rows), "p": all(row["p_value"] is None for row in rows)}
     return [heading for heading in (*_keys(found), *_WRITTEN) if not empty.get(heading)]
 
@@ -59,7 +59,7 @@ _WRITTEN: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 def _with_error(bits: float, error: float) -> str:
-    """To a thousandth of a bit, or to what a smaller error allows."""
+    """To a thousandth of a bit, or more digits where the error is smaller."""
     digits = 5 if 0 < error < 0.001 else 3
     return f"{bits:.{digits}f} ± {error:.{digits}f}"
 
@@ -80,7 +80,7 @@ def _title(found: PairwiseInformation | Ranking) -> str:
 
 
 def _caption(mapping: dict[str, Any]) -> str:
-    """What the table leaves out."""
+    """Say what the table leaves out."""
     hidden = len(mapping["rows"]) - MAX_ROWS
     lines = [f"… and {hidden} more rows"] if hidden > 0 else []
     if any(row["p_value"] is not None for row in mapping["rows"]):
@@ -92,7 +92,7 @@ def _caption(mapping: dict[str, Any]) -> str:
 
 
 def _plain(text: object) -> str:
-    """Text that rich prints as it is."""
+    """Escape text, so that rich prints it unchanged."""
     from rich.markup import escape
 
     return escape(str(text))
