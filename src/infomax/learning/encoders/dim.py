@@ -27,6 +27,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infomax.errors import at_least_one, refuse
 from infomax.learning.encoders.config import ALEXNET, DIMEncoderConfig
 from infomax.learning.encoders.dim_layers import Body, Crops, Head, ResidualBlock, convolution
 from infomax.learning.encoders.features import Features, of_shape
@@ -109,10 +110,9 @@ class AlexNetEncoder(nn.Module):
         side = image_size
         for _ in range(3):
             side = (side - 3) // 2 + 1
-        if side < 1:
-            raise ValueError(
-                f"AlexNetEncoder: image_size must be at least 15, got {image_size}; resize the images"
-            )
+        refuse(
+            side < 1, f"AlexNetEncoder: image_size must be at least 15, got {image_size}; resize the images"
+        )
         widths = [width * multiple for multiple in (1, 2, 4, 4, 2)]
         stages = [convolution(i, o, 3, 1, 1) for i, o in pairwise([channels, *widths])]
         for i in (0, 1, 4):
@@ -205,20 +205,20 @@ class ResNetEncoder(nn.Module):
     ):
         super().__init__()
         arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        if not blocks or min(blocks) < 1:
-            raise ValueError(
-                f"ResNetEncoder: blocks must be a count of each stage, got {blocks}; try (2, 2, 2, 2)"
-            )
+        refuse(
+            not blocks or min(blocks) < 1,
+            f"ResNetEncoder: blocks must be a count of each stage, got {blocks}; try (2, 2, 2, 2)",
+        )
         self.arguments = {**arguments, "blocks": blocks}
         self.input_shape = (channels, image_size, image_size)
         widths = [width * 2**i for i in range(len(blocks))]
         stem, side = _stem(image_size, channels, width)
         sides = [-(-side // 2**i) for i in range(len(blocks))]
         num_large = sum(side >= 7 for side in sides)
-        if num_large == 0:
-            raise ValueError(
-                f"ResNetEncoder: image_size must be at least 7, got {image_size}; resize the images"
-            )
+        refuse(
+            num_large == 0,
+            f"ResNetEncoder: image_size must be at least 7, got {image_size}; resize the images",
+        )
         first = nn.Sequential(stem, _stage(width, width, blocks[0], 1))
         others = [_stage(*pair, num, 2) for pair, num in zip(pairwise(widths), blocks[1:], strict=True)]
         head = Head(sides[-1] ** 2 * widths[-1], [num_hidden], num_units, output)
@@ -232,11 +232,11 @@ class ResNetEncoder(nn.Module):
 def _halving_widths(encoder: nn.Module, image_size: int, width: int) -> list[int]:
     """Return the channels of each convolution that halves an image down to 4×4: doubling, up to 8 times."""
     num_halvings = max(image_size.bit_length() - 3, 2)
-    if image_size != 4 * 2**num_halvings:
-        raise ValueError(
-            f"{type(encoder).__name__}: image_size must be 16, 32, 64, 128 or so on, got {image_size}; "
-            "resize the images"
-        )
+    refuse(
+        image_size != 4 * 2**num_halvings,
+        f"{type(encoder).__name__}: image_size must be 16, 32, 64, 128 or so on, got {image_size}; "
+        "resize the images",
+    )
     return [width * min(2**i, 8) for i in range(num_halvings)]
 
 

@@ -1,6 +1,6 @@
 """Layers of the Deep InfoMax encoders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -125,3 +125,10 @@ def convolution(num_in: int, num_out: int, kernel: int, stride: int, padding: in
     return nn.Sequential(
         nn.Conv2d(num_in, num_out, kernel, stride, padding, bias=False), nn.BatchNorm2d(num_out), nn.ReLU()
     )
+
+
+_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "linear": lambda y: y,
+    "sigmoid": torch.sigmoid,
+    "unit": F.normalize,
+}

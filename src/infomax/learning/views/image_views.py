@@ -66,7 +66,7 @@ class EvaluationView(nn.Module):
     @torch.no_grad()
     def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
         """Return the view, float32, in the channels_last memory format."""
-        size = self.config.image_shape[1:]
+        size = self.config.input_shape[1:]
         height, width = (max(1, round(side * self.config.evaluation_crop)) for side in images.shape[-2:])
         top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
         view = images[..., top : top + height, left : left + width].float() / 255
@@ -124,7 +124,7 @@ def _inside(start: Int[Tensor, " b"], length: int, side: int) -> Bool[Tensor, "b
 def _geometry(config: ViewsConfig) -> Geometry:
     crop = None
     if config.crop_scale is not None:
-        _, height, width = config.image_shape
+        _, height, width = config.input_shape
         narrowest, widest = (ratio * width / height for ratio in config.crop_ratio)
         crop = RandomCrop((height, width), config.crop_scale, (narrowest, widest))
     return Geometry(crop, config.translate, config.translate_probability)
