@@ -181,7 +181,7 @@ class TestErrors:
     def test_bootstrap_of_neighbours(self, estimator):
         name = type(estimator).__name__
         with pytest.raises(
-            ValueError, match=f"bootstrap_interval: {name} goes by distances.*subsampling_int"
+            ValueError, match=f"bootstrap_interval: {name} uses distances.*subsampling_int"
         ):
             bootstrap_interval(X, X, estimator)
 

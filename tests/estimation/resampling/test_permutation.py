@@ -313,7 +313,7 @@ class TestErrors:
             permutation_test(self.x, self.y, KSG(), given=self.x, cell_size=0)
 
     def test_one_sample(self):
-        with pytest.raises(ValueError, match="permutation_test: at least 2 samples can be shuffled, got 1"):
+        with pytest.raises(ValueError, match="permutation_test: shuffling needs at least 2 samples, got 1"):
             permutation_test([1], [2], PlugIn())
 
     def test_unequal_lengths(self):

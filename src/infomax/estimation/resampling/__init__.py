@@ -1,1 +1,1 @@
-"""Permutation tests, intervals and sample-size curves."""
+"""Permutation tests, confidence intervals and sample-size curves, for any estimator."""

@@ -3,18 +3,20 @@
     [ θ̂ + s·q((1 − level)/2),  θ̂ + s·q((1 + level)/2) ]
 
 q are quantiles of the resampled estimates about their own mean, so that a bias which they share does not
-shift the interval. It is not removed either: what the interval is for is E[θ̂]. s scales their scatter to that
-of θ̂: 1 for a bootstrap; √(b/(n − b)) for subsamples of b rows out of n without replacement, whose estimates
-vary about θ̂ by 1/b − 1/n where θ̂ varies by 1/n.
+shift the interval. The bias is not removed either: the interval is for E[θ̂]. s scales the scatter of the
+resampled estimates to that of θ̂. It is 1 for a bootstrap, and √(b/(n − b)) for subsamples of b rows out of n
+without replacement: these vary about θ̂ by 1/b − 1/n, where θ̂ varies by 1/n.
 
-The quantiles are not reversed, as for a skewed quantity whose skewness stays the same: that of information
-grows with it. (Reversed, "95 %" held 0.05 nats of a Gaussian pair in 78 % of samples of 100.)
+The quantiles are not reversed. Reversing suits a quantity whose skewness does not depend on its value, but
+the skewness of information grows with it. (Reversed, an interval of "95 %" contained 0.05 nats of a Gaussian
+pair in 78 % of samples of 100.)
 """
 
 from typing import Any
 
 import numpy as np
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.resampling.replicates import (
     JointSamples,
@@ -37,11 +39,11 @@ def subsampling_interval(
     seed: int = 0,
     num_workers: int = -1,
 ) -> tuple[float, float]:
-    """Confidence interval from subsamples without replacement, for any estimator.
+    """Return a confidence interval from subsamples without replacement, for any estimator.
 
-    No row occurs twice, as rows do in a bootstrap, where distances of 0 ruin estimates by nearest neighbours.
-    Rows are taken for independent: for a time series the interval is too short. Share of 200 samples in which
-    the 95 % interval of 200 subsamples held the truth:
+    No row occurs twice. In a bootstrap rows do occur twice, and distances of 0 make nearest-neighbour
+    estimates useless. Rows are taken to be independent: for a time series the interval is too short. Share of
+    200 samples in which the 95 % interval of 200 subsamples contained the truth:
 
     ====================================  =======================
     `KSG`, ρ = 0.75; 0.3; 0, n = 300      0.955; 0.94; 0.94
@@ -54,11 +56,11 @@ def subsampling_interval(
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
-        estimator: whatever has ``estimate(x, y, given=…)``.
+        estimator: any object with ``estimate(x, y, given=…)``.
         given: samples of what is known already.
-        level: the probability with which the interval is to cover.
+        level: the probability that the interval contains the truth.
         fraction: b / n, the share of rows in a subsample.
-        num_subsamples: how many.
+        num_subsamples: how many subsamples.
         seed: of the subsamples.
         num_workers: threads, −1 for all cores.
 
@@ -66,8 +68,8 @@ def subsampling_interval(
         Both ends, in nats.
 
     Raises:
-        ValueError: `level` or `fraction` that is not between 0 and 1, fewer than 2 subsamples, or too few
-            samples to take some and leave some.
+        ValueError: `level` or `fraction` not between 0 and 1, fewer than 2 subsamples, or too few samples for
+            a subsample that is not all of them.
 
     Reference: Politis and Romano (1994); Wu (1990), for a share of rows that does not vanish.
     """
@@ -94,11 +96,12 @@ def bootstrap_interval(
     seed: int = 0,
     num_workers: int = -1,
 ) -> tuple[float, float]:
-    """Confidence interval from n rows drawn with replacement, for estimators that may see a row twice.
+    """Return a confidence interval from n rows drawn with replacement.
 
-    Those are counting, binning and Gaussian ones. Critics and densities would test on rows they learned from;
-    for them, and for neighbours, there is `subsampling_interval`. Share of 200 samples in which the 95 %
-    interval of 200 resamples held the truth:
+    For estimators to which a row that occurs twice does no harm: counting, binning and Gaussian ones. Critics
+    and densities would be tested on rows they learned from; for them, and for nearest neighbours, there is
+    `subsampling_interval`. Share of 200 samples in which the 95 % interval of 200 resamples contained the
+    truth:
 
     ====================================  =======================
     `Gaussian`, ρ = 0.75; 0.3; 0, n=100   0.90; 0.925; 1.00
@@ -111,10 +114,10 @@ def bootstrap_interval(
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
-        estimator: whatever has ``estimate(x, y, given=…)``, but no neighbours.
+        estimator: any object with ``estimate(x, y, given=…)``, except nearest-neighbour estimators.
         given: samples of what is known already.
-        level: the probability with which the interval is to cover.
-        num_resamples: how many.
+        level: the probability that the interval contains the truth.
+        num_resamples: how many resamples.
         seed: of the resamples.
         num_workers: threads, −1 for all cores.
 
@@ -122,7 +125,7 @@ def bootstrap_interval(
         Both ends, in nats.
 
     Raises:
-        ValueError: an estimator by neighbours, a `level` that is not between 0 and 1, fewer than 2 resamples.
+        ValueError: a nearest-neighbour estimator, a `level` not between 0 and 1, fewer than 2 resamples.
 
     Reference: Efron and Tibshirani (1993).
     """
@@ -145,13 +148,12 @@ def _interval(value: float, scatter: np.ndarray, level: float) -> tuple[float, f
 
 
 def _check_level(operation: str, level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"{operation}: level must be between 0 and 1, got {level}; 0.95 is usual")
+    refuse(not 0 < level < 1, f"{operation}: level must be between 0 and 1, got {level}; 0.95 is usual")
 
 
 def _check_may_repeat(estimator: Estimator) -> None:
-    if hasattr(estimator, "num_neighbors"):
-        raise ValueError(
-            f"bootstrap_interval: {type(estimator).__name__} goes by distances between rows, which are 0 "
-            "where a row is drawn twice; use subsampling_interval"
-        )
+    refuse(
+        hasattr(estimator, "num_neighbors"),
+        f"bootstrap_interval: {type(estimator).__name__} uses distances between rows, which are 0 "
+        "where a row is drawn twice; use subsampling_interval",
+    )

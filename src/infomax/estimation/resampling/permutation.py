@@ -1,12 +1,13 @@
-"""Is there any information at all? The estimate against those of shuffled samples.
+"""Permutation tests: is there any information at all?
 
-Shuffling y against x leaves both as they are and makes them independent. If they were so from the start, the
-estimate is one more of the same kind as the m estimates of shuffled samples, and
+Shuffling y against x leaves both distributions as they are, and makes x and y independent. If they were
+independent from the start, the estimate is one more of the same kind as the m estimates of shuffled samples,
+and
 
     p = (1 + number of shuffled estimates ≥ estimate) / (1 + m)
 
-is at most α with probability α. Given Z, y is shuffled among rows of equal or nearly equal Z. p-values of
-several tests are adjusted for their number by `scipy.stats.false_discovery_control`.
+is at most α with probability α. Given Z, y is shuffled among rows of equal or nearly equal Z. For several
+tests, `scipy.stats.false_discovery_control` adjusts the p-values for their number.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.resampling.replicates import JointSamples, on_one_core, replicates
 from infomax.estimation.samples import as_codes, as_rows
@@ -24,7 +26,7 @@ from infomax.estimation.samples import as_codes, as_rows
 
 @dataclass(frozen=True, eq=False)
 class PermutationTest:
-    """An estimate beside those of shuffled samples.
+    """An estimate, and the estimates of shuffled samples.
 
     Args:
         estimate: of the samples as they are.
@@ -36,18 +38,18 @@ class PermutationTest:
 
     @property
     def p_value(self) -> float:
-        """(1 + number of null values ≥ the estimate) / (1 + m); equal up to rounding counts as ≥."""
+        """(1 + number of null values ≥ the estimate) / (1 + m); values equal up to rounding count as ≥."""
         rounding = 1e-12 * max(1.0, abs(self.estimate.value))
         return float((1 + (self.null >= self.estimate.value - rounding).sum()) / (1 + len(self.null)))
 
     @property
     def null_mean(self) -> float:
-        """What the estimator finds where there is nothing: its bias at independence."""
+        """Mean of the null values: the bias of the estimator at independence."""
         return float(self.null.mean())
 
     @property
     def null_standard_deviation(self) -> float:
-        """How far it scatters where there is nothing."""
+        """Standard deviation of the null values."""
         return float(self.null.std(ddof=1))
 
     @property
@@ -57,11 +59,11 @@ class PermutationTest:
         Raises:
             ValueError: one permutation, or null values that are all equal.
         """
-        if len(self.null) < 2 or np.ptp(self.null) == 0:
-            raise ValueError(
-                f"z_score: needs null values that differ, got {len(self.null)} of the same value; "
-                "take more permutations, or see whether a variable is constant"
-            )
+        refuse(
+            len(self.null) < 2 or np.ptp(self.null) == 0,
+            f"z_score: needs null values that differ, got {len(self.null)} of the same value; "
+            "take more permutations, or see whether a variable is constant",
+        )
         return (self.estimate.value - self.null_mean) / self.null_standard_deviation
 
 
@@ -76,20 +78,20 @@ def permutation_test(
     seed: int = 0,
     num_workers: int = -1,
 ) -> PermutationTest:
-    """p-value of I(X;Y) = 0, or of I(X;Y|given) = 0, by shuffling y.
+    """Return the test of I(X;Y) = 0, or of I(X;Y|given) = 0, by shuffling y.
 
-    Without a condition a shuffle is drawn evenly among derangements: no row keeps its y. (p is too small by
-    some 1/n where a single pair decides.) Rows are taken for independent: those of a slowly varying time
-    series are fewer than they seem, and p comes out too small.
+    Without a condition, a shuffle is drawn uniformly from the derangements: no row keeps its y. (p is too
+    small by about 1/n where a single pair decides.) Rows are taken to be independent: a slowly varying time
+    series has fewer independent rows than it seems, and p is too small.
 
-    Given Z, rows are gathered in cells and y is shuffled within each: evenly among all permutations, since
-    two rows have but one derangement. Labels make a cell of each value. Of numbers, a balanced tree makes
-    cells of the nearest rows, `cell_size` at most, each column being ranked first; equal rows stay together
-    however many they are, so that common values are cells of their own.
+    Given Z, rows are gathered in cells, and y is shuffled within each cell, uniformly among all permutations
+    (because two rows have only one derangement). Where Z is labels, each value is a cell. Where Z is numbers,
+    each column is ranked, and a balanced tree makes cells of at most `cell_size` nearby rows; equal rows stay
+    together however many they are, so that a common value is a cell of its own.
 
-    Exact for labels. Within a cell of different Z what y knows of Z is blurred, so that the test finds too
-    much where x and y follow Z closely and few rows are near. Share of p ≤ 0.05 where x and y are Z, or the
-    sum of its three columns / √3, with independent noise (`KSG`, n = 200, 200 repeats):
+    The test is exact for labels. In a cell with different Z, a shuffle also loses what y knows about Z: the
+    test then finds too much where x and y follow Z closely and few rows are near. Share of p ≤ 0.05 where x
+    and y are Z, or the sum of its three columns / √3, plus independent noise (`KSG`, n = 200, 200 repeats):
 
     ==================  ========  ==================  ==================
     Z                   noise, σ  cells of 5          cells of 2
@@ -100,22 +102,22 @@ def permutation_test(
     three such columns  0.3       **0.29**            **0.13**
     ==================  ========  ==================  ==================
 
-    With cells of 2 it finds less where there is something: 53 % rather than 75 % of a direct effect of half
-    the noise in the first row.
+    Cells of 2 also find less where there is information: 53 % rather than 75 % of a direct effect with half
+    the noise of the first row.
 
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
-        estimator: whatever has ``estimate(x, y, given=…)``.
+        estimator: any object with ``estimate(x, y, given=…)``.
         given: samples of what is known already.
-        num_permutations: m; the least p-value is 1 / (1 + m).
-        cell_size: rows of different Z that are shuffled together; 1 for equal rows alone.
+        num_permutations: m; the lowest possible p-value is 1 / (1 + m).
+        cell_size: rows of different Z that are shuffled together; 1 for equal rows only.
         seed: of the shuffles.
-        num_workers: threads, −1 for all cores. Values do not depend on it.
+        num_workers: threads, −1 for all cores. The values do not depend on it.
 
     Raises:
-        ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, unequal lengths, or a
-            condition in whose cells most rows are alone.
+        ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, different numbers of
+            rows, or a condition with which most rows are alone in their cells.
 
     Example:
         >>> from infomax.estimation.counts import PlugIn
@@ -123,13 +125,12 @@ def permutation_test(
         >>> permutation_test(coin, 1 - coin, PlugIn(), num_permutations=99).p_value
         0.01
 
-    Reference: Phipson and Smyth (2010), for p > 0; Kim, Neykov, Balakrishnan and Wasserman (2022), for cells,
-    of which Runge's (2018) shuffles among neighbours are the overlapping kind, that uses some y twice.
+    Reference: Phipson and Smyth (2010), for p > 0; Kim, Neykov, Balakrishnan and Wasserman (2022), for cells.
+    Runge (2018) shuffles among overlapping neighbourhoods instead, and uses some y twice.
     """
     _check(num_permutations, cell_size)
     samples = JointSamples.of("permutation_test", x, y, given)
-    if len(samples) < 2:
-        raise ValueError(f"permutation_test: at least 2 samples can be shuffled, got {len(samples)}")
+    refuse(len(samples) < 2, f"permutation_test: shuffling needs at least 2 samples, got {len(samples)}")
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
     if samples.given is None:
         shuffle = partial(_derangement, len(samples))
@@ -144,7 +145,7 @@ def permutation_test(
 
 
 def _derangement(num_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """An order of rows in which none keeps its place; one permutation in e is, so few are drawn in vain."""
+    """Return an order of rows in which none keeps its place; about one permutation in e is one."""
     order = rng.permutation(num_rows)
     while (order == np.arange(num_rows)).any():
         order = rng.permutation(num_rows)
@@ -152,14 +153,14 @@ def _derangement(num_rows: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _permutation_within(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """An order of rows in which each stays in its cell."""
+    """Return an order of rows in which each row stays in its cell."""
     order = np.empty(len(cells), dtype=np.intp)
     order[np.argsort(cells, kind="stable")] = np.lexsort((rng.random(len(cells)), cells))
     return order
 
 
 def _cells(given: Any, cell_size: int) -> np.ndarray:
-    """The number of each row's cell: [n].
+    """Return the number of each row's cell: [n].
 
     Raises:
         ValueError: most rows are alone.
@@ -171,16 +172,16 @@ def _cells(given: Any, cell_size: int) -> np.ndarray:
     else:
         cells = _leaves(rankdata(rows, axis=0), cell_size)
     alone = int((np.bincount(cells) == 1).sum())
-    if alone > len(cells) / 2:
-        raise ValueError(
-            f"permutation_test: {alone} of {len(cells)} values of given occur once, so that nothing can be "
-            "shuffled there; set cell_size to 5 for numbers, or merge rare labels"
-        )
+    refuse(
+        alone > len(cells) / 2,
+        f"permutation_test: {alone} of {len(cells)} values of given occur once, and nothing can be "
+        "shuffled there; set cell_size to 5 for numbers, or merge rare labels",
+    )
     return cells
 
 
 def _leaves(points: np.ndarray, size: int) -> np.ndarray:
-    """The number of each row's leaf in a balanced tree: [n]."""
+    """Return the number of each row's leaf in a balanced tree: [n]."""
     tree = KDTree(points, leafsize=size)
     found, nodes = [], [tree.tree]
     while nodes:
@@ -195,9 +196,8 @@ def _leaves(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def _check(num_permutations: int, cell_size: int) -> None:
-    if num_permutations < 1:
-        raise ValueError(
-            f"permutation_test: num_permutations must be at least 1, got {num_permutations}; 999 is usual"
-        )
-    if cell_size < 1:
-        raise ValueError(f"permutation_test: cell_size must be at least 1, got {cell_size}; 5 is usual")
+    refuse(
+        num_permutations < 1,
+        f"permutation_test: num_permutations must be at least 1, got {num_permutations}; 999 is usual",
+    )
+    refuse(cell_size < 1, f"permutation_test: cell_size must be at least 1, got {cell_size}; 5 is usual")

@@ -1,10 +1,10 @@
-"""How an estimate depends on the number of samples, and what it would be with infinitely many.
+"""Sample-size curves: how an estimate depends on the number of samples, and its value for infinitely many.
 
     E Î(n) = I + b_n,   b_m = b_n (n/m)^p
 
-Parts of m rows out of n show a larger bias b_m. So b_n is the slope of Î(m) − Î(n) on (n/m)^p − 1, by
-weighted least squares through 0, and Î(n) − b_n is the estimate for infinitely many rows. The parts of one
-size make up the whole; what each row adds to the estimate cancels in those differences, and they are far more
+Parts of m rows out of n have a larger bias b_m. The slope of Î(m) − Î(n) on (n/m)^p − 1, by weighted least
+squares through 0, is therefore b_n, and Î(n) − b_n is the estimate for infinitely many rows. The parts of one
+size make up the whole sample: the contribution of each row cancels in those differences, which are far more
 precise than the estimates.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.resampling.replicates import (
     JointSamples,
@@ -23,7 +24,7 @@ from infomax.estimation.resampling.replicates import (
     replicates,
 )
 
-MIN_ERROR = 1e-9  # of a mean over parts, in nats: below it, only rounding is left
+MIN_ERROR = 1e-9  # of a mean over parts, in nats; anything below is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +33,10 @@ class SampleSizeCurve:
 
     Args:
         sizes: rows in a part, [s].
-        values: nats; at each size the mean over the parts that a shuffle is cut into, for each of several
-            shuffles, [s, r].
+        values: nats; at each size, the mean over the parts of one shuffle, for each of several shuffles, [s,
+            r].
         whole: the estimate of all rows.
-        extrapolated: for infinitely many rows.
+        extrapolated: the estimate for infinitely many rows.
     """
 
     sizes: np.ndarray
@@ -50,7 +51,7 @@ class SampleSizeCurve:
 
     @property
     def spreads(self) -> np.ndarray:
-        """The standard deviation over shuffles at each size, [s]: not over other samples, which is larger."""
+        """The standard deviation over shuffles at each size, [s]; over new samples it would be larger."""
         return self.values.std(axis=1, ddof=1)
 
 
@@ -66,15 +67,15 @@ def sample_size_curve(
     seed: int = 0,
     num_workers: int = -1,
 ) -> SampleSizeCurve:
-    """Estimates of parts of the samples, and their extrapolation to infinitely many.
+    """Return estimates of parts of the samples, and their extrapolation to infinitely many.
 
-    It assumes that the bias falls as n^{−p} from the smallest part on, and takes off less than all where it
-    falls more slowly. The standard error is how far, in root mean square, the same extrapolation from halves
-    of the rows lies from this one: scatter, and what the extrapolation still changes by as n doubles, which
-    is much if the fit is poor.
+    The bias is assumed to fall as n^{−p} from the smallest part on; where it falls more slowly, some of it
+    remains. The standard error is the root mean square difference between this extrapolation and the same one
+    from random halves of the rows. It contains the scatter, and the change of the extrapolation as n doubles,
+    which is large where the assumption fails.
 
-    Counting has p = 1 once most cells have been seen; `KSG` of one column each about 1, of three about ½.
-    Mean error before and after, over 60 samples, and in brackets the standard deviation of the latter and the
+    Counting has p = 1 once most cells have been seen; `KSG` about 1 with one column each, about ½ with three.
+    Mean error before and after over 60 samples, and in brackets the standard deviation of the latter, and the
     mean of its standard error:
 
     ===================================  ===  =======  ======  ==============
@@ -89,18 +90,18 @@ def sample_size_curve(
     `KSG`, 3-D, ρ = 0.9, n = 1,000       ½    −0.316   +0.008  (0.055, 0.095)
     ===================================  ===  =======  ======  ==============
 
-    What has no bias to begin with is the better without.
+    An estimate without bias is better left as it is.
 
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
-        estimator: whatever has ``estimate(x, y, given=…)``.
+        estimator: any object with ``estimate(x, y, given=…)``.
         given: samples of what is known already.
-        fractions: sizes of the parts as shares of n, two or more; up to ½, so that no row is left out.
-        num_repeats: shuffles that are cut into parts at each size, and halves.
-        power: p, by which the bias falls as n grows.
+        fractions: sizes of the parts as shares of n, two or more; at most ½, so that no row is left out.
+        num_repeats: shuffles that are cut into parts at each size, and random halves.
+        power: p, the power of n by which the bias falls.
         seed: of shuffles and halves.
-        num_workers: threads, −1 for all cores. Values do not depend on it.
+        num_workers: threads, −1 for all cores. The values do not depend on it.
 
     Raises:
         ValueError: fewer than two fractions, one that is not between 0 and 1, parts of fewer than 2 rows,
@@ -151,7 +152,7 @@ def sample_size_curve(
 def _mean_over_parts(
     samples: JointSamples, size: int, estimator: Estimator
 ) -> Callable[[np.random.Generator], float]:
-    """The mean estimate of the parts that a shuffle of the rows is cut into."""
+    """Return the mean estimate of the parts into which a shuffle of the rows is cut, as a function of rng."""
 
     def mean(rng: np.random.Generator) -> float:
         order = rng.permutation(len(samples))
@@ -162,7 +163,7 @@ def _mean_over_parts(
 
 
 def _slope(fractions: np.ndarray, differences: np.ndarray, power: float) -> np.ndarray:
-    """The weights [s] with which mean differences add up to their slope on (n/m)^p − 1, the bias."""
+    """Return weights [s]: mean differences times these add up to their slope on (n/m)^p − 1, the bias."""
     growth = fractions**-power - 1
     errors = np.maximum(differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1]), MIN_ERROR)
     return growth / errors**2 / (growth**2 / errors**2).sum()
@@ -177,10 +178,9 @@ def _sizes(fractions: Sequence[float], num_samples: int) -> list[int]:
 
 
 def _check(fractions: Sequence[float], power: float) -> None:
-    if len(set(fractions)) < 2:
-        raise ValueError(
-            f"sample_size_curve: expected two or more fractions, got {tuple(fractions)}; one does not tell "
-            "whether the curve fits"
-        )
-    if not power > 0:
-        raise ValueError(f"sample_size_curve: power must be above 0, got {power}; 1 is usual")
+    refuse(
+        len(set(fractions)) < 2,
+        f"sample_size_curve: expected two or more fractions, got {tuple(fractions)}; one alone does not show "
+        "whether the curve fits",
+    )
+    refuse(not power > 0, f"sample_size_curve: power must be above 0, got {power}; 1 is usual")
