@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import replace
-from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -23,18 +22,10 @@ from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
-from infomax.learning.objectives.contrastive.dense import dense_prediction
-from infomax.learning.objectives.contrastive.streamed import streamed_prediction
-from infomax.learning.objectives.scoring import Scoring
 from infomax.learning.training.loop import Batches, Recipe, TrainConfig, pretrain
 from infomax.learning.views.images import ViewsConfig
 
-RANKS, IMAGES = 2, 6
-SCORINGS = {
-    "plain": Scoring(clip=None, penalty_weight=0.0),
-    "clip and penalty": Scoring(clip=2.0, penalty_weight=0.3),
-    "mixture": Scoring(clip=3.0, penalty_weight=0.1, temperature=0.5),
-}
+RANKS = 2
 WAYS = {"gathered": 2**28, "ring": 0}
 RECIPE = Recipe(
     method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=2, embedding_dim=8, depth=1, batch_norm=True)),
@@ -53,23 +44,6 @@ def make_images(n=20):
     pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
     labels = rng.integers(-1, 2, n).astype(np.int64)
     return Images(pixels, labels, [f"{i}.png" for i in range(n)], ("a", "b"))
-
-
-def objective_and_gradients(name, rank=0, size=1):
-    """Value, bound and gradients by the features of the images of a rank."""
-    generator = torch.Generator().manual_seed(1)
-    shapes = [(IMAGES, 4), (IMAGES, 4, 5, 5), (IMAGES, 4, 7, 7)] * 2
-    leaves = [2 * torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
-    leaves = [share(leaf, rank, size).clone().requires_grad_() for leaf in leaves]
-    at = torch.randint(25, (2, IMAGES), generator=generator)
-    matrix = torch.randn(3, 4, 4, generator=generator, dtype=torch.float64)
-    components = (lambda f: torch.einsum("bd,ked->bke", f, matrix)) if name == "mixture" else None
-    views = [Features(g, {5: five, 7: seven}) for g, five, seven in (leaves[:3], leaves[3:])]
-    at = torch.stack([share(one, rank, size) for one in at])
-    found = amdim_objective(*views, scoring=SCORINGS[name], components=components, source_locations=at)
-    found.value.backward()
-    scalars = [found.value.detach(), *found.bounds.values(), torch.tensor(found.ceiling)]
-    return torch.stack([s.double() for s in scalars]), [leaf.grad / size for leaf in leaves]
 
 
 def train(rank=0, size=1):
@@ -109,7 +83,6 @@ def worker(rank, folder):
     results = {}
     for way, most in WAYS.items():
         choose.MAX_GATHERED = most
-        results |= {(way, name): objective_and_gradients(name, rank, RANKS) for name in SCORINGS}
         results[way] = train(rank, RANKS)
     choose.MAX_GATHERED = 2**28
     torch.save(results, folder / f"{rank}.pt")
@@ -126,17 +99,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ranks(folder):
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(RANKS)]
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", SCORINGS)
-def test_objective_and_gradients_are_those_of_one_process(ranks, way, name):
-    scalars, gradients = objective_and_gradients(name)
-    found = [of_rank[way, name] for of_rank in ranks]
-    torch.testing.assert_close(sum(s for s, _ in found) / RANKS, scalars, atol=1e-10, rtol=0)
-    for position, expected in enumerate(gradients):
-        whole = torch.cat([of_rank[position] for _, of_rank in found])
-        torch.testing.assert_close(whole, expected, atol=1e-10, rtol=0)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -191,22 +153,3 @@ def test_refusals(tmp_path):
         pretrain(replace(RECIPE, method=DIMConfig()), make_images(), tmp_path / "run")
     with pytest.raises(ValueError, match="ablate: trains on one device, got 2 devices on 1 nodes"):
         ablate(RECIPE, "digits", tmp_path / "ablation")
-
-
-@pytest.mark.parametrize("compute", [dense_prediction, streamed_prediction])
-def test_some_of_the_rows(compute):
-    """Parts of the sources among all targets: their mean is the whole, in value and gradients."""
-    generator = torch.Generator().manual_seed(3)
-    source = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    target = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
-    scoring = Scoring(2.0, 0.3, 0.5)
-    whole = dense_prediction(source, target, scoring)
-    parts = [compute(source[first : first + 2], target, scoring, first) for first in (0, 2, 4)]
-    for name in ("value", "log_probability", "mean_square", "bound"):
-        mean = sum(getattr(part, name) for part in parts) / 3
-        torch.testing.assert_close(mean, getattr(whole, name), atol=1e-12, rtol=0)
-    expected = torch.autograd.grad(whole.value, (source, target))
-    found = torch.autograd.grad(sum(part.value for part in parts) / 3, (source, target))
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
-    with pytest.raises(ValueError, match=r"with sources of the images from 5 on"):
-        unwrap(compute)(source[:2], target, scoring, 5)

@@ -289,6 +289,25 @@ def test_backward_runs_once():
         value.backward()
 
 
+@pytest.mark.parametrize("compute", [dense_prediction, streamed_prediction])
+def test_some_of_the_rows(compute):
+    """Parts of the sources among all targets: their mean is the whole, in value and gradients."""
+    generator = torch.Generator().manual_seed(3)
+    source = torch.randn(6, 2, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    target = torch.randn(6, 3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    scoring = Scoring(2.0, 0.3, 0.5)
+    whole = dense_prediction(source, target, scoring)
+    parts = [compute(source[first : first + 2], target, scoring, first) for first in (0, 2, 4)]
+    for name in ("value", "log_probability", "mean_square", "bound"):
+        mean = sum(getattr(part, name) for part in parts) / 3
+        torch.testing.assert_close(mean, getattr(whole, name), atol=1e-12, rtol=0)
+    expected = torch.autograd.grad(whole.value, (source, target))
+    found = torch.autograd.grad(sum(part.value for part in parts) / 3, (source, target))
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    with pytest.raises(ValueError, match=r"with sources of the images from 5 on"):
+        unwrap(compute)(source[:2], target, scoring, 5)
+
+
 @pytest.mark.parametrize("compute", [streamed_prediction, dense_prediction])
 def test_bad_shapes(compute):
     for target in (torch.zeros(3, 2, 5), torch.zeros(4, 2, 6)):
