@@ -38,12 +38,14 @@ from decoding import peak_growth
 from infomax.evaluation.embedding import embed_to_file
 from infomax.files import replacing
 from infomax.learning.data.images import Images
-from infomax.learning.distributed import groups as distributed
+from infomax.learning.distributed.batch_norm import share_batch_norm
+from infomax.learning.distributed.groups import num_ranks, wait_for_all
 from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
 from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
-from infomax.learning.objectives.contrastive.prediction import streamed_prediction
+from infomax.learning.objectives.contrastive import choose
+from infomax.learning.objectives.contrastive.streamed import streamed_prediction
 from infomax.learning.training.loop import Batches, Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS
 from objective import extra_mib, forward_and_backward, noise, peak_mib
@@ -66,7 +68,7 @@ EMBEDDED = (1024, 2048, 4096, 8192, 16384, 32768)
 RANKS = (1, 2, 3, 4)
 SHARE = 128
 """Images of one rank."""
-MOST_GATHERED = {"gathered": 2**40, "ring": 0}
+MAX_GATHERED = {"gathered": 2**40, "ring": 0}
 """What makes ranks take either way."""
 
 
@@ -305,7 +307,7 @@ def ranks_row(num):
         "gathered by formula, MB": (num - 1) * 3 * 148 * block,
         "ring by formula, MB": (3 * num - 2 if num > 1 else 0) * 198 * block,
         "gradients by formula, MB": 2 * (num - 1) / num * 4 * num_parameters(BASE) / 1e6,
-        **{f"{way}, MiB": run_ranks(mib_of_rank, num, most) for way, most in MOST_GATHERED.items()},
+        **{f"{way}, MiB": run_ranks(mib_of_rank, num, most) for way, most in MAX_GATHERED.items()},
     }
 
 
@@ -329,23 +331,23 @@ def sent_by_rank():
     model = DistributedDataParallel(encoder_of(BASE))
     views = torch.randn(2, *model.module.input_shape)
     jobs = {
-        **{way: partial(objective_of_rank, most) for way, most in MOST_GATHERED.items()},
+        **{way: partial(objective_of_rank, most) for way, most in MAX_GATHERED.items()},
         "gradients": lambda: sum_of(model(views)).backward(),
     }
     return {f"{name}, MB": mb_sent(job) for name, job in jobs.items()}
 
 
-def mib_of_rank(most_gathered):
+def mib_of_rank(max_gathered):
     """Peak of memory of features, of their gradients, and of all that the objective needs."""
-    objective_of_rank(most_gathered, share=2)
+    objective_of_rank(max_gathered, share=2)
     Path("/proc/self/clear_refs").write_text("5")
     before = peak_mib()
-    objective_of_rank(most_gathered)
+    objective_of_rank(max_gathered)
     return peak_mib() - before
 
 
-def objective_of_rank(most_gathered, share=SHARE):
-    distributed.MOST_GATHERED = most_gathered
+def objective_of_rank(max_gathered, share=SHARE):
+    choose.MAX_GATHERED = max_gathered
     amdim_objective(*(features_of_rank(share) for _ in range(2))).value.backward()
 
 
@@ -363,13 +365,13 @@ def mb_sent(function, repeats=3):
     """MB that a rank sends during it: the least of some, after one."""
     counts = []
     for _ in range(1 + repeats):
-        distributed.wait_for_all()
+        wait_for_all()
         at_start = loopback_bytes()
-        distributed.wait_for_all()
+        wait_for_all()
         function()
-        distributed.wait_for_all()
+        wait_for_all()
         counts.append(loopback_bytes() - at_start)
-    return min(counts[1:]) / distributed.num_ranks() / 1e6
+    return min(counts[1:]) / num_ranks() / 1e6
 
 
 def loopback_bytes():
@@ -379,8 +381,8 @@ def loopback_bytes():
 
 def seconds_of_step():
     """Of a step with the objective gathered and gradients averaged, 256 images in all."""
-    model = DistributedDataParallel(distributed.share_batch_norm(encoder_of(BASE)))
-    views = torch.randn(2, 2 * SHARE // distributed.num_ranks(), *model.module.input_shape)
+    model = DistributedDataParallel(share_batch_norm(encoder_of(BASE)))
+    views = torch.randn(2, 2 * SHARE // num_ranks(), *model.module.input_shape)
 
     def step():
         n = len(views[0])
@@ -393,10 +395,10 @@ def seconds_of_step():
 
     times = []
     for _ in range(8):
-        distributed.wait_for_all()
+        wait_for_all()
         began = time.perf_counter()
         step()
-        distributed.wait_for_all()
+        wait_for_all()
         times.append(time.perf_counter() - began)
     return float(np.median(times[2:]))
 

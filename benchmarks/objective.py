@@ -1,10 +1,10 @@
-"""What one prediction of AMDIM's objective costs, forward and backward: all scores at once, and streamed.
+"""Cost of one prediction of AMDIM's objective, forward and backward: all scores at once, and streamed.
 
     OMP_NUM_THREADS=2 python benchmarks/objective.py                 # two minutes; --save keeps the results
     OMP_NUM_THREADS=2 python benchmarks/objective.py --most 8192     # some minutes more: 3.3 billion scores
 
 Time: the best of several turns, taken in turn in one process. `products` is three matrix products of the same
-sizes and nothing else, which neither can do without. Memory: what the process holds at its peak beyond inputs
+sizes and nothing else, which both need. Memory: what the process holds at its peak beyond inputs
 and their gradients, each in a process of its own (Linux only). Features are Gaussian noise, float32.
 """
 
@@ -16,14 +16,17 @@ from pathlib import Path
 
 import torch
 
-from infomax.learning.objectives.contrastive.prediction import BLOCK, dense_prediction, streamed_prediction
+from infomax.learning.objectives.contrastive.blocks import MAX_BLOCK_SCORES
+from infomax.learning.objectives.contrastive.dense import dense_prediction
+from infomax.learning.objectives.contrastive.streamed import streamed_prediction
+from infomax.learning.objectives.scoring import DEFAULT_SCORING
 from recording import arguments_of, environment, report
 
 SIZES = [(32, 25, 128), (128, 25, 512), (128, 49, 512), (256, 49, 512), (512, 49, 1024), (1024, 49, 1024)]
 LARGE = [(2048, 49, 1024), (4096, 49, 1024), (8192, 49, 1024)]
 """Images, places, features."""
 
-MOST_DENSE = 2**27  # scores, 512 MiB; beyond that only streamed
+MAX_DENSE_SCORES = 2**27  # 512 MiB; beyond that only streamed
 COMPUTE = {"dense": dense_prediction, "streamed": streamed_prediction}
 
 
@@ -40,7 +43,7 @@ def main():
 
 def row(size, seconds):
     n, places, d = size
-    names = ["dense", "streamed"] if n * n * places <= MOST_DENSE else ["streamed"]
+    names = ["dense", "streamed"] if n * n * places <= MAX_DENSE_SCORES else ["streamed"]
     jobs = {"products": products} | {name: partial(forward_and_backward, COMPUTE[name]) for name in names}
     ratios = ["streamed", "products"] if "dense" in jobs else []
     best = fastest(jobs, noise(*size), seconds)
@@ -55,7 +58,7 @@ def row(size, seconds):
 
 
 def forward_and_backward(compute, source, target):
-    compute(source, target, 20.0, 0.05).value.backward()
+    compute(source, target, DEFAULT_SCORING).value.backward()
 
 
 def noise(n, places, d):
@@ -68,7 +71,7 @@ def products(source, target):
     """Three: scores, and the gradients of both; by blocks of rows, as in the streamed path."""
     x, y = source.detach(), target.detach().flatten(0, 1)
     grad_y = torch.zeros_like(y)
-    for rows in x.split(max(1, BLOCK // len(y))):
+    for rows in x.split(max(1, MAX_BLOCK_SCORES // len(y))):
         scores = rows @ y.T
         scores @ y
         grad_y.addmm_(scores.T, rows)
@@ -95,7 +98,7 @@ def measured_extra_mib(name, size):
 
 def extra_mib(compute, n, places, d):
     """Peak of resident memory over a forward and backward pass, less inputs and gradients."""
-    compute(*noise(2, 1, 2)).value.backward()  # what is loaded on first use
+    compute(*noise(2, 1, 2), DEFAULT_SCORING).value.backward()  # what is loaded on first use
     source, target = noise(n, places, d)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = peak_mib()

@@ -13,14 +13,17 @@ from functools import partial
 import torch
 
 from infomax.learning.objectives.contrastive import fused as fused_module
+from infomax.learning.objectives.contrastive.choose import can_fuse
+from infomax.learning.objectives.contrastive.dense import dense_prediction
 from infomax.learning.objectives.contrastive.fused import fused_prediction
-from infomax.learning.objectives.contrastive.prediction import can_fuse, dense_prediction, streamed_prediction
+from infomax.learning.objectives.contrastive.streamed import streamed_prediction
+from infomax.learning.objectives.scoring import DEFAULT_SCORING, Scoring
 
 SIZES = [(480, 49, 1024), (480, 25, 1024), (1008, 49, 2560), (4096, 49, 1024)]
 """Images, places, features."""
 
-MOST_DENSE = 2**27
-"""Scores; with more, dense is left out."""
+MAX_DENSE_SCORES = 2**27
+"""With more scores, dense is left out."""
 
 TILES = [(512, 4), (1024, 4), (1024, 8), (2048, 8), (2048, 16)]
 """Scores of a program, and its warps."""
@@ -55,13 +58,14 @@ def errors(compute, device, size, k, dtype, blocks):
     n, places, d = size
     inputs = noise(device, n, places, d, dtype, k)
     exact = [x.detach().double().requires_grad_() for x in inputs]
-    options = (20.0, 0.05, 0.5)
+    scoring = Scoring(temperature=0.5)
     rows = {"first": 2} if blocks else {}
-    kept, fused_module.MOST_DENSE = fused_module.MOST_DENSE, 3 * n * places if blocks else 2**28
-    found = compute(inputs[0][2:] if blocks else inputs[0], inputs[1], *options, **rows)
-    expected = dense_prediction(exact[0][2:] if blocks else exact[0], exact[1], *options, **rows)
+    kept = fused_module.MAX_DENSE_SCORES
+    fused_module.MAX_DENSE_SCORES = 3 * n * places if blocks else 2**28
+    found = compute(inputs[0][2:] if blocks else inputs[0], inputs[1], scoring, **rows)
+    expected = dense_prediction(exact[0][2:] if blocks else exact[0], exact[1], scoring, **rows)
     gradients = zip(grad(found.value, inputs), grad(expected.value, exact), strict=True)
-    fused_module.MOST_DENSE = kept
+    fused_module.MAX_DENSE_SCORES = kept
     parts = ("log_probability", "mean_square", "bound")
     return {
         "size": size,
@@ -91,7 +95,7 @@ def row(device, size, dtype, precision):
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     inputs = noise(device, *size, dtype)
-    few = size[0] ** 2 * size[1] <= MOST_DENSE
+    few = size[0] ** 2 * size[1] <= MAX_DENSE_SCORES
     jobs = {"products": products, "streamed": partial(forward_and_backward, streamed_prediction)}
     if can_fuse(device):
         jobs["fused"] = partial(forward_and_backward, fused_prediction)
@@ -110,7 +114,7 @@ def row(device, size, dtype, precision):
 
 def forward_and_backward(compute, source, target):
     source.grad = target.grad = None
-    compute(source, target, 20.0, 0.05).value.backward()
+    compute(source, target, DEFAULT_SCORING).value.backward()
 
 
 @torch.no_grad()
@@ -171,8 +175,7 @@ def kernel_alone(device, tile, num_warps):
     g = torch.empty_like(a, dtype=torch.bfloat16)
     default = fused_module.TILE, fused_module.NUM_WARPS
     fused_module.TILE, fused_module.NUM_WARPS = tile, num_warps
-    options = (True, 20.0, 0.05, 1.0, 0)
-    job = partial(fused_module._launch, a, g, (n, 1, d), (n, places, d), 0, *options)
+    job = partial(fused_module._launch, a, g, (n, 1, d), (n, places, d), DEFAULT_SCORING, 0, True)
     milliseconds, _ = cost(device, job, ())
     fused_module.TILE, fused_module.NUM_WARPS = default
     return {"tile": tile, "warps": num_warps, "ms": milliseconds, "TB/s": a.numel() * 6 / milliseconds / 1e9}
