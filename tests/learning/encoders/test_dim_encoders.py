@@ -9,16 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from infomax.learning.encoders.dim import (
-    AlexNetEncoder,
-    DCGANEncoder,
-    DIMEncoderConfig,
-    Output,
-    ResidualBlock,
-    ResNetEncoder,
-    StridedCropEncoder,
-    dim_encoder,
-)
+from infomax.learning.encoders.architectures import dim_encoder
+from infomax.learning.encoders.config import DIMEncoderConfig
+from infomax.learning.encoders.dim import AlexNetEncoder, DCGANEncoder, ResNetEncoder, StridedCropEncoder
+from infomax.learning.encoders.dim_layers import Output, ResidualBlock
 
 SMALL = {"width": 4, "num_hidden": 12, "num_units": 5}
 KINDS = [(DCGANEncoder, 32), (AlexNetEncoder, 64), (StridedCropEncoder, 32), (ResNetEncoder, 32)]
@@ -294,7 +288,7 @@ def test_outputs():
 )
 def test_configurations_describe_encoders(architecture, kind, image_size):
     config = DIMEncoderConfig(architecture, output="sigmoid", **SMALL)
-    encoder = dim_encoder(config, image_size, 1)
+    encoder = dim_encoder(config, (1, image_size, image_size))
     assert type(encoder) is kind
     expected = {"image_size": image_size, "channels": 1, "output": "sigmoid", **SMALL}
     assert expected.items() <= encoder.arguments.items()

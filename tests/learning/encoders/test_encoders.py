@@ -6,14 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.learning.encoders.amdim import (
-    AMDIMEncoder,
-    Embedding,
-    ResidualUnit,
-    average_pool,
-    shrinking,
-    windowed,
-)
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_layers import Embedding, ResidualUnit, average_pool, windowed
+from infomax.learning.encoders.shrinking import shrinking
 
 
 @pytest.mark.parametrize("image_size", [32, 64, 128])

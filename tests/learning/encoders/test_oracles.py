@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.learning.encoders.amdim import Features
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.public_amdim import encoder_from_public_state
-from infomax.learning.methods.dim import BOUNDS
-from infomax.learning.objectives.amdim import amdim_objective, dim_objective
+from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.objectives.choices import BOUNDS
+from infomax.learning.objectives.dim import dim_objective
 
 ORACLES = Path(os.environ.get("INFOMAX_ORACLES", Path(__file__).parents[4] / "shared" / "oracles"))
 pytestmark = pytest.mark.skipif(not ORACLES.is_dir(), reason="the reference outputs are not on this machine")

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.learning.encoders.amdim import AMDIMEncoder, shrinking
-from infomax.learning.encoders.signals import SignalEncoder
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_signals import SignalEncoder
+from infomax.learning.encoders.shrinking import shrinking
 from infomax.learning.objectives.amdim import amdim_objective
 
 
@@ -148,5 +149,5 @@ def test_errors():
         SignalEncoder(15, 1, 4, 8, 1)
     with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
         SignalEncoder(16, 1, 4, 8, 0)
-    with pytest.raises(ValueError, match=r"expected signals \[b, 1, 32\], got \[2, 1, 33\]; cut them"):
+    with pytest.raises(ValueError, match=r"expected signals \[b, 1, 32\], got \[2, 1, 33\]; bring them"):
         SignalEncoder(32, 1, 4, 8, 1)(torch.zeros(2, 1, 33))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from infomax.learning.encoders.amdim import Embedding
+from infomax.learning.encoders.amdim_layers import Embedding
 from infomax.learning.encoders.tapped import TappedEncoder
 from infomax.learning.objectives.amdim import amdim_objective
 

@@ -11,16 +11,20 @@ import torch
 from lightning import Trainer
 from torch import nn
 
-from infomax.learning.data.images import Images
-from infomax.learning.encoders.amdim import Features
-from infomax.learning.encoders.dim import DIMEncoderConfig
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.config import DIMEncoderConfig
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import load_encoder
-from infomax.learning.methods import dim
-from infomax.learning.methods.dim import BOUNDS, DIM, DIMConfig
+from infomax.learning.methods import dim_learner
+from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.dim_learner import DIM
 from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.prior_config import PriorConfig
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain, resume
-from infomax.learning.training.recipes import recipe_from_mapping, recipe_from_options, recipe_named
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.options import recipe_from_options
+from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import PLAIN_VIEWS
 
 VIEWS = replace(PLAIN_VIEWS, mean=(0.5,), std=(0.5,))
@@ -58,7 +62,7 @@ def make_images(n=24, seed=0):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
     names = [f"{i}.png" for i in range(n)]
-    return Images(pixels, rng.integers(0, 3, n).astype(np.int64), names, ("a", "b", "c"))
+    return Dataset(pixels, rng.integers(0, 3, n).astype(np.int64), names, ("a", "b", "c"))
 
 
 def rows_of(run):
@@ -219,7 +223,7 @@ def finished(tmp_path_factory):
 
 
 def test_run_folder(finished):
-    assert recipe_from_mapping(finished.read_recipe()) == RECIPE
+    assert finished.read_recipe() == RECIPE
     assert json.loads((finished.folder / "encoder.json").read_text())["architecture"] == "DCGANEncoder"
     encoder = load_encoder(finished.folder)
     features = encoder(make_images().batch(slice(0, 3)))
@@ -250,8 +254,8 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path, finished, monkeypa
             raise Stop
         return original(*arguments, **keywords)
 
-    original = dim.dim_objective
-    monkeypatch.setattr(dim, "dim_objective", stop_at_the_fifth)
+    original = dim_learner.dim_objective
+    monkeypatch.setattr(dim_learner, "dim_objective", stop_at_the_fifth)
     with pytest.raises(Stop):
         pretrain(RECIPE, make_images(), tmp_path / "run", quiet=True)
     monkeypatch.undo()

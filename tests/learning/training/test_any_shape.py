@@ -11,13 +11,16 @@ import yaml
 from PIL import Image
 
 from infomax.cli import main
-from infomax.learning.data.images import Images, load_images
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.loading import load_images
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training import loop as training
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain, resume
-from infomax.learning.training.recipes import recipe_from_mapping, recipe_from_options, recipe_named
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.options import recipe_from_options
+from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
 from infomax.learning.views.images import ViewsConfig
 
@@ -82,7 +85,7 @@ def test_any_shape_goes_all_the_way(
     encoder = load_encoder(out)  # its description in encoder.json keeps the shape
     assert isinstance(encoder.views, ViewsConfig)
     height, width = map(int, size.split(",")) if "," in size else (int(size),) * 2
-    assert encoder.views.image_shape == encoder.encoder.input_shape == (channels, height, width)
+    assert encoder.views.input_shape == encoder.encoder.input_shape == (channels, height, width)
     images = load_images(data, size=(height, width), channels=channels, progress=False)
     assert encoder(images.batch(slice(0, 2))).local[7].shape == (2, 8, 7, 7)
 
@@ -104,7 +107,7 @@ def test_sizes_on_the_command_line_survive_the_recipe_file(options, size, tmp_pa
     run.create()
     run.write_recipe(asdict(recipe))
     assert yaml.safe_load(run.recipe.read_text())["views"]["image_size"] in (48, [48, 64])
-    assert recipe_from_mapping(run.read_recipe()) == recipe
+    assert run.read_recipe() == recipe
 
 
 def test_a_size_that_is_none_is_refused():
@@ -121,9 +124,9 @@ def test_deep_infomax_takes_squares(tmp_path):
         pretrain(recipe, noise(), tmp_path / "run", quiet=True)
 
 
-def noise() -> Images:
+def noise() -> Dataset:
     pixels = np.random.default_rng(0).integers(0, 256, (256, 20, 32, 3), dtype=np.uint8)
-    return Images(pixels, np.arange(256) % 3, [str(i) for i in range(256)], ("a", "b", "c"))
+    return Dataset(pixels, np.arange(256) % 3, [str(i) for i in range(256)], ("a", "b", "c"))
 
 
 def test_resuming_is_exact_with_a_policy_and_a_coin_for_each_view(tmp_path, monkeypatch):
@@ -145,5 +148,5 @@ def test_resuming_is_exact_with_a_policy_and_a_coin_for_each_view(tmp_path, monk
         with pytest.raises(MemoryError):
             pretrain(recipe, noise(), tmp_path / "run", quiet=True)
     run = Run(tmp_path / "run")
-    resume(recipe_from_mapping(run.read_recipe()), noise(), run, quiet=True)
+    resume(run.read_recipe(), noise(), run, quiet=True)
     assert run.encoder.read_bytes() == whole.encoder.read_bytes()

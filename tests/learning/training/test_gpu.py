@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.learning.data.images import Images
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.errors import Diverged
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.callbacks import Diverged
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import CIFAR_VIEWS, ViewsConfig
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of NVIDIA's")
@@ -31,7 +32,7 @@ RECIPE = Recipe(
 
 def images():
     pixels = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), dtype=np.uint8)
-    return Images(pixels, np.arange(100) % 10, [str(i) for i in range(100)], tuple("abcdefghij"))
+    return Dataset(pixels, np.arange(100) % 10, [str(i) for i in range(100)], tuple("abcdefghij"))
 
 
 def column(run, name):

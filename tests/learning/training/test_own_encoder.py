@@ -8,13 +8,14 @@ import torch
 from torch import nn
 
 from infomax.evaluation.protocols import evaluate_run
-from infomax.learning.data.images import load_images
+from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.saving import load_encoder, untrained
 from infomax.learning.encoders.tapped import TappedEncoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import PLAIN_VIEWS, ViewsConfig
 
 GREY = {"mean": (0.31,), "std": (0.36,)}

@@ -9,25 +9,26 @@ import pytest
 import torch
 from torch import nn
 
-from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig
+from infomax.learning.data.pairing import in_time, same_names
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_signals import SignalEncoder
+from infomax.learning.encoders.architectures import amdim_encoder
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
-from infomax.learning.encoders.signals import SignalEncoder
-from infomax.learning.methods.amdim import AMDIM, AMDIMConfig, Mixture, amdim_encoder
-from infomax.learning.methods.dim import DIM, DIMConfig
+from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.amdim_learner import AMDIM, Mixture
+from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.dim_learner import DIM
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.callbacks import Checkpoint
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain, resume
-from infomax.learning.training.recipes import RECIPES, recipe_from_mapping, recipe_from_options, recipe_named
-from infomax.learning.views.contexts import (
-    encoders_of,
-    example_pictures,
-    load_contexts,
-    load_seen,
-    view_maker,
-)
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.options import recipe_from_mapping, recipe_from_options
+from infomax.learning.training.recipes import RECIPES, recipe_named
 from infomax.learning.views.images import ViewsConfig
-from infomax.learning.views.pairing import PairedViewsConfig, TemporalViewsConfig, in_time, same_names
+from infomax.learning.views.paired import PairedViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.temporal import TemporalViewsConfig
 
 GREY = ViewsConfig(mean=(0.4,), std=(0.3,), grayscale=0.0)
 TONES = SignalViewsConfig(stored_length=64, length=48)
@@ -36,6 +37,10 @@ PAIRS = PairedViewsConfig(columns=("picture", "tone"), first=GREY, second=TONES)
 CAMERAS = PairedViewsConfig(first=GREY, second=GREY, shared_encoder=True)
 TRAIN = TrainConfig(steps=6, batch_size=5, checkpoint_steps=2, log_steps=1, precision="float32")
 RECIPE = Recipe(method=AMDIMConfig(encoder=CAPACITY), views=PAIRS, train=TRAIN)
+
+
+def by_name(views):
+    return {place.folder.name: place.views for place in views.encoders}
 
 
 def table(num=12, seed=0):
@@ -53,7 +58,7 @@ def table(num=12, seed=0):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    pairs = load_contexts(PAIRS, table())
+    pairs = PAIRS.load(table())
     return pretrain(RECIPE, pairs, tmp_path_factory.mktemp("runs") / "pairs", quiet=True)
 
 
@@ -61,7 +66,7 @@ def finished(tmp_path_factory):
 
 
 def test_columns_of_a_table():
-    pairs = load_contexts(PAIRS, table())
+    pairs = PAIRS.load(table())
     picture, tone = pairs.batch(slice(0, 3))
     assert (picture.shape, tone.shape, pairs.labels.tolist()[:2]) == ((3, 1, 32, 32), (3, 1, 64), [0, 1])
     assert picture[2, 0].numpy().tolist() == table()[2]["picture"].tolist()
@@ -70,7 +75,7 @@ def test_columns_of_a_table():
 
 def test_pairs_have_columns_of_their_own():
     with pytest.raises(ValueError, match="columns picture and tone, got the column 'other'"):
-        load_contexts(PAIRS, table(), column="other")
+        PAIRS.load(table(), column="other")
 
 
 def test_frames_of_a_folder(tmp_path):
@@ -80,7 +85,7 @@ def test_frames_of_a_folder(tmp_path):
         path = tmp_path / f"clip{clip}" / f"frame{frame + 9}.png"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((32, 32), 10 * clip + frame, np.uint8)).save(path)
-    pairs = load_contexts(TemporalViewsConfig(lag=2, frames=GREY), tmp_path)
+    pairs = TemporalViewsConfig(lag=2, frames=GREY).load(tmp_path)
     first, second = pairs.batch(slice(None))
     assert [(a, b) for a, b in zip(first[:, 0, 0, 0].tolist(), second[:, 0, 0, 0].tolist(), strict=True)] == [
         (0, 2),
@@ -89,7 +94,7 @@ def test_frames_of_a_folder(tmp_path):
 
 
 def test_frames_of_an_array():
-    frames = load_seen(GREY, np.zeros((7, 32, 32), np.uint8), split="train")
+    frames = GREY.load(np.zeros((7, 32, 32), np.uint8), split="train")
     assert len(in_time(frames, 3)) == 4
 
 
@@ -101,7 +106,7 @@ def test_each_encoder_has_a_folder(finished):
     for name, kind in kinds.items():
         encoder = load_encoder(finished.folder / name)
         assert isinstance(encoder.encoder, kind)
-        assert encoder.views == encoders_of(PAIRS)[name]
+        assert encoder.views == by_name(PAIRS)[name]
     assert finished.finished
     assert not finished.encoder.exists()
     picture = load_encoder(finished.folder / "picture")(torch.zeros(2, 1, 40, 40, dtype=torch.uint8))
@@ -110,7 +115,7 @@ def test_each_encoder_has_a_folder(finished):
 
 
 def test_the_recipe_is_read_back(finished):
-    assert recipe_from_mapping(finished.read_recipe()) == RECIPE
+    assert finished.read_recipe() == RECIPE
 
 
 def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
@@ -166,17 +171,17 @@ def test_a_resumed_run_ends_the_same(finished, tmp_path, monkeypatch):
     save = Checkpoint.on_train_batch_end
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Checkpoint, "on_train_batch_end", die)
-        pretrain(RECIPE, load_contexts(PAIRS, table()), tmp_path / "run", quiet=True)
+        pretrain(RECIPE, PAIRS.load(table()), tmp_path / "run", quiet=True)
     from infomax.learning.training.run import Run
 
     run = Run(tmp_path / "run")
-    resume(RECIPE, load_contexts(PAIRS, table()), run, quiet=True)
+    resume(RECIPE, PAIRS.load(table()), run, quiet=True)
     for name in ("picture", "tone"):
         assert (run.folder / name / "encoder.safetensors").read_bytes() == (
             finished.folder / name / "encoder.safetensors"
         ).read_bytes()
     with pytest.raises(ValueError, match="is finished"):
-        resume(RECIPE, load_contexts(PAIRS, table()), run, quiet=True)
+        resume(RECIPE, PAIRS.load(table()), run, quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -192,14 +197,17 @@ def test_one_encoder(views, tmp_path):
     else:
         column = "tone" if isinstance(views, SignalViewsConfig) else "picture"
     recipe = replace(RECIPE, views=views, train=replace(TRAIN, steps=2))
-    run = pretrain(recipe, load_contexts(views, rows, column=column), tmp_path / "run", quiet=True)
+    run = pretrain(recipe, views.load(rows, column=column), tmp_path / "run", quiet=True)
     assert run.encoder.exists()
-    assert load_encoder(run.folder).views == encoders_of(views)[""]
-    assert recipe_from_mapping(run.read_recipe()) == recipe
+    assert load_encoder(run.folder).views == views.encoders[0].views
+    assert run.read_recipe() == recipe
 
 
 def test_own_encoders_by_the_names_of_columns():
-    own = {name: amdim_encoder(replace(CAPACITY, depth=2), kind) for name, kind in encoders_of(PAIRS).items()}
+    own = {
+        name: amdim_encoder(replace(CAPACITY, depth=2), kind.input_shape)
+        for name, kind in by_name(PAIRS).items()
+    }
     learner = AMDIM(RECIPE.method, PAIRS, OptimizerConfig(), 0, dict(reversed(own.items())))
     assert list(learner.encoder) == ["picture", "tone"]
     assert learner.encoder["tone"] is own["tone"]
@@ -231,7 +239,7 @@ def test_features_of_two_dimensions():
 
 
 def test_refusals(tmp_path):
-    picture = load_seen(GREY, table(), column="picture")
+    picture = GREY.load(table(), column="picture")
     with pytest.raises(ValueError, match=r"made of 2 things seen together, got 1: Images.*same_names"):
         pretrain(RECIPE, picture, tmp_path / "a", quiet=True)
     with pytest.raises(ValueError, match=r"expected inputs \[1, 64\] .*got \[1, 32, 32\]"):
@@ -243,8 +251,8 @@ def test_refusals(tmp_path):
 
 def test_a_view_has_a_maker_and_a_picture():
     for views, seen in ((GREY, torch.zeros(2, 1, 32, 32, dtype=torch.uint8)), (TONES, torch.zeros(2, 1, 64))):
-        assert len(view_maker(views, 3)(seen)) == 3
-        assert [*example_pictures(views, seen, 2)] == ["original", "view1", "view2"]
+        assert len(views.random_views(3)(seen)) == 3
+        assert [*views.example_pictures(seen, 2)] == ["original", "view1", "view2"]
 
 
 # ------------------------------------------------------------------------------------------ recipes

@@ -15,15 +15,16 @@ import pytest
 import torch
 
 import infomax
-from infomax.learning.data.images import Images
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.errors import Diverged
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training import loop as training
-from infomax.learning.training.callbacks import Diverged
-from infomax.learning.training.loop import Batches, Recipe, TrainConfig, pretrain, resume
+from infomax.learning.training.batches import Batches
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.precision import choose_precision
-from infomax.learning.training.recipes import recipe_from_mapping
 from infomax.learning.training.run import Run
 from infomax.learning.views.images import ViewsConfig
 
@@ -39,7 +40,7 @@ def make_images(n=20, labelled=True, seed=0):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
     labels = rng.integers(0, 3, n) if labelled else np.full(n, -1)
-    return Images(pixels, labels.astype(np.int64), [f"{i}.png" for i in range(n)], ("a", "b", "c"))
+    return Dataset(pixels, labels.astype(np.int64), [f"{i}.png" for i in range(n)], ("a", "b", "c"))
 
 
 def rows_of(run):
@@ -59,7 +60,7 @@ def test_run_folder(finished):
         "views.npz",
     }  # fmt: skip
     chosen = replace(RECIPE.train, precision=choose_precision("auto"))
-    assert recipe_from_mapping(finished.read_recipe()) == replace(RECIPE, train=chosen)
+    assert finished.read_recipe() == replace(RECIPE, train=chosen)
     environment = json.loads(finished.environment.read_text())
     assert environment["torch"] == torch.__version__
     assert (environment["seed"], environment["num_images"]) == (0, 20)
@@ -118,7 +119,7 @@ def test_resumed_equals_uninterrupted(finished, tmp_path, monkeypatch, stop_at):
             pretrain(RECIPE, make_images(), tmp_path / "run", quiet=True)
     run = Run(tmp_path / "run")
     assert not run.encoder.exists()
-    resume(recipe_from_mapping(run.read_recipe()), make_images(), run, quiet=True)
+    resume(run.read_recipe(), make_images(), run, quiet=True)
     assert run.encoder.read_bytes() == finished.encoder.read_bytes()
     assert [row["step"] for row in rows_of(run)] == [row["step"] for row in rows_of(finished)]
     bits = [[row["bits_1to5"] for row in rows_of(r)] for r in (run, finished)]
@@ -160,7 +161,7 @@ def test_unlabelled_images(tmp_path):
 def test_labels_do_not_reach_the_encoder(tmp_path, finished):
     """The online classifiers see detached features: other labels, the same encoder."""
     images = make_images()
-    shuffled = Images(images.pixels, images.labels[::-1].copy(), images.names, images.classes)
+    shuffled = Dataset(images.pixels, images.labels[::-1].copy(), images.names, images.classes)
     run = pretrain(RECIPE, shuffled, tmp_path / "run", quiet=True)
     assert run.encoder.read_bytes() == finished.encoder.read_bytes()
 
@@ -168,7 +169,7 @@ def test_labels_do_not_reach_the_encoder(tmp_path, finished):
 def test_minutes_become_steps(tmp_path):
     recipe = replace(RECIPE, train=replace(RECIPE.train, steps=None, minutes=0.02))
     run = pretrain(recipe, make_images(), tmp_path / "run", quiet=True)
-    steps = recipe_from_mapping(run.read_recipe()).train.steps
+    steps = run.read_recipe().train.steps
     assert steps is not None
     assert steps > 0
     assert int(rows_of(run)[-1]["step"]) == steps
@@ -177,7 +178,7 @@ def test_minutes_become_steps(tmp_path):
 def test_epochs_become_steps(tmp_path):
     recipe = replace(RECIPE, train=replace(RECIPE.train, steps=None, epochs=1.5))
     run = pretrain(recipe, make_images(), tmp_path / "run", quiet=True)
-    assert recipe_from_mapping(run.read_recipe()).train.steps == 3  # two batches of 8 in 20 images
+    assert run.read_recipe().train.steps == 3  # two batches of 8 in 20 images
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):

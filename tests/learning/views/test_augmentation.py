@@ -12,16 +12,9 @@ from kornia.augmentation.random_generator import ResizedCropGenerator
 from kornia.color import rgb_to_grayscale
 from torch.nn import functional as F
 
-from infomax.learning.views import augmentation
-from infomax.learning.views.augmentation import (
-    ColorJitter,
-    Geometry,
-    RandomCrop,
-    RandomGrayscale,
-    luma,
-    resampled,
-    shifted_hue,
-)
+from infomax.learning.views import colours as colours_module
+from infomax.learning.views.colours import ColorJitter, RandomGrayscale, luma, shifted_hue
+from infomax.learning.views.geometry import Geometry, RandomCrop, resampled
 
 
 def noise(n=6, channels=3, height=32, width=32):
@@ -180,7 +173,7 @@ KORNIA = (
 def test_blends_are_those_of_kornia(which):
     images = colours()
     blend = torch.stack([1 - FACTORS, torch.full((6,), which == 1), torch.full((6,), which == 2)], 1)
-    made = augmentation._blend(images.clone(), [blend])
+    made = colours_module._blend(images.clone(), [blend])
     torch.testing.assert_close(made, KORNIA[which](images, FACTORS), rtol=0, atol=1e-6)
 
 
@@ -189,7 +182,7 @@ def test_contrast_of_other_channels_is_about_the_mean_of_all(channels):
     images = noise(channels=channels).float() / 255
     blend = torch.stack([1 - FACTORS, torch.ones(6), torch.zeros(6)], 1)
     expected = images.mean((1, 2, 3), keepdim=True).lerp(images, FACTORS[:, None, None, None])
-    made = augmentation._blend(images.clone(), [blend])
+    made = colours_module._blend(images.clone(), [blend])
     torch.testing.assert_close(made, expected.clamp(0, 1), rtol=0, atol=1e-6)
 
 
@@ -238,12 +231,12 @@ def test_strong_jitter_does_not_turn_images_negative():
 def test_every_order_is_as_likely(monkeypatch):
     """Of 24 orders with the same factors each image shows one; all occur, about equally often."""
     torch.manual_seed(0)
-    drawn = augmentation._uniform
+    drawn = colours_module.uniform
 
     def fixed(views, num, low=0.0, high=1.0):
         return drawn(views, num) if num > 1 else torch.full((len(views), 1), low + 0.1 * (high - low))
 
-    monkeypatch.setattr(augmentation, "_uniform", fixed)
+    monkeypatch.setattr(colours_module, "uniform", fixed)
     num = 24 * 100
     image = noise(1, 3, 8, 8).float() / 255
     made = ColorJitter((0.9, 0.9, 0.9, 0.3), 1.0)(image.expand(num, -1, -1, -1))

@@ -6,7 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.learning.views.signals import AugmentedSignals, SignalView, SignalViewsConfig, pictures
+from infomax.learning.views.signal_views import AugmentedSignals, SignalView
+from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.traces import traces
 
 PLAIN = {"gain": (1.0, 1.0), "flip_sign": 0.0, "noise": 0.0, "mask": 0.0}
 
@@ -96,7 +98,7 @@ def test_plain_view_is_the_middle_and_the_seed_decides():
 
 def test_shapes_of_the_configuration():
     config = SignalViewsConfig(stored_length=50, length=20, mean=(0.0, 1.0), std=(1.0, 1.0))
-    assert (config.channels, config.signal_shape, config.stored_shape) == (2, (2, 20), (2, 50))
+    assert (config.channels, config.input_shape, config.stored_shape) == (2, (2, 20), (2, 50))
 
 
 @given(t=st.integers(1, 700), seed=st.integers(0, 10))
@@ -104,7 +106,7 @@ def test_shapes_of_the_configuration():
 def test_traces_show_every_sample_and_hang_together(t, seed):
     values = np.random.default_rng(seed).uniform(-1, 1, (3, 1, t))
     height, width = 65, 40
-    drawn = pictures(values, height=height, width=width, reach=1.0)
+    drawn = traces(values, height=height, width=width, reach=1.0)
     assert drawn.shape == (3, height, width, 3)
     inked = (drawn < 255).all(-1)
     assert inked.any(1).all()
@@ -120,12 +122,12 @@ def test_traces_show_every_sample_and_hang_together(t, seed):
 
 
 def test_traces_of_known_signals():
-    flat = pictures(np.zeros((1, 1, 30)), height=9, width=12)
+    flat = traces(np.zeros((1, 1, 30)), height=9, width=12)
     assert np.flatnonzero((flat[0] < 255).all(-1).any(1)).tolist() == [4]
-    ramp = (pictures(np.linspace(-1, 1, 100)[None, None], height=64, width=64)[0] < 255).all(-1)
+    ramp = (traces(np.linspace(-1, 1, 100)[None, None], height=64, width=64)[0] < 255).all(-1)
     middles = [np.flatnonzero(column).mean() for column in ramp.T]
     np.testing.assert_allclose(middles, 63 - np.arange(64) * 63 / 64 - 0.5, atol=1)
-    two = pictures(np.stack([np.full((1, 5), 1.0), np.full((1, 5), -1.0)], axis=1), height=9, width=3)
+    two = traces(np.stack([np.full((1, 5), 1.0), np.full((1, 5), -1.0)], axis=1), height=9, width=3)
     assert two[0, 0, 0].tolist() == [32, 32, 32]
     assert two[0, 8, 0].tolist() == [31, 119, 180]
 
@@ -137,8 +139,8 @@ def test_traces_of_known_signals():
             {"length": 2000},
             "length must be between 1 and stored_length, got length 2000 and stored_length 1024",
         ),
-        ({"mean": (0.0, 0.0)}, "one value a channel, and std above 0"),
-        ({"std": (0.0,)}, "one value a channel, and std above 0"),
+        ({"mean": (0.0, 0.0)}, "one value for each channel, and std above 0"),
+        ({"std": (0.0,)}, "one value for each channel, and std above 0"),
         ({"gain": (0.0, 1.0)}, r"gain must be \(lowest, highest\) factor above 0"),
         ({"flip_sign": 1.5}, r"flip_sign must be in \[0, 1\], got 1.5"),
         ({"mask": -0.1}, r"mask must be in \[0, 1\], got -0.1"),

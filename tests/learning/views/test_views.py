@@ -10,16 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from infomax.learning.views.images import (
-    CIFAR_VIEWS,
-    IMAGENET128_VIEWS,
-    STL_VIEWS,
-    AugmentedViews,
-    EvaluationView,
-    Normalize,
-    ViewsConfig,
-    occlude,
-)
+from infomax.learning.views.image_views import AugmentedViews, EvaluationView, Normalize, occlude
+from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, STL_VIEWS, ViewsConfig
 
 PLAIN = {
     "crop_scale": None,
@@ -103,7 +95,8 @@ def test_views_compile_as_one_graph():
     """In a process of its own: the checks of shapes that tests put around functions do not compile."""
     code = """
 import torch
-from infomax.learning.views.images import CIFAR_VIEWS, STL_VIEWS, AugmentedViews
+from infomax.learning.views.image_views import AugmentedViews
+from infomax.learning.views.images import CIFAR_VIEWS, STL_VIEWS
 for config in (CIFAR_VIEWS, STL_VIEWS):
     views = AugmentedViews(config)
     images = torch.randint(256, (6, *config.stored_shape), dtype=torch.uint8)
@@ -143,7 +136,7 @@ def test_nothing_waits_for_the_device_or_draws_elsewhere(config):
     state = torch.get_rng_state()
     images = torch.empty(6, *config.stored_shape, dtype=torch.uint8, device="meta")
     view, _ = AugmentedViews(config).to("meta")(images)
-    assert view.shape == (6, *config.image_shape) and view.is_meta
+    assert view.shape == (6, *config.input_shape) and view.is_meta
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -196,7 +189,7 @@ def test_evaluation_view_crops_the_centre():
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 def test_rectangles_of_any_number_of_channels(channels):
     config = ViewsConfig((40, 60), (24, 36), mean=(0.5,) * channels, std=(0.2,) * channels)
-    assert (config.stored_shape, config.image_shape) == ((channels, 40, 60), (channels, 24, 36))
+    assert (config.stored_shape, config.input_shape) == ((channels, 40, 60), (channels, 24, 36))
     images = random_images(8, channels, (40, 60))
     for view in (*AugmentedViews(config)(images), EvaluationView(config)(images)):
         assert view.shape == (8, channels, 24, 36)
@@ -296,7 +289,7 @@ def test_hidden_rectangles_reach_every_pixel():
 def test_errors():
     with pytest.raises(ValueError, match="flip must be a probability in"):
         ViewsConfig(flip=1.5)
-    with pytest.raises(ValueError, match=r"one value a channel, at least one, got 2 and 3"):
+    with pytest.raises(ValueError, match=r"one value for each channel, at least one, got 2 and 3"):
         ViewsConfig(mean=(0.5, 0.5))
     with pytest.raises(ValueError, match=r"at least one, got 0 and 0"):
         ViewsConfig(mean=(), std=())
