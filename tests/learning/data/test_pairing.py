@@ -29,7 +29,8 @@ def test_rows_of_the_same_name():
     first, second = pairs.batch(np.array([1, 0]))
     assert torch.equal(first, left.batch(np.array([3, 1])))
     assert torch.equal(second, right.batch(np.array([0, 2])))
-    assert pairs.labels.tolist() == [1, 0]
+    assert pairs.labels.tolist() == [1, 0] and list(pairs.names) == ["b", "d"]
+    assert pairs.parts == (left, right)
     assert (len(pairs), pairs.labelled, pairs.classes) == (2, True, ("a", "b", "c"))
 
 

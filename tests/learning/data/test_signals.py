@@ -131,28 +131,3 @@ def test_other_errors(signals):
         load_signals(signals, split="test", length=40)
     with pytest.raises(ValueError, match="received 2 values, 2 labels, 1 names"):
         Dataset(np.zeros((2, 1, 9), np.float32), np.array([0, 1]), ["a"], ())
-
-
-def test_batches_subsets_fingerprints(signals):
-    loaded = load_signals([(signal, i % 3) for i, signal in enumerate(signals)], length=40)
-    rows = np.array([4, 1])
-    assert torch.equal(loaded.batch(rows), torch.from_numpy(signals[rows][:, None]))
-    batch = loaded.batch(slice(0, 2))
-    batch.zero_()  # its own memory
-    np.testing.assert_array_equal(loaded.values[:, 0], signals)
-    some = loaded.subset(rows)
-    assert (some.labels.tolist(), list(some.names), some.classes) == (
-        [1, 1],
-        [loaded.names[4], loaded.names[1]],
-        ("0", "1", "2"),
-    )
-    assert (len(some), some.labelled) == (2, True)
-    again = load_signals([(signal, i % 3) for i, signal in enumerate(signals)], length=40)
-    assert again.fingerprint == loaded.fingerprint
-    others = [
-        Dataset(loaded.values + 1, loaded.labels, loaded.names, loaded.classes),
-        Dataset(loaded.values, loaded.labels[::-1].copy(), loaded.names, loaded.classes),
-        Dataset(loaded.values, loaded.labels, loaded.names, ("a", "b", "c")),
-        Dataset(loaded.values.reshape(6, 2, 20), loaded.labels, loaded.names, loaded.classes),
-    ]
-    assert len({one.fingerprint for one in [loaded, *others]}) == 5

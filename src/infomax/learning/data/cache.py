@@ -21,29 +21,29 @@ from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.gathering import INDEX, Block, Job, Summary, check_skipped, gather
 
 FORMAT_VERSION = 2
-"""Of the decoders and of the entries; after a change older entries are left unused."""
+"""Version of the decoders and of the entries; when it goes up, older entries are left unused."""
 
 
 def cache_folder(cache: str | Path | bool | None) -> Path | None:
-    """Return the folder of the entries: True for the usual one, None or False for nowhere."""
+    """Return the folder of the entries: the usual one for True, none for None or False."""
     if cache is True:
         return Path(os.environ.get("INFOMAX_CACHE") or "~/.cache/infomax").expanduser() / "datasets"
     return Path(cache).expanduser() if cache else None
 
 
 def entry_name(job: Job, column: str | None) -> str | None:
-    """Return a hash of all that the decoded values depend on; None where the source has no digest."""
+    """Return a hash of everything that the decoded values depend on; None where the source has no digest."""
     digest = job.source.digest(job.split)
-    options = job.decoder.function.keywords
+    options = job.decoder.decode.keywords
     key: list[Any] = [digest, job.split, job.source.classes, column, job.decoder.files.noun, options]
     return digest and xxhash.xxh3_128_hexdigest(json.dumps([FORMAT_VERSION, *key]).encode())
 
 
 def cached(entry: Path, job: Job, memory_limit: int) -> Dataset:
-    """Return the entry, decoded first if it is not there.
+    """Return the dataset of an entry; make the entry first if it is not there.
 
-    One of several processes that want it decodes, the others wait. An entry whose values take no more than
-    `memory_limit` bytes is checked byte by byte; a damaged one is decoded again, with a warning.
+    Where several processes want it, one decodes and the others wait. Values of up to `memory_limit` bytes are
+    checked byte by byte; a damaged entry is made again, with a warning.
 
     Raises:
         OSError: the cache cannot be written.
@@ -110,7 +110,7 @@ def _build(entry: Path, job: Job) -> Dataset:
     The caller holds its lock.
     """
     for leftover in (*entry.parent.glob(f"{entry.name}.partial-*"), *entry.parent.glob(entry.name)):
-        shutil.rmtree(leftover)  # of a process that was killed, or damaged
+        shutil.rmtree(leftover)  # damaged, or left by a process that was killed
     unfinished = entry.with_name(f"{entry.name}.partial-{uuid.uuid4().hex}")
     unfinished.mkdir()
     try:

@@ -68,14 +68,14 @@ class Fingerprint:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
-    """Pictures or signals of one size, with names and perhaps labels.
+    """Pictures of one size or signals of one length, with names and perhaps labels.
 
     Attributes:
         values: pictures uint8 [n, h, w, c], or signals float32 [n, c, t]; read-only when memory-mapped.
         labels: int64 [n], indices into `classes`; −1 = no label.
         names: one id a row: its path relative to the folder, or ``file.parquet:row``.
         classes: label -> name; () when unlabelled.
-        skipped: ``name: why`` of the broken ones that were left out.
+        skipped: ``name: why`` for each broken one that was left out.
         known_fingerprint: the fingerprint, where it is known; None to compute it when it is asked for.
 
     Raises:
@@ -132,7 +132,7 @@ class Dataset:
 
     @property
     def labelled(self) -> bool:
-        """Whether any row has a label."""
+        """True where any row has a label."""
         return bool((self.labels >= 0).any())
 
     @property
@@ -162,7 +162,7 @@ class Dataset:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairs:
-    """Things seen twice: row i pairs ``first[rows[i, 0]]`` with ``second[rows[i, 1]]``.
+    """Two datasets seen together: pair i is row ``rows[i, 0]`` of the first and ``rows[i, 1]`` of the second.
 
     Labels, names and classes are those of the first.
 
@@ -216,12 +216,12 @@ class Pairs:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What could not be read and was left out, of either."""
+        """What was left out of either because it could not be read."""
         return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
 
     @property
     def labelled(self) -> bool:
-        """Whether any pair has a label."""
+        """True where any pair has a label."""
         return bool((self.labels >= 0).any())
 
     def class_names(self, labels: Iterable[int]) -> list[str]:
@@ -236,4 +236,4 @@ class Pairs:
 
 
 Seen = Dataset | Pairs
-"""What can be learned from."""
+"""What is seen: things alone, or two that belong together."""

@@ -1,4 +1,4 @@
-"""A source -> decoded values, block after block: by threads where decoding is slow, broken ones noted."""
+"""From a source to decoded values, block by block: with threads where decoding is slow."""
 
 import itertools
 import os
@@ -7,51 +7,35 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from infomax.learning.data.dataset import Dataset, Fingerprint, Names
-from infomax.learning.data.sources.files import FileKind
+from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.sources.source import Item, Source, label_index
 
 BLOCK_SIZE = 32
 """Items decoded by one task."""
 MAX_SECONDS_ALONE = 2e-3
-"""Seconds an item; below it threads would only wait for the interpreter."""
+"""Seconds to decode an item without threads; below that, threads would only wait for the interpreter."""
 
 INDEX = pa.schema([("name", pa.string()), ("label", pa.int64())])
-"""Columns that stand beside the values."""
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """How a value of an item becomes an array.
-
-    Attributes:
-        files: the files that hold one value each.
-        function: the decoder, with its options as keywords.
-        dtype: of the arrays.
-        expected: what the function reads, for messages.
-    """
-
-    files: FileKind
-    function: partial[np.ndarray]
-    dtype: type[np.uint8 | np.float32]
-    expected: str
-
-    @property
-    def operation(self) -> str:
-        """The public function that decodes so, for messages."""
-        return f"load_{self.files.noun}s"
+"""The columns that are kept beside the values."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be decoded, how, and what to do on the way."""
+    """What is to be decoded, and how.
+
+    Attributes:
+        source, split: where the items come from.
+        decoder: makes an array of each.
+        skip_broken: leave out what cannot be decoded, instead of stopping.
+        progress: show a bar on stderr.
+    """
 
     source: Source
     split: str
@@ -61,7 +45,13 @@ class Job:
 
 
 class Block(NamedTuple):
-    """Some decoded items: values, names and labels; and ``name: why`` of those that could not be decoded."""
+    """Some decoded items.
+
+    Attributes:
+        values: their arrays, stacked.
+        index: their names and labels.
+        broken: ``name: why`` for each item that could not be decoded.
+    """
 
     values: np.ndarray
     index: pa.RecordBatch
@@ -69,12 +59,12 @@ class Block(NamedTuple):
 
     @property
     def labels(self) -> np.ndarray:
-        """Their labels; −1 = none."""
+        """Labels of the values; −1 = none."""
         return self.index["label"].to_numpy()
 
 
 class Summary(NamedTuple):
-    """What is known when all blocks have passed, beside values, names and labels."""
+    """What is known of a dataset, beside values, names and labels, when all blocks have passed."""
 
     shape: tuple[int, ...]
     classes: tuple[str, ...]
@@ -82,16 +72,20 @@ class Summary(NamedTuple):
     skipped: tuple[str, ...]
 
     def dataset(self, values: np.ndarray, index: pa.Table) -> Dataset:
-        """Return the values, names and labels as a dataset."""
+        """Return the dataset of these values, names and labels."""
         labels = index["label"].to_numpy().astype(np.int64)
         return Dataset(values, labels, Names(index["name"]), self.classes, self.skipped, self.fingerprint)
 
 
 def gather(job: Job, write: Callable[[Block], None]) -> Summary:
-    """Decode everything once and pass on each block; memory does not grow with the number of items.
+    """Decode everything once; memory does not grow with the number of items.
+
+    Args:
+        job: what to decode.
+        write: takes each block, in the order of the source.
 
     Raises:
-        ValueError: a broken item, unless they are skipped; a label that is none; nothing left.
+        ValueError: a broken item, unless these are skipped; a label without a meaning; nothing left.
     """
     hasher, num, top_label, shape, skipped = Fingerprint(), 0, -1, (), []
     for block in _with_progress(job):
@@ -110,10 +104,10 @@ def gather(job: Job, write: Callable[[Block], None]) -> Summary:
 
 
 def check_skipped(job: Job, skipped: Iterable[str]) -> None:
-    """Check that nothing was left out, unless that is wanted.
+    """Refuse what was left out, unless the user wants broken items to be skipped.
 
     Raises:
-        ValueError: something was; the message names the first.
+        ValueError: something was left out; the message names the first.
     """
     first = next(iter(skipped), None)
     if first is None or job.skip_broken:
@@ -181,7 +175,7 @@ def _decode_block(items: list[Item], job: Job) -> Block:
     for item in items:
         label = label_index(item, job.source.classes)
         try:
-            values.append(job.decoder.function(item.value))
+            values.append(job.decoder.decode(item.value))
         except Exception as error:  # decoders raise nearly anything; it is reported with the item's name
             broken.append(f"{item.name}: {_why(error)}")
         else:
@@ -191,5 +185,5 @@ def _decode_block(items: list[Item], job: Job) -> Block:
     return Block(np.array(values, job.decoder.dtype), index, broken)
 
 
-def _why(error: Exception) -> Any:
+def _why(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,7 +1,7 @@
 """One image of any kind -> uint8 [h, w, c] of a wanted size."""
 
 import io
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,46 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from infomax.learning.data.sources.files import unpacked
+from infomax.errors import refuse
+from infomax.learning.data.decoder import Decoder
+from infomax.learning.data.sources.files import IMAGE_FILES, unpacked
+
+
+def image_decoder(size: int | tuple[int, int], channels: int) -> Decoder:
+    """Return the decoder of images of a size, a side or (height, width), and a number of channels.
+
+    Raises:
+        ValueError: a size or number of channels below 1.
+    """
+    height_width = size if isinstance(size, tuple) else (size, size)
+    refuse(
+        min(height_width) < 1,
+        f"load_images: size must be at least 1 pixel, got {size}; give a side or (height, width)",
+    )
+    refuse(
+        channels < 1,
+        f"load_images: channels must be at least 1, got {channels}; give 3 (colour), 1 (grey), or as many as "
+        "your arrays have",
+    )
+    decode = partial(decode_image, size=height_width, channels=channels)
+    return Decoder(IMAGE_FILES, decode, np.uint8, "a whole image in a format that Pillow reads")
 
 
 def decode_image(image: Any, *, size: tuple[int, int], channels: int = 3) -> UInt8[np.ndarray, "h w c"]:
-    """One image (a file or its bytes, PIL image, array [h, w(, c)], tensor [c, h, w]) as uint8 [h, w, c].
+    """Return one image scaled to cover a size and cropped in the centre.
 
-    >>> decode_image(np.full((8, 8), 7, np.uint8), size=(2, 2), channels=1)[..., 0].tolist()
-    [[7, 7], [7, 7]]
+    Args:
+        image: a file or its bytes, a PIL image, an array [h, w], [h, w, c] or [c, h, w], or a tensor.
+        size: (height, width).
+        channels: 3 (colour), 1 (grey), or any other number, of arrays with exactly so many channels.
+
+    Raises:
+        ValueError: it is no image, or has other channels.
+        OSError: the file cannot be read.
+
+    Example:
+        >>> decode_image(np.full((8, 8), 7, np.uint8), size=(2, 2), channels=1)[..., 0].tolist()
+        [[7, 7], [7, 7]]
     """
     height, width = size
     if channels not in (1, 3):
@@ -33,7 +65,11 @@ def _fit(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
 
 
 def _planes(image: Any, channels: int) -> UInt8[np.ndarray, "c h w"]:
-    """The channels of an array, one by one: what takes no pictures, which have 1 or 3."""
+    """Return the channels of an array that has exactly `channels` of them.
+
+    Raises:
+        ValueError: it has another number, or is a picture, which has 1 or 3.
+    """
     given = _given(image)
     if isinstance(given, bytes | Image.Image):
         raise ValueError(
@@ -59,7 +95,7 @@ def _open(image: Any, at_least: int) -> Image.Image:
 
 
 def _given(image: Any) -> bytes | Image.Image | Tensor | np.ndarray:
-    """What an item holds, files read: the bytes of a picture, a picture, or an array."""
+    """Return what an item holds, files read: the bytes of a picture, a picture, or an array."""
     match image:
         case Exception():
             raise image
@@ -78,7 +114,10 @@ def _given(image: Any) -> bytes | Image.Image | Tensor | np.ndarray:
 
 
 def _channels_last(array: Tensor | np.ndarray, counts: tuple[int, ...]) -> np.ndarray:
-    """[h, w, c] of an array [h, w, c] or [c, h, w], c one of `counts`; of tensors first the latter."""
+    """Return [h, w, c] of an array [h, w, c] or [c, h, w], where c is one of `counts`.
+
+    Where both fit, an array is taken for [h, w, c], a tensor for [c, h, w].
+    """
     axes = (0, -1) if isinstance(array, Tensor) else (-1, 0)
     pixels = array.detach().cpu().numpy() if isinstance(array, Tensor) else array
     if pixels.ndim != 3:
@@ -113,7 +152,11 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_uint8(array: np.ndarray) -> np.ndarray:
-    """uint8 as it is; booleans and floats from [0, 1], uint16 from [0, 65535]; other integers must fit."""
+    """Return values from 0 to 255: booleans and floats scaled from [0, 1], uint16 from [0, 65535].
+
+    Raises:
+        ValueError: values outside these ranges, or other integers outside [0, 255].
+    """
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     top = 65535 if array.dtype == np.uint16 else 255 if array.dtype.kind in "iu" else 1
@@ -126,7 +169,7 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
 
 
 def _convert(image: Image.Image, mode: str) -> Image.Image:
-    """`image` in `mode` (L or RGB): transparency on white, 16-bit scaled rather than clipped."""
+    """Return `image` in `mode` (L or RGB): transparency laid on white, 16 bits scaled rather than clipped."""
     if image.mode == "I":
         image = Image.fromarray(_to_uint8(_as_uint16(np.asarray(image))))
     elif image.mode == "F" or image.mode.startswith("I;16"):

@@ -1,17 +1,14 @@
 """Any source -> a dataset of pictures or of signals, decoded once."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from infomax.errors import refuse
 from infomax.learning.data.cache import cache_folder, cached, entry_name
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.data.gathering import Decoder, Job
-from infomax.learning.data.images import decode_image
-from infomax.learning.data.signals import decode_signal
+from infomax.learning.data.decoder import Decoder
+from infomax.learning.data.gathering import Job
+from infomax.learning.data.images import image_decoder
+from infomax.learning.data.signals import signal_decoder
 from infomax.learning.data.sources.files import IMAGE_FILES, SIGNAL_FILES
 from infomax.learning.data.sources.opening import open_source
 from infomax.learning.data.sources.splits import choose_split
@@ -69,18 +66,7 @@ def load_images(
         >>> digits.values.shape, digits.classes[digits.labels[0]]
         ((450, 32, 32, 1), '1')
     """
-    height_width = size if isinstance(size, tuple) else (size, size)
-    refuse(
-        min(height_width) < 1,
-        f"load_images: size must be at least 1 pixel, got {size}; give a side or (height, width)",
-    )
-    refuse(
-        channels < 1,
-        f"load_images: channels must be at least 1, got {channels}; give 3 (colour), 1 (grey), or as many as "
-        "your arrays have",
-    )
-    decode = partial(decode_image, size=height_width, channels=channels)
-    decoder = Decoder(IMAGE_FILES, decode, np.uint8, "a whole image in a format that Pillow reads")
+    decoder = image_decoder(size, channels)
     return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
 
 
@@ -123,18 +109,13 @@ def load_signals(
         OSError: the cache cannot be written.
 
     Example:
+        >>> import numpy as np
         >>> ramps = [(np.arange(20.0), "up"), (np.arange(30.0)[::-1], "down")]
         >>> signals = load_signals(ramps, length=20, progress=False)
         >>> signals.values.shape, signals.classes, float(signals.values[1, 0, 0])
         ((2, 1, 20), ('down', 'up'), 24.0)
     """
-    refuse(
-        length < 1 or channels < 1,
-        f"load_signals: length and channels must be at least 1, got {length} and {channels}; "
-        "give the samples of a signal",
-    )
-    decode = partial(decode_signal, length=length, channels=channels)
-    decoder = Decoder(SIGNAL_FILES, decode, np.float32, "numbers, or a .wav or .npy file of numbers")
+    decoder = signal_decoder(length, channels)
     return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
 
 

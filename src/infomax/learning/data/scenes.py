@@ -1,8 +1,8 @@
-"""Generated scenes that are seen, or heard, in several ways, with all their factors known.
+"""Generated scenes that are seen, or heard, in several ways; all their factors are known.
 
-What the views of a scene share is what AMDIM should learn; what is private to one view it should drop. All
-scenes are drawn around scikit-learn's handwritten digits, 1,347 for training and 450 others for the test;
-each test digit is in one scene, so that test rows are independent. Everything is a function of (seed, split).
+AMDIM should learn what the views of a scene share, and drop what is private to one view. All scenes are
+drawn around scikit-learn's handwritten digits, 1,347 for training and 450 others for the test. Each test
+digit is in one scene only, so that test rows are independent. Scenes are a function of seed and split.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,33 +18,34 @@ from infomax.learning.data.digits import CLASSES, SPLITS, digits
 SIDE = 32
 """Pixels a side of the pictures."""
 NUM_SAMPLES = 512
-"""Of a tone."""
+"""Samples of a tone."""
 NUM_FRAMES = 8
-"""Of a sequence."""
+"""Frames of a sequence."""
 
 TEXTURES = ("plain", "rows", "columns", "checks")
 TILTS = (-30, 0, 30)
 """Degrees of a rotation, or of a shear."""
 DIRECTIONS = ("horizontal", "vertical", "falling", "rising")
 HUMS = (0.05, 0.07, 0.09, 0.11, 0.13)
-"""Cycles a sample of the private tone."""
+"""Frequencies of the private tone, in cycles a sample."""
 NOTES = (0.15, 0.2, 0.25, 0.3)
-"""Cycles a sample of the tones that tell the class, two of them in turn."""
+"""Frequencies of the tones that tell the class, two of them in turn, in cycles a sample."""
 GAINS = (0.4, 0.7, 1.0)
 MELODIES = tuple((first, second) for first in range(4) for second in range(4) if first != second)[:10]
-"""The two notes of each class."""
+"""The two notes of each class, as indices into `NOTES`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scenes:
-    """Scenes in several columns, one row a scene (or a frame), with their factors. A sequence of mappings.
+    """Scenes in several columns with their factors: a sequence of mappings, one a scene or a frame.
 
     Attributes:
-        columns: name -> [n, ...]: uint8 pictures [n, h, w] or float32 signals [n, t].
-        labels: int64 [n], the digit. classes: its names.
-        factors: name -> int64 [n], whatever the scene was drawn from, "class" first. The factors private to
-            one column begin with its name.
+        columns: by name, uint8 pictures [n, h, w] or float32 signals [n, t].
+        labels: int64 [n], the digit.
+        factors: by name, int64 [n], everything that a scene was drawn from, "class" first. The name of a
+            factor that is private to one column begins with the name of that column.
         names: one id a row; frames are ``sequence/frame``.
+        classes: label -> name.
 
     Example:
         >>> scenes = two_cameras("test")
@@ -70,7 +71,7 @@ class Scenes:
 
 
 def two_cameras(split: str = "train", *, seed: int = 0) -> Scenes:
-    """A digit before two cameras, each with a background and a distortion of its own.
+    """Return digits seen by two cameras, each with a background and a distortion of its own.
 
     Shared: the digit (its class, its hand) and its size. Private: the background, one of four textures at a
     random phase; the left camera turns the digit, the right one slants it, by −30, 0 or 30 degrees.
@@ -88,9 +89,9 @@ def two_cameras(split: str = "train", *, seed: int = 0) -> Scenes:
 
 
 def halves(split: str = "train", *, seed: int = 0) -> Scenes:
-    """The upper and the lower half of a tall digit, each before a background of its own.
+    """Return the upper and the lower half of tall digits, each before a background of its own.
 
-    Shared: what of the class can be told from either half. Private: the backgrounds.
+    Shared: what either half tells about the class. Private: the backgrounds.
     """
     draw = _Draw.of(split, seed, copies=3)
     tall = np.diag([SIDE / 62, SIDE / 40])[None].repeat(len(draw.digits), 0)
@@ -105,7 +106,7 @@ def halves(split: str = "train", *, seed: int = 0) -> Scenes:
 
 
 def moving_digits(split: str = "train", *, seed: int = 0) -> Scenes:
-    """Sequences of 8 frames: a digit goes to and fro on a line, with a trail; the background flickers.
+    """Return sequences of 8 frames: a digit goes to and fro on a line, with a trail; the background flickers.
 
     Constant in time: the class, the direction of the line and the speed, 1 or 3 pixels a frame, which the
     trail shows. Slow: the quarter of the frame where the digit is. Private to a frame: the background.
@@ -129,7 +130,7 @@ def moving_digits(split: str = "train", *, seed: int = 0) -> Scenes:
 
 
 def picture_and_tone(split: str = "train", *, seed: int = 0) -> Scenes:
-    """A digit in a picture and its class as two notes in turn, under a louder hum: 512 samples.
+    """Return digits as pictures, and their classes as two notes in turn, under a louder hum: 512 samples.
 
     Shared: the class alone. Private to the picture: the digit's hand, its tilt and the background; to the
     tone: phases, the hum's frequency, one of five, the gain, one of three, and noise.
@@ -156,14 +157,14 @@ SCENES: dict[str, Callable[..., Scenes]] = {
     "moving-digits": moving_digits,
     "picture-and-tone": picture_and_tone,
 }
-"""Built-in sources: the name that `load_images` and `load_signals` know -> the function."""
+"""By the name of the built-in source, the function that draws the scenes of a split."""
 
 
 # --- how scenes are drawn -----------------------------------------------------------------------------------
 
 
 class _Draw(NamedTuple):
-    """Digits, each in several scenes, and the random numbers of those."""
+    """Digits, each repeated for its scenes, and the generator of random numbers."""
 
     digits: Float[np.ndarray, "n 32 32"]
     labels: Int[np.ndarray, " n"]
@@ -171,7 +172,11 @@ class _Draw(NamedTuple):
 
     @staticmethod
     def of(split: str, seed: int, copies: int) -> "_Draw":
-        """Test digits come in one scene each, so that rows are independent."""
+        """Return the digits of a split: `copies` of each for training, one for the test.
+
+        Raises:
+            ValueError: there is no such split.
+        """
         if split not in SPLITS:
             raise ValueError(f"scenes: split must be one of {', '.join(SPLITS)}, got {split!r}; choose one")
         digits, labels = (np.repeat(part, copies if split == "train" else 1, 0) for part in _digits(split))
@@ -182,21 +187,21 @@ class _Draw(NamedTuple):
         return [f"{row:05}" for row in range(len(self.labels))]
 
     def levels(self, num: int) -> Int[np.ndarray, " n"]:
-        """One of `num` levels for each scene, all as likely."""
+        """Return one of `num` levels for each scene, all equally likely."""
         return self.random.integers(num, size=len(self.labels))
 
     def background(self, texture: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 32 32"]:
         return _background(texture, self.random)
 
     def sines(self, frequency: Float[np.ndarray, " n *m"]) -> Float[np.ndarray, "n *m t"]:
-        """Sine waves at random phases."""
+        """Return sine waves at random phases."""
         phase = self.random.uniform(0, 1, frequency.shape)[..., None]
         return np.sin(2 * np.pi * (frequency[..., None] * np.arange(NUM_SAMPLES) + phase))
 
 
 @cache
 def _digits(split: str) -> tuple[Float[np.ndarray, "n 32 32"], Int[np.ndarray, " n"]]:
-    """Digits enlarged from 8 to 32 pixels a side, in [0, 1], and their classes."""
+    """Return digits enlarged from 8 to 32 pixels a side, in [0, 1], and their classes."""
     from scipy.ndimage import zoom
 
     pictures, labels = digits(split)
@@ -218,7 +223,10 @@ def _shear(angle: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2 2"]:
 def _warped(
     digits: Float[np.ndarray, "n 32 32"], matrix: Float[np.ndarray, "n 2 2"], shape: tuple[int, int]
 ) -> Float[np.ndarray, "n h w"]:
-    """Digits seen through linear maps about the middle: `matrix` takes places of the result to theirs."""
+    """Return digits under linear maps about the middle.
+
+    `matrix` maps a place of the result to the place of the digit that is seen there.
+    """
     from scipy.ndimage import map_coordinates
 
     middle = (np.array(shape) - 1) / 2
@@ -229,7 +237,7 @@ def _warped(
 
 
 def _background(texture: Int[np.ndarray, " n"], random: np.random.Generator) -> Float[np.ndarray, "n 32 32"]:
-    """Textures of period 8 at random phases; two brightnesses at a distance of .3, between 0 and .6."""
+    """Return textures of period 8 at random phases; their two brightnesses differ by .3, between 0 and .6."""
     n = len(texture)
     low = random.uniform(0, 0.3, n)[:, None, None]
     phases = random.integers(0, 8, (2, n, 1, 1))
@@ -244,12 +252,12 @@ def _background(texture: Int[np.ndarray, " n"], random: np.random.Generator) -> 
 def _over(
     ink: Float[np.ndarray, "n h w"], background: Float[np.ndarray, "n h w"]
 ) -> UInt8[np.ndarray, "n h w"]:
-    """White ink on a background."""
+    """Return white ink on a background."""
     return np.round(255 * (ink + (1 - ink) * background)).astype(np.uint8)
 
 
 class _Path(NamedTuple):
-    """Where the corner of a 14 × 14 patch is in a 32 × 32 frame: to and fro on a line, 18 pixels long."""
+    """The way of a 14 × 14 patch in a 32 × 32 frame: its corner goes to and fro on a line of 18 pixels."""
 
     direction: Int[np.ndarray, " n"]
     speed: Int[np.ndarray, " n"]
@@ -257,14 +265,14 @@ class _Path(NamedTuple):
     aside: Int[np.ndarray, " n"]
 
     def at(self, frame: int) -> Int[np.ndarray, "n 2"]:
-        """(row, column) in a frame."""
+        """Return the row and the column of the corner in a frame."""
         along = 18 - np.abs(18 - (self.start + self.speed * frame) % 36)
         row = np.choose(self.direction, [self.aside, along, along, 18 - along])
         return np.stack([row, np.where(self.direction == 1, self.aside, along)], axis=-1)
 
 
 def _trail(patches: Float[np.ndarray, "n 14 14"], path: _Path, frame: int) -> Float[np.ndarray, "n 32 32"]:
-    """The digit in a frame, and fainter where it was in the two frames before."""
+    """Return the digit in a frame, and fainter where it was in the two frames before."""
     return np.max([0.45**ago * _placed(patches, path.at(frame - ago)) for ago in range(3)], axis=0)
 
 

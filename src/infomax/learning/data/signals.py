@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,57 @@ import numpy as np
 from jaxtyping import Float32
 from torch import Tensor
 
-from infomax.learning.data.sources.files import unpacked
+from infomax.errors import refuse
+from infomax.learning.data.decoder import Decoder
+from infomax.learning.data.sources.files import SIGNAL_FILES, unpacked
+
+
+def signal_decoder(length: int, channels: int) -> Decoder:
+    """Return the decoder of signals of a length and a number of channels.
+
+    Raises:
+        ValueError: a length or number of channels below 1.
+    """
+    refuse(
+        length < 1 or channels < 1,
+        f"load_signals: length and channels must be at least 1, got {length} and {channels}; "
+        "give the samples of a signal",
+    )
+    decode = partial(decode_signal, length=length, channels=channels)
+    return Decoder(SIGNAL_FILES, decode, np.float32, "numbers, or a .wav or .npy file of numbers")
 
 
 def decode_signal(signal: Any, *, length: int, channels: int = 1) -> Float32[np.ndarray, "c t"]:
-    """The middle of one signal: numbers [t] or [t, c], a tensor, {"array": ...}, or a .wav or .npy file.
+    """Return the `length` samples in the middle of one signal.
 
-    >>> decode_signal([1, 2, 3, 4, 5], length=3).tolist()
-    [[2.0, 3.0, 4.0]]
+    Args:
+        signal: numbers [t] or [t, c], a tensor, {"array": ...}, or a .wav or .npy file or its bytes.
+        length: samples to keep.
+        channels: the number that the signal must have.
+
+    Raises:
+        ValueError: it is no signal, is too short, has other channels, or values that are not finite.
+
+    Example:
+        >>> decode_signal([1, 2, 3, 4, 5], length=3).tolist()
+        [[2.0, 3.0, 4.0]]
     """
-    numbers = _numbers(_read(signal))
+    samples = _samples_first(_numbers(_read(signal)), channels)
+    if len(samples) < length:
+        raise ValueError(f"it has {len(samples)} samples, expected {length} or more; choose a smaller length")
+    start = (len(samples) - length) // 2
+    middle = np.ascontiguousarray(samples[start : start + length].T, np.float32)
+    num_bad = (~np.isfinite(middle)).sum()
+    refuse(num_bad, f"{num_bad} of its values are NaN or infinite, expected numbers")
+    return middle
+
+
+def _samples_first(numbers: np.ndarray, channels: int) -> np.ndarray:
+    """Return [t, c] of numbers [t] or [t, c].
+
+    Raises:
+        ValueError: they have another shape.
+    """
     samples = numbers[:, None] if numbers.ndim == 1 else numbers
     if samples.ndim != 2 or samples.shape[1] != channels:
         shape = "[t] or [t, 1]" if channels == 1 else f"[t, {channels}]"
@@ -26,18 +68,11 @@ def decode_signal(signal: Any, *, length: int, channels: int = 1) -> Float32[np.
             f"it has the shape {list(numbers.shape)}, expected {shape} (samples first); "
             "transpose it, or set the number of channels"
         )
-    if len(samples) < length:
-        raise ValueError(f"it has {len(samples)} samples, expected {length} or more; choose a smaller length")
-    start = (len(samples) - length) // 2
-    middle = np.ascontiguousarray(samples[start : start + length].T, np.float32)
-    if not np.isfinite(middle).all():
-        raise ValueError(
-            f"{(~np.isfinite(middle)).sum()} of its values are NaN or infinite, expected numbers"
-        )
-    return middle
+    return samples
 
 
 def _read(signal: Any) -> Any:
+    """Return what an item holds, files read: an array, or numbers in lists."""
     match signal:
         case Exception():
             raise signal
@@ -57,7 +92,7 @@ def _read(signal: Any) -> Any:
 
 
 def _read_wav(data: bytes) -> np.ndarray:
-    """PCM scaled to [−1, 1]: 8 bits have their zero at 128."""
+    """Return the samples of a .wav file; PCM is scaled to [−1, 1] (the zero of 8 bits is 128)."""
     from scipy.io import wavfile
 
     _, samples = wavfile.read(io.BytesIO(data))
@@ -68,7 +103,11 @@ def _read_wav(data: bytes) -> np.ndarray:
 
 
 def _numbers(values: Any) -> np.ndarray:
-    """As an array, if these are real numbers and every sample has as many channels."""
+    """Return an array of real numbers.
+
+    Raises:
+        ValueError: they are something else, or samples differ in their number of channels.
+    """
     try:
         array = np.asarray(values)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Decoded values without a cache: in memory or, beyond a limit, in a file that vanishes with the process."""
+"""Decoded values without a cache: in memory or, beyond a limit, in a temporary file."""
 
 import os
 import tempfile
@@ -12,7 +12,11 @@ from infomax.learning.data.gathering import INDEX, Block, Job, gather
 
 
 def gathered(job: Job, memory_limit: int) -> Dataset:
-    """Decode everything; hold up to `memory_limit` bytes of values in memory."""
+    """Return the decoded dataset, its values in memory if they take no more than `memory_limit` bytes.
+
+    Raises:
+        ValueError: as `gather`.
+    """
     spool, indices = Spool(memory_limit), []
 
     def write(block: Block) -> None:
@@ -25,7 +29,7 @@ def gathered(job: Job, memory_limit: int) -> Dataset:
 
 
 class Spool:
-    """A growing run of bytes: in memory up to `limit`, then in a temporary file without a name."""
+    """Bytes that grow: in memory up to `limit`, then in a temporary file that ends with the process."""
 
     def __init__(self, limit: int):
         self._limit, self._memory, self._file = limit, bytearray(), None

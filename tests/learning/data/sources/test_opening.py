@@ -1,6 +1,14 @@
 """Any source: which kind it is, and what is said where it is none."""
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+
+from infomax.learning.data import load_images, load_signals
+from infomax.learning.data.sources.objects import Objects
+from infomax.learning.data.sources.opening import SOURCES, open_source
+from infomax.registry import Registry
 
 
 @pytest.mark.parametrize(
@@ -56,3 +64,31 @@ def test_what_is_no_sequence_is_refused(load):
         load(7)
     with pytest.raises(ValueError, match=r"nothing to load from split train of list: it is empty"):
         load([])
+
+
+def test_a_column_means_the_tables_of_a_folder_that_also_holds_files(load, write, random_pixels, encode):
+    image = random_pixels(1, 8, 8, 3)
+    folder = write("both/a.png", random_pixels(0, 8, 8, 3)).parent
+    pq.write_table(pa.table({"left": [encode(image)]}), folder / "b.parquet")
+    assert (load(folder, column="left").values == image).all()
+
+
+def test_numbers_in_a_list_are_one_value_and_not_a_pair():
+    signals = load_signals({"train": [[1, 2, 3], [4.0, 5.0, 6.0]]}, length=3, progress=False)
+    assert signals.values.tolist() == [[[1, 2, 3]], [[4, 5, 6]]] and not signals.labelled
+
+
+def test_a_new_kind_of_source_is_one_function_in_the_table(monkeypatch):
+    """It is asked before the others, also for what another kind would take."""
+    kinds = Registry("kind of source", SOURCES)
+    monkeypatch.setattr("infomax.learning.data.sources.opening.SOURCES", kinds)
+
+    def open_ramps(request):
+        if not str(request.source).startswith("ramps:"):
+            return None
+        num = int(request.source.removeprefix("ramps:"))
+        return Objects("ramps", {"train": [np.full((8, 8), value, np.uint8) for value in range(num)]})
+
+    kinds.register("ramps", open_ramps)
+    assert load_images("ramps:3", size=8, channels=1, progress=False).values[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert open_source("digits").name == "digits"

@@ -1,1 +1,1 @@
-"""Where data comes from: each kind of source gives a stream of named items, which nothing has decoded yet."""
+"""Sources of data: each kind is a stream of named items that are not decoded yet."""

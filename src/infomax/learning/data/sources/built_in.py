@@ -12,7 +12,7 @@ from infomax.learning.data.sources.request import Request
 
 
 def _digits() -> Objects:
-    """scikit-learn's 1,797 handwritten digits, 8 × 8 pixels."""
+    """Return scikit-learn's handwritten digits, 8 × 8 pixels."""
     splits = {}
     for split in SPLITS:
         pictures, labels = digits(split)
@@ -21,7 +21,7 @@ def _digits() -> Objects:
 
 
 def _photographs() -> Objects:
-    """scikit-learn's two photographs in patches of 64 × 64: the left three quarters train, the rest test."""
+    """Return scikit-learn's two photographs in patches of 64 × 64, the left three quarters to train on."""
     from sklearn.datasets import load_sample_images
 
     photographs: Any = load_sample_images().images  # two of [427, 640, 3]
@@ -48,7 +48,7 @@ BUILT_IN: Mapping[str, Callable[[], Objects]] = MappingProxyType({
     "photographs": _photographs,
     **{name: partial(_scenes, name) for name in SCENES},
 })  # fmt: skip
-"""Names that can be given as a source -> what they stand for."""
+"""By the name that can be given as a source, the function that returns the data."""
 
 
 def open_built_in(request: Request) -> Objects | None:

@@ -9,7 +9,7 @@ LABEL_COLUMNS = ("label", "labels", "cls", "class", "target", "fine_label", "cat
 
 
 class UnknownColumn(ValueError):
-    """A source that has columns lacks the one that was named."""
+    """The source has columns, but not the one that was named."""
 
     def __init__(self, source: str, column: str, columns: Iterable[str]):
         known = list(dict.fromkeys(columns))
@@ -21,7 +21,7 @@ class UnknownColumn(ValueError):
 
 
 def no_columns(source: str, column: str, what: str) -> ValueError:
-    """Return the error of a source that has no columns at all; `what` says why."""
+    """Return the error of a column that was named where there are none; `what` says why there are none."""
     return ValueError(
         f"data: {source} {what} and has no columns, got column {column!r}, expected none; leave it out"
     )

@@ -45,7 +45,7 @@ def suffix(path: str) -> str:
 
 
 def is_visible(name: str) -> bool:
-    """Tell whether a file of that name counts: not if it is hidden or made by an archiver."""
+    """Return True unless a file of that name is hidden or was left by an archiver."""
     return not name.startswith((".", "__"))
 
 
@@ -64,7 +64,7 @@ def walk(root: Path) -> list[str]:
 
 
 def _is_loop(folder: str, subfolder: str) -> bool:
-    """Tell whether `subfolder` is a link to one of the folders above it."""
+    """Return True if `subfolder` is a link to one of the folders above it."""
     path = Path(folder, subfolder)
     return path.is_symlink() and any(parent.samefile(path) for parent in path.parents if parent.exists())
 

@@ -24,7 +24,7 @@ class Request:
 
     @property
     def is_named(self) -> bool:
-        """Whether the source is text or a path, not an object."""
+        """True if the source is text or a path, not an object."""
         return isinstance(self.source, str | Path)
 
     @cached_property
@@ -34,12 +34,12 @@ class Request:
 
     @cached_property
     def is_folder(self) -> bool:
-        """Whether the source is a folder that exists."""
+        """True if the source is a folder that exists."""
         return self.is_named and self.path.is_dir()
 
     @cached_property
     def is_file(self) -> bool:
-        """Whether the source is a file that exists."""
+        """True if the source is a file that exists."""
         return self.is_named and self.path.exists() and not self.path.is_dir()
 
     @cached_property

@@ -13,7 +13,7 @@ SPLIT_NAMES = {
     "validation": "validation", "val": "validation", "valid": "validation", "dev": "validation",
     "unlabeled": "unlabeled", "unlabelled": "unlabeled", "unsupervised": "unlabeled",
 }  # fmt: skip
-"""What splits are called -> the usual name."""
+"""By what a split may be called, its usual name."""
 _USUAL = list(dict.fromkeys(SPLIT_NAMES.values()))
 
 
@@ -62,7 +62,12 @@ def split_of_file(path: str) -> str:
 
 
 class SplitFiles(NamedTuple):
-    """The files of one split; whether the first folder of each path is the split itself."""
+    """The files of one split.
+
+    Attributes:
+        files: their paths.
+        inside: True if the first folder of each path is the split itself.
+    """
 
     files: list[str]
     inside: bool

@@ -87,7 +87,7 @@ class Tables(Source):
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
-        """From the type of the label column; from all its values if they are text."""
+        """Names by the type of the label column, or all labels if they are text."""
         from datasets import ClassLabel
 
         labels = {
@@ -104,7 +104,11 @@ class Tables(Source):
         return None if labels else ()
 
     def _words(self, is_text: Mapping[str, bool]) -> tuple[str, ...]:
-        """Return all labels, where those of every split are text."""
+        """Return all labels, sorted.
+
+        Raises:
+            ValueError: they are text in some splits only.
+        """
         if not all(is_text.values()):
             raise ValueError(
                 f"data: the labels of {self.name} are text in some splits and numbers in others "
