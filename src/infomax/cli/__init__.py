@@ -1,5 +1,5 @@
 """The command `infomax`."""
 
-from infomax.cli.commands import main
+from infomax.cli.main import main
 
 __all__ = ["main"]

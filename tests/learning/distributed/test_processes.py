@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
-from infomax.learning.distributed.launching import _started, own_device, together
+from infomax.learning.distributed.launching import own_device, started, together
 
 TINY = [
     "--train.batch_size", "8", "--train.log_steps", "1", "--method.encoder.width", "4",
@@ -35,18 +36,34 @@ def alone(monkeypatch):
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({}, ("LightningEnvironment", None, 1)),
-        (TORCHRUN, ("TorchElasticEnvironment", 2, 2)),
-        (SRUN, ("SLURMEnvironment", 2, 3)),
-        ({"SLURM_NTASKS": "6"}, ("LightningEnvironment", None, 1)),
+        ({}, None),
+        (TORCHRUN, ("torchrun", 2, 2)),
+        (SRUN, ("SLURM", 2, 3)),
+        ({"SLURM_NTASKS": "6"}, None),
     ],
     ids=["nobody", "torchrun", "srun", "a batch script"],
 )
 def test_who_has_started_processes(alone, variables, expected):
     for name, value in variables.items():
         alone.setenv(name, value)
-    environment, *counts = _started()
-    assert (type(environment).__name__, *counts) == expected
+    found = started()
+    assert (found and (found.by, found.num_on_each, found.num_machines)) == expected
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({**TORCHRUN, "RANK": "3", "LOCAL_RANK": "1"}, (3, 1)),
+        ({**SRUN, "SLURM_PROCID": "5", "SLURM_LOCALID": "1"}, (5, 1)),
+    ],
+    ids=["torchrun", "srun"],
+)
+def test_which_process_this_is(alone, variables, expected):
+    for name, value in variables.items():
+        alone.setenv(name, value)
+    found = started()
+    assert found is not None
+    assert (found.rank, found.local_rank) == expected
 
 
 def test_one_process_needs_no_group(alone):
@@ -69,7 +86,7 @@ def test_refusals(alone):
     alone.delenv("TORCHELASTIC_RUN_ID")
     for name in ("SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
         alone.setenv(name, SRUN[name])
-    with pytest.raises(ValueError, match=r"processes: .*Use `--ntasks-per-node=6` instead"), together():
+    with pytest.raises(ValueError, match=r"processes: .*use `--ntasks-per-node=6`"), together():
         pass
     alone.delenv("SLURM_STEP_NUM_TASKS")
     alone.setattr(torch.cuda, "device_count", lambda: 1)
@@ -77,30 +94,74 @@ def test_refusals(alone):
         pass
 
 
-@pytest.mark.slow
-def test_sigterm_ends_all_processes(tmp_path):
-    """To the first of two that train; it says so by its code, leaves no file half written, and no process."""
-    command = [
-        sys.executable,
-        "-m",
-        "infomax.cli",
-        "pretrain",
-        "amdim-digits",
-        "--out",
-        tmp_path / "run",
-    ]
+@pytest.fixture
+def training(tmp_path):
+    """Two processes that train, started by the command; it ends with the test."""
+    command = [sys.executable, "-m", "infomax.cli", "pretrain", "amdim-digits", "--out", tmp_path / "run"]
     options = ["--train.steps", "100000", "--train.devices", "2", "--train.accelerator", "cpu", *TINY]
     environment = {**os.environ, "INFOMAX_CACHE": str(tmp_path / "cache")}
-    first = subprocess.Popen([*command, *options], start_new_session=True, env=environment)
+    first = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True, env=environment)
     try:
-        wait_until((tmp_path / "run" / "metrics.csv").exists, 60)
-        first.terminate()
-        assert first.wait(20) == 128 + signal.SIGTERM
-        wait_until(lambda: not group_exists(first.pid), 10)
+        wait_until((tmp_path / "run" / "metrics.csv").exists, 90)
+        yield first
     finally:
-        if group_exists(first.pid):
-            os.killpg(first.pid, signal.SIGKILL)
+        for process in processes_of(tmp_path):
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_processes(training, tmp_path, number):
+    """The command says so by its code, and leaves no file half written and no process."""
+    assert len(processes_of(tmp_path)) == 3
+    training.send_signal(number)
+    assert training.wait(40) == 128 + number
+    wait_until(lambda: not processes_of(tmp_path), 10)
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks for processes in /proc")
+def test_when_one_process_is_killed_all_end(training, tmp_path):
+    others = [process for process in processes_of(tmp_path) if process != training.pid]
+    os.kill(max(others), signal.SIGKILL)
+    _, err = training.communicate(timeout=40)
+    assert training.returncode == 128 + signal.SIGKILL
+    assert "was ended by SIGKILL" in err
+    wait_until(lambda: not processes_of(tmp_path), 10)
+
+
+@pytest.mark.slow
+def test_an_error_of_all_processes_is_told_once(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    command = [sys.executable, "-m", "infomax.cli", "pretrain", "amdim-digits", "--out", tmp_path / "run"]
+    done = subprocess.run(
+        [*command, "--train.devices", "2", "--train.accelerator", "cpu", *TINY],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "INFOMAX_CACHE": str(tmp_path / "cache")},
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    complaints = [line for line in done.stderr.splitlines() if line.startswith("infomax: ")]
+    assert len(complaints) == 1
+    assert "is not empty" in complaints[0]
+    assert "Traceback" not in done.stderr
+
+
+def processes_of(folder):
+    """Processes whose command names a folder, wherever they were started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if str(folder).encode() in command:
+            found.append(int(path.parent.name))
+    return found
 
 
 def wait_until(condition, seconds):
@@ -108,11 +169,3 @@ def wait_until(condition, seconds):
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
-
-
-def group_exists(leader):
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return False
-    return True

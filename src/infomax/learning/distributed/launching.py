@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from infomax.errors import refuse
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -29,40 +32,38 @@ class Started:
     num_processes: int
     num_machines: int
 
-    def __post_init__(self):
-        refuse(
-            self.num_processes % self.num_machines,
-            f"processes: expected as many on every machine, got {self.num_processes} on {self.num_machines} "
-            "machines; start the same number on each",
-        )
-
     @property
     def num_on_each(self) -> int:
-        """Processes on each machine."""
-        return self.num_processes // self.num_machines
+        """Processes on each machine.
+
+        Raises:
+            ValueError: they differ; or a job step of SLURM without ``--ntasks-per-node``.
+        """
+        refuse(
+            self.num_processes % self.num_machines,
+            f"processes: every machine needs as many, got {self.num_processes} on {self.num_machines} "
+            "machines; start the same number on each",
+        )
+        number = self.num_processes // self.num_machines
+        refuse(
+            self.by == "SLURM" and self.num_processes > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ,
+            f"processes: the job step has {self.num_processes} tasks and says not how many a machine has; "
+            f"use `--ntasks-per-node={number}`",
+        )
+        return number
 
 
 def started() -> Started | None:
     """Return how torchrun or SLURM has started this process; None where neither has.
 
     A plain command in a batch script of SLURM is alone: only a job step (``srun``) starts processes.
-
-    Raises:
-        ValueError: not as many processes on every machine; a job step without ``--ntasks-per-node``.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "GROUP_WORLD_SIZE")
-        return Started("torchrun", *_numbers(names))
+        return Started("torchrun", *_numbers("RANK", "LOCAL_RANK", "WORLD_SIZE", "GROUP_WORLD_SIZE"))
     interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")
     if {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"} <= os.environ.keys() and not interactive:
-        names = ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES")
-        found = Started("SLURM", *_numbers(names))
-        refuse(
-            found.num_processes > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ,
-            f"processes: the job step has {found.num_processes} tasks, but says not how many a machine has; "
-            f"use `--ntasks-per-node={found.num_on_each}`",
-        )
-        return found
+        total, machines = "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES"
+        return Started("SLURM", *_numbers("SLURM_PROCID", "SLURM_LOCALID", total, machines))
     return None
 
 
@@ -96,12 +97,12 @@ def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Itera
         arguments: of the command.
 
     Raises:
-        ValueError: fewer than one, other than have been started, or more than there are GPUs.
+        ValueError: fewer than one, other than have been started, or more than there are GPUs; see also
+            `Started.num_on_each`.
     """
     place = started()
-    if devices is not None:
-        _check(devices, place)
-        start_together(devices, arguments)
+    _check(devices, place)
+    start_together(devices or 1, arguments)
     if place is None or place.num_processes == 1:
         yield
         return
@@ -139,16 +140,17 @@ def own_device() -> "torch.device":
     return torch.device("cpu")
 
 
-def _numbers(names: Sequence[str]) -> list[int]:
-    """Rank, local rank, processes and machines, as the environment says; without it, one process of one."""
-    defaults = (0, 0, 1, 1)
-    return [int(os.environ.get(name, default)) for name, default in zip(names, defaults, strict=True)]
+def _numbers(*names: str) -> tuple[int, ...]:
+    """Return rank, local rank, processes and machines, as the environment says; else one process alone."""
+    alone = (0, 0, 1, 1)
+    return tuple(int(os.environ.get(name, number)) for name, number in zip(names, alone, strict=True))
 
 
-def _check(devices: int, place: Started | None) -> None:
+def _check(devices: int | None, place: Started | None) -> None:
     import torch
 
-    num_started = place.num_on_each if place else devices
+    num_started = place.num_on_each if place else devices or 1
+    devices = num_started if devices is None else devices
     expected = f"the {num_started} that have been started" if place else "at least 1"
     refuse(
         devices < 1 or devices != num_started,
@@ -171,7 +173,7 @@ def _join(place: Started) -> None:
     if distributed.is_initialized():
         return
     if place.by == "SLURM":
-        from lightning.fabric.plugins.environments import SLURMEnvironment
+        from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
         slurm = SLURMEnvironment(auto_requeue=False)
         os.environ.update(MASTER_ADDR=slurm.main_address, MASTER_PORT=str(slurm.main_port))
@@ -187,7 +189,7 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher import LaunchConfig, elastic_launch
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _num_cores() // devices)))
     logging.disable(logging.ERROR)

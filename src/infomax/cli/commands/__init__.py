@@ -1,0 +1,28 @@
+"""The commands, one file each: a dataclass of the options, which returns the result when it is called.
+
+A class's docstring says what the command does, and `notes`, where it has them, are the end of its help. A
+field `rest` takes what is no option; a field `arguments` takes everything as it was typed. The command line,
+its help and the docs read the table `COMMANDS`.
+"""
+
+from typing import Any
+
+from infomax.registry import Registry
+
+COMMANDS: Registry[Any] = Registry(
+    "command",
+    {
+        "demo": "infomax.cli.commands.demo:Demo",
+        "recipes": "infomax.cli.commands.recipes:Recipes",
+        "pretrain": "infomax.cli.commands.pretrain:Pretrain",
+        "evaluate": "infomax.cli.commands.evaluate:Evaluate",
+        "finetune": "infomax.cli.commands.finetune:Finetune",
+        "similarity": "infomax.cli.commands.similarity:Similarity",
+        "embed": "infomax.cli.commands.embed:Embed",
+        "ablate": "infomax.cli.commands.ablate:Ablate",
+        "report": "infomax.cli.commands.report:Report",
+        "measure": "infomax.cli.commands.measure:Measure",
+        "principle": "infomax.cli.commands.principle:Principle",
+        "import-amdim": "infomax.cli.commands.import_amdim:ImportAMDIM",
+    },
+)

@@ -1,0 +1,62 @@
+"""``infomax ablate``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from infomax.cli.options import argument, option
+from infomax.cli.shared import EVERY_FIELD, absolute
+from infomax.errors import needs, refuse
+
+if TYPE_CHECKING:
+    from infomax.learning.training.config import Recipe
+
+
+@dataclass(frozen=True)
+class Ablate:
+    """Train a recipe of AMDIM without each of its parts in turn, and show what each is worth."""
+
+    recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
+    out: str = option("folder for the runs, the table and its picture")
+    minutes: float | None = option("of training, each run", default=None)
+    seeds: int = option("runs of each variant", default=3)
+    only: tuple[str, ...] | None = option("variants, such as 'one scale'; all without it", default=None)
+    max_labels: int | None = option("images to probe with; all without it", default=None)
+    rest: Sequence[str] = ()
+
+    @staticmethod
+    def notes() -> str:
+        """Return how the fields of a recipe are given."""
+        return EVERY_FIELD
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the folder, and what was measured of each variant."""
+        needs("torch", extra="learning", operation="ablate")
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        from infomax.evaluation.ablation.ablating import ablate
+        from infomax.evaluation.ablation.tables import as_mapping, as_markdown
+
+        recipe = self._recipe()
+        refuse(recipe.data is None, "ablate: no images given; set --data to a folder, a file or a hub name")
+        rows = ablate(
+            recipe,
+            absolute(str(recipe.data)),
+            self.out,
+            variants=self.only,
+            num_seeds=self.seeds,
+            max_labels=self.max_labels,
+        )
+        Console(stderr=True).print(Markdown(as_markdown(rows)))
+        return {"folder": self.out, "rows": as_mapping(rows)}
+
+    def _recipe(self) -> "Recipe":
+        """Return the recipe that is named, with its options, and with the minutes as its only budget."""
+        from infomax.learning.training.options import recipe_from_options
+        from infomax.learning.training.recipes import recipe_named
+
+        recipe = recipe_from_options(recipe_named(self.recipe), self.rest, "ablate")
+        if self.minutes is None:
+            return recipe
+        return replace(recipe, train=replace(recipe.train, minutes=self.minutes, steps=None, epochs=None))

@@ -1,0 +1,42 @@
+"""``infomax demo``: the main job on built-in data, without a network."""
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from infomax.cli.options import option
+from infomax.cli.output import short_rows, show_accuracies
+from infomax.errors import needs
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Learn an encoder from the built-in digits, probe it, write a report."""
+
+    out: str = option("run folder; infomax-demo-2, … where there is one", default="infomax-demo")
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the run folder, the page and the accuracies."""
+        needs("torch", extra="learning", operation="demo")
+        from infomax.evaluation.evaluating import evaluate_run
+        from infomax.evaluation.options import CleanOptions
+        from infomax.evaluation.probes import PROBES
+        from infomax.learning.training.loop import pretrain
+        from infomax.learning.training.recipes import recipe_named
+        from infomax.report import write_report
+
+        recipe = recipe_named("amdim-digits")
+        assert recipe.data is not None
+        run = pretrain(recipe, recipe.views.load(recipe.data), _free_folder(Path(self.out)))
+        probes = {name: PROBES[name].for_draws for name in CleanOptions().chosen_probes}
+        result = evaluate_run(run, recipe.data, probes=probes)
+        show_accuracies(result)
+        page = write_report(run.folder)
+        return {"run": str(run.folder), "report": str(page), "rows": short_rows(result)}
+
+
+def _free_folder(folder: Path) -> Path:
+    """Return `folder`, or the first of folder-2, folder-3, … that does not exist."""
+    numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(path for path in numbered if not path.exists()) if folder.exists() else folder

@@ -1,0 +1,41 @@
+"""``infomax embed``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import option
+from infomax.cli.shared import column, data, devices, run_folder, skip_broken
+from infomax.errors import needs
+
+
+@dataclass(frozen=True)
+class Embed:
+    """Write the embedding of every image or signal to a .parquet or .npy file."""
+
+    run: str = run_folder()
+    data: str = data("images, or signals")
+    split: str = option("part of the data", default="train")
+    column: str | None = column()
+    out: str = option("file to write, .parquet or .npy")
+    devices: int | None = devices()
+    skip_broken: bool = skip_broken()
+    arguments: Sequence[str] = ()
+
+    def __call__(self) -> dict[str, Any] | None:
+        """Return the file and how many are in it; None in processes other than the first."""
+        needs("torch", extra="learning", operation="embed")
+        from infomax.evaluation.embedding import embed_to_file
+        from infomax.learning.distributed.groups import rank
+        from infomax.learning.distributed.launching import own_device, together
+        from infomax.learning.encoders.saving import load_encoder
+
+        with together(self.devices, self.arguments):
+            encoder = load_encoder(self.run)
+            dataset = encoder.views.load(
+                self.data, split=self.split, column=self.column, skip_broken=self.skip_broken
+            )
+            out = embed_to_file(encoder.to(own_device()), dataset, self.out)
+        if rank() > 0:
+            return None
+        return {"file": str(out), "num_images": len(dataset), "skipped": list(dataset.skipped)}

@@ -1,0 +1,79 @@
+"""``infomax evaluate``: a protocol with its options."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from infomax.cli.options import Configs, option, options_of
+from infomax.cli.output import listing, show_accuracies
+from infomax.cli.shared import column, data, devices, run_folder
+from infomax.errors import needs, refuse
+
+
+def options_of_protocols() -> Configs:
+    """Return the class of the options of each protocol."""
+    from infomax.evaluation.protocols import PROTOCOLS
+
+    return {name: protocol.options for name, protocol in PROTOCOLS.items()}
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Probe a run's features beside raw data and a random encoder."""
+
+    run: str = run_folder()
+    data: str = data("labelled images, of the run or others")
+    column: str | None = column()
+    protocol: str = option("how to evaluate", default="clean")
+    chosen: Mapping[str, Any] = options_of(options_of_protocols)
+    devices: int | None = devices()
+    overwrite: bool = option("replace an earlier evaluation by the same protocol", default=False)
+    arguments: Sequence[str] = ()
+
+    @staticmethod
+    def notes() -> str:
+        """Return which protocols and probes there are."""
+        from infomax.evaluation.probes import PROBES
+        from infomax.evaluation.protocols import PROTOCOLS
+
+        protocols = listing("protocols", {name: one.summary for name, one in PROTOCOLS.items()})
+        return f"{protocols}\n\n{listing('probes', {name: one.summary for name, one in PROBES.items()})}"
+
+    def __call__(self) -> dict[str, Any] | None:
+        """Return what the protocol found; None in processes other than the first."""
+        needs("torch", extra="learning", operation="evaluate")
+        self._check_options()
+        from infomax.evaluation.evaluating import evaluate_run
+        from infomax.learning.distributed.groups import rank
+        from infomax.learning.distributed.launching import together
+        from infomax.learning.training.run import Run
+
+        with together(self.devices, self.arguments):
+            result = evaluate_run(
+                Run(self.run),
+                self.data,
+                protocol=self.protocol,
+                column=self.column,
+                overwrite=self.overwrite,
+                **self.chosen,
+            )
+        if rank() > 0:
+            return None
+        show_accuracies(result)
+        print(f"Protocol {result['protocol']}: {result['note']}", file=sys.stderr)
+        return result
+
+    def _check_options(self) -> None:
+        """Check that the protocol has the options that have been given."""
+        from infomax.evaluation.protocols import PROTOCOLS
+
+        PROTOCOLS.find(self.protocol, "evaluate")
+        configs = options_of_protocols().items()
+        for name in self.chosen:
+            having = [one for one, config in configs if name in {option.name for option in fields(config)}]
+            refuse(
+                self.protocol not in having,
+                f"evaluate: --{name.replace('_', '-')} is for --protocol {' or '.join(having)}, "
+                f"not for {self.protocol}",
+            )

@@ -1,0 +1,51 @@
+"""``infomax finetune``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import option, options_of
+from infomax.cli.output import show_accuracies
+from infomax.cli.shared import column, data, run_folder
+from infomax.errors import needs
+from infomax.evaluation.options import DEFAULT_NUM_DRAWS, FinetuningConfig
+
+
+@dataclass(frozen=True)
+class Finetune:
+    """Fine-tune a run's encoder on a few labels, beside the same network from scratch and a linear probe."""
+
+    run: str = run_folder()
+    data: str = data("labelled images")
+    column: str | None = column()
+    labels: Sequence[str] = option(
+        "how many to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
+        nargs="+",
+        metavar="NUMBER",
+    )
+    draws: int = option("draws of the labels", default=DEFAULT_NUM_DRAWS)
+    training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
+    out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
+    seed: int = option("of the draws, of training and of the network from scratch", default=0)
+    overwrite: bool = option("replace an earlier finetuning.json", default=False)
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the accuracies, and where the fine-tuned encoder lies."""
+        needs("torch", extra="learning", operation="finetune")
+        from infomax.evaluation.evaluating import finetune_run
+        from infomax.evaluation.finetuning.labels import LabelBudget
+        from infomax.learning.training.run import Run
+
+        result = finetune_run(
+            Run(self.run),
+            self.data,
+            [LabelBudget.parse(text) for text in self.labels],
+            column=self.column,
+            out=self.out,
+            overwrite=self.overwrite,
+            num_draws=self.draws,
+            config=FinetuningConfig(**self.training),
+            seed=self.seed,
+        )
+        show_accuracies(result)
+        return {**result, **({"encoder": self.out} if self.out else {})}

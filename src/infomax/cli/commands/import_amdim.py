@@ -1,0 +1,28 @@
+"""``infomax import-amdim``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infomax.cli.options import argument, option
+from infomax.errors import needs
+
+
+@dataclass(frozen=True)
+class ImportAMDIM:
+    """Convert a checkpoint of the authors' public AMDIM code into encoder files."""
+
+    checkpoint: str = argument("file of the public code")
+    out: str = option("folder for encoder.safetensors and encoder.json")
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the folder, and the sizes of the encoder."""
+        needs("torch", extra="learning", operation="import-amdim")
+        from infomax.learning.encoders.public_amdim import load_public_checkpoint, public_views
+        from infomax.learning.encoders.saving import save_encoder
+
+        encoder = load_public_checkpoint(self.checkpoint)
+        out = Path(self.out)
+        out.mkdir(parents=True, exist_ok=True)
+        save_encoder(out, encoder, public_views(encoder))
+        return {"encoder": str(out), **encoder.arguments}

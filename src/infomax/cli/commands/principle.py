@@ -1,0 +1,38 @@
+"""``infomax principle``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import argument, option
+from infomax.cli.output import listing
+
+
+@dataclass(frozen=True)
+class Principle:
+    """Measure what the InfoMax principle implies, and write a page of every statement with its evidence."""
+
+    experiment: Sequence[str] = argument("some of those below; all if none", default=(), nargs="*")
+    out: str = option("folder for figures, numbers and the page principle.html")
+    seed: int = option("of all randomness", default=0)
+
+    @staticmethod
+    def notes() -> str:
+        """Return which experiments there are."""
+        from infomax.principle.experiments import EXPERIMENTS
+
+        return listing("experiments", {name: one.summary for name, one in EXPERIMENTS.items()})
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the page, and what each experiment found."""
+        from infomax.principle.experiments.results import Results
+        from infomax.principle.experiments.running import run_experiments
+
+        results = run_experiments(self.experiment, self.out, seed=self.seed)
+        return {
+            "page": str(Results(self.out).page),
+            "experiments": {
+                one.experiment: {"holds": one.holds, "finding": one.finding, "seconds": one.seconds}
+                for one in results
+            },
+        }

@@ -1,0 +1,47 @@
+"""``infomax similarity``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import option
+from infomax.cli.shared import column, data, run_folder
+from infomax.errors import needs
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Draw where other images hold what an image, or a cell of it, tells about them."""
+
+    run: str = run_folder()
+    query: str = option("a file, or the number or name of an image of the data", metavar="IMAGE")
+    data: str = data("images to look into")
+    split: str | None = option("part of the data; test if there is one", default=None)
+    column: str | None = column()
+    cell: tuple[int, int] | None = option(
+        "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
+    )
+    source: int = option("side of the cell's map", default=5, metavar="SIDE")
+    target: int | None = option(
+        "side of the maps looked into; 7, or for a cell that of its map", default=None, metavar="SIDE"
+    )
+    num: int = option("images drawn", default=12)
+    out: str = option("picture to write", default="similarity.png")
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the picture and the most similar images."""
+        needs("torch", extra="learning", operation="similarity")
+        from infomax.evaluation.similarity.searching import similarity_of_run
+        from infomax.learning.training.run import Run
+
+        return similarity_of_run(
+            Run(self.run),
+            self.query,
+            self.data,
+            split=self.split,
+            column=self.column,
+            cell=self.cell,
+            source_side=self.source,
+            target=self.target,
+            num_images=self.num,
+            out=self.out,
+        )

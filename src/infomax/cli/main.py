@@ -1,0 +1,102 @@
+"""The command ``infomax``: reads the options, runs one command, and says in one line what went wrong."""
+
+import json
+import sys
+import time
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import infomax
+from infomax.cli.commands import COMMANDS
+from infomax.cli.options import add_options, options_in, read_options
+from infomax.errors import Diverged, did_you_mean
+
+INTERRUPTED = 130
+PATIENCE = 3.0
+"""Seconds that processes other than the first wait before they complain."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return 0 when it worked, 2 for bad input, 1 if training diverged, 130 after Ctrl-C."""
+    try:
+        command = read_command(sys.argv[1:] if arguments is None else arguments)
+        result = command()
+    except (ValueError, OSError) as error:
+        return _complain(error, 2)
+    except Diverged as error:
+        return _complain(error, 1)
+    except KeyboardInterrupt as interrupt:
+        return _complain("; ".join(["interrupted", *interrupt.args]), INTERRUPTED)
+    if result is not None:
+        print(json.dumps(result, indent=2))
+    return 0
+
+
+def read_command(arguments: Sequence[str]) -> Any:
+    """Return the command that the arguments name, with its options.
+
+    Raises:
+        ValueError: no such command, or no such option; the nearest is suggested.
+        SystemExit: help was asked for, or an argument is missing or has a wrong value.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        _overview().parse_args(arguments)
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise ValueError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}")
+    command = COMMANDS[name]
+    given, unknown = _parser(name, command, rest).parse_known_args(rest)
+    if unknown and "rest" not in [one.name for one in fields(command)]:
+        raise ValueError(_unknown_option(name, command, unknown))
+    return read_options(command, {**vars(given), "rest": unknown, "arguments": arguments})
+
+
+def _overview() -> ArgumentParser:
+    """Return the parser of the command without a command: it knows them all, and none of their options."""
+    parser = ArgumentParser(prog="infomax", description=(infomax.__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"infomax {infomax.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.__doc__)
+    return parser
+
+
+def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser:
+    """Return the parser of one command. What its help ends with is put together only for who asks for it."""
+    asked = {"-h", "--help"} & set(arguments)
+    parser = ArgumentParser(
+        prog=f"infomax {name}",
+        description=command.__doc__,
+        epilog=command.notes() if asked and hasattr(command, "notes") else None,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    add_options(parser, command)
+    return parser
+
+
+def _unknown_option(name: str, command: Any, arguments: Sequence[str]) -> str:
+    """Return what to say about arguments that are no options of a command."""
+    flags = [one.flag for one in options_in(command) if not one.by_place]
+    wrong = next((one.partition("=")[0] for one in arguments if one.startswith("-")), None)
+    if wrong is None:
+        return f"{name}: there is no place for {' '.join(arguments)}; `infomax {name} --help` shows what is"
+    return f"{name}: no option {wrong}; {did_you_mean(wrong, flags)}"
+
+
+def _complain(error: object, code: int) -> int:
+    """Say what went wrong, and return the exit code.
+
+    Several processes mostly find the same wrong, and the first says it. The others wait; meanwhile whoever
+    has started them ends them.
+    """
+    from infomax.learning.distributed.launching import started
+
+    place = started()
+    if place is not None and place.rank > 0:
+        if code == INTERRUPTED:
+            return code
+        time.sleep(PATIENCE)
+    print(f"infomax: {error}", file=sys.stderr)
+    return code
