@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 from torch import nn
@@ -36,11 +35,6 @@ def test_options_are_imported_without_torch():
     subprocess.run(
         [sys.executable, "-c", f"{imports}; import sys; assert 'torch' not in sys.modules"], check=True
     )
-
-
-def test_names_are_those_of_the_tables():
-    for name, table in (("Bound", "BOUNDS"), ("Critic", "CRITICS"), ("Prior", "PRIORS")):
-        assert get_args(getattr(choices, f"{name}Name")) == (*getattr(choices, table),)
 
 
 def test_entries_are_what_the_tables_say():

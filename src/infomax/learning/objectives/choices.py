@@ -1,7 +1,7 @@
 """Tables that a configuration of Deep InfoMax chooses from by name; an entry is loaded when it is used."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from infomax.registry import Registry
 
@@ -41,12 +41,3 @@ PRIORS: Registry[Callable[[], Any]] = Registry(
     },
 )
 """Classes of priors."""
-
-if TYPE_CHECKING:
-    BoundName = str
-    CriticName = str
-    PriorName = str
-else:
-    BoundName = Literal[*BOUNDS]
-    CriticName = Literal[*CRITICS]
-    PriorName = Literal[*PRIORS]

@@ -1,12 +1,12 @@
-"""Coordinates: from what an encoder says of an image, tell where on the map its local features lie.
+"""Coordinate tasks: predict from the features of an image where on the map its local features lie.
 
     absolute   maximise  E log p(row, column | y, c)               c the local feature at (row, column)
     relative   maximise  E log p(row₂ − row₁, column₂ − column₁ | y, c₁, c₂)
 
 y is the global feature. p is a softmax over the whole grid, not a product of one over rows and one over
-columns: what fits several places, such as the corners, makes row and column depend on one another. At most
-(2·side − 1)² outputs buy that. The value minus `chance` is a lower bound, in expectation, on the information
-between features and coordinates (Barber and Agakov 2003).
+columns, because row and column depend on one another where a feature fits several places, such as the
+corners. It has at most (2·side − 1)² outputs. The value minus `chance` is a lower bound, in expectation, on
+the information between features and coordinates (Barber and Agakov 2003).
 
 Reference: Hjelm et al. (2018), section 4.3 and appendix A.
 """
@@ -18,16 +18,25 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from infomax.errors import refuse
+from infomax.fitting import perceptron
 from infomax.information.measures import entropy
+
+DEFAULT_NUM_HIDDEN = 512
+"""Units of the hidden layer of a task."""
+
+DEFAULT_NUM_LOCATIONS = 1
+"""Places, or pairs of places, asked for in each image."""
 
 
 @dataclass(frozen=True)
 class CoordinatesTold:
-    """How well coordinates are told.
+    """How well coordinates are predicted.
 
-    log_likelihood: in nats, at most 0, to be maximised. chance: the log-likelihood of the best guess that
-    does not look: minus the entropy of the coordinates. accuracy: the share told exactly right; without
-    gradient.
+    log_likelihood: in nats, at most 0, to be maximised.
+    chance: the log-likelihood of the best guess without features, which is minus the entropy of the
+    coordinates.
+    accuracy: the share of exactly right predictions; without gradient.
     """
 
     log_likelihood: Float[Tensor, ""]
@@ -36,12 +45,12 @@ class CoordinatesTold:
 
 
 class AbsoluteCoordinates(nn.Module):
-    """Tells the row and column of a local feature, from it and the global feature.
+    """A prediction of the row and column of a local feature, from it and the global feature.
 
     Args:
-        dim_global: d, of the global feature.
+        dim_global: d of the global feature.
         dim_local: c, channels of the map.
-        side: s, of the map.
+        side: s of the map.
         num_hidden: units of the one hidden layer.
         num_locations: places asked for in each image, drawn at random.
 
@@ -50,16 +59,21 @@ class AbsoluteCoordinates(nn.Module):
     """
 
     def __init__(
-        self, dim_global: int, dim_local: int, side: int, num_hidden: int = 512, num_locations: int = 1
+        self,
+        dim_global: int,
+        dim_local: int,
+        side: int,
+        num_hidden: int = DEFAULT_NUM_HIDDEN,
+        num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
         _check_sizes(self, side, num_hidden, num_locations)
         self.side, self.num_locations = side, num_locations
-        self.tell = _perceptron(dim_global + dim_local, num_hidden, side * side)
+        self.tell = perceptron((dim_global + dim_local, num_hidden, side * side))
         self.chance = -float(entropy(torch.full((side * side,), side**-2, dtype=torch.float64)))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
-        """Of places drawn from torch's global generator; in float32."""
+        """Return how well places are predicted, in float32; they are drawn from torch's global generator."""
         _check_map(self, self.side, local)
         shape = (len(local), self.num_locations)
         place = torch.randint(self.side**2, shape, device=local.device)
@@ -68,15 +82,15 @@ class AbsoluteCoordinates(nn.Module):
 
 
 class RelativeCoordinates(nn.Module):
-    """Tells the displacement from one local feature to another, from both and the global feature.
+    """A prediction of the displacement from one local feature to another, from both and the global feature.
 
-    The two lie in different places, all pairs of which are equally likely; so small displacements are
-    likelier than large ones.
+    The two lie in different places. All pairs of places are equally likely, and small displacements therefore
+    more likely than large ones.
 
     Args:
-        dim_global: d, of the global feature.
+        dim_global: d of the global feature.
         dim_local: c, channels of the map.
-        side: s, of the map.
+        side: s of the map.
         num_hidden: units of the one hidden layer.
         num_locations: pairs of places asked for in each image, drawn at random.
 
@@ -85,16 +99,21 @@ class RelativeCoordinates(nn.Module):
     """
 
     def __init__(
-        self, dim_global: int, dim_local: int, side: int, num_hidden: int = 512, num_locations: int = 1
+        self,
+        dim_global: int,
+        dim_local: int,
+        side: int,
+        num_hidden: int = DEFAULT_NUM_HIDDEN,
+        num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
         _check_sizes(self, side, num_hidden, num_locations)
         self.side, self.num_locations = side, num_locations
-        self.tell = _perceptron(dim_global + 2 * dim_local, num_hidden, (2 * side - 1) ** 2)
+        self.tell = perceptron((dim_global + 2 * dim_local, num_hidden, (2 * side - 1) ** 2))
         self.chance = -float(entropy(displacement_probabilities(side).flatten()))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
-        """Of pairs of places drawn from torch's global generator; in float32."""
+        """Return how well displacements are predicted, in float32; pairs are drawn from torch's generator."""
         _check_map(self, self.side, local)
         shape = (len(local), self.num_locations)
         first = torch.randint(self.side**2, shape, device=local.device)
@@ -106,7 +125,7 @@ class RelativeCoordinates(nn.Module):
 def displacement_index(
     first: Int[Tensor, "*shape"], second: Int[Tensor, "*shape"], side: int
 ) -> Int[Tensor, "*shape"]:
-    """Number of the displacement between flat locations, row by row from (1 − side, 1 − side) on.
+    """Return the number of the displacement between flat locations, row by row from (1 − side, 1 − side) on.
 
     Example:
         >>> displacement_index(torch.tensor([3, 0]), torch.tensor([0, 3]), side=2)
@@ -117,7 +136,7 @@ def displacement_index(
 
 
 def displacement_probabilities(side: int) -> Float[Tensor, "rows columns"]:
-    """p(Δrow, Δcolumn) ∝ (side − |Δrow|)(side − |Δcolumn|), but 0 at (0, 0): of two different places.
+    """Return p(Δrow, Δcolumn) of two different places: ∝ (side − |Δrow|)(side − |Δcolumn|), but 0 at (0, 0).
 
     Example:
         >>> (displacement_probabilities(2) * 12).round().int().tolist()
@@ -132,7 +151,7 @@ def displacement_probabilities(side: int) -> Float[Tensor, "rows columns"]:
 def _features(
     global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"], *places: Int[Tensor, "b k"]
 ) -> Float[Tensor, "b k features"]:
-    """The global feature beside the local ones of each place."""
+    """Return the global feature beside the local ones of each place."""
     cells = local.flatten(2).transpose(1, 2)  # [b, s·s, c]
     images = torch.arange(len(cells), device=cells.device)[:, None]
     at_places = [cells[images, place] for place in places]
@@ -148,24 +167,19 @@ def _told(
     return CoordinatesTold(-cross_entropy(logits, truth.flatten()), chance, accuracy)
 
 
-def _perceptron(num_in: int, num_hidden: int, num_out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(num_in, num_hidden), nn.ReLU(), nn.Linear(num_hidden, num_out))
-
-
 def _check_sizes(module: nn.Module, side: int, num_hidden: int, num_locations: int) -> None:
     name = type(module).__name__
-    if side < 2:
-        raise ValueError(f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer")
-    if min(num_hidden, num_locations) < 1:
-        raise ValueError(
-            f"{name}: num_hidden and num_locations must be at least 1, got {num_hidden} and {num_locations}; "
-            "512 and 1 are usual"
-        )
+    refuse(side < 2, f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer")
+    refuse(
+        min(num_hidden, num_locations) < 1,
+        f"{name}: num_hidden and num_locations must be at least 1, got {num_hidden} and {num_locations}; "
+        f"{DEFAULT_NUM_HIDDEN} and {DEFAULT_NUM_LOCATIONS} are usual",
+    )
 
 
 def _check_map(module: nn.Module, side: int, local: Tensor) -> None:
-    if local.shape[-2:] != (side, side):
-        raise ValueError(
-            f"{type(module).__name__}: expected a map [b, c, {side}, {side}], got {list(local.shape)}; "
-            "build it for this side"
-        )
+    refuse(
+        local.shape[-2:] != (side, side),
+        f"{type(module).__name__}: expected a map [b, c, {side}, {side}], got {list(local.shape)}; "
+        "build it for this side",
+    )

@@ -29,7 +29,7 @@ class EncodeAndDot(nn.Module):
     Reference: Hjelm et al. (2018), appendix A.2; the layers are those of their public code.
     """
 
-    def __init__(self, dim_x: int, dim_y: int, num_units: int = 2048):
+    def __init__(self, dim_x: int, dim_y: int, num_units: int):
         super().__init__()
         self.embed_x, self.embed_y = Encoding(dim_x, num_units), Encoding(dim_y, num_units)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infomax.errors import refuse
-from infomax.learning.objectives.choices import PriorName
+from infomax.learning.objectives.choices import PRIORS
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,14 @@ class PriorConfig:
     """
 
     weight: float = 0.0
-    kind: PriorName = "uniform"
+    kind: str = "uniform"
     hidden: tuple[int, ...] = (1000, 200)
     lr: float = 1e-4
     gradient_penalty: float = 1.0
     num_steps: int = 1
 
     def __post_init__(self) -> None:
+        PRIORS.check(self.kind, "prior matching")
         refuse(
             not (self.weight >= 0 and self.gradient_penalty >= 0 and self.lr > 0),
             "prior matching: weight and gradient_penalty must be at least 0, and lr above it, got "

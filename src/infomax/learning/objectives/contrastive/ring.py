@@ -57,7 +57,8 @@ class _Ring(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_value, *_):
-        return *_second_round(*ctx.saved_tensors, grad_value, ctx.scoring), None
+        x, y, odds, log_z = ctx.saved_tensors
+        return *_second_round(x, y, odds, log_z, grad_value, ctx.scoring), None
 
 
 def _first_round(
