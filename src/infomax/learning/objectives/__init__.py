@@ -1,1 +1,1 @@
-"""Objectives: features to what is maximised."""
+"""Objectives: what is maximised, as a function of features."""

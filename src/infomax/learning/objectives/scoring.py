@@ -15,9 +15,9 @@ class Scoring:
     """How a source scores targets, and what becomes of the scores.
 
     clip: c; scores s become c tanh(s / c). None leaves them as they are.
-    penalty_weight: λ, the weight of the mean square of the scores before clipping, which is taken off.
-    temperature: 1/τ, of the posterior over the components of a mixture. Where it is low, only the best
-    component learns. A source of one vector does not depend on it.
+    penalty_weight: λ; the mean square of the scores before clipping, times λ, is subtracted.
+    temperature: T, of the posterior over the components of a mixture. At a low one only the best component
+    learns. The prediction of a single vector does not depend on it.
 
     Raises:
         ValueError: a clip or temperature that is not above 0, or a negative weight.

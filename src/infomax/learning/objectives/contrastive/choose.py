@@ -1,11 +1,11 @@
 """Which way to compute a prediction: dense, streamed or fused; on one rank, gathered, or round a ring.
 
 Rank r of a process group holds the sources x_i of its own share of the images, i ∈ r, and needs the targets
-of all of them, as negatives. With V_i what `dense` averages over i, rank r computes the mean of V_i over i ∈
-r. Shares are of one size, and the value of the whole batch is the mean of the values of all ranks.
+of all of them, as negatives. Let V_i be what `dense` averages over i. Rank r computes the mean of V_i over
+its share. Shares are of one size; the value of the whole batch is the mean of the values of all ranks.
 
-**Gradients.** Rank s has the parameters θ in its features φ_s, sources and targets. In the backward pass it
-collects the gradients that all ranks have for its targets, and computes::
+**Gradients.** The features φ_s of rank s, its sources and targets, depend on the parameters θ. In the
+backward pass rank s collects the gradients that all ranks have for its targets, and computes::
 
     g_s = Σ_r ∂V_r/∂φ_s · ∂φ_s/∂θ,        mean_s g_s = (1/R) Σ_r dV_r/dθ = d(mean_r V_r)/dθ
 
@@ -60,7 +60,7 @@ def predict(
     Args:
         source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
-        scoring: c, λ and 1/τ.
+        scoring: c, λ and T.
         first: the sources are of the images from this one on; default: of all of them.
 
     Raises:

@@ -1,24 +1,23 @@
 """The definition of a prediction, in terms of `bounds`.
 
-Sources x_i and targets y_jk, the l places of n images, all of d features::
+Sources x_i and targets y_jp, the l places p of n images, all of d features::
 
-    a_ijk = ⟨x_i, y_jk⟩ / √d         s = c tanh(a / c)        Z_i = Σ_{j≠i,k} e^{s_ijk}
-    V = mean_ik log[ e^{s_iik} / (e^{s_iik} + Z_i) ]          P = mean_ijk a²
-    value = V − λ P
+    a_ijp = ⟨x_i, y_jp⟩ / √d         s = c tanh(a / c)        Z_i = Σ_{j≠i} Σ_p e^{s_ijp}
+    π_ip = e^{s_iip} / (e^{s_iip} + Z_i)
+    V = mean_ip log π_ip             P = mean_ijp a²          value = V − λ P
 
 The image's own other places are left out of Z_i. V is `bounds.infonce` − log n. `bounds.infonce_by_image`
-counts an image once, by the mean over its places: Σ_{j≠i} mean_k e^s = Z_i / l, and the same Z_i gives it
-too.
+counts an image once, by the mean over its places: Σ_{j≠i} mean_p e^s = Z_i / l, from the same Z_i.
 
-**Mixtures.** A source may be k vectors x_i1 … x_ik, the components of a mixture, each of which predicts by
-itself, with its own Z. With p_ijk the probability above under component j and a temperature 1/τ::
+**Mixtures.** A source may be k vectors x_i1 … x_ik, the components of a mixture. Component h predicts by
+itself, with its own Z and probability π_ihp. At the temperature T::
 
-    V = mean_ik (1/τ) log mean_j p_ijk^τ
-      = mean_ik max_q [ Σ_j q_j log p_ijk − KL(q ‖ uniform) / τ ]
+    V = mean_ip T log mean_h π_ihp^{1/T}
+      = mean_ip max_w [ Σ_h w_h log π_ihp − T KL(w ‖ uniform) ]
 
-Each place takes, softly, the component that tells most about it. The second form is the paper's
-entropy-regularised posterior, up to the constant log k / τ. At τ = 1, V is the log-likelihood of a mixture of
-k equal parts. The bound counts images as that mixture does, whatever τ is.
+Each place takes, softly, the component that predicts it best. The second form is the paper's
+entropy-regularised posterior, up to the constant T log k. At T = 1, V is the log-likelihood of a mixture of k
+equal parts. The bound counts images as that mixture does, whatever T is.
 
 **Some of the rows.** The sources may be of a few of the images, those from `first` on: i then runs over them,
 j over all n, and means over i are over those few. A process group divides its rows in this way (`choose`).
@@ -56,7 +55,7 @@ def dense_prediction(
     Args:
         source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
-        scoring: c, λ and 1/τ.
+        scoring: c, λ and T.
         first: the sources are of the images from this one on; default: of all of them.
 
     Raises:

@@ -1,7 +1,7 @@
 """The prediction on a GPU: products by the library, and one kernel for all else; equal to `dense`.
 
 A GPU spends its time on the passes over n·n·l scores, each of which moves them through memory; its three
-products are soon done. Here a block of rows is scored, ⟨x_i, y_jk⟩ in float32 whatever the features are. One
+products are soon done. Here a block of rows is scored, ⟨x_i, y_jp⟩ in float32 whatever the features are. One
 program of the kernel, `_to_gradient`, takes an image's row. It reads the row once for log Z_i and the mean
 square, which give V, P and the bound. It reads the row again, now mostly from cache, to write g in the type
 of the features. Formulas and names are those of `streamed`.
@@ -56,7 +56,7 @@ def fused_prediction(
     Args:
         source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
-        scoring: c, λ and 1/τ.
+        scoring: c, λ and T.
         first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
@@ -231,7 +231,7 @@ def _log_sigmoid(x):
 @jit
 @no_type_check
 def _soft_maximum(odds, present, num_components, temperature):
-    """Return (1/τ) log mean_j σ(odds_j)^τ over the components that are present."""
+    """Return T log mean_h σ(odds_h)^{1/T} over the components that are present."""
     log_p = tl.where(present, _log_sigmoid(odds), float("-inf"))
     best = tl.max(log_p, 0)
     total = tl.sum(tl.exp((log_p - best[None, :]) / temperature), 0)

@@ -64,7 +64,7 @@ def own_places(scores: Float[Tensor, "r k n l"], first: int) -> Float[Tensor, "r
 
 
 def soft_maximum(log_p: Float[Tensor, "r k l"], temperature: float) -> Float[Tensor, "r l"]:
-    """Return (1/τ) log mean_j e^{τ log p_j}: between the mean over components and the best of them."""
+    """Return T log mean_h p_h^{1/T}: between the mean of log p over components and the best of them."""
     return temperature * (torch.logsumexp(log_p / temperature, 1) - math.log(log_p.shape[1]))
 
 

@@ -35,7 +35,7 @@ def ring_prediction(
     Args:
         source: x, one vector an image of this rank, or the k components of a mixture.
         target: y, the places of the same images.
-        scoring: c, λ and 1/τ.
+        scoring: c, λ and T.
     """
     with torch.autocast(source.device.type, enabled=False):
         x, y = at_least_float32(components(source)), at_least_float32(target)

@@ -1,10 +1,10 @@
 """The prediction by blocks of rows, with the gradients made in the forward pass; equal to `dense`.
 
 The scores are n·n·l numbers, needed only on the way to a scalar, and a source meets no scores but those of
-its own row. In the names of `dense`, with q_ik = σ(log Z_i − s_iik) the probability that a positive is missed
+its own row. In the names of `dense`, with q_ip = σ(log Z_i − s_iip) the probability that a positive is missed
 (in a mixture, times the posterior of its component)::
 
-    ∂V/∂s_iik = q_ik / nl             ∂V/∂s_ijk = −(Σ_m q_im / nl) · e^{s_ijk} / Z_i       (j ≠ i)
+    ∂V/∂s_iip = q_ip / nl             ∂V/∂s_ijp = −(Σ_r q_ir / nl) · e^{s_ijp} / Z_i       (j ≠ i)
     g = ∂value/∂a = ∂V/∂s · (1 − tanh²(a / c)) − 2λ a / nnl
     ∂value/∂x = g y / √d              ∂value/∂y = gᵀ x / √d
 
@@ -58,7 +58,7 @@ def streamed_prediction(
     Args:
         source: x, one vector an image, or the k components of a mixture.
         target: y, the places of the same images, in the same order.
-        scoring: c, λ and 1/τ.
+        scoring: c, λ and T.
         first: the sources are of the images from this one on; default: of all of them.
 
     Raises:
