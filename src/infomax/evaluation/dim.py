@@ -1,11 +1,11 @@
-"""The evaluation of Deep InfoMax: every layer by several classifiers, and what its features know in nats.
+"""The dim protocol: the evaluation of Deep InfoMax, of every layer, and of what its features know in nats.
 
-Accuracies of linear support vector machines, logistic regression and a small network on each layer of the
-encoder, of the same encoder with random weights, and on raw pixels. Of both encoders: information of the
-global feature Y about the label and about the input, dependence between its units, the multi-scale structural
-similarity of images decoded from it, and the accuracy after fine-tuning on a few labels.
+Accuracies of linear support vector machines, of logistic regression and of a small network, for each layer of
+the encoder, for the same encoder with random weights, and for raw pixels. For both encoders: information of
+the global feature Y about the label and about the input, dependence between its units, multi-scale structural
+similarity of the images decoded from it, and the accuracy after fine-tuning on a few labels.
 
-Hjelm et al. (2018), section 4.
+Reference: Hjelm et al. (2018), section 4.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,43 +18,48 @@ from rich.console import Console
 from rich.progress import Progress
 
 from infomax.estimation.estimate import Estimate
-from infomax.evaluation.clean import Assessment, Split, random_counterpart, raw
 from infomax.evaluation.embedding import embed_layers
-from infomax.evaluation.finetuning import finetune
-from infomax.evaluation.label_budget import LabelBudget
-from infomax.evaluation.probes.dependence import input_information, label_information, neural_dependence
-from infomax.evaluation.probes.probe import Probe, linear_probe, mlp_probe
+from infomax.evaluation.finetuning.comparing import finetune
+from infomax.evaluation.finetuning.labels import LabelBudget
+from infomax.evaluation.options import DEFAULT_DIM, DIMOptions, FinetuningConfig
+from infomax.evaluation.probes.dependence import neural_dependence
+from infomax.evaluation.probes.information import input_information, label_information
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.probes.mlp import mlp_probe
+from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.probes.reconstruction import decoder_similarity
 from infomax.evaluation.probes.svm import svm_probe
+from infomax.evaluation.representations import random_counterpart
+from infomax.evaluation.results import RANDOM_ENCODER, Assessment
+from infomax.evaluation.splits import Split, some_of
 from infomax.learning.encoders.saving import PretrainedEncoder
-from infomax.learning.views.pairing import Seen
 
-PROBES: Mapping[str, Probe] = {
+LAYER_PROBES: Mapping[str, Probe] = {
     "svm": svm_probe,
     "linear": linear_probe,
     "mlp": partial(mlp_probe, num_seeds=1, num_hidden=200),
 }
+"""The classifiers of the paper."""
+FINETUNING = FinetuningConfig(encoder_lrs=(3e-4,))
+"""One rate for all, so that nothing is chosen."""
 
 
-def assess_dim(
-    encoder: PretrainedEncoder,
-    split: Split,
-    *,
-    name: str = "DIM",
-    max_labels: int | None = 10_000,
-    labels_per_class: int | None = 50,
-    seed: int = 0,
+def evaluate_dim(
+    encoder: PretrainedEncoder, split: Split, options: DIMOptions = DEFAULT_DIM, *, name: str = "DIM"
 ) -> Assessment:
-    """Everything in the module's first lines. Progress goes to stderr.
+    """Return accuracies of every layer, and measures of the global feature "Y"; see the module's first lines.
+
+    Progress goes to stderr.
 
     Args:
-        encoder: layers are those that its features name, and the global feature, "Y".
-        name: of the method.
-        max_labels: training images that are used, drawn at random; None: all of them.
-        labels_per_class: to fine-tune on, and of the classes; None leaves fine-tuning out.
+        encoder: its layers are those that its features name, and "Y".
+        split: images to fit to and images to test on.
+        options: how many images and labels are used.
+        name: what the rows of the encoder are called.
     """
-    split = replace(split, train=_some(split.train, max_labels, seed))
-    encoders = {name: encoder, "random encoder": random_counterpart(encoder, seed)}
+    seed = options.seed
+    split = replace(split, train=some_of(split.train.with_labels(), options.max_labels, seed))
+    encoders = {name: encoder, RANDOM_ENCODER: random_counterpart(encoder, seed)}
     rows, measures, learned = [], [], {}
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=None)
@@ -66,19 +71,19 @@ def assess_dim(
                 rows += _probes(one, layer, train[layer], test[layer], split, seed)
             progress.update(task, description=f"measures of Y: {one}")
             measures += _measures(one, train["Y"], test["Y"], split, seed)
-            if labels_per_class is not None:
+            if options.labels_per_class is not None:
                 progress.update(task, description=f"fine-tuning: {one}")
-                rows.append(_finetuned(one, of, split, labels_per_class, seed))
-        progress.update(task, description="probes of raw pixels")
-        pixels = raw(split.train), raw(split.test)
-        rows += _probes("raw pixels", None, *pixels, split, seed)
+                rows.append(_finetuned(one, of, split, options.labels_per_class, seed))
+        raw_name, raw = encoder.views.raw_name, encoder.views.raw
+        progress.update(task, description=f"probes of {raw_name}")
+        rows += _probes(raw_name, None, raw(split.train), raw(split.test), split, seed)
     return Assessment(rows, learned["Y"], measures)
 
 
 def _probes(
     name: str, layer: str | None, train: np.ndarray, test: np.ndarray, split: Split, seed: int
 ) -> Iterator[dict[str, Any]]:
-    for probe in PROBES.values():
+    for probe in LAYER_PROBES.values():
         found = probe(train, split.train.labels, test, split.test.labels, seed=seed)
         yield {"representation": name, "layer": layer, "labels": "all", **asdict(found)}
 
@@ -87,7 +92,7 @@ def _finetuned(
     name: str, encoder: PretrainedEncoder, split: Split, labels_per_class: int, seed: int
 ) -> dict[str, Any]:
     labels = LabelBudget(per_class=labels_per_class)
-    found = finetune(encoder, split.train, split.test, labels=labels, seed=seed)
+    found = finetune(encoder, split.train, split.test, labels=labels, config=FINETUNING, seed=seed)
     return {
         "representation": name,
         "layer": "all of it",
@@ -99,7 +104,7 @@ def _finetuned(
 def _measures(
     name: str, train: np.ndarray, test: np.ndarray, split: Split, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Of the global feature."""
+    """Measures of the global feature."""
     images = split.train.batch(slice(None))
     yield {
         "representation": name,
@@ -134,11 +139,3 @@ def _nats(estimate: Estimate) -> dict[str, Any]:
         "unit": "nats",
         "kind": estimate.kind,
     }
-
-
-def _some(images: Seen, at_most: int | None, seed: int) -> Seen:
-    """So many labelled images, drawn at random; in their order."""
-    rows = np.flatnonzero(images.labels >= 0)
-    if at_most is not None and at_most < len(rows):
-        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:at_most])
-    return images.subset(rows)

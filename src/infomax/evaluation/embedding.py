@@ -1,113 +1,121 @@
-"""Images or signals to embeddings: global features, streamed in memory that does not grow with n."""
+"""Datasets to embeddings: global features, streamed in memory that does not grow with the number of rows.
+
+Several processes (`num_ranks`) share the work: each of them calls these functions, and gets everything.
+"""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from infomax.errors import refuse
 from infomax.files import replacing
+from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.groups import block_of, num_ranks, rank, wait_for_all
-from infomax.learning.encoders.amdim import Features
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder
-from infomax.learning.views.pairing import Seen
+
+DEFAULT_BATCH_SIZE = 512
+
+Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
 
 
-def embed(encoder: PretrainedEncoder, images: Seen, *, batch_size: int = 512) -> Float[np.ndarray, "n d"]:
-    """Global features of all images, float32, in memory.
-
-    Of several processes (`distributed.num_ranks`) each calls this, and gets all; so for the functions below.
-    """
-    return np.concatenate([features for _, features in _batches(encoder, images, batch_size)])
+def embed(
+    encoder: PretrainedEncoder, dataset: Dataset, *, batch_size: int = DEFAULT_BATCH_SIZE
+) -> Float[np.ndarray, "n d"]:
+    """Return the global features of a dataset, float32, in memory."""
+    return np.concatenate([features for _, features in _batches(encoder, dataset, batch_size)])
 
 
 def embed_layers(
-    encoder: PretrainedEncoder, images: Seen, *, batch_size: int = 512
+    encoder: PretrainedEncoder, dataset: Dataset, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> dict[str, Float[np.ndarray, "n _"]]:
-    """Outputs of the layers between, by name and flattened, and last the global feature, "Y"; in memory."""
+    """Return the outputs of inner layers by name, flattened, and last the global feature, "Y"; in memory."""
     blocks: dict[str, list[np.ndarray]] = {}
-    for _, outputs in _outputs(encoder, images, batch_size, lambda f: {**f.layers, "Y": f.global_}):
+    for _, outputs in _outputs(encoder, dataset, batch_size, lambda f: {**f.layers, "Y": f.global_}):
         for name, output in outputs.items():
             blocks.setdefault(name, []).append(output)
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
 def embed_to_file(
-    encoder: PretrainedEncoder, images: Seen, out: str | Path, *, batch_size: int = 512
+    encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> Path:
     """Write global features to ``.parquet`` (columns name, label, embedding) or ``.npy`` ([n, d]), streamed.
 
-    Of several processes, the first writes the file.
+    The first of several processes writes the file.
 
     Raises:
-        ValueError: another suffix, or no images.
+        ValueError: `out` has another suffix, or the dataset is empty.
         FileExistsError: `out` exists.
     """
     out = Path(out)
     writers = {".parquet": _write_parquet, ".npy": _write_npy}
-    if out.suffix not in writers:
-        raise ValueError(f"embed: the suffix of {out} says no format; expected .parquet or .npy")
+    refuse(out.suffix not in writers, f"embed: the suffix of {out} says no format; expected .parquet or .npy")
     if out.exists():
         raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
-    if not len(images):
-        raise ValueError("embed: no images")
-    wait_for_all()  # to have looked, before one writes
-    batches = _batches(encoder, images, batch_size)
+    refuse(not len(dataset), "embed: the dataset is empty; give at least one row")
+    wait_for_all()  # until every process has looked for the file
+    batches = _batches(encoder, dataset, batch_size)
     if rank() > 0:
         deque(batches, maxlen=0)  # takes part, and writes nothing
         return out
     with replacing(out) as path:
-        writers[out.suffix](path, images, batches)
+        writers[out.suffix](path, dataset, batches)
     return out
 
 
-Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
-
-
-def _batches(encoder: PretrainedEncoder, images: Seen, batch_size: int) -> Batches:
-    for rows, outputs in _outputs(encoder, images, batch_size, lambda f: {"Y": f.global_}):
+def _batches(encoder: PretrainedEncoder, dataset: Dataset, batch_size: int) -> Batches:
+    for rows, outputs in _outputs(encoder, dataset, batch_size, lambda f: {"Y": f.global_}):
         yield rows, outputs["Y"]
 
 
 def _outputs(
     encoder: PretrainedEncoder,
-    images: Seen,
+    dataset: Dataset,
     batch_size: int,
     wanted: Callable[[Features], dict[str, Tensor]],
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "b _"]]]]:
-    """What is wanted of each batch, flattened, in the order of the images; on every rank.
+    """What is wanted of each batch, flattened, in the order of the dataset; on every rank.
 
-    Of R ranks, r embeds the batches r, r + R, r + 2R, …, which are those of one process, so that the result
-    is the same to the last bit; each holds its own batch and the one that arrives. A rank that is left
-    without a batch in the end embeds the last one too, which nobody sees.
+    Rank r of R embeds the batches r, r + R, r + 2R, …. They are the batches of a single process, so the
+    result is the same to the last bit. A rank holds its own batch and the one that arrives. A rank that is
+    left without a batch in the end embeds the last one too; nobody uses that.
     """
-    starts = range(0, len(images), batch_size)
-    batches = [slice(start, min(start + batch_size, len(images))) for start in starts]
+    starts = range(0, len(dataset), batch_size)
+    batches = [slice(start, min(start + batch_size, len(dataset))) for start in starts]
     for first in range(0, len(batches), num_ranks()):
         at_once = batches[first : first + num_ranks()]
-        own = wanted(_embedded(encoder, images, at_once[min(rank(), len(at_once) - 1)]))
+        own = wanted(_embedded(encoder, dataset, at_once[min(rank(), len(at_once) - 1)]))
         own = {name: x.float().flatten(1) for name, x in own.items()}
         for owner, rows in enumerate(at_once):
             size = rows.stop - rows.start
             yield rows, {name: block_of(owner, x, size).cpu().numpy() for name, x in own.items()}
 
 
-def _embedded(encoder: PretrainedEncoder, images: Seen, rows: slice) -> Features:
-    return encoder(images.batch(rows).to(next(encoder.parameters()).device))
+def _embedded(encoder: PretrainedEncoder, dataset: Dataset, rows: slice) -> Features:
+    return encoder(dataset.batch(rows).to(device_of(encoder)))
 
 
-def _write_parquet(path: Path, images: Seen, batches: Batches) -> None:
+def device_of(encoder: nn.Module) -> torch.device:
+    """Return the device on which an encoder's parameters are."""
+    return next(encoder.parameters()).device
+
+
+def _write_parquet(path: Path, dataset: Dataset, batches: Batches) -> None:
     writer = None
     try:
         for rows, features in batches:
             values = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1])
-            columns = {"name": pa.array(list(images.names[rows]), pa.string()), "embedding": values}
-            if images.labelled:
-                columns["label"] = pa.array(_label_names(images, rows), pa.string())
+            columns = {"name": pa.array(list(dataset.names[rows]), pa.string()), "embedding": values}
+            if dataset.labelled:
+                columns["label"] = pa.array(_label_names(dataset, rows), pa.string())
             table = pa.table(columns)
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
@@ -116,17 +124,16 @@ def _write_parquet(path: Path, images: Seen, batches: Batches) -> None:
             writer.close()
 
 
-def _write_npy(path: Path, images: Seen, batches: Batches) -> None:
+def _write_npy(path: Path, dataset: Dataset, batches: Batches) -> None:
     target = None
     for rows, features in batches:
         if target is None:
-            shape = (len(images), features.shape[1])
+            shape = (len(dataset), features.shape[1])
             target = np.lib.format.open_memmap(path, "w+", np.float32, shape)
         target[rows] = features
 
 
-def _label_names(images: Seen, rows: slice) -> Sequence[str | None]:
-    return [
-        None if label < 0 else images.classes[label] if images.classes else str(label)
-        for label in images.labels[rows]
-    ]
+def _label_names(dataset: Dataset, rows: slice) -> list[str | None]:
+    labels = dataset.labels[rows]
+    names = dataset.class_names(labels)
+    return [None if label < 0 else name for label, name in zip(labels, names, strict=True)]

@@ -7,14 +7,12 @@ import pytest
 import torch
 
 from infomax.estimation.bounds import donsker_varadhan, jensen_shannon, mine, nwj
-from infomax.evaluation.probes.dependence import (
+from infomax.evaluation.probes.dependence import _scores, _shuffled, neural_dependence
+from infomax.evaluation.probes.information import (
     ImageCritic,
-    _scores,
-    _shuffled,
     classifier_information,
     input_information,
     label_information,
-    neural_dependence,
 )
 from infomax.evaluation.probes.linear import fit_linear
 from infomax.evaluation.probes.mlp import fit_mlps
@@ -107,7 +105,7 @@ def test_errors_of_label_information(two_normals):
 @pytest.mark.parametrize("bound", [jensen_shannon, donsker_varadhan, nwj])
 def test_dependence_of_gaussians(bound):
     z, truth = gaussians(0.6 * np.eye(3) + 0.4, 4000)
-    found = neural_dependence(z, bound=bound, hidden=(64,), learning_rate=3e-3, max_steps=600)
+    found = neural_dependence(z, bound=bound, hidden=(64,), lr=3e-3, max_steps=600)
     assert found.kind == "lower bound" and found.num_samples == 800
     assert 0.6 * truth < found.value + 2 * found.standard_error
     assert found.value - 3 * found.standard_error < truth
@@ -130,7 +128,7 @@ def test_more_dependence_is_more():
 
 def test_beyond_the_logarithm_of_the_rows_it_is_no_bound():
     z = np.random.default_rng(0).standard_normal((400, 1)) + 0.01 * np.eye(30)[np.arange(400) % 30]
-    found = neural_dependence(z, bound=donsker_varadhan, hidden=(64,), learning_rate=1e-2, max_steps=300)
+    found = neural_dependence(z, bound=donsker_varadhan, hidden=(64,), lr=1e-2, max_steps=300)
     assert found.value > math.log(2 * 80)
     assert found.kind == "neither"
 
@@ -172,7 +170,7 @@ def test_errors_of_neural_dependence():
     with pytest.raises(ValueError, match=r"mine then donsker_varadhan needs a network beside the critic"):
         neural_dependence(z, bound=mine)
     with pytest.raises(ValueError, match=r"values are no longer finite .* use a lower learning rate"):
-        neural_dependence(z, bound=nwj, learning_rate=1e3, max_steps=50)
+        neural_dependence(z, bound=nwj, lr=1e3, max_steps=50)
 
 
 # ------------------------------------------------------------------------------------------ of their input

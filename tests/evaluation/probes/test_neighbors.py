@@ -57,7 +57,7 @@ def test_blocks_do_not_matter(monkeypatch):
     train, queries, labels = rng.normal(size=(50, 5)), rng.normal(size=(33, 5)), rng.integers(0, 3, 50)
     whole = fit_nearest_neighbors(train, labels, k=7).scores(queries).numpy()
     near = nearest_neighbors(queries, train, k=3)
-    monkeypatch.setattr("infomax.evaluation.probes.neighbors._BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr("infomax.evaluation.probes.neighbors.MAX_BLOCK_ELEMENTS", 1)
     np.testing.assert_allclose(fit_nearest_neighbors(train, labels, k=7).scores(queries), whole, rtol=1e-4)
     np.testing.assert_array_equal(nearest_neighbors(queries, train, k=3)[0], near[0])
 

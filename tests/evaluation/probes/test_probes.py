@@ -10,11 +10,12 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from infomax.evaluation.probes.classifiers import scale_each, scale_together, validation_parts
-from infomax.evaluation.probes.linear import fit_linear
-from infomax.evaluation.probes.mlp import fit_mlps
+from infomax.evaluation.probes.classifiers import validation_parts
+from infomax.evaluation.probes.few_labels import few_labels
+from infomax.evaluation.probes.linear import fit_linear, linear_probe
+from infomax.evaluation.probes.mlp import fit_mlps, mlp_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.evaluation.probes.probe import few_labels, linear_probe, mlp_probe
+from infomax.evaluation.probes.rows import scale_each, scale_together
 
 one_mlp = partial(mlp_probe, num_seeds=1, num_hidden=32)
 PROBES = [linear_probe, one_mlp, nearest_neighbor_probe]
@@ -58,7 +59,7 @@ def test_linear_finds_scikit_learns_optimum(digits, variance, num_rows):
 def test_linear_without_rotation_finds_the_same(digits, monkeypatch):
     x, y, test, _ = digits
     rotated = fit_linear(x, y, logit_variances=[10.0], tolerance=1e-6)
-    monkeypatch.setattr("infomax.evaluation.probes.linear._MAX_ROTATED", 5)
+    monkeypatch.setattr("infomax.evaluation.probes.regression.MAX_ROTATED", 5)
     plain = fit_linear(x, y, logit_variances=[10.0], tolerance=1e-6)
     torch.testing.assert_close(plain.scores(test), rotated.scores(test), atol=2e-2, rtol=1e-2)
 

@@ -98,7 +98,7 @@ def test_features_that_know_the_image_decode_better(digits):
             width=16,
             max_steps=120,
             evaluate_every=40,
-            learning_rate=3e-3,
+            lr=3e-3,
         )
 
     pixels = digits.flatten(1)[:, ::2].numpy()

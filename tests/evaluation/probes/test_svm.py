@@ -9,9 +9,9 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import LinearSVC
 
-from infomax.evaluation.probes.classifiers import SCALINGS
+from infomax.evaluation.probes.few_labels import few_labels
 from infomax.evaluation.probes.linear import fit_linear
-from infomax.evaluation.probes.probe import few_labels
+from infomax.evaluation.probes.rows import SCALINGS
 from infomax.evaluation.probes.svm import SQUARED_HINGE, svm_probe
 
 

@@ -40,18 +40,18 @@ def neural_dependence(
     seed: int = 0,
     device: Device = "cpu",
 ) -> Estimate:
-    """Return a lower bound on the total correlation D(p(z) ‖ Π_k p(z_k)), which is 0 for independent features.
+    """Return a lower bound on the total correlation D(p(z) ‖ Π_k p(z_k)), 0 for independent features.
 
     A network tells rows from shuffled rows, in which each column is permuted over the batch by itself. It is
     trained on three fifths of the rows and stopped by a fifth; its value is that of the last fifth. Features
     are standardised. The value is low where the network has too few rows or steps.
 
     The default trains by the Jensen–Shannon divergence and reads NWJ, a lower bound in expectation for any
-    number of rows. The paper's Donsker–Varadhan is a lower bound only in the limit of many rows: the logarithm
-    of a mean of few e^f is low on average, and nothing stops it where features depend strongly. For 64
-    Gaussian features with 2.3, 9.7 and 49 nats, and 5000 rows, it found 2.0, 103 and 70,000; the default found
-    1.3, 4.9 and 20. No m shuffled rows can vouch for more than log m nats (McAllester and Stratos 2020): a
-    value above that says "much", not how much.
+    number of rows. The paper's Donsker–Varadhan is a lower bound only in the limit of many rows: the
+    logarithm of a mean of few e^f is low on average, and nothing stops it where features depend strongly. For
+    64 Gaussian features with 2.3, 9.7 and 49 nats, and 5000 rows, it found 2.0, 103 and 70,000; the default
+    found 1.3, 4.9 and 20. No m shuffled rows can vouch for more than log m nats (McAllester and Stratos
+    2020): a value above that says "much", not how much.
 
     Args:
         features: [n, d], NumPy or torch.

@@ -1,61 +1,74 @@
-"""Linear classifiers on cached features: exact optimum, regularisation chosen on validation.
+"""Logistic regression on cached features: the linear probe.
 
-    argmin over W, b of  mean_i loss(z_i W + b, y_i) + |W|² / 2Cn
-
-The loss is the cross-entropy of multinomial logistic regression, or another convex one, as `svm` has.
-
-Memory: about three float32 copies of the features (standardised, rotated, and without the validation part).
+Regularisation and scaling are chosen on validation; the fit is the exact optimum (see `regression`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
 from torch import Tensor
-from torch.nn import functional as F
 
-from infomax.evaluation.probes.classifiers import (
-    SCALINGS,
-    Array,
-    Classifier,
-    Device,
-    Scaling,
-    labelled,
-    validation_parts,
-    validation_settings,
-)
+from infomax.errors import refuse
+from infomax.evaluation.probes.classifiers import FittedClassifier, validation_parts, validation_settings
+from infomax.evaluation.probes.probe import ProbeResult, tested
+from infomax.evaluation.probes.regression import Loss, Problem, affine, few_threads
+from infomax.evaluation.probes.rows import SCALINGS, Array, Device, ProbeData, labelled
 
 LOGIT_VARIANCES = (0.1, 1.0, 10.0, 100.0, 1000.0)
-_MAX_ROTATED = 4096  # features beyond which finding the principal axes costs more than it saves
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A convex loss of the scores of a row.
-
-    of_rows: scores [n, k], targets [n] -> the loss of each row [n], its gradient by the scores [n, k].
-    curvature: k -> about the second derivative of the mean loss by one score, where all scores are 0.
-    """
-
-    of_rows: Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], tuple[Tensor, Tensor]]
-    curvature: Callable[[int], float]
+"""Variances of a logit that validation chooses from."""
 
 
 def _cross_entropy(
     scores: Float[Tensor, "n k"], targets: Int[Tensor, " n"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n k"]]:
-    """−log softmax(s)[y] and softmax(s) − one-hot(y)."""
+    """−log softmax(s)[y], and its gradient softmax(s) − one-hot(y)."""
     log_p, own = scores.log_softmax(1), targets[:, None]
     return -log_p.gather(1, own)[:, 0], log_p.exp().scatter_add(1, own, -torch.ones_like(log_p[:, :1]))
 
 
 CROSS_ENTROPY = Loss(_cross_entropy, lambda num_classes: 1 / num_classes)
-"""Of multinomial logistic regression: scores are log-probabilities, but for a constant a row."""
+"""The loss of multinomial logistic regression; scores are log-probabilities up to a constant a row."""
+
+
+def linear_probe(
+    train_features: Array,
+    train_labels: Array,
+    test_features: Array,
+    test_labels: Array,
+    *,
+    seed: int = 0,
+    logit_variances: Sequence[float] = LOGIT_VARIANCES,
+    device: Device = "cpu",
+) -> ProbeResult:
+    """Return the test accuracy of multinomial logistic regression on standardised features; see `fit_linear`.
+
+    Args:
+        train_features: [n, d], NumPy or torch.
+        train_labels: [n], integers, −1 for none.
+        test_features: [m, d].
+        test_labels: [m].
+        seed: of the validation parts.
+        logit_variances: as of `fit_linear`.
+        device: where it is fitted.
+
+    Returns:
+        The fit is deterministic, so `std` is None. Settings name C, how it was validated, ….
+
+    Raises:
+        ValueError: shapes that do not fit, NaN or infinity, no labels.
+
+    Example:
+        >>> features, labels = np.eye(4)[[0, 1] * 8], np.array([3, 7] * 8)
+        >>> linear_probe(features, labels, features, labels).accuracy
+        1.0
+    """
+    data = ProbeData.of("linear_probe", train_features, train_labels, test_features, test_labels)
+    classifier = fit_linear(
+        data.train_features, data.train_labels, seed=seed, logit_variances=logit_variances, device=device
+    )
+    return tested("linear", [classifier], data)
 
 
 def fit_linear(
@@ -67,29 +80,27 @@ def fit_linear(
     loss: Loss = CROSS_ENTROPY,
     tolerance: float = 1e-4,
     device: Device = "cpu",
-) -> Classifier:
-    """argmin over W, b of mean_i loss(z_i W + b, y_i) + |W|² / 2Cn, z the standardised features.
+) -> FittedClassifier:
+    """Return argmin over W, b of mean_i loss(z_i W + b, y_i) + |W|² / 2Cn, where z are standardised features.
 
-    C = v/d for d features that are not constant. The penalty is a Gaussian prior, and v the variance it gives
-    to a logit; so the same few v suit any number of features and labels. z has variance 1 in each feature, or
-    on average over features (better for pixels with few labels: nothing blows up those that hardly vary).
-    Scaling and v are those with the smallest loss on the validation parts (see `validation_parts`), which
-    decides more surely than accuracy where there are few labels. Where nothing can be validated: each feature
-    scaled, the middle v. W and b are then fitted to all labels.
-
-    L-BFGS in coordinates in which the Hessian at W = 0 is the identity: some 25 evaluations a fit even for
-    strongly correlated features, where plain L-BFGS needs hundreds. With d > n the fit runs in the span of
-    the rows, where the optimum lies.
+    C = v/d for d features that are not constant. The penalty is a Gaussian prior, and v is the variance that
+    it gives to a logit, so the same few v suit any number of features and labels. z has variance 1 in each
+    feature, or on average over features; the latter suits pixels with few labels, because pixels that hardly
+    vary stay small. The scaling and v are those with the smallest loss on the validation parts (see
+    `validation_parts`); with few labels the loss decides more surely than the accuracy. Where nothing can be
+    validated, each feature is scaled and v is the middle one. W and b are then fitted to all labels.
 
     Args:
-        features: [n, d]. labels: [n], integers, −1 for none (left out).
+        features: [n, d].
+        labels: [n], integers; rows with −1 (none) are left out.
         seed: of the validation parts.
         logit_variances: the v to choose from.
-        loss: the cross-entropy of logistic regression, or another.
-        tolerance: on the largest component of the gradient in those coordinates.
+        loss: the cross-entropy of logistic regression, or another convex loss.
+        tolerance: of the largest component of the gradient in the coordinates of the solver.
+        device: where it is fitted.
 
     Returns:
-        Classifier; its settings name C, the logit variance, the validation, and whether L-BFGS converged.
+        A classifier; its settings name C, the logit variance, the validation, and whether L-BFGS converged.
 
     Raises:
         ValueError: shapes that do not fit, NaN or infinity, no labels, a variance that is not positive.
@@ -100,27 +111,18 @@ def fit_linear(
         array([5, 8])
     """
     features, labels, _ = labelled("fit_linear", "train", features, labels)
-    variances = sorted(float(variance) for variance in logit_variances)
-    if not variances or not 0 < variances[0] <= variances[-1] < np.inf:
-        raise ValueError(f"fit_linear: logit_variances must be positive, at least one, got {logit_variances}")
+    variances = _checked(logit_variances)
     classes, targets = np.unique(labels, return_inverse=True)
     parts = validation_parts(targets, seed)
-    scaling, variance = "each", variances[len(variances) // 2]
-    with _few_threads(features.size):
-        if parts:
-            held_out = {
-                (name, v): value
-                for name in SCALINGS
-                for v, value in _Regression.of(name, features, targets, loss, tolerance, device).path(
-                    parts, variances
-                )
-            }
-            scaling, variance = min(held_out, key=lambda choice: held_out[choice])
-        regression = _Regression.of(scaling, features, targets, loss, tolerance, device)
+    problem = Problem(features, targets, loss, tolerance, device)
+    with few_threads(features.size):
+        scaling, variance = _chosen(problem, parts, variances)
+        regression = problem.scaled(scaling)
         weights, converged = regression.fit(variance)
         weights = regression.unrotated(weights)
+    scale = regression.scaling
     settings = {
-        "C": variance / regression.scaling.num_varying,
+        "C": variance / scale.num_varying,
         "logit_variance": variance,
         "scaling": scaling,
         "logit_variances": variances,
@@ -128,127 +130,29 @@ def fit_linear(
         "seed": seed,
         **validation_settings(parts),
     }
-    scale = regression.scaling
-    return Classifier(
-        classes, features.shape[1], lambda rows: _affine(scale(rows, device), weights), settings
+    return FittedClassifier(
+        classes, features.shape[1], lambda rows: affine(scale(rows, device), weights), settings
     )
 
 
-@contextmanager
-def _few_threads(num_values: int) -> Iterator[None]:
-    """One thread where a step is too small to share, and one for the vectors of L-BFGS in any case.
-
-    Threads of two libraries that wait for each other's share of the cores made small fits 20 times slower.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if num_values < 2**22 else before)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
+def _checked(logit_variances: Sequence[float]) -> list[float]:
+    variances = sorted(float(variance) for variance in logit_variances)
+    refuse(
+        not variances or not 0 < variances[0] <= variances[-1] < np.inf,
+        f"fit_linear: logit_variances must be positive, at least one, got {logit_variances}",
+    )
+    return variances
 
 
-@dataclass(frozen=True)
-class _Regression:
-    """Rows and their classes, in rotated coordinates.
-
-    rotated: [n, r], scaled features · basis.
-    basis: [d, r], orthonormal columns that span the rows; None: identity.
-    """
-
-    scaling: Scaling
-    rotated: Float[Tensor, "n r"]
-    basis: Float[Tensor, "d r"] | None
-    targets: Int[Tensor, " n"]
-    num_classes: int
-    loss: Loss
-    tolerance: float
-
-    @staticmethod
-    def of(
-        name: str,
-        features: Float[np.ndarray, "n d"],
-        targets: Int[np.ndarray, " n"],
-        loss: Loss,
-        tolerance: float,
-        device: Device,
-    ) -> "_Regression":
-        """Scale the features and rotate them to their principal axes."""
-        scaling = SCALINGS[name](features)
-        z, y = scaling(features, device), torch.from_numpy(targets).to(device)
-        basis = _principal_axes(z)
-        rotated = z if basis is None else z @ basis
-        return _Regression(scaling, rotated, basis, y, int(targets.max()) + 1, loss, tolerance)
-
-    def unrotated(self, weights: Float[Tensor, "k r1"]) -> Float[Tensor, "k d1"]:
-        """Weights that act on the scaled features; the last column is b."""
-        if self.basis is None:
-            return weights
-        return torch.cat([weights[:, :-1] @ self.basis.T, weights[:, -1:]], dim=1)
-
-    def path(
-        self, parts: Sequence[Bool[np.ndarray, " n"]], variances: Sequence[float]
-    ) -> list[tuple[float, float]]:
-        """Each variance with the loss of held-out rows, summed over parts, fitted to the others."""
-        losses = np.sum([self._validate(part, variances) for part in parts], axis=0)
-        return list(zip(variances, losses.tolist(), strict=True))
-
-    def _validate(self, held_out: Bool[np.ndarray, " n"], variances: Sequence[float]) -> list[float]:
-        """Held-out rows whose class is among the others count; each fit starts from the one before."""
-        held = torch.from_numpy(held_out).to(self.targets.device)
-        others = replace(self, rotated=self.rotated[~held], targets=self.targets[~held])
-        held &= torch.isin(self.targets, others.targets)
-        weights, losses = None, []
-        for variance in variances:
-            weights, _ = others.fit(variance, start=weights)
-            scores = _affine(self.rotated[held], weights)
-            losses.append(self.loss.of_rows(scores, self.targets[held])[0].sum().item())
-        return losses
-
-    def fit(
-        self, variance: float, start: Float[Tensor, "k r1"] | None = None
-    ) -> tuple[Float[Tensor, "k r1"], bool]:
-        """argmin of the mean loss + |W|² / 2Cn, b its last column; whether L-BFGS converged."""
-        device = self.rotated.device
-        strength = self.scaling.num_varying / variance / len(self.targets)
-        hessian = self.rotated.square().mean(0) * self.loss.curvature(self.num_classes) + strength
-        scale = torch.cat([hessian, hessian.new_ones(1)]).rsqrt()  # W = U · scale
-        shape = (self.num_classes, len(scale))
-
-        def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            weights = torch.from_numpy(flat).to(device, torch.float32).reshape(shape) * scale
-            value, gradient = self._objective(weights, strength)
-            return value, (gradient * scale).double().flatten().cpu().numpy()
-
-        u = torch.zeros(shape) if start is None else (start / scale).cpu()
-        options = {"gtol": self.tolerance, "ftol": 0.0, "maxiter": 1000, "maxcor": 20}
-        found = minimize(
-            objective, u.double().flatten().numpy(), jac=True, method="L-BFGS-B", options=options
-        )
-        return torch.from_numpy(found.x).to(device, torch.float32).reshape(shape) * scale, bool(found.success)
-
-    def _objective(self, weights: Float[Tensor, "k r1"], strength: float) -> tuple[float, Tensor]:
-        """Mean loss + λ|W|²/2, λ = strength; its gradient mean (∂loss/∂score) zᵀ + λW."""
-        losses, slopes = self.loss.of_rows(_affine(self.rotated, weights), self.targets)
-        value = losses.mean() + strength / 2 * weights[:, :-1].square().sum()
-        slopes = slopes / len(losses)
-        gradient = slopes.T @ self.rotated + strength * weights[:, :-1]
-        return value.item(), torch.cat([gradient, slopes.sum(0)[:, None]], dim=1)
-
-
-def _principal_axes(features: Float[Tensor, "n d"]) -> Float[Tensor, "d r"] | None:
-    """Orthonormal axes [d, min(n, d)] that span the rows and decorrelate them; None if too many to find."""
-    n, d = features.shape
-    if min(n, d) > _MAX_ROTATED:
-        return None
-    if n < d:
-        span = torch.linalg.qr(features.T).Q  # [d, n]
-        inside = features @ span
-        return span @ torch.linalg.eigh(inside.T @ inside).eigenvectors
-    return torch.linalg.eigh(features.T @ features / n).eigenvectors
-
-
-def _affine(features: Float[Tensor, "n r"], weights: Float[Tensor, "k r1"]) -> Float[Tensor, "n k"]:
-    """features · Wᵀ + b, b the last column of weights. (W lies as [k, r] since Zᵀ·residual would be slow.)"""
-    return F.linear(features, weights[:, :-1], weights[:, -1])
+def _chosen(
+    problem: Problem, parts: Sequence[Bool[np.ndarray, " n"]], variances: Sequence[float]
+) -> tuple[str, float]:
+    """The scaling and the variance with the smallest loss on the validation parts."""
+    if not parts:
+        return "each", variances[len(variances) // 2]
+    losses = {
+        (name, variance): loss
+        for name in SCALINGS
+        for variance, loss in problem.scaled(name).path(parts, variances)
+    }
+    return min(losses, key=lambda choice: losses[choice])

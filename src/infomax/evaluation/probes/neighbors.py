@@ -1,10 +1,12 @@
-"""Weighted nearest neighbours by cosine similarity: the probe that trains nothing.
+"""Weighted nearest neighbours by cosine similarity, `knn` in options and tables: the probe without training.
 
-Wu et al. (2018), "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", §3.4, whose
-k = 200; k = 20 with their temperature 0.07 as Caron et al. (2021) use. No whitening and no centring: the
-features are compared as they are, which is why the linear probe may see more in them.
+Features are compared as they are, without whitening and centring; the linear probe may therefore see more in
+them.
 
-Memory: one block of similarities, at most 64 MiB or one row, besides the features; never [m, n].
+Memory: besides the features one block of similarities, at most 64 MiB or one row; never [m, n].
+
+References: Wu et al. (2018), "Unsupervised Feature Learning via Non-Parametric Instance Discrimination",
+section 3.4, with k = 200; k = 20 with their temperature 0.07, the default here, as Caron et al. (2021).
 """
 
 from collections.abc import Iterator
@@ -15,10 +17,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from infomax.evaluation.probes.classifiers import Array, Classifier, Device, ProbeData, as_features, labelled
-from infomax.evaluation.probes.probe import ProbeResult, assess
+from infomax.errors import refuse
+from infomax.evaluation.probes.classifiers import FittedClassifier
+from infomax.evaluation.probes.probe import ProbeResult, tested
+from infomax.evaluation.probes.rows import Array, Device, ProbeData, as_features, labelled
 
-_BLOCK_ELEMENTS = 2**24  # similarities held at a time
+DEFAULT_K, DEFAULT_TEMPERATURE = 20, 0.07
+MAX_BLOCK_ELEMENTS = 2**24
+"""Similarities that are held at a time."""
 
 
 def nearest_neighbor_probe(
@@ -28,20 +34,24 @@ def nearest_neighbor_probe(
     test_labels: Array,
     *,
     seed: int = 0,
-    k: int = 20,
-    temperature: float = 0.07,
+    k: int = DEFAULT_K,
+    temperature: float = DEFAULT_TEMPERATURE,
     device: Device = "cpu",
 ) -> ProbeResult:
-    """Test accuracy of the vote of the k nearest training rows; see `fit_nearest_neighbors`.
+    """Return the test accuracy of the vote of the k nearest training rows; see `fit_nearest_neighbors`.
 
     Args:
-        train_features: [n, d], NumPy or torch. train_labels: [n], integers, −1 for none.
-        test_features: [m, d]. test_labels: [m].
-        seed: nothing here is random; taken so that all probes are called alike.
-        k: neighbours. temperature: of their weights.
+        train_features: [n, d], NumPy or torch.
+        train_labels: [n], integers, −1 for none.
+        test_features: [m, d].
+        test_labels: [m].
+        seed: not used, since nothing is random; all probes are called alike.
+        k: neighbours.
+        temperature: of their weights.
+        device: where similarities are computed.
 
     Returns:
-        `std` is None. Settings: k (all labelled rows where there are fewer), temperature.
+        `std` is None. Settings name k (all labelled rows where there are fewer) and the temperature.
 
     Raises:
         ValueError: shapes that do not fit, NaN or infinity, no labels, k < 1, temperature ≤ 0.
@@ -55,30 +65,38 @@ def nearest_neighbor_probe(
     classifier = fit_nearest_neighbors(
         data.train_features, data.train_labels, k=k, temperature=temperature, device=device
     )
-    return assess("nearest neighbours", [classifier], data)
+    return tested("nearest neighbours", [classifier], data)
 
 
 def fit_nearest_neighbors(
-    features: Array, labels: Array, *, k: int = 20, temperature: float = 0.07, device: Device = "cpu"
-) -> Classifier:
-    """Vote for class c: Σ over the k nearest rows i of class c of e^{s_i/τ}, s the cosine similarity.
+    features: Array,
+    labels: Array,
+    *,
+    k: int = DEFAULT_K,
+    temperature: float = DEFAULT_TEMPERATURE,
+    device: Device = "cpu",
+) -> FittedClassifier:
+    """Return a classifier whose vote for class c is Σ e^{s_i/τ} over the nearest rows i of class c.
 
-    Rows tied at the k-th place share the places left for them, so the order of the rows does not matter.
-    Equal votes: the smallest label. A row of zeros has no direction; its similarity to everything is 0.
+    s_i is the cosine similarity of row i, and the k nearest rows vote. Rows tied at the k-th place share the
+    places left for them, so the order of the rows does not matter. At equal votes the smallest label wins. A
+    row of zeros has no direction; its similarity to every row is 0.
 
     Args:
-        features: [n, d]. labels: [n], integers, −1 for none (left out).
+        features: [n, d].
+        labels: [n], integers; rows with −1 (none) are left out.
         k: neighbours; n where there are fewer rows.
         temperature: τ.
+        device: where similarities are computed.
 
     Raises:
         ValueError: shapes that do not fit, NaN or infinity, no labels, k < 1, temperature ≤ 0.
     """
     features, labels, _ = labelled("fit_nearest_neighbors", "train", features, labels)
-    if k < 1 or not temperature > 0:
-        raise ValueError(
-            f"fit_nearest_neighbors: k must be at least 1 and temperature positive, got {k} and {temperature}"
-        )
+    refuse(
+        k < 1 or not temperature > 0,
+        f"fit_nearest_neighbors: k must be at least 1 and temperature positive, got {k} and {temperature}",
+    )
     classes, targets = np.unique(labels, return_inverse=True)
     directions = _directions(features, device)
     members = F.one_hot(torch.from_numpy(targets).to(device)).float()  # [n, classes]
@@ -88,7 +106,7 @@ def fit_nearest_neighbors(
         blocks = _similarities(_directions(rows, device), directions)
         return torch.cat([_weights(block, k, temperature) @ members for block in blocks])
 
-    return Classifier(
+    return FittedClassifier(
         classes, features.shape[1], votes, {"k": k, "temperature": temperature, "similarity": "cosine"}
     )
 
@@ -96,11 +114,13 @@ def fit_nearest_neighbors(
 def nearest_neighbors(
     queries: Array, features: Array, *, k: int, device: Device = "cpu"
 ) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
-    """Rows of features nearest to each query by cosine, nearest first; and their similarities.
+    """Return the rows of features nearest to each query by cosine, nearest first, and their similarities.
 
     Args:
-        queries: [m, d]. features: [n, d].
-        k: neighbours of each, at most n.
+        queries: [m, d].
+        features: [n, d].
+        k: neighbours of each query, at most n.
+        device: where similarities are computed.
 
     Raises:
         ValueError: shapes that do not fit, NaN or infinity, k not in 1…n.
@@ -113,13 +133,15 @@ def nearest_neighbors(
     """
     queries = as_features("nearest_neighbors", "queries", queries)
     features = as_features("nearest_neighbors", "features", features)
-    if queries.shape[1] != features.shape[1]:
-        raise ValueError(
-            f"nearest_neighbors: queries are {list(queries.shape)}, features {list(features.shape)}; "
-            "both must come from the same encoder"
-        )
-    if not 1 <= k <= len(features):
-        raise ValueError(f"nearest_neighbors: k must be in 1…{len(features)}, the rows of features, got {k}")
+    refuse(
+        queries.shape[1] != features.shape[1],
+        f"nearest_neighbors: queries are {list(queries.shape)}, features {list(features.shape)}; "
+        "both must come from the same encoder",
+    )
+    refuse(
+        not 1 <= k <= len(features),
+        f"nearest_neighbors: k must be in 1…{len(features)}, the rows of features, got {k}",
+    )
     blocks = _similarities(_directions(queries, device), _directions(features, device))
     nearest = [block.topk(k) for block in blocks]
     indices = torch.cat([block.indices for block in nearest])
@@ -139,7 +161,7 @@ def _similarities(
     queries: Float[Tensor, "m d"], directions: Float[Tensor, "n d"]
 ) -> Iterator[Float[Tensor, "b n"]]:
     """Cosine similarities of blocks of queries to all rows."""
-    for block in queries.split(max(1, _BLOCK_ELEMENTS // len(directions))):
+    for block in queries.split(max(1, MAX_BLOCK_ELEMENTS // len(directions))):
         yield block @ directions.T
 
 

@@ -1,11 +1,11 @@
-"""What of an image can be decoded from its features: multi-scale structural similarity of a learned decoder.
+"""How much of an image can be decoded from its features: the structural similarity of decoded images.
 
     decoder = argmin E |decoder(z) − x|²,   reported: MS-SSIM(decoder(z), x) on other images; 1 if equal
 
-MS-SSIM of Wang, Simoncelli and Bovik (2003) as torchmetrics has it: Gaussian windows of 11 px, σ = 1.5. Its
-five scales, each half the one before, need more than 160 px. Smaller images are compared at as many of them
-as leave a whole window at the coarsest (2 at 32 px, 3 at 64 px, 4 at 128 px), with the first exponents
-scaled to sum to 1.
+MS-SSIM is the multi-scale structural similarity of Wang, Simoncelli and Bovik (2003), as torchmetrics
+computes it: Gaussian windows of 11 px, σ = 1.5. Its five scales, each half the one before, need more than
+160 px. Smaller images are compared at as many scales as leave a whole window at the coarsest (2 at 32 px, 3
+at 64 px, 4 at 128 px), with the first exponents scaled to sum to 1.
 """
 
 import itertools
@@ -20,22 +20,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
-from infomax.evaluation.probes.classifiers import Array, Device, as_features, scale_each
+from infomax.errors import refuse
+from infomax.evaluation.probes.rows import Array, Device, as_features, scale_each
 from infomax.fitting import ascend, batches, seeded
 
 WINDOW = 11
 """Side of the window of structural similarity, px."""
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weights of the five scales, finest first."""
+MIN_TRAINED = 16
+"""Images that a decoder is trained on, at least."""
+DEFAULT_WIDTH = 128
 _BLOCK = 256  # images decoded at a time
-_FEWEST_TRAINED = 16
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """How like the images decoded from test features are.
+    """How similar images decoded from test features are to the test images.
 
-    similarity: mean MS-SSIM, 1 for equal images. standard_error: of that mean, over test images.
+    similarity: mean MS-SSIM, 1 for equal images.
+    standard_error: of that mean, over test images.
     squared_error: mean squared difference of pixels in [0, 1].
     exponents: of the scales that were compared, finest first.
     settings: of the decoder and its training; fit for JSON.
@@ -56,29 +60,37 @@ def decoder_similarity(
     test_features: Array,
     test_images: Array,
     *,
-    width: int = 128,
+    width: int = DEFAULT_WIDTH,
     max_steps: int = 1000,
     batch_size: int = 64,
     evaluate_every: int = 100,
     patience: int = 5,
-    learning_rate: float = 1e-3,
+    lr: float = 1e-3,
     seed: int = 0,
     device: Device = "cpu",
 ) -> Reconstruction:
-    """Train a `Decoder` from features to images by squared error; its MS-SSIM and error on test images.
+    """Train a `Decoder` from features to images; return how similar its images are to the test images.
 
-    A tenth of the training rows stops it early. Features are standardised; images are compared in [0, 1].
+    It is trained by squared error; a tenth of the training rows stops it early. Features are standardised;
+    images are compared in [0, 1].
 
     Args:
-        train_features: [n, d]. train_images: [n, c, h, w], uint8, or floats in [0, 1].
-        test_features: [m, d]. test_images: [m, c, h, w].
+        train_features: [n, d].
+        train_images: [n, c, h, w], uint8, or floats in [0, 1].
+        test_features: [m, d].
+        test_images: [m, c, h, w].
         width: channels of the decoder's first map.
-        max_steps, batch_size, evaluate_every, patience, learning_rate: of its training, by Adam.
+        max_steps: of training.
+        batch_size: images a step.
+        evaluate_every: steps between evaluations of the tenth that stops it.
+        patience: evaluations without a new best value before training stops.
+        lr: of Adam.
         seed: of the tenth held out, the first weights and the batches.
+        device: where the decoder is trained.
 
     Raises:
-        ValueError: images that are not [n, c, h, w], not as many as features, not in [0, 1], or of fewer than
-            11 px a side; features as a probe refuses them; fewer than 16 rows to train on, or 2 to test on.
+        ValueError: images are not [n, c, h, w], not as many as features, not in [0, 1], or have fewer than
+            11 px a side; features that a probe refuses; fewer than 16 rows to train on, or 2 to test on.
 
     Reference: Hjelm et al. (2018), section 4.1, who compare encoders so.
     """
@@ -102,61 +114,70 @@ def decoder_similarity(
         curve = ascend(
             "decoder_similarity",
             decoder,
-            torch.optim.Adam(decoder.parameters(), lr=learning_rate, maximize=True),
+            torch.optim.Adam(decoder.parameters(), lr=lr, maximize=True),
             value,
             lambda: -_errors(decoder, z_held, x_held).mean().item(),
             max_steps=max_steps,
             evaluate_every=evaluate_every,
             patience=patience,
         )
-    similarities = _similarities(decoder, z_test, rows.test_images)
+    settings = {
+        "width": width,
+        "num_steps": curve.best_step,
+        "max_steps": max_steps,
+        "batch_size": min(batch_size, len(z)),
+        "lr": lr,
+        "num_validation": len(held_out),
+        "window": WINDOW,
+        "seed": seed,
+    }
+    return _compared(decoder, z_test, rows.test_images, len(order), settings)
+
+
+def _compared(
+    decoder: nn.Module, z: Float[Tensor, "m d"], images: Tensor, num_train: int, settings: dict[str, Any]
+) -> Reconstruction:
+    similarities, errors = _similarities(decoder, z, images), _errors(decoder, z, images)
     return Reconstruction(
         similarities.mean().item(),
         similarities.std().item() / math.sqrt(len(similarities)),
-        _errors(decoder, z_test, rows.test_images).mean().item(),
-        exponents(min(x.shape[2:])),
-        len(order),
-        len(z_test),
-        {
-            "width": width,
-            "num_steps": curve.best_step,
-            "max_steps": max_steps,
-            "batch_size": min(batch_size, len(z)),
-            "learning_rate": learning_rate,
-            "num_validation": len(held_out),
-            "window": WINDOW,
-            "seed": seed,
-        },
+        errors.mean().item(),
+        exponents(min(images.shape[2:])),
+        num_train,
+        len(z),
+        settings,
     )
 
 
 def exponents(side: int) -> tuple[float, ...]:
-    """Of the scales that images of this side are compared at, finest first; they sum to 1.
+    """Return the exponents of the scales at which images of this side are compared, finest first.
+
+    They sum to 1.
 
     Raises:
-        ValueError: fewer than 11 px, less than a window.
+        ValueError: the side is below 11 px, less than a window.
 
     Example:
         >>> len(exponents(32)), len(exponents(64)), len(exponents(176)) == len(EXPONENTS)
         (2, 3, True)
     """
-    if side < WINDOW:
-        raise ValueError(
-            f"decoder_similarity: images must be at least {WINDOW} px a side, a window of structural "
-            f"similarity, got {side} px; enlarge them"
-        )
+    refuse(
+        side < WINDOW,
+        f"decoder_similarity: images must be at least {WINDOW} px a side, a window of structural "
+        f"similarity, got {side} px; enlarge them",
+    )
     fit = [k for k in range(1, 6) if side >> (k - 1) >= WINDOW and _torchmetrics_takes(side, k)]
     some = EXPONENTS[: max(fit)]
     return tuple(one / sum(some) for one in some)
 
 
 def _torchmetrics_takes(side: int, num_scales: int) -> bool:
-    """Its own condition, of which more than a whole window at the coarsest scale is asked at 88 to 98 px."""
+    """The condition of torchmetrics, which asks for more than a whole window at 88 to 98 px."""
     return side // max(1, num_scales - 1) ** 2 >= WINDOW
 
 
 def similarity(first: Float[Tensor, "n c h w"], second: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-    """MS-SSIM of each pair of images in [0, 1], at the scales that `exponents` names; colours averaged.
+    """Return the MS-SSIM of each pair of images in [0, 1], averaged over channels; see `exponents`.
 
     Example:
         >>> images = torch.rand(2, 3, 32, 32)
@@ -175,10 +196,11 @@ class Decoder(nn.Module):
     Args:
         num_features: d.
         shape: (c, h, w) of the images.
-        width: channels of the first map, of 4 to 7 cells a side; halved at each doubling, but at least 16.
+        width: channels of the first map, which has 4 to 7 cells a side; halved at each doubling, but at least
+            16.
     """
 
-    def __init__(self, num_features: int, shape: tuple[int, int, int], width: int = 128):
+    def __init__(self, num_features: int, shape: tuple[int, int, int], width: int = DEFAULT_WIDTH):
         super().__init__()
         self.shape = shape
         num_out, height, breadth = shape
@@ -195,7 +217,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
-        """Images; what the doublings overshoot is cut off."""
+        """Return images; what the doublings make too large is cut off."""
         _, height, width = self.shape
         return self.layers(features).sigmoid()[..., :height, :width]
 
@@ -213,33 +235,35 @@ class _Rows:
     def of(train_features: Array, train_images: Array, test_features: Array, test_images: Array) -> "_Rows":
         train, x = _pair("train", train_features, train_images)
         test, test_x = _pair("test", test_features, test_images)
-        if train.shape[1] != test.shape[1] or x.shape[1:] != test_x.shape[1:]:
-            raise ValueError(
-                f"decoder_similarity: train_features are {list(train.shape)} of images {list(x.shape)}, "
-                f"test_features {list(test.shape)} of {list(test_x.shape)}; both must come from the same "
-                "encoder, and images be of one size"
-            )
-        if len(train) < _FEWEST_TRAINED or len(test) < 2:
-            raise ValueError(
-                f"decoder_similarity: needs at least {_FEWEST_TRAINED} images to train on and 2 to test on, "
-                f"got {len(train)} and {len(test)}"
-            )
-        exponents(min(x.shape[2:]))
+        refuse(
+            train.shape[1] != test.shape[1] or x.shape[1:] != test_x.shape[1:],
+            f"decoder_similarity: train_features are {list(train.shape)} of images {list(x.shape)}, "
+            f"test_features {list(test.shape)} of {list(test_x.shape)}; both must come from the same "
+            "encoder, and images must have one size",
+        )
+        refuse(
+            len(train) < MIN_TRAINED or len(test) < 2,
+            f"decoder_similarity: needs at least {MIN_TRAINED} images to train on and 2 to test on, "
+            f"got {len(train)} and {len(test)}",
+        )
+        exponents(min(x.shape[2:]))  # refuses small images before anything is trained
         return _Rows(train, x, test, test_x)
 
 
 def _pair(part: str, features: Array, images: Array) -> tuple[Float[np.ndarray, "n d"], Tensor]:
     features = as_features("decoder_similarity", f"{part}_features", features)
     images = images.detach().cpu() if isinstance(images, Tensor) else torch.from_numpy(np.asarray(images))
-    if images.ndim != 4 or len(images) != len(features):
-        raise ValueError(
-            f"decoder_similarity: {part}_images must be [{len(features)}, c, h, w], one for each row of "
-            f"{part}_features, got {list(images.shape)}"
-        )
-    if images.dtype != torch.uint8 and not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
+    refuse(
+        images.ndim != 4 or len(images) != len(features),
+        f"decoder_similarity: {part}_images must be [{len(features)}, c, h, w], one for each row of "
+        f"{part}_features, got {list(images.shape)}",
+    )
+    if images.dtype != torch.uint8:
+        low, high = images.min().item(), images.max().item()
+        refuse(
+            not (low >= 0 and high <= 1),
             f"decoder_similarity: {part}_images must be uint8, or floats in [0, 1], got {images.dtype} in "
-            f"[{images.min():.4g}, {images.max():.4g}]; give pixels, not normalised views"
+            f"[{low:.4g}, {high:.4g}]; give pixels, not normalised views",
         )
     return features, images
 

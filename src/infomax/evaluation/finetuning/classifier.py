@@ -11,22 +11,22 @@ from jaxtyping import Float, Int, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from infomax.evaluation.results import write_json
 from infomax.files import replacing
-from infomax.learning.encoders.amdim import example_features
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
-from infomax.learning.views.contexts import view_maker
-from infomax.learning.views.pairing import Seen
 
 HEAD, CLASSES = "head.safetensors", "head.json"
-_BLOCK = 512  # images classified at a time
+_BLOCK = 512  # rows classified at a time
 
 
-class Classifier(nn.Module):
+class FinetunedClassifier(nn.Module):
     """A copy of an encoder, with a linear head on its global feature.
 
     Args:
-        pretrained: whose encoder is copied, and whose views are made.
-        labels: that it can answer, in the order of the logits.
+        pretrained: the encoder that is copied, and how its views are made.
+        labels: those that it can answer, in the order of the logits.
         classes: their names.
     """
 
@@ -34,31 +34,31 @@ class Classifier(nn.Module):
         super().__init__()
         self.views, self.labels, self.classes = pretrained.views, tuple(labels), tuple(classes)
         self.encoder = copy.deepcopy(pretrained.encoder).requires_grad_(True)
-        self.augment, self.plain = view_maker(self.views, 1), copy.deepcopy(pretrained.view)
+        self.augment, self.plain = self.views.random_views(1), copy.deepcopy(pretrained.view)
         num_features = example_features(self.encoder).global_.shape[1]
         self.norm = nn.BatchNorm1d(num_features, affine=False)
         self.head = nn.Linear(num_features, len(self.labels))
 
     def forward(self, seen: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c t"]) -> Float[Tensor, "b k"]:
-        """Logits: of an augmented view in training, else of the plain one."""
+        """Return logits of an augmented view in training mode, else of the plain view."""
         view = self.augment(seen)[0] if self.training else self.plain(seen)
         return self.head(self.norm(self.encoder(view).global_.float()))
 
     @torch.no_grad()
-    def predict(self, seen: Seen) -> Int[np.ndarray, " n"]:
-        """The label of each, by the plain view; in evaluation mode afterwards."""
+    def predict(self, dataset: Dataset) -> Int[np.ndarray, " n"]:
+        """Return the label of each row by its plain view; the model is in evaluation mode afterwards."""
         self.eval()
-        blocks = [slice(start, start + _BLOCK) for start in range(0, len(seen), _BLOCK)]
-        answers = np.concatenate([self(seen.batch(block)).argmax(1).numpy() for block in blocks])
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(dataset), _BLOCK)]
+        answers = np.concatenate([self(dataset.batch(block)).argmax(1).numpy() for block in blocks])
         return np.array(self.labels)[answers]
 
-    def accuracy(self, seen: Seen) -> float:
-        """Share of labels that it names."""
-        return float(np.mean(self.predict(seen) == seen.labels))
+    def accuracy(self, dataset: Dataset) -> float:
+        """Return the share of rows whose label it predicts."""
+        return float(np.mean(self.predict(dataset) == dataset.labels))
 
 
-def save_classifier(folder: str | Path, model: Classifier) -> None:
-    """Write a fine-tuned encoder, as `save_encoder`, and beside it ``head.safetensors`` and ``head.json``.
+def save_classifier(folder: str | Path, model: FinetunedClassifier) -> None:
+    """Write a fine-tuned encoder, by `save_encoder`, and beside it ``head.safetensors`` and ``head.json``.
 
     Raises:
         FileExistsError: the folder already holds an encoder.
@@ -66,15 +66,14 @@ def save_classifier(folder: str | Path, model: Classifier) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     save_encoder(folder, model.encoder, model.views)
-    with replacing(folder / CLASSES) as path:
-        path.write_text(json.dumps({"labels": model.labels, "classes": model.classes}, indent=2) + "\n")
+    write_json(folder / CLASSES, {"labels": model.labels, "classes": model.classes})
     parts = {key: t for key, t in model.state_dict().items() if key.startswith(("norm.", "head."))}
     with replacing(folder / HEAD) as path:
         save_file({key: value.contiguous().cpu() for key, value in parts.items()}, path)
 
 
-def load_classifier(folder: str | Path) -> Classifier:
-    """The classifier that `save_classifier` wrote, in evaluation mode: images in, logits of `classes` out.
+def load_classifier(folder: str | Path) -> FinetunedClassifier:
+    """Return the classifier that `save_classifier` wrote, in evaluation mode: images to logits of `classes`.
 
     Raises:
         FileNotFoundError: the folder lacks the encoder or its head.
@@ -86,6 +85,6 @@ def load_classifier(folder: str | Path) -> Classifier:
                 f"load_classifier: {folder} holds no {name}; expected a folder of `infomax finetune --out`"
             )
     description = json.loads((folder / CLASSES).read_text())
-    model = Classifier(load_encoder(folder), description["labels"], description["classes"])
+    model = FinetunedClassifier(load_encoder(folder), description["labels"], description["classes"])
     model.load_state_dict(load_file(folder / HEAD), strict=False)
     return model.eval()

@@ -1,0 +1,1 @@
+"""Ablations: what each part of AMDIM is worth, by the same training without it, over several seeds."""

@@ -1,0 +1,161 @@
+"""Trains and probes every variant of a recipe with every seed."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from infomax.errors import refuse
+from infomax.evaluation.ablation.tables import PROBES, Row, as_mapping, as_markdown, draw, rows_of
+from infomax.evaluation.ablation.variants import VARIANTS, WHOLE
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.evaluation.probes.probe import Probe
+from infomax.evaluation.results import write_json
+from infomax.evaluation.splits import Split, labelled_split, some_of
+from infomax.files import replacing
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.config import Recipe
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.run import Run
+
+_PROBES: dict[str, Probe] = dict(zip(PROBES, (linear_probe, nearest_neighbor_probe), strict=True))
+DEFAULT_NUM_SEEDS = 3
+
+
+def ablate(
+    recipe: Recipe,
+    source: str,
+    out: str | Path,
+    *,
+    variants: Sequence[str] | None = None,
+    num_seeds: int = DEFAULT_NUM_SEEDS,
+    max_labels: int | None = None,
+    quiet: bool = False,
+) -> list[Row]:
+    """Train every variant with every seed, probe the features, and write table and picture into `out`.
+
+    Runs lie in ``out/variant/seed-k``. What is there already is not done again, and an interrupted run
+    continues: call it again with the same arguments. Where a run has several encoders, the accuracy is the
+    mean of theirs, each probed on the column that it sees.
+
+    Args:
+        recipe: of AMDIM. Its budget is that of each run; minutes are turned into steps for each variant by
+            itself.
+        source: labelled data with a training and a test part, as for `evaluate_run`.
+        out: folder for the runs, ``ablation.json``, ``ablation.md`` and ``ablation.png``.
+        variants: names of some of `VARIANTS`; the whole is always among them. None for all whose part the
+            recipe has; the others are named on stderr.
+        num_seeds: runs of each.
+        max_labels: rows of the training part, and of the test part, that the probes use: the first so many
+            in random order.
+        quiet: show no progress.
+
+    Raises:
+        ValueError: an unknown variant, or one whose part the recipe does not have; a recipe of another
+            method, or for many devices; no seed; data without labels.
+    """
+    names = _names(recipe, variants, quiet)
+    _check(recipe, num_seeds)
+    _splits(recipe, source)  # refused before anything is trained
+    out = Path(out)
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for seed in range(num_seeds):
+        for name in names:
+            changed = VARIANTS[name](replace(recipe, data=source))
+            changed = replace(changed, train=replace(changed.train, seed=seed))
+            folder = out / name.replace(" ", "-") / f"seed-{seed}"
+            found[name].append(_measured(changed, source, folder, max_labels, quiet))
+            _write(out, rows_of(found))
+    return rows_of(found)
+
+
+def _names(recipe: Recipe, variants: Sequence[str] | None, quiet: bool) -> list[str]:
+    """The variants to train, in the order of the table, the whole among them."""
+    if variants is None:
+        lacking = [name for name, variant in VARIANTS.items() if variant.missing(recipe)]
+        if lacking and not quiet:
+            names = ", ".join(lacking)
+            print(f"ablate: {names} left out; the recipe has no such part", file=sys.stderr)
+        return [name for name in VARIANTS if name not in lacking]
+    for name in variants:
+        VARIANTS.find(name, "ablate")(recipe)
+    return [name for name in VARIANTS if name in variants or name == WHOLE]
+
+
+def _check(recipe: Recipe, num_seeds: int) -> None:
+    refuse(
+        VARIANTS["one scale"].missing(recipe),
+        "ablate: the parts are those of AMDIM; expected such a recipe, got one of "
+        f"{recipe.method.kind.upper()}",
+    )
+    refuse(num_seeds < 1, f"ablate: expected at least one seed, got {num_seeds}")
+    refuse(
+        recipe.train.num_processes > 1,
+        f"ablate: trains on one device, got {recipe.train.devices} devices on {recipe.train.num_nodes} "
+        "nodes; set both to 1",
+    )
+
+
+def _splits(recipe: Recipe, source: str) -> list[Split]:
+    """The labelled data of each encoder of a recipe."""
+    return [
+        labelled_split(source, place.views, column=place.folder.name or recipe.column)
+        for place in recipe.views.encoders
+    ]
+
+
+def _measured(
+    recipe: Recipe, source: str, folder: Path, max_labels: int | None, quiet: bool
+) -> dict[str, Any]:
+    """Train, unless that is done; probe, unless that is done."""
+    run, result = Run(folder), folder / "probes.json"
+    if result.exists():
+        return json.loads(result.read_text())
+    if not run.finished:
+        _train(recipe, source, run, quiet)
+    encoders = [load_encoder(one.folder) for one in run.encoders]
+    splits = [_few(split, max_labels) for split in _splits(recipe, source)]
+    accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
+    means = {name: float(np.mean([one[name] for one in accuracies])) for name in _PROBES}
+    measured = {"steps": run.read_recipe().train.steps, "accuracies": means}
+    write_json(result, measured)
+    return measured
+
+
+def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
+    """Train, or continue a run that was interrupted."""
+    dataset = recipe.views.load(source, split=recipe.split, column=recipe.column)
+    if not run.checkpoint.exists():
+        pretrain(recipe, dataset, run.folder, quiet=quiet)
+        return
+    began = run.read_recipe().train
+    train = replace(recipe.train, steps=began.steps, precision=began.precision)
+    resume(replace(recipe, train=train), dataset, run, quiet=quiet)
+
+
+def _accuracies(encoder: PretrainedEncoder, split: Split) -> dict[str, float]:
+    train, test = embed(encoder, split.train), embed(encoder, split.test)
+    return {
+        name: probe(train, split.train.labels, test, split.test.labels, seed=0).accuracy
+        for name, probe in _PROBES.items()
+    }
+
+
+def _few(split: Split, max_labels: int | None) -> Split:
+    """At most so many rows of both parts, the same in every run."""
+    train, test = (some_of(part, max_labels, 0) for part in (split.train, split.test))
+    return Split(train, test, split.how)
+
+
+def _write(out: Path, rows: Sequence[Row]) -> None:
+    write_json(out / "ablation.json", as_mapping(rows))
+    with replacing(out / "ablation.md") as path:
+        path.write_text(as_markdown(rows))
+    with replacing(out / "ablation.png") as path:
+        draw(rows).savefig(path, format="png", dpi=150)

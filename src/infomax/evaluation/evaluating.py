@@ -1,0 +1,192 @@
+"""Evaluates or fine-tunes a run's encoder on labelled data, and writes what was found into the run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from infomax.errors import refuse
+from infomax.evaluation.finetuning.classifier import save_classifier
+from infomax.evaluation.finetuning.comparing import compare_finetuning
+from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.protocols import PROTOCOLS, Protocol
+from infomax.evaluation.representations import name_of
+from infomax.evaluation.results import Assessment, write_json
+from infomax.evaluation.similarity.panel import has_panel, similarity_panel
+from infomax.evaluation.splits import Split, labelled_split
+from infomax.files import replacing
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.distributed.groups import num_ranks, rank
+from infomax.learning.distributed.launching import own_device
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.run import Run
+
+MAX_GALLERY = 2000
+"""Test images that ``gallery.npz`` holds."""
+
+
+def evaluate_run(
+    run: Run,
+    source: str,
+    *,
+    protocol: str = "clean",
+    column: str | None = None,
+    module: nn.Module | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Evaluate a run's encoder on labelled images; write the results, and pictures of the test images.
+
+    Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``. The pictures are
+    ``gallery.npz`` and, for an encoder of images with features of one dimension, ``similarity.npz``; they are
+    those of the latest clean evaluation, or of another protocol where there are none. The results name the
+    images of pretraining and of evaluation, which may be others; they are scaled to what the encoder expects.
+
+    Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
+    and the first writes.
+
+    Args:
+        run: a finished run, or any folder with an encoder.
+        source: as for `load_images`.
+        protocol: name of one of `PROTOCOLS`.
+        column: of a table, the column that is seen.
+        module: of a `TappedEncoder`, see `load_encoder`.
+        overwrite: replace an earlier evaluation by this protocol.
+        options: fields of the protocol's options: `CleanOptions`, `PaperOptions` or `DIMOptions`.
+
+    Returns:
+        The results, as they are written.
+
+    Raises:
+        FileExistsError: the run has been evaluated by this protocol before.
+        ValueError: no such protocol or option; no labels; an encoder of signals for a protocol that needs
+            images; several processes for a protocol that runs in one.
+    """
+    chosen = PROTOCOLS.find(protocol, "evaluate")
+    settings = chosen.chosen(options)
+    refuse(
+        not chosen.shared and num_ranks() > 1,
+        f"evaluate: the {protocol} protocol runs in one process, got {num_ranks()}; use clean",
+    )
+    out = run.folder / chosen.file
+    _refuse_to_replace("evaluate", out, overwrite)
+    encoder = load_encoder(run.folder, module)
+    _check_pictures(chosen, encoder)
+    split = labelled_split(source, encoder.views, column=column)
+    if chosen.shared:
+        encoder.to(own_device())
+    found = chosen.evaluate(encoder, split, settings, name=name_of(run, encoder))
+    result = {
+        "protocol": protocol,
+        "note": chosen.note,
+        **_provenance(run, source, split, column),
+        "rows": list(found.rows),
+        "measures": list(found.measures),
+    }
+    if rank() == 0:
+        write_json(out, result)
+        if chosen.leads or not run.gallery.exists():
+            _write_pictures(run, encoder.cpu(), split.test, found)
+    return result
+
+
+def finetune_run(
+    run: Run,
+    source: str,
+    labels: Sequence[LabelBudget],
+    *,
+    column: str | None = None,
+    module: nn.Module | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Fine-tune a run's encoder on few labels by `compare_finetuning`; write ``finetuning.json``.
+
+    Args:
+        run: a finished run, or any folder with an encoder.
+        source: as for `load_images`.
+        labels: how many, one comparison each.
+        column: of a table, the column that is seen.
+        module: of a `TappedEncoder`, see `load_encoder`.
+        out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
+        overwrite: replace an earlier ``finetuning.json``.
+        options: of `compare_finetuning`.
+
+    Returns:
+        The results, as they are written.
+
+    Raises:
+        FileExistsError: the run has been fine-tuned before, or `out` is not empty.
+    """
+    _refuse_to_replace("finetune", run.finetuning, overwrite)
+    if out is not None and Path(out).exists() and any(Path(out).iterdir()):
+        raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
+    encoder = load_encoder(run.folder, module)
+    split = labelled_split(source, encoder.views, column=column)
+    for budget in labels:  # refused before anything is trained
+        draws(split.train.with_labels(), budget, 1, 0)
+    found = [
+        compare_finetuning(encoder, split, labels=budget, name=name_of(run, encoder), **options)
+        for budget in labels
+    ]
+    rows = [row for one in found for row in one.rows]
+    result = {**_provenance(run, source, split, column), "rows": rows}
+    write_json(run.finetuning, result)
+    if out is not None:
+        save_classifier(out, found[-1].classifier)
+    return result
+
+
+def _refuse_to_replace(operation: str, out: Path, overwrite: bool) -> None:
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{operation}: {out} exists; give --overwrite to replace it, or move it away")
+
+
+def _check_pictures(protocol: Protocol, encoder: PretrainedEncoder) -> None:
+    refuse(
+        protocol.needs_pictures and len(encoder.views.input_shape) != 3,
+        f"evaluate: the {protocol.name} protocol {protocol.needs_pictures}, got an encoder of "
+        f"{encoder.views.noun}s; use clean",
+    )
+
+
+def _provenance(run: Run, source: str, split: Split, column: str | None) -> dict[str, Any]:
+    """The data that a run learned from, if known, and the data of the evaluation."""
+    data = {
+        "source": str(source),
+        **({"column": column} if column else {}),
+        "num_train": len(split.train),
+        "num_test": len(split.test),
+        "test": split.how,
+    }
+    return {"pretraining": run.pretraining, "data": data}
+
+
+def _write_pictures(run: Run, encoder: PretrainedEncoder, test: Dataset, found: Assessment) -> None:
+    """Write ``gallery.npz``; and ``similarity.npz``, if the encoder's features can be compared."""
+    _write_arrays(run.gallery, _gallery(encoder, test, found.test_features))
+    run.similarity.unlink(missing_ok=True)  # that of an earlier evaluation
+    if has_panel(encoder):
+        _write_arrays(run.similarity, similarity_panel(encoder, test))
+
+
+def _gallery(
+    encoder: PretrainedEncoder, test: Dataset, features: Float[np.ndarray, "n d"]
+) -> dict[str, np.ndarray]:
+    """Thumbnails, embeddings and labels of some rows of the test set, drawn at random."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(test))[:MAX_GALLERY])
+    return {
+        "thumbnails": encoder.views.thumbnails(test.subset(rows)),
+        "embeddings": features[rows],
+        "labels": test.labels[rows],
+        "classes": np.array(test.classes, dtype=str),
+    }
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)

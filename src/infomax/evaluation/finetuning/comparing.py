@@ -1,0 +1,157 @@
+"""Fine-tuning over several draws of few labels, beside the same network from scratch and a linear probe."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from rich.console import Console
+from rich.progress import Progress
+
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.finetuning.classifier import FinetunedClassifier
+from infomax.evaluation.finetuning.fitting import fit_classifier
+from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.options import DEFAULT_FINETUNING, DEFAULT_NUM_DRAWS, FinetuningConfig
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.probes.probe import ProbeResult
+from infomax.evaluation.representations import random_counterpart
+from infomax.evaluation.splits import Split
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.saving import PretrainedEncoder
+
+FIFTY_PER_CLASS = LabelBudget(per_class=50)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What fine-tuning is compared with.
+
+    rows: accuracies, as of a protocol. classifier: the fine-tuned one of the first draw.
+    """
+
+    rows: list[dict[str, Any]]
+    classifier: FinetunedClassifier
+
+
+def finetune(
+    encoder: PretrainedEncoder,
+    train: Dataset,
+    test: Dataset,
+    *,
+    labels: LabelBudget = FIFTY_PER_CLASS,
+    num_draws: int = DEFAULT_NUM_DRAWS,
+    config: FinetuningConfig = DEFAULT_FINETUNING,
+    seed: int = 0,
+) -> ProbeResult:
+    """Return the test accuracy of copies of the encoder with a linear head, trained end to end on few labels.
+
+    Labels are drawn of each class without replacement, several times; a fifth of each draw stops training
+    early. Views are augmented as the encoder's. Batch norm continues to learn its statistics.
+
+    Args:
+        encoder: learned, or with random weights for training from scratch; it does not change.
+        train: labelled images to draw from.
+        test: labelled images.
+        labels: how many are drawn.
+        num_draws: draws of labels, each with an order of batches and random views of its own.
+        config: of training.
+        seed: of the draws and of everything random in training.
+
+    Returns:
+        Mean and standard deviation over draws.
+
+    Raises:
+        ValueError: more labels than there are, or fewer than two of a class, since one stops training.
+    """
+    few = _FewLabels.drawn(Split(train, test, "given"), labels, num_draws, seed)
+    return _finetuned(lambda _: encoder, few, config)[0]
+
+
+def compare_finetuning(
+    encoder: PretrainedEncoder,
+    split: Split,
+    *,
+    labels: LabelBudget,
+    name: str = "AMDIM",
+    num_draws: int = DEFAULT_NUM_DRAWS,
+    config: FinetuningConfig = DEFAULT_FINETUNING,
+    seed: int = 0,
+) -> Comparison:
+    """Return accuracies of the fine-tuned encoder, of the same network from scratch, and of a linear probe.
+
+    All have the same few labels. The network from scratch is trained in the same way, its rate chosen among
+    the same; it starts from other random weights in every draw. Progress goes to stderr.
+
+    Args:
+        encoder: it does not change.
+        split: images to draw from, and images to test on.
+        labels: as of `finetune`, and so the other arguments.
+        name: what the rows of the encoder are called.
+
+    Raises:
+        ValueError: as `finetune`.
+    """
+    few = _FewLabels.drawn(split, labels, num_draws, seed)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        track = partial(progress.track, total=num_draws, description=f"fine-tuning: {name}, {labels}")
+        tuned, classifier = _finetuned(lambda _: encoder, few, config, track)
+        track = partial(progress.track, total=num_draws, description=f"from scratch, {labels}")
+        scratch, _ = _finetuned(lambda draw: random_counterpart(encoder, seed + draw), few, config, track)
+    rows = [
+        {"representation": one, "labels": str(labels), **asdict(found)}
+        for one, found in ((name, tuned), ("from scratch", scratch), (name, _probed(encoder, few)))
+    ]
+    return Comparison(rows, classifier)
+
+
+@dataclass(frozen=True)
+class _FewLabels:
+    """Labelled rows, and those of each draw."""
+
+    split: Split
+    labels: LabelBudget
+    draws: list[Int[np.ndarray, " m"]]
+    seed: int
+
+    @staticmethod
+    def drawn(split: Split, labels: LabelBudget, num_draws: int, seed: int) -> "_FewLabels":
+        split = split.with_labels()
+        return _FewLabels(split, labels, draws(split.train, labels, num_draws, seed), seed)
+
+    def result(self, probe: str, accuracies: list[float], settings: dict[str, Any]) -> ProbeResult:
+        """The result of a classifier that had these accuracies, one for each draw."""
+        settings = {**settings, "num_draws": len(accuracies)}
+        return ProbeResult.of(probe, accuracies, len(self.draws[0]), self.split.test.labels, settings)
+
+
+def _finetuned(
+    start: Callable[[int], PretrainedEncoder],
+    few: _FewLabels,
+    config: FinetuningConfig,
+    track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+) -> tuple[ProbeResult, FinetunedClassifier]:
+    """The result of a fit to each draw, from the encoder that `start` gives for it; the first classifier."""
+    accuracies, steps, rates, first = [], [], [], None
+    for draw, rows in enumerate(track(few.draws)):
+        fit = fit_classifier(start(draw), few.split.train.subset(rows), config, seed=few.seed, draw=draw)
+        accuracies.append(fit.model.accuracy(few.split.test))
+        steps.append(fit.step)
+        rates.append(fit.encoder_lr)
+        first = first or fit.model
+    assert first is not None
+    settings = {**asdict(config), "labels": str(few.labels), "steps": steps, "chosen_encoder_lr": rates}
+    return few.result("fine-tuning", accuracies, settings), first
+
+
+def _probed(encoder: PretrainedEncoder, few: _FewLabels) -> ProbeResult:
+    """The linear probe of frozen features, fitted to each draw."""
+    train, test = embed(encoder, few.split.train), embed(encoder, few.split.test)
+    labels, test_labels = few.split.train.labels, few.split.test.labels
+    accuracies = [
+        linear_probe(train[rows], labels[rows], test, test_labels, seed=few.seed).accuracy
+        for rows in few.draws
+    ]
+    return few.result("linear probe", accuracies, {"labels": str(few.labels)})

@@ -1,0 +1,45 @@
+"""What an evaluation compares: features of an encoder, features of a random encoder, and raw data."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from infomax.evaluation.embedding import device_of, embed
+from infomax.evaluation.results import RANDOM_ENCODER
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.saving import PretrainedEncoder, untrained
+from infomax.learning.training.run import Run
+
+Representation = Callable[[Dataset], Float[np.ndarray, "n d"]]
+
+
+def representations(encoder: PretrainedEncoder, name: str, seed: int) -> dict[str, Representation]:
+    """Return what turns a dataset into rows: the encoder, a random encoder, and no encoder at all.
+
+    Args:
+        encoder: what is evaluated.
+        name: what its rows are called.
+        seed: of the random encoder.
+    """
+    return {
+        name: partial(embed, encoder),
+        RANDOM_ENCODER: partial(embed, random_counterpart(encoder, seed)),
+        encoder.views.raw_name: encoder.views.raw,
+    }
+
+
+def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncoder:
+    """Return an encoder of the same shape with random weights, on the same device."""
+    torch.manual_seed(seed)
+    other = PretrainedEncoder(untrained(encoder.encoder), encoder.views)
+    return other.to(device_of(encoder))
+
+
+def name_of(run: Run, encoder: PretrainedEncoder) -> str:
+    """Return the method that trained a run's encoder; the architecture of one that no recipe tells of."""
+    if run.training.recipe.is_file():
+        return run.training.method
+    return type(encoder.encoder).__name__.removesuffix("Encoder")

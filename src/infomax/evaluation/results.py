@@ -1,0 +1,59 @@
+"""Results of evaluations: what a protocol returns, and how its rows are named and written.
+
+A row is a mapping: the representation, its layer or regime where there are several, the number of labels, and
+the fields of a `ProbeResult`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from infomax.files import replacing
+
+RANDOM_ENCODER = "random encoder"
+"""What the encoder of the same shape with random weights is called in rows."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a protocol found out about an encoder.
+
+    rows: accuracies; one mapping for each representation, layer, probe and number of labels.
+    test_features: global features of the test set by the encoder.
+    measures: what else was measured; one mapping for each representation and measure.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    test_features: Float[np.ndarray, "n d"]
+    measures: Sequence[Mapping[str, Any]] = field(default_factory=list)
+
+
+def layered(row: Mapping[str, Any]) -> str:
+    """Return the representation of a row, with its layer or its regime where it has one.
+
+    Example:
+        >>> layered({"representation": "DIM", "layer": "conv"})
+        'DIM, conv'
+    """
+    return ", ".join(str(row[key]) for key in ("representation", "layer", "regime") if row.get(key))
+
+
+def is_baseline(row: Mapping[str, Any]) -> bool:
+    """Return whether a row is of the random encoder or of what was seen itself, such as raw pixels.
+
+    Example:
+        >>> [is_baseline({"representation": name}) for name in ("AMDIM", "random encoder", "raw signal")]
+        [False, True, True]
+    """
+    return row["representation"] == RANDOM_ENCODER or row["representation"].startswith("raw ")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(value, indent=2) + "\n")

@@ -1,0 +1,207 @@
+"""The images of a source that are most similar to a query, drawn with their maps."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from infomax.errors import refuse
+from infomax.evaluation.similarity.fields import Field, receptive_field
+from infomax.evaluation.similarity.maps import (
+    DEFAULT_CELL_SIDE,
+    DEFAULT_TARGET,
+    GLOBAL,
+    Place,
+    SimilarityMaps,
+    check_comparable,
+    describe,
+    similarity_maps,
+)
+from infomax.evaluation.similarity.painting import Painter, marked, plain_pictures, scaled, usual
+from infomax.files import replacing
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.images import decode_image
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.run import Run
+
+FORMATS = (".png", ".svg", ".pdf")
+DEFAULT_NUM_IMAGES, DEFAULT_OUT = 12, "similarity.png"
+MAX_COLUMNS = 7
+_TILE = 256  # longer side of a picture, px
+
+
+def similarity_of_run(
+    run: Run,
+    query: str,
+    source: str,
+    *,
+    split: str | None = None,
+    column: str | None = None,
+    cell: tuple[int, int] | None = None,
+    source_side: int = DEFAULT_CELL_SIDE,
+    target: int | None = None,
+    num_images: int = DEFAULT_NUM_IMAGES,
+    out: str | Path = DEFAULT_OUT,
+) -> dict[str, Any]:
+    """Draw the maps of the images most similar to a query; return their scores.
+
+    Args:
+        run: a finished run, or any folder with an encoder.
+        query: a file, or the number or the name of an image of `source`; then it is left out of the others.
+        source: of the images to search, as for `load_images`.
+        split: of the source; None for test if there is one, else the first.
+        column: of a table, the column that is seen.
+        cell: (row, column) of the query's map of `source_side`; None for the global feature.
+        source_side: side of the map that the cell is of.
+        target: side of the maps to search; None for 7, but for a cell the side of its map.
+        num_images: how many are drawn.
+        out: .png, .svg or .pdf, replaced if there is one.
+
+    Raises:
+        ValueError: an encoder of signals, or one whose features have several dimensions; no such cell or
+            query.
+    """
+    refuse(
+        Path(out).suffix not in FORMATS,
+        f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
+    )
+    refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
+    encoder = load_encoder(run.folder)
+    place: Place = GLOBAL if cell is None else (source_side, *cell)
+    side = target or (DEFAULT_TARGET if cell is None else source_side)
+    _check(encoder, place, side)
+    images = _loaded(encoder, source, split, column)
+    found = _Search.of(encoder, query, images, place, side)
+    with replacing(out) as path:
+        found.drawn(encoder, num_images).savefig(path, dpi=110)
+    return {"picture": str(out), **found.summary(num_images)}
+
+
+def _check(encoder: PretrainedEncoder, place: Place, side: int) -> None:
+    refuse(
+        len(encoder.views.input_shape) != 3,
+        f"similarity: pictures are of images, got an encoder of {encoder.views.noun}s; use similarity_maps",
+    )
+    check_comparable(encoder.encoder, place, side)
+
+
+def _loaded(encoder: PretrainedEncoder, source: str, split: str | None, column: str | None) -> Dataset:
+    there = encoder.views.splits(source, column)
+    split = split or ("test" if "test" in there else there[0])
+    return encoder.views.load(source, split=split, column=column)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """An image to compare others with; row: its place among them, None if it is not one of them."""
+
+    name: str
+    pixels: UInt8[Tensor, "c h w"]
+    row: int | None
+
+    @staticmethod
+    def of(encoder: PretrainedEncoder, text: str, images: Dataset) -> "_Query":
+        """The image that a name, a number or a file means."""
+        names = [*images.names]
+        row = names.index(text) if text in names else None
+        if row is None and text.isdecimal() and int(text) < len(names):
+            row = int(text)
+        if row is not None:
+            return _Query(names[row], images.batch(np.array([row]))[0], row)
+        refuse(
+            not Path(text).is_file(),
+            f"similarity: {text!r} is no file, and neither the name nor the number of one of {len(names)} "
+            f"images, such as {names[0]!r}",
+        )
+        channels, height, width = encoder.views.stored_shape
+        pixels = decode_image(text, size=(height, width), channels=channels)
+        return _Query(Path(text).name, torch.from_numpy(pixels.copy()).permute(2, 0, 1), None)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What was found.
+
+    place, side: of the source and of the maps. others: images but the query, the most similar first.
+    shares: the part of the probability that each of the others has.
+    """
+
+    query: _Query
+    place: Place
+    side: int
+    images: Dataset
+    maps: SimilarityMaps
+    field: Field
+    others: list[int]
+    shares: dict[int, float]
+
+    @staticmethod
+    def of(encoder: PretrainedEncoder, query: str, images: Dataset, place: Place, side: int) -> "_Search":
+        """Search the images."""
+        asked = _Query.of(encoder, query, images)
+        maps = similarity_maps(encoder, asked.pixels, images, source=place, target=side)
+        others = [i for i in maps.most_similar if i != asked.row]
+        probabilities = SimilarityMaps(maps.scores[others]).probabilities.double().sum((1, 2)).tolist()
+        shares = dict(zip(others, probabilities, strict=True))
+        field = receptive_field(encoder.encoder, place)
+        return _Search(asked, place, side, images, maps, field, others, shares)
+
+    def summary(self, num_images: int) -> dict[str, Any]:
+        """Scores of the most similar images, fit for JSON."""
+        return {
+            "query": self.query.name,
+            "source": describe(self.place, self.side),
+            "field": [*astuple(self.field)],
+            "num_images": len(self.others),
+            "images": [
+                {"name": self.images.names[i], **self._best(i), "probability": self.shares[i]}
+                for i in self.others[:num_images]
+            ],
+        }
+
+    def _best(self, i: int) -> dict[str, Any]:
+        scores = self.maps.scores[i]
+        row, column = divmod(int(scores.argmax()), scores.shape[1])
+        return {"score": float(scores.max()), "cell": [row, column]}
+
+    def drawn(self, encoder: PretrainedEncoder, num_images: int) -> Figure:
+        """The query framed, and images with their maps; the query is among them where it is one of them."""
+        shown = [*([] if self.query.row is None else [self.query.row]), *self.others[:num_images]]
+        painter, scores = Painter.of(encoder, self.side), self.maps.scores
+        framed = marked(plain_pictures(encoder, self.query.pixels[None])[0], self.field, side=_TILE)
+        weights = scaled(scores[shown].numpy(), usual(scores))
+        pictures = plain_pictures(encoder, self.images.batch(np.array(shown)))
+        tiles = [painter.overlay(*one, side=_TILE) for one in zip(pictures, weights, strict=True)]
+        heading = f"{describe(self.place, self.side)}, most similar first"
+        titles = [f"query: {self.query.name}", *map(self._title, shown)]
+        return _grid([framed, *tiles], titles, heading)
+
+    def _title(self, i: int) -> str:
+        label = int(self.images.labels[i])
+        classes = self.images.classes
+        name = classes[label] if 0 <= label < len(classes) else self.images.names[i]
+        return f"{name}\n{_percent(self.shares[i])}" if i in self.shares else "itself"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %"
+
+
+def _grid(pictures: Sequence[np.ndarray], titles: Sequence[str], heading: str) -> Figure:
+    columns = min(len(pictures), MAX_COLUMNS)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(1.7 * columns, 2.15 * rows + 0.35), layout="constrained")
+    figure.suptitle(heading, fontsize=10)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, picture, title in zip(axes, pictures, titles, strict=False):
+        axis.imshow(picture)
+        axis.set_title(title if len(title) < 40 else f"{title[:38]}…", fontsize=8, parse_math=False)
+    return figure

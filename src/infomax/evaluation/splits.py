@@ -1,0 +1,87 @@
+"""Labelled datasets for evaluations: one part to fit probes on, another to test on."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+from sklearn.model_selection import train_test_split
+
+from infomax.errors import refuse
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.views.kinds import SingleViews
+
+HELD_OUT_SHARE = 0.2
+"""Share of a source without a test split that is held out."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images or signals to fit probes on, and others to test on. how: where the latter come from."""
+
+    train: Dataset
+    test: Dataset
+    how: str
+
+    def with_labels(self) -> "Split":
+        """Return the part that has labels."""
+        return replace(self, train=self.train.with_labels(), test=self.test.with_labels())
+
+
+def labelled_split(
+    source: Any,
+    views: SingleViews,
+    *,
+    column: str | None = None,
+    skip_broken: bool = False,
+    seed: int = 0,
+) -> Split:
+    """Return the source's own train and test splits; where there are none, a fifth is held out by class.
+
+    A split named validation takes the place of a test split that is not there.
+
+    Args:
+        source: as for `load_images`, or for `load_signals` where the views are of signals.
+        views: how the encoder sees; what is loaded is fitted to it.
+        column: of a table, the column that is seen.
+        skip_broken: leave out what cannot be read.
+        seed: of the fifth.
+
+    Raises:
+        ValueError: the source has no labels.
+    """
+    load = partial(views.load, source, column=column, skip_broken=skip_broken)
+    names = views.splits(source, column)
+    held_out = next((name for name in ("test", "validation") if name in names), None)
+    if held_out and "train" in names:
+        split = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
+    else:
+        split = _hold_out(load(split=names[0]), seed)
+    refuse(
+        not (split.train.labelled and split.test.labelled),
+        f"evaluate: {source} has no labels; probes need them: class folders, or a label column",
+    )
+    return split
+
+
+def some_of(dataset: Dataset, at_most: int | None, seed: int | np.random.Generator) -> Dataset:
+    """Return at most so many rows of a dataset, drawn at random, in their order; None for all of it."""
+    if at_most is None:
+        return dataset
+    return dataset.subset(np.sort(np.random.default_rng(seed).permutation(len(dataset))[:at_most]))
+
+
+def _hold_out(dataset: Dataset, seed: int) -> Split:
+    if not dataset.labelled:
+        return Split(dataset, dataset, "none")
+    rows = dataset.labelled_rows
+    train, test = train_test_split(
+        rows, test_size=HELD_OUT_SHARE, random_state=seed, stratify=_strata(dataset.labels[rows])
+    )
+    return Split(dataset.subset(np.sort(train)), dataset.subset(np.sort(test)), "a fifth, held out by class")
+
+
+def _strata(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
+    """The labels, unless a class is too rare to be split."""
+    return labels if np.unique(labels, return_counts=True)[1].min() >= 2 else None
