@@ -60,17 +60,13 @@ _PUBLIC = {  # module -> its public names
     "principle.ica": "InfoMaxICA amari_distance",
     "principle.maps": "TopographicMap",
     "principle.network": "develop linsker_plans",
-    "evaluation.probes.probe": "linear_probe mlp_probe few_labels",
-    "evaluation.probes.neighbors": "nearest_neighbor_probe",
-    "evaluation.probes.svm": "svm_probe",
-    "evaluation.probes.dependence": "label_information neural_dependence input_information",
-    "evaluation.probes.reconstruction": "decoder_similarity",
+    "evaluation": """
+        linear_probe mlp_probe nearest_neighbor_probe svm_probe few_labels label_information input_information
+        neural_dependence decoder_similarity finetune load_classifier similarity_maps
+    """,
     "learning.data": "Dataset load_images",
     "learning.encoders.saving": "load_encoder",
     "learning.encoders.tapped": "TappedEncoder",
-    "evaluation.classifier": "load_classifier",
-    "evaluation.finetuning": "finetune",
-    "evaluation.similarity": "similarity_maps",
     "learning.training.loop": "pretrain",
 }
 _HOME = {name: f"infomax.{module}" for module, names in _PUBLIC.items() for name in names.split()}
