@@ -24,8 +24,8 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from infomax.files import replacing
-from infomax.learning.data.images import available_splits, load_images
-from infomax.learning.data.sources import open_source
+from infomax.learning.data import available_splits, load_images
+from infomax.learning.data.sources.opening import open_source
 from infomax.learning.training.run import environment
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
@@ -70,7 +70,7 @@ def one_at_a_time(source: Path, size: int) -> None:
     opened, images = open_source(source), []
     for split in opened.splits:
         for item in opened.items(split):
-            content = item.image["bytes"] if isinstance(item.image, dict) else item.image.read_bytes()
+            content = item.value["bytes"] if isinstance(item.value, dict) else item.value.read_bytes()
             image = Image.open(io.BytesIO(content)).convert("RGB")
             images.append(np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)))
     np.stack(images)

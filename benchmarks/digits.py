@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from infomax.evaluation.clean import PROBES, Split, assess
-from infomax.learning.data.images import Images, load_images
+from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
@@ -38,10 +38,10 @@ def main():
 
 def one_split(recipe, parts, seed):
     """Rows of every probe on a fresh split and a fresh encoder."""
-    pixels = np.concatenate([part.pixels for part in parts])
+    pixels = np.concatenate([part.values for part in parts])
     labels = np.concatenate([part.labels for part in parts])
     rows = train_test_split(np.arange(len(labels)), test_size=450, stratify=labels, random_state=seed)
-    train, test = (Images(pixels[r], labels[r], [str(i) for i in r], parts[0].classes) for r in rows)
+    train, test = (Dataset(pixels[r], labels[r], [str(i) for i in r], parts[0].classes) for r in rows)
     recipe = replace(recipe, train=replace(recipe.train, seed=seed))
     probes = {name: PROBES[name] for name in ("linear", "knn")}
     with tempfile.TemporaryDirectory() as folder:

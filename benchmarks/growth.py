@@ -37,7 +37,7 @@ from torch.nn.parallel import DistributedDataParallel
 from decoding import peak_growth
 from infomax.evaluation.embedding import embed_to_file
 from infomax.files import replacing
-from infomax.learning.data.images import Images
+from infomax.learning.data import Dataset
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
 from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
@@ -253,7 +253,7 @@ def stored(path, num):
     shape = (num, 32, 32, 3)
     with path.open("wb") as file:
         file.truncate(math.prod(shape))
-    return Images(np.memmap(path, np.uint8, "r", shape=shape), np.full(num, -1), Numbers(num), ())
+    return Dataset(np.memmap(path, np.uint8, "r", shape=shape), np.full(num, -1), Numbers(num), ())
 
 
 def numpy_bytes(function):

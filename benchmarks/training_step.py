@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from infomax.learning.data.images import Images
+from infomax.learning.data import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
 from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
@@ -155,7 +155,7 @@ def trainer_rate(recipe, device, precision, seconds, compile_):
     train = replace(recipe.train, precision=precision, accelerator=accelerator, compile=compile_)
     height, width = recipe.views.stored_shape[1:]
     pixels = np.random.default_rng(0).integers(0, 256, (4096, height, width, 3), dtype=np.uint8)
-    images = Images(pixels, np.arange(4096) % 10, [str(i) for i in range(4096)], tuple("abcdefghij"))
+    images = Dataset(pixels, np.arange(4096) % 10, [str(i) for i in range(4096)], tuple("abcdefghij"))
     took = seconds_per_step(replace(recipe, train=train), images, duration=seconds)
     return recipe.train.batch_size / took
 
