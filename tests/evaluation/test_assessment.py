@@ -7,7 +7,7 @@ from PIL import Image
 from infomax.evaluation.clean import RAW_PIXEL_SIDE, Split, assess, labelled_split, raw_pixels
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.learning.data.images import Images, load_images
+from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.views.images import ViewsConfig
@@ -55,10 +55,10 @@ def test_baselines_and_settings():
 def test_raw_pixels():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
-    images = Images(pixels, np.zeros(3, np.int64), ["a", "b", "c"], ("x",))
+    images = Dataset(pixels, np.zeros(3, np.int64), ["a", "b", "c"], ("x",))
     expected = pixels.transpose(0, 3, 1, 2).reshape(3, -1).astype(np.float32) / 255
     np.testing.assert_allclose(raw_pixels(images), expected)
-    large = Images(np.repeat(np.repeat(pixels, 2, 1), 2, 2), images.labels, images.names, images.classes)
+    large = Dataset(np.repeat(np.repeat(pixels, 2, 1), 2, 2), images.labels, images.names, images.classes)
     assert raw_pixels(large).shape == (3, RAW_PIXEL_SIDE**2)
 
 
@@ -76,11 +76,11 @@ def test_pixels_that_show_the_label_are_found_out_and_shuffled_labels_are_not():
     pixels = rng.integers(0, 60, (240, 32, 32, 1))
     for image, label in zip(pixels, labels, strict=True):
         image[8 * label : 8 * label + 8] += 150
-    images = Images(pixels.astype(np.uint8), labels, [str(i) for i in range(240)], tuple("abcd"))
+    images = Dataset(pixels.astype(np.uint8), labels, [str(i) for i in range(240)], tuple("abcd"))
     test = images.subset(slice(160, 240))
 
     def accuracies(train_labels):
-        train = Images(images.pixels[:160], train_labels, images.names[:160], images.classes)
+        train = Dataset(images.values[:160], train_labels, images.names[:160], images.classes)
         assessment = assess(
             tiny_encoder(),
             Split(train, test, "by hand"),

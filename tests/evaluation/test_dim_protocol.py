@@ -9,7 +9,7 @@ from infomax.cli import main
 from infomax.evaluation import dim as dim_protocol
 from infomax.evaluation.finetuning import FinetuningConfig
 from infomax.evaluation.protocols import evaluate_run
-from infomax.learning.data.images import load_images
+from infomax.learning.data import load_images
 from infomax.learning.encoders.dim import DIMEncoderConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig

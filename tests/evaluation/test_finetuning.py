@@ -8,17 +8,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from infomax.evaluation.classifier import Classifier, load_classifier, save_classifier
+from infomax.evaluation.label_budget import LabelBudget, draws
 
 from infomax.cli import main
 from infomax.evaluation import finetuning
-from infomax.evaluation.classifier import Classifier, load_classifier, save_classifier
 from infomax.evaluation.clean import Split
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.finetuning import FinetuningConfig, compare_finetuning, finetune, fit_classifier
-from infomax.evaluation.label_budget import LabelBudget, draws
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes.probe import stratified_draw
-from infomax.learning.data.images import load_images
+from infomax.learning.data import load_images
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
 from infomax.learning.views.images import PLAIN_VIEWS
@@ -65,7 +65,7 @@ def test_unlabelled_images_are_left_out(digits, encoder):
     train, test = digits
     labels = test.labels.copy()
     labels[::2] = -1
-    partly = type(test)(test.pixels, labels, test.names, test.classes)
+    partly = type(test)(test.values, labels, test.names, test.classes)
     result = finetune(encoder, train, partly, labels=SIX, num_draws=1, config=SHORT)
     assert result.num_test == int(np.count_nonzero(labels >= 0))
 

@@ -20,7 +20,7 @@ from infomax.evaluation.paper import (
     right_answers,
     train_classifiers,
 )
-from infomax.learning.data.images import Images, load_images
+from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder, Features
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
 from infomax.learning.methods.online import OnlineClassifiers
@@ -126,7 +126,7 @@ def test_frozen_answers_are_those_of_the_heads(encoder, digits):
 
 def test_the_published_regime_hides_a_shift_between_training_and_test(encoder, digits):
     """Dimmed test images: statistics of the test set undo much of what a frozen encoder has to bear."""
-    dimmed = Images(digits.test.pixels // 4, digits.test.labels, digits.test.names, digits.test.classes)
+    dimmed = Dataset(digits.test.values // 4, digits.test.labels, digits.test.names, digits.test.classes)
     training = replace(QUICK, epochs=15, optimizer=replace(QUICK.optimizer, lr=2e-2))
     heads = train_classifiers(encoder, digits.train, training)
     share = {}

@@ -23,7 +23,7 @@ from infomax.evaluation.clean import Split, assess
 from infomax.evaluation.embedding import embed, embed_layers, embed_to_file
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes.probe import linear_probe
-from infomax.learning.data.images import Images
+from infomax.learning.data import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
@@ -39,7 +39,7 @@ def make_images(n, labelled=True):
     rng = np.random.default_rng(n)
     pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
     labels = np.arange(n) % 2 if labelled else np.full(n, -1)
-    return Images(pixels, labels.astype(np.int64), [f"{i}.png" for i in range(n)], ("a", "b"))
+    return Dataset(pixels, labels.astype(np.int64), [f"{i}.png" for i in range(n)], ("a", "b"))
 
 
 def tiny_encoder():

@@ -8,17 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from infomax.evaluation.similarity_pictures import Painter, scaled, similarity_panel
+from infomax.learning.encoders.signals import SignalEncoder
 from PIL import Image
 
 from infomax.cli import main
 from infomax.evaluation.similarity import Field, cell_centers, receptive_field, score, similarity_maps
-from infomax.evaluation.similarity_pictures import Painter, scaled, similarity_panel
-from infomax.learning.data.images import load_images
-from infomax.learning.data.signals import Signals
+from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
-from infomax.learning.encoders.signals import SignalEncoder
 from infomax.learning.views.images import PLAIN_VIEWS, ViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
 
@@ -72,7 +71,7 @@ def test_scores_of_any_shape(q, n, d, side):
 
 def test_signals_have_rows_for_maps():
     encoder = PretrainedEncoder(SignalEncoder(64, 1, 4, 8, 1), SignalViewsConfig(stored_length=64, length=64))
-    signals = Signals(np.random.default_rng(0).normal(size=(3, 1, 64)).astype(np.float32),
+    signals = Dataset(np.random.default_rng(0).normal(size=(3, 1, 64)).astype(np.float32),
                       np.full(3, -1), ["a", "b", "c"], ())  # fmt: skip
     maps = similarity_maps(encoder, signals.batch(np.array([0]))[0], signals, source=(5, 2))
     assert maps.scores.shape == (3, 7)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from infomax.evaluation.ablation import ablate
-from infomax.learning.data.images import Images
+from infomax.learning.data import Dataset
 from infomax.learning.distributed import groups
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
@@ -43,7 +43,7 @@ def make_images(n=20):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (n, 32, 32, 1), dtype=np.uint8)
     labels = rng.integers(-1, 2, n).astype(np.int64)
-    return Images(pixels, labels, [f"{i}.png" for i in range(n)], ("a", "b"))
+    return Dataset(pixels, labels, [f"{i}.png" for i in range(n)], ("a", "b"))
 
 
 def train(rank=0, size=1):

@@ -161,7 +161,7 @@ def test_unlabelled_images(tmp_path):
 def test_labels_do_not_reach_the_encoder(tmp_path, finished):
     """The online classifiers see detached features: other labels, the same encoder."""
     images = make_images()
-    shuffled = Dataset(images.pixels, images.labels[::-1].copy(), images.names, images.classes)
+    shuffled = Dataset(images.values, images.labels[::-1].copy(), images.names, images.classes)
     run = pretrain(RECIPE, shuffled, tmp_path / "run", quiet=True)
     assert run.encoder.read_bytes() == finished.encoder.read_bytes()
 
