@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from infomax.errors import naming_extras
+
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset, Pairs, Seen
     from infomax.learning.data.images import decode_image
@@ -47,7 +49,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    with naming_extras(f"{__name__}.{name}"):
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
