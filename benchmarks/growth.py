@@ -40,13 +40,18 @@ from infomax.files import replacing
 from infomax.learning.data import Dataset
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
-from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder
-from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
-from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
+from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.amdim_learner import AMDIM
+from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
 from infomax.learning.objectives.contrastive.streamed import streamed_prediction
-from infomax.learning.training.loop import Batches, Recipe, TrainConfig
+from infomax.learning.objectives.scoring import AMDIM_SCALES
+from infomax.learning.training.batches import Batches
+from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS
 from objective import extra_mib, forward_and_backward, noise, peak_mib
 from recording import RESULTS, arguments_of, environment, markdown, save

@@ -21,10 +21,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from infomax.learning.data import Dataset
-from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig
-from infomax.learning.methods.amdim import AMDIM, AMDIMConfig
-from infomax.learning.objectives.amdim import AMDIM_SCALES, amdim_objective
-from infomax.learning.training.loop import Recipe, TrainConfig, seconds_per_step
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.amdim_learner import AMDIM
+from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.objectives.scoring import AMDIM_SCALES
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import seconds_per_step
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import CIFAR_VIEWS

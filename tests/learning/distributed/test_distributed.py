@@ -11,18 +11,22 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from infomax.evaluation.ablation import ablate
+from infomax.evaluation.ablation.ablating import ablate
 from infomax.learning.data import Dataset
 from infomax.learning.distributed import groups
 from infomax.learning.distributed.batch_norm import share_batch_norm
-from infomax.learning.encoders.amdim import AMDIMEncoder, AMDIMEncoderConfig, Features
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
-from infomax.learning.training.loop import Batches, Recipe, TrainConfig, pretrain
+from infomax.learning.training.batches import Batches
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import ViewsConfig
 
 RANKS = 2
@@ -149,7 +153,7 @@ def test_refusals(tmp_path):
         replace(RECIPE.train, devices=3)
     with pytest.raises(ValueError, match="at least 1"):
         replace(RECIPE.train, devices=0)
-    with pytest.raises(ValueError, match=r"Deep InfoMax trains on one device.*got 2 devices on 1 nodes"):
+    with pytest.raises(ValueError, match=r"DIM trains on one device.*got 2 devices on 1 nodes"):
         pretrain(replace(RECIPE, method=DIMConfig()), make_images(), tmp_path / "run")
     with pytest.raises(ValueError, match="ablate: trains on one device, got 2 devices on 1 nodes"):
         ablate(RECIPE, "digits", tmp_path / "ablation")
