@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from infomax.errors import did_you_mean, refuse
 
@@ -29,8 +29,7 @@ class Registry(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         entry = self._entries[name]
         if isinstance(entry, str):
-            module, _, attribute = entry.partition(":")
-            entry = self._entries[name] = getattr(import_module(module), attribute)
+            entry = self._entries[name] = loaded(entry)
         return entry  # pyright: ignore[reportReturnType]
 
     def __iter__(self) -> Iterator[str]:
@@ -69,3 +68,19 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         self.check(name, operation)
         return self[name]
+
+
+def loaded(place: str) -> Any:
+    """Return the object at a place, imported now.
+
+    A light module names so what is built by a heavy one, which knows the light one.
+
+    Args:
+        place: ``"package.module:attribute"``.
+
+    Example:
+        >>> loaded("infomax.files:replacing").__name__
+        'replacing'
+    """
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

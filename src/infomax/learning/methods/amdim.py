@@ -10,11 +10,12 @@ from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring
 from infomax.learning.views.kinds import Views
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from infomax.learning.methods.amdim_learner import AMDIM
+    from infomax.learning.methods.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,7 @@ class AMDIMConfig(MethodConfig):
         optimizer: OptimizerConfig,
         num_classes: int,
         encoder: "nn.Module | Mapping[str, nn.Module] | None" = None,
-    ) -> "AMDIM":
+    ) -> "Learner":
         """Return `AMDIM`, ready to learn; arguments as of `MethodConfig.learner`."""
-        from infomax.learning.methods.amdim_learner import AMDIM
-
-        return AMDIM(self, views, optimizer, num_classes, encoder)
+        learner = loaded("infomax.learning.methods.amdim_learner:AMDIM")
+        return learner(self, views, optimizer, num_classes, encoder)

@@ -11,11 +11,12 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS, CRITICS
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.views.kinds import Views
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from infomax.learning.methods.dim_learner import DIM
+    from infomax.learning.methods.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ class DIMConfig(MethodConfig):
         optimizer: OptimizerConfig,
         num_classes: int,
         encoder: "nn.Module | Mapping[str, nn.Module] | None" = None,
-    ) -> "DIM":
+    ) -> "Learner":
         """Return `DIM`, ready to learn; arguments as of `MethodConfig.learner`."""
-        from infomax.learning.methods.dim_learner import DIM
-
-        return DIM(self, views, optimizer, num_classes, encoder)
+        learner = loaded("infomax.learning.methods.dim_learner:DIM")
+        return learner(self, views, optimizer, num_classes, encoder)

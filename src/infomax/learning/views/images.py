@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.views.kinds import SingleViews
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -117,15 +118,11 @@ class ViewsConfig(SingleViews):
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `AugmentedViews`."""
-        from infomax.learning.views.image_views import AugmentedViews
-
-        return AugmentedViews(self, num_views)
+        return loaded("infomax.learning.views.image_views:AugmentedViews")(self, num_views)
 
     def plain_view(self) -> "nn.Module":
         """Return `EvaluationView`."""
-        from infomax.learning.views.image_views import EvaluationView
-
-        return EvaluationView(self)
+        return loaded("infomax.learning.views.image_views:EvaluationView")(self)
 
     def without_augmentation(self) -> "ViewsConfig":
         """Return views that are the whole picture at the size of a view, normalised."""
@@ -143,9 +140,7 @@ class ViewsConfig(SingleViews):
 
     def pictures(self, views: "Tensor") -> "UInt8[np.ndarray, 'm h w c']":
         """Return the pixels of views before normalisation."""
-        from infomax.learning.views.image_views import view_pictures
-
-        return view_pictures(self, views)
+        return loaded("infomax.learning.views.image_views:view_pictures")(self, views)
 
     def thumbnails(self, dataset: "Dataset") -> "UInt8[np.ndarray, 'n h w c']":
         """Return the pictures as the dataset keeps them."""
@@ -153,9 +148,7 @@ class ViewsConfig(SingleViews):
 
     def raw(self, dataset: "Dataset") -> "Float[np.ndarray, 'n d']":
         """Return pixels in [0, 1], by `raw_pixels`."""
-        from infomax.learning.views.image_views import raw_pixels
-
-        return raw_pixels(dataset)
+        return loaded("infomax.learning.views.image_views:raw_pixels")(dataset)
 
 
 def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:

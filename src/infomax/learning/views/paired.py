@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from infomax.errors import refuse
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import EncoderPlace, SingleViews, Views
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -88,9 +89,7 @@ class PairedViewsConfig(Views):
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `PairedViews`, which makes one view of each column."""
-        from infomax.learning.views.pair_views import PairedViews
-
-        return PairedViews(self)
+        return loaded("infomax.learning.views.pair_views:PairedViews")(self)
 
     def without_augmentation(self) -> "PairedViewsConfig":
         """Return views of both columns without augmentation."""

@@ -3,11 +3,13 @@
 Random numbers come from torch's global generator, which the training step seeds with (seed, step, rank).
 """
 
+import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
 
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.traces import traces
 
 
 class AugmentedSignals(nn.Module):
@@ -103,3 +105,8 @@ def _check_length(operation: str, signals: Tensor, length: int) -> None:
             f"{operation}: signals have {signals.shape[-1]} samples, expected at least {length}; load longer "
             "ones, or set views.length"
         )
+
+
+def view_pictures(config: SignalViewsConfig, views: Float[Tensor, "m c t"]) -> UInt8[np.ndarray, "m h w 3"]:
+    """Return traces of views: their samples before normalisation."""
+    return traces(NormalizeSignal(config).inverse(views.cpu()).numpy())

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.views.kinds import SingleViews
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,15 +94,11 @@ class SignalViewsConfig(SingleViews):
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `AugmentedSignals`."""
-        from infomax.learning.views.signal_views import AugmentedSignals
-
-        return AugmentedSignals(self, num_views)
+        return loaded("infomax.learning.views.signal_views:AugmentedSignals")(self, num_views)
 
     def plain_view(self) -> "nn.Module":
         """Return `SignalView`."""
-        from infomax.learning.views.signal_views import SignalView
-
-        return SignalView(self)
+        return loaded("infomax.learning.views.signal_views:SignalView")(self)
 
     def without_augmentation(self) -> "SignalViewsConfig":
         """Return views that are the middle of the signal at the length of a view, normalised."""
@@ -109,10 +106,7 @@ class SignalViewsConfig(SingleViews):
 
     def pictures(self, views: "Tensor") -> "UInt8[np.ndarray, 'm h w c']":
         """Return traces of views before normalisation."""
-        from infomax.learning.views.signal_views import NormalizeSignal
-        from infomax.learning.views.traces import traces
-
-        return traces(NormalizeSignal(self).inverse(views.cpu()).numpy())
+        return loaded("infomax.learning.views.signal_views:view_pictures")(self, views)
 
     def thumbnails(self, dataset: "Dataset") -> "UInt8[np.ndarray, 'n h w c']":
         """Return traces of the signals."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from infomax.errors import refuse
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import EncoderPlace, SingleViews, Views
+from infomax.registry import loaded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,9 +51,7 @@ class TemporalViewsConfig(Views):
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `TemporalViews`, which makes one view of each frame."""
-        from infomax.learning.views.pair_views import TemporalViews
-
-        return TemporalViews(self)
+        return loaded("infomax.learning.views.pair_views:TemporalViews")(self)
 
     def without_augmentation(self) -> "TemporalViewsConfig":
         """Return views of the frames without augmentation."""

@@ -1,0 +1,47 @@
+"""Names that a package offers, loaded when they are first used.
+
+A package's ``__init__.pyi`` says where each name is defined, once for type checkers and for Python::
+
+    from .data.loading import load_images as load_images
+"""
+
+import ast
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from infomax.errors import naming_extras
+
+
+def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, from the stub beside its ``__init__``.
+
+    Args:
+        package: its ``__name__``.
+        file: its ``__file__``.
+
+    Example:
+        ``__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)``
+    """
+    homes = _homes(Path(file).with_suffix(".pyi").read_text())
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, attribute = homes[name]
+        with naming_extras(f"{package}.{name}"):
+            return getattr(import_module(f"{package}.{module}"), attribute)
+
+    names = sorted(homes)
+    return get, lambda: names, names
+
+
+def _homes(stub: str) -> dict[str, tuple[str, str]]:
+    """Return the module, relative to the package, and the name within it, of each name in a stub."""
+    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom) and node.level == 1]
+    return {
+        alias.asname or alias.name: (node.module or "", alias.name)
+        for node in imports
+        for alias in node.names
+    }
