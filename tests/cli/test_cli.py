@@ -11,7 +11,8 @@ from PIL import Image
 
 from infomax.cli import main
 from infomax.learning.encoders.amdim import AMDIMEncoder
-from infomax.learning.training.recipes import RECIPES, recipe_from_mapping, recipe_named
+from infomax.learning.training.options import recipe_from_mapping
+from infomax.learning.training.recipes import RECIPES, recipe_named
 
 TINY = [
     "--train.steps", "3", "--train.batch_size", "8", "--method.encoder.width", "4",
@@ -138,8 +139,8 @@ def test_option_beats_file_beats_recipe(capsys, tmp_path):
         (["pretrain", "--resume", "nowhere"], "is no run folder"),
         (["evaluate", "nowhere", "--data", "digits"], "holds no encoder.json"),
         (
-            ["evaluate", "nowhere", "--data", "digits", "--probes", "svm"],
-            "no probe svm; there are linear, mlp, knn",
+            ["evaluate", "nowhere", "--data", "digits", "--probes", "tree"],
+            "no probe tree; there are linear, mlp, knn, svm",
         ),
         (["embed", "nowhere", "--data", "digits", "--out", "f.parquet"], "holds no encoder.json"),
         (["import-amdim", "nowhere.pth", "--out", "x"], "nowhere.pth"),
@@ -235,7 +236,7 @@ def test_interrupted(capsys, monkeypatch, arguments, message):
         def items(self):
             raise KeyboardInterrupt
 
-        def __contains__(self, _):
+        def find(self, *_):
             raise KeyboardInterrupt
 
     monkeypatch.setattr("infomax.learning.training.recipes.RECIPES", Interrupting())
