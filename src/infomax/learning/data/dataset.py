@@ -145,7 +145,7 @@ class Dataset:
         rows = self.labelled_rows
         return self if len(rows) == len(self) else self.subset(rows)
 
-    def class_names(self, labels: Iterable[int]) -> list[str]:
+    def class_names(self, labels: Iterable[int] | Int64[np.ndarray, " m"]) -> list[str]:
         """Return the names of label numbers; the numbers themselves where they have no name."""
         return [self.classes[one] if 0 <= one < len(self.classes) else str(one) for one in labels]
 
@@ -224,7 +224,7 @@ class Pairs:
         """True where any pair has a label."""
         return bool((self.labels >= 0).any())
 
-    def class_names(self, labels: Iterable[int]) -> list[str]:
+    def class_names(self, labels: Iterable[int] | Int64[np.ndarray, " m"]) -> list[str]:
         """Return the names of label numbers; the numbers themselves where they have no name."""
         return self.first.class_names(labels)
 
