@@ -106,7 +106,7 @@ class TestErrors:
         "lags", [{"target_lags": (0,)}, {"target_lags": ()}, {"source_lags": ()}], ids=str
     )
     def test_history(self, lags):
-        with pytest.raises(ValueError, match=r"target lags of at least 1.*lagged_information"):
+        with pytest.raises(ValueError, match=r"lags of at least 1 of the target.*lagged_information"):
             transfer_entropy(self.series, self.series, Gaussian(), **lags)
 
     def test_lengths(self):

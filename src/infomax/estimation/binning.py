@@ -1,8 +1,8 @@
-"""Continuous variables cut into bins, then counted; and a partition that cuts where there is dependence.
+"""Continuous variables cut into bins, then counted; and a partition that is finer where there is dependence.
 
-Bins see no structure finer than themselves: what they give is about I between the *bins*, which is at most
-I(X;Y) and grows with their number, while the bias of counting grows, too. To compare with the past, or for
-data that come binned; to measure, prefer `KSG`.
+Bins show no structure finer than themselves. The information between bins is at most I(X;Y), and grows with
+their number, as does the bias of counting. For comparison with earlier work, and for data that come in bins;
+to measure, prefer `KSG`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2, rankdata
 
+from infomax.errors import refuse
+from infomax.estimation.counts import MillerMadow
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.neighbors.search import pointwise_error
 from infomax.estimation.samples import as_rows, joint_codes
@@ -18,7 +20,7 @@ from infomax.estimation.samples import as_rows, joint_codes
 
 @dataclass(frozen=True)
 class FixedBins:
-    """I between bins of equal width, `num_bins` from least to greatest of each column.
+    """I between bins of equal width, `num_bins` from the lowest to the highest value of each column.
 
     Args:
         num_bins: for each column.
@@ -32,7 +34,7 @@ class FixedBins:
         _check_num_bins("FixedBins", self.num_bins)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
+        """Return I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
         codes = [_codes(v, self._edges) for v in as_rows("FixedBins", x=x, y=y, given=given)]
         return _counted(f"FixedBins, {self.num_bins}", self.counting, *codes)
 
@@ -44,7 +46,7 @@ class FixedBins:
 class EqualMassBins:
     """I between bins of equally many samples: unchanged by increasing functions of a column.
 
-    Equal values share a bin, so that a column of few values has fewer bins.
+    Equal values share a bin: a column with few different values has fewer bins.
 
     Args:
         num_bins: for each column.
@@ -58,7 +60,7 @@ class EqualMassBins:
         _check_num_bins("EqualMassBins", self.num_bins)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
+        """Return I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
         codes = [_codes(v, self._edges) for v in as_rows("EqualMassBins", x=x, y=y, given=given)]
         return _counted(f"EqualMassBins, {self.num_bins}", self.counting, *codes)
 
@@ -68,7 +70,7 @@ class EqualMassBins:
 
 
 def _codes(rows: np.ndarray, edges: Any) -> np.ndarray:
-    """The bin of every row: the tuple of its columns' bins, as one code."""
+    """Return the bin of every row as one code; a bin is the tuple of its columns' bins."""
     return joint_codes(*(np.searchsorted(edges(column), column, side="right") for column in rows.T))
 
 
@@ -79,29 +81,25 @@ def _counted(
     y: np.ndarray,
     given: np.ndarray | None = None,
 ) -> Estimate:
-    estimate = (counting or _miller_madow()).estimate(x, y, given=given)
+    estimate = (counting or MillerMadow()).estimate(x, y, given=given)
     return replace(estimate, method=f"{method} bins, {estimate.method}")
 
 
-def _miller_madow() -> Estimator:
-    from infomax.estimation.counts import MillerMadow
-
-    return MillerMadow()
-
-
 def _check_num_bins(operation: str, num_bins: int) -> None:
-    if num_bins < 2:
-        raise ValueError(f"{operation}: num_bins must be at least 2, got {num_bins}; one bin tells nothing")
+    refuse(
+        num_bins < 2, f"{operation}: num_bins must be at least 2, got {num_bins}; one bin has no information"
+    )
 
 
 @dataclass(frozen=True)
 class AdaptivePartition:
-    """Σ_cells (n_c/n) log( n n_c / (n_x n_y) ) over cells that are cut while their quarters are uneven.
+    """Σ_cells (n_c/n) log( n n_c / (n_x n_y) ) over cells that are cut where their quarters are uneven.
 
-    Cells are boxes of ranks. A cell is cut in the middle of each axis into four, and kept whole when neither
-    the four quarters nor the sixteen within them differ from even counts by a χ² test. Fine where there is
-    dependence, coarse elsewhere; low by what the tests miss, and 0 ± 0 where they find nothing. For pairs of
-    single columns without ties. At n = 5,000: 0.396, 0.990 and 1.969 nats for Gaussians of 0.4, 1 and 2.
+    Cells are boxes of ranks. A cell is cut in the middle of each axis into four parts. It is kept whole where
+    χ² tests find no difference from even counts, neither in the four parts nor in the sixteen within them.
+    The partition is fine where there is dependence, and coarse elsewhere. Low by the dependence that the
+    tests miss, and 0 ± 0 where they find none. For pairs of single columns without ties. At n = 5,000: 0.396,
+    0.990 and 1.969 nats for Gaussians of 0.4, 1 and 2.
 
     Args:
         significance: the level of the tests; a smaller one cuts less.
@@ -112,28 +110,28 @@ class AdaptivePartition:
     significance: float = 0.05
 
     def __post_init__(self) -> None:
-        if not 0 < self.significance < 1:
-            raise ValueError(
-                "AdaptivePartition: significance must be between 0 and 1, got "
-                f"{self.significance}; 0.05 is usual"
-            )
+        refuse(
+            not 0 < self.significance < 1,
+            f"AdaptivePartition: significance must be between 0 and 1, got {self.significance}; "
+            "0.05 is usual",
+        )
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y) in nats, from samples [n].
+        """Return I(X;Y) in nats, from samples [n].
 
         Raises:
             ValueError: more than one column, or a condition; ties.
         """
         x, y = as_rows("AdaptivePartition", x=x, y=y)
-        if given is not None or x.shape[1] > 1 or y.shape[1] > 1:
-            raise ValueError(
-                f"AdaptivePartition: takes two single columns and no condition, got {x.shape[1]} and "
-                f"{y.shape[1]} columns{'' if given is None else ' and a condition'}; use EqualMassBins"
-            )
-        if max(len(x) - len(np.unique(v)) for v in (x, y)) > 0:
-            raise ValueError(
-                "AdaptivePartition: values must not repeat, as cells are cut between ranks; use MixedKSG"
-            )
+        refuse(
+            given is not None or x.shape[1] > 1 or y.shape[1] > 1,
+            f"AdaptivePartition: takes two single columns and no condition, got {x.shape[1]} and "
+            f"{y.shape[1]} columns{'' if given is None else ' and a condition'}; use EqualMassBins",
+        )
+        refuse(
+            max(len(x) - len(np.unique(v)) for v in (x, y)) > 0,
+            "AdaptivePartition: values must not repeat, because cells are cut between ranks; use MixedKSG",
+        )
         ranks = np.column_stack([rankdata(x[:, 0]) - 1, rankdata(y[:, 0]) - 1])
         local = np.empty(len(x))
         cells = [(np.arange(len(x)), np.array([[0.0, len(x)], [0.0, len(x)]]))]
@@ -142,7 +140,7 @@ class AdaptivePartition:
         return pointwise_error("AdaptivePartition", local)
 
     def _split(self, ranks: np.ndarray, members: np.ndarray, box: np.ndarray, local: np.ndarray) -> list:
-        """The quarters of a cell that is to be cut; none, once its local values are set, if it is not."""
+        """Return the quarters of a cell that is cut; else set its local values, and return []."""
         quarters = _quarters(ranks, members, box)
         sixteenths = [part for quarter in quarters for part in _quarters(ranks, *quarter)]
         if self._uneven(quarters) or self._uneven(sixteenths):
@@ -162,7 +160,7 @@ class AdaptivePartition:
 
 
 def _quarters(ranks: np.ndarray, members: np.ndarray, box: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """A box of ranks cut in the middle of each axis, with the samples in each part."""
+    """Return a box of ranks cut in the middle of each axis, with the samples in each part."""
     middle = np.ceil(box.mean(axis=1))
     parts = []
     for upper_x in (0, 1):

@@ -1,14 +1,14 @@
-"""Counting: entropy and information of labels, of any kind and number, from how often each occurs.
+"""Counting: entropy and information of labels, of any type and number, from how often each occurs.
 
-An estimator is a function of a histogram: counts of labels -> entropy, in nats. Information follows by the
+An estimator is a function of a histogram: counts of labels to entropy, in nats. Information follows by the
 chain rule, with the same function for every term,
 
     I(X;Y|Z) = H(X,Z) + H(Y,Z) − H(X,Y,Z) − H(Z),
 
-where Z is a constant if nothing is given. A joint variable is a variable whose labels are tuples; only tuples
-that occur are kept, so that memory grows with the number of samples, not with the alphabets.
+where Z is a constant if nothing is given. A joint variable is a variable whose labels are tuples. Only tuples
+that occur are kept: memory grows with the number of samples, not with the alphabets.
 
-Below, c are the counts of the k labels seen, n = Σ c, p = c / n, and K is the number of labels there are.
+Below, c are the counts of the k labels seen, n = Σ c, p = c / n, and K is the number of possible labels.
 """
 
 import math
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma, xlog1py, xlogy
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.nsb import posterior_entropy
 from infomax.estimation.samples import as_codes, joint_codes, to_array
@@ -28,11 +29,11 @@ from infomax.estimation.samples import as_codes, joint_codes, to_array
 
 @dataclass(frozen=True, eq=False)
 class Histogram:
-    """How often each label occurs, and how many labels there are; or stacks of such, one a row.
+    """How often each label occurs, and how many labels are possible; or a stack of such, one in each row.
 
     Args:
         counts: c, integers [..., labels]; 0 where a label was not seen.
-        num_labels: K, at least as many as were seen: [...].
+        num_labels: K, at least the number of labels seen: [...].
     """
 
     counts: np.ndarray
@@ -54,34 +55,34 @@ class Histogram:
         return self.counts / self.counts.sum(axis=-1, keepdims=True)
 
     def plug_in(self) -> Any:
-        """−Σ p log p."""
+        """Return −Σ p log p."""
         return np.log(self.num_samples) - xlogy(self.counts, self.counts).sum(axis=-1) / self.num_samples
 
     def sampling_error(self) -> Any:
-        """√( Var(log p) / n + (k − 1) / 2n² ), of the plug-in entropy (Harris 1975).
+        """Return √( Var(log p) / n + (k − 1) / 2n² ), the standard error of `plug_in` (Harris 1975).
 
-        The second term is what remains where all labels are equally frequent.
+        The second term is the one that remains where all labels have the same frequency.
         """
         return _sampling_error(_log(self.counts), self.counts, self.num_seen - 1)
 
 
 def _log(counts: np.ndarray) -> np.ndarray:
-    """log c; 0 where c = 0, which has no weight."""
+    """Return log c, and 0 where c = 0, which has no weight."""
     return np.log(np.maximum(counts, 1))
 
 
 def _sampling_error(local: np.ndarray, counts: np.ndarray, degrees: Any) -> Any:
-    """√( Var(local) / n + degrees / 2n² ): delta method, to second order, for a mean of pointwise values."""
+    """Return √( Var(local) / n + degrees / 2n² ): delta method to second order for a mean of local values."""
     n = counts.sum(axis=-1)
     deviations = local - (np.vecdot(counts, local) / n)[..., None]
     return np.sqrt(np.vecdot(counts, deviations**2) / n**2 + degrees / (2 * n**2))
 
 
-Margins = list[tuple[Histogram, np.ndarray]]  # of xz, yz, xyz, z: the histogram, and its count at every cell
+Margins = list[tuple[Histogram, np.ndarray]]  # of xz, yz, xyz, z: the histogram, and its count for every cell
 
 
 def _margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
-    """Of tables [m, x, y], alphabets [m, 2]: cells are [m, x · y], and Z is a constant."""
+    """Return the margins of tables [m, x, y] with alphabets [m, 2]: cells are [m, x · y], Z is a constant."""
 
     def margin(kept: list[int]) -> tuple[Histogram, np.ndarray]:
         gone = tuple(1 + axis for axis in (0, 1) if axis not in kept)
@@ -93,7 +94,13 @@ def _margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
 
 
 def _margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: np.ndarray) -> Margins:
-    """Of one table by the cells that are not empty: how often each occurs, and where it lies on each axis."""
+    """Return the margins of one table from its cells that are not empty.
+
+    Args:
+        counts: how often each cell occurs.
+        codes: where each cell lies, on each axis.
+        num_labels: of each axis.
+    """
     varying = {axis for axis, code in enumerate(codes) if code.any()}
 
     def margin(kept: list[int]) -> tuple[Histogram, np.ndarray]:
@@ -113,26 +120,28 @@ def _margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: n
 
 
 class Counting(ABC):
-    """What counting estimators have in common; they differ in `histogram_entropy` alone.
+    """The common part of counting estimators, which differ in `histogram_entropy` alone.
 
-    Alphabets: `num_labels` is the number of labels of every variable, or a tuple with one for each in the
-    order x, y, given; None is as many as were seen (or as there are counts, zeros included). A joint variable
-    has the product of them. Only `JamesStein` and `NSB` make use of it.
+    Alphabets: `num_labels` is the number of possible labels of every variable, or a tuple of one number for
+    each in the order x, y, given. None means as many as were seen (or as there are counts, zeros included). A
+    joint variable has their product. Only `JamesStein` and `NSB` use it.
 
-    Standard errors are those of the plug-in value by the delta method to second order, so that they do not
-    vanish under independence; there they are too large, by a factor of up to √3. Where most labels, or pairs
-    of labels, are seen once or twice, every estimator has a bias that they know nothing of, and a corrected
-    value scatters more than they say.
+    Standard errors are those of the plug-in value by the delta method to second order; they do not vanish
+    under independence, where they are too large by a factor of up to √3. Where most labels, or pairs of
+    labels, are seen once or twice, every estimator has a bias that the standard error does not include, and a
+    corrected value scatters more than the standard error says.
     """
 
     num_labels: int | tuple[int, ...] | None = None
 
     @abstractmethod
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """H and its standard error, in nats: of each histogram, where they are stacked."""
+        """Return H and its standard error, in nats; of each histogram, where they are stacked."""
 
     def entropy(self, x: Any) -> Estimate:
-        """H(X) in nats, from n labels of any hashable kind, or from rows [n, d]; `local` is −log p of each.
+        """Return H(X) in nats, from n labels of any hashable type, or from rows [n, d].
+
+        `local` is −log p of each sample.
 
         Raises:
             ValueError: no samples, missing values, more labels than `num_labels`.
@@ -143,22 +152,22 @@ class Counting(ABC):
         return self._entropy(counts, self._sizes([len(counts)]), local)
 
     def entropy_of_counts(self, counts: Any) -> Estimate:
-        """H in nats, from how often each label occurs, zeros included: integers of any shape.
+        """Return H in nats, from how often each label occurs, zeros included: integers of any shape.
 
         Raises:
-            ValueError: negative, fractional, or all 0; more labels than `num_labels`.
+            ValueError: negative counts, fractions, or all 0; more labels than `num_labels`.
         """
         counts = _as_counts(self._name, counts).ravel()
         sizes = self._sizes([np.count_nonzero(counts)], default=[len(counts)])
         return self._entropy(counts[counts > 0], sizes, None)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from n labels each, of any hashable kind, or from rows [n, d].
+        """Return I(X;Y), or I(X;Y|given), in nats, from n labels each, of any hashable type, or rows [n, d].
 
         `local` is log p(x,y|z) / p(x|z) p(y|z) of each sample; its mean is the plug-in information.
 
         Raises:
-            ValueError: no samples, unequal lengths, missing values, more labels than `num_labels`.
+            ValueError: no samples, different lengths, missing values, more labels than `num_labels`.
         """
         codes = as_codes(self._name, x=x, y=y, given=given)
         sizes = self._sizes([int(code.max()) + 1 for code in codes])
@@ -169,33 +178,33 @@ class Counting(ABC):
         return self._of_cells(counts, [code[sample_in] for code in codes], sizes, cell_of)
 
     def information_of_counts(self, table: Any) -> Estimate:
-        """I(X;Y), or I(X;Y|Z), in nats, from counts of the pairs [x, y] or of the triples [x, y, z].
+        """Return I(X;Y), or I(X;Y|Z), in nats, from counts of the pairs [x, y] or of the triples [x, y, z].
 
         Raises:
-            ValueError: not 2 or 3 axes; negative, fractional, or all 0; more labels than `num_labels`.
+            ValueError: not 2 or 3 axes; negative counts, fractions, or all 0; more labels than `num_labels`.
         """
         table = _as_counts(self._name, table)
-        if table.ndim not in (2, 3):
-            raise ValueError(
-                f"{self._name}: information needs counts [x, y] or [x, y, z], got {list(table.shape)}; "
-                "for an entropy call entropy_of_counts"
-            )
+        refuse(
+            table.ndim not in (2, 3),
+            f"{self._name}: information needs counts [x, y] or [x, y, z], got {list(table.shape)}; "
+            "for an entropy call entropy_of_counts",
+        )
         codes = list(np.nonzero(table))
         sizes = self._sizes([len(np.unique(code)) for code in codes], default=table.shape)
         return self._of_cells(table[tuple(codes)], codes, sizes, None)
 
     def information_of_tables(self, tables: Any) -> list[Estimate]:
-        """I(X;Y) in nats of many tables at once, each as `information_of_counts` gives it.
+        """Return I(X;Y) in nats of many tables at once, each as `information_of_counts` gives it.
 
-        But labels are those that occur in a table: where rows or columns of it are empty, they only fill it
-        up to the shape of the others.
+        There is one difference: the labels are those that occur in a table. Empty rows and columns only pad
+        it to the shape of the others.
 
         Args:
             tables: counts of pairs, integers [m, x, y].
 
         Raises:
-            ValueError: not 3 axes; a table of counts that are negative, fractional, or all 0, or with more
-                labels than `num_labels`.
+            ValueError: not 3 axes; a table with negative counts, fractions, or all 0, or with more labels
+                than `num_labels`.
 
         Example:
             >>> tables = [[[2, 0], [0, 2]], [[1, 1], [1, 1]]]
@@ -217,7 +226,7 @@ class Counting(ABC):
     def _of_cells(
         self, counts: np.ndarray, codes: list[np.ndarray], sizes: np.ndarray, cell_of: np.ndarray | None
     ) -> Estimate:
-        """Of one table by its cells; local values, if it is known in which cell each sample lies."""
+        """Return the information of one table from its cells; `cell_of` has the cell of each sample."""
         value, error, local = self._information(_margins_of_cells(counts, codes, sizes))
         samples = None if cell_of is None else local[cell_of]
         return Estimate(
@@ -225,7 +234,7 @@ class Counting(ABC):
         )
 
     def _information(self, margins: Margins) -> tuple[Any, Any, np.ndarray]:
-        """The chain rule; its standard error; and the pointwise values of the cells."""
+        """Return the value by the chain rule, its standard error, and the pointwise values of the cells."""
         h_xz, h_yz, h_xyz, h_z = (self.histogram_entropy(histogram)[0] for histogram, _ in margins)
         local, error = _pointwise(margins)
         return h_xz + h_yz - h_xyz - h_z, error, local
@@ -239,18 +248,18 @@ class Counting(ABC):
         return f"{self._name}, K={'×'.join(map(str, sizes))}" if matters else self._name
 
     def _sizes(self, num_seen: Any, default: Any = None) -> np.ndarray:
-        """The alphabet of each variable: [..., variables]."""
+        """Return the alphabet of each variable: [..., variables]."""
         num_seen = np.asarray(num_seen)
         if self.num_labels is None:
             return num_seen if default is None else np.asarray(default)
         num_variables = num_seen.shape[-1]
         sizes = self.num_labels
         sizes = sizes if isinstance(sizes, tuple) else (sizes,) * num_variables
-        if len(sizes) != num_variables:
-            raise ValueError(
-                f"{self._name}: got num_labels for {len(sizes)} variables, expected {num_variables}; "
-                "give one number for each variable, or one for all"
-            )
+        refuse(
+            len(sizes) != num_variables,
+            f"{self._name}: got num_labels for {len(sizes)} variables, expected {num_variables}; "
+            "give one number for each variable, or one for all",
+        )
         too_few = (num_seen > sizes).any(axis=-1)
         if too_few.any():
             raise ValueError(
@@ -262,18 +271,19 @@ class Counting(ABC):
 
 
 def _pointwise(margins: Margins) -> tuple[np.ndarray, Any]:
-    """log p(x,y|z) / p(x|z) p(y|z) of every cell, and the standard error of the plug-in information.
+    """Return log p(x,y|z) / p(x|z) p(y|z) of every cell, and the standard error of the plug-in information.
 
-    To second order Î − I is a mean of the first plus a quadratic form gᵀMg / 2n, where g is white noise over
-    the k_xyz cells and M = P_xz + P_yz − P_z − 1, P being projections onto functions of the margins. Its
-    variance is tr M² / 2n²: under independence (k_x − 1)(k_y − 1) / 2n², that of χ² / 2n; for Y = X, Harris'.
+    To second order, Î − I is a mean of these values plus a quadratic form gᵀMg / 2n. g is white noise over
+    the k_xyz cells, and M = P_xz + P_yz − P_z − 1, where P are projections onto functions of the margins. Its
+    variance is tr M² / 2n²: (k_x − 1)(k_y − 1) / 2n² under independence, which is that of χ² / 2n; and
+    Harris's for Y = X.
     """
     (xz, n_xz), (yz, n_yz), (xyz, n_xyz), (z, n_z) = margins
     of_both = n_xyz / np.maximum(n_xz, 1) * n_xyz / np.maximum(n_yz, 1)
-    trace_of_product = of_both.sum(axis=-1) - z.num_seen  # of the projections within each z
+    trace_of_product = of_both.sum(axis=-1) - z.num_seen  # tr P_xz P_yz − tr P_z
     trace = xyz.num_seen - xz.num_seen - yz.num_seen + z.num_seen + 2 * trace_of_product
     local = _log(n_xyz) + _log(n_z) - _log(n_xz) - _log(n_yz)
-    return local, _sampling_error(local, n_xyz, np.maximum(trace, 0.0))  # below 0 by rounding alone
+    return local, _sampling_error(local, n_xyz, np.maximum(trace, 0.0))  # below 0 only by rounding
 
 
 # ---------------------------------------------------------------------------------------- the estimators
@@ -283,8 +293,8 @@ def _pointwise(margins: Margins) -> tuple[np.ndarray, Any]:
 class PlugIn(Counting):
     """H = −Σ p log p, of the relative frequencies: the maximum-likelihood estimate.
 
-    Low by about (K − 1) / 2n; information is high by (|X| − 1)(|Y| − 1) / 2n, so that it is to be trusted
-    only where n is much greater than the number of cells.
+    Too low by about (K − 1) / 2n. Information is too high by (|X| − 1)(|Y| − 1) / 2n, and is reliable only
+    where n is much larger than the number of cells.
 
     Example:
         >>> PlugIn().entropy(list("abacabad"))
@@ -294,7 +304,7 @@ class PlugIn(Counting):
     """
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """−Σ p log p."""
+        """Return −Σ p log p."""
         return histogram.plug_in(), histogram.sampling_error()
 
 
@@ -302,7 +312,7 @@ class PlugIn(Counting):
 class MillerMadow(Counting):
     """H = −Σ p log p + (k − 1) / 2n, k the number of labels seen: without the first term of the bias.
 
-    Good once most labels have been seen; before that, still low.
+    Good once most labels have been seen; before that, still too low.
 
     Example:
         >>> round(MillerMadow().entropy_of_counts([5, 5]).value, 4)  # log 2 + 0.05
@@ -312,7 +322,7 @@ class MillerMadow(Counting):
     """
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """−Σ p log p + (k − 1) / 2n."""
+        """Return −Σ p log p + (k − 1) / 2n."""
         correction = (histogram.num_seen - 1) / (2 * histogram.num_samples)
         return histogram.plug_in() + correction, histogram.sampling_error()
 
@@ -321,10 +331,10 @@ class MillerMadow(Counting):
 class Grassberger(Counting):
     """H = ψ(n) − Σ p G(c),  G(c) = ψ(c) + ½ (−1)^c ( ψ((c+1)/2) − ψ(c/2) ); 0 if k = 1.
 
-    Hardly biased where labels are seen several times, and less than the plug-in where many are rare. Odd and
-    even counts scatter it by about √k / 2n, which its error leaves out: of two independent variables with two
-    labels each, 95 % intervals hold 0 in 80 % of samples. ψ(n) is right for a fixed n; the paper's log n, for
-    a Poisson number of samples, is greater by 1/2n.
+    Nearly unbiased where labels are seen several times, and less biased than the plug-in where many are rare.
+    Odd and even counts scatter it by about √k / 2n, which its standard error leaves out: for two independent
+    variables with two labels each, 95 % intervals contain 0 in 80 % of samples. ψ(n) is right for a fixed n;
+    the paper's log n, which is larger by 1/2n, is for a Poisson number of samples.
 
     Example:
         >>> round(Grassberger().entropy_of_counts([10, 5, 3, 2, 1, 1]).value, 4)
@@ -334,8 +344,8 @@ class Grassberger(Counting):
     """
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """ψ(n) − Σ p G(c)."""
-        c = np.maximum(histogram.counts, 1)  # labels that were not seen have p = 0
+        """Return ψ(n) − Σ p G(c)."""
+        c = np.maximum(histogram.counts, 1)  # labels not seen have p = 0
         g = digamma(c) + (0.5 - c % 2) * (digamma((c + 1) / 2) - digamma(c / 2))
         value = digamma(histogram.num_samples) - np.vecdot(histogram.probabilities, g)
         return np.where(histogram.num_seen > 1, value, 0.0), histogram.sampling_error()
@@ -345,8 +355,9 @@ class Grassberger(Counting):
 class ChaoShen(Counting):
     """H = −Σ q log q / (1 − (1 − q)^n),  q = C p,  C = 1 − f₁ / n, f₁ the number of labels seen once.
 
-    C estimates the probability of the labels seen; the denominator is the probability of a label's being
-    seen. For many rare labels. Where all samples differ, f₁ = n − 1 stands for n, as C = 0 has no entropy.
+    C estimates the total probability of the labels seen; the denominator is the probability that a label is
+    seen. For many rare labels. Where all samples differ, f₁ is taken as n − 1 instead of n, because C = 0 has
+    no entropy.
 
     Example:
         >>> round(ChaoShen().entropy_of_counts([4, 2, 1, 1]).value, 4)
@@ -356,7 +367,7 @@ class ChaoShen(Counting):
     """
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """−Σ q log q / (1 − (1 − q)^n)."""
+        """Return −Σ q log q / (1 − (1 − q)^n)."""
         c, n = histogram.counts, histogram.num_samples
         num_singletons = np.minimum((c == 1).sum(axis=-1), n - 1)
         q = (1 - num_singletons / n)[..., None] * histogram.probabilities
@@ -369,9 +380,9 @@ class ChaoShen(Counting):
 class JamesStein(Counting):
     """H = −Σ q log q over K labels,  q = λ/K + (1−λ) p,  λ = min(1, (1 − Σ p²) / (n−1) (Σ p² − 1/K)).
 
-    Frequencies shrunk towards equal ones, as much as their noise calls for. Good where labels are in truth
-    about equally frequent, high where few of them carry the probability; so information is low where most
-    pairs are impossible and n is small. λ = 1 for a single sample.
+    Frequencies are shrunk towards equal ones, by as much as their noise requires. Good where labels are about
+    equally frequent; too high where few of them have most of the probability. Information is then too low
+    where most pairs are impossible and n is small. λ = 1 for a single sample.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
@@ -389,7 +400,7 @@ class JamesStein(Counting):
         _check_num_labels("JamesStein", self.num_labels)
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """−Σ q log q."""
+        """Return −Σ q log q."""
         p, size = histogram.probabilities, np.asarray(histogram.num_labels, dtype=float)
         noise = 1 - np.vecdot(p, p)
         signal = (histogram.num_samples - 1) * (np.vecdot(p, p) - 1 / size)
@@ -402,13 +413,13 @@ class JamesStein(Counting):
 
 @dataclass(frozen=True)
 class NSB(Counting):
-    """H = E[H | counts] under a prior nearly flat over entropies from 0 to log K.
+    """H = E[H | counts], with a prior that is nearly flat over entropies from 0 to log K.
 
-    Often the best of these where n is near or below K. It needs K; as many labels as were seen is a poor
-    guess where n is small. The error of an entropy is its posterior standard deviation. The error of
-    information is that of the plug-in, as the posteriors of its four entropies are not of one model: too
-    small where n is below the number of pairs (20 × 20 labels, n = 50: 95 % intervals cover in 70 %).
-    Formulas in `nsb`.
+    Often the best of these where n is near or below K. It needs K; the number of labels seen is a poor guess
+    where n is small. The standard error of an entropy is its posterior standard deviation. That of
+    information is the one of the plug-in, because the posteriors of its four entropies belong to different
+    models; it is too small where n is below the number of pairs (20 × 20 labels, n = 50: 95 % intervals
+    contain the truth in 70 %). `nsb` has the formulas.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
@@ -427,7 +438,7 @@ class NSB(Counting):
         _check_num_labels("NSB", self.num_labels)
 
     def histogram_entropy(self, histogram: Histogram) -> tuple[Any, Any]:
-        """Posterior mean and standard deviation."""
+        """Return posterior mean and standard deviation."""
         rows = np.atleast_2d(histogram.counts)
         sizes = np.broadcast_to(histogram.num_labels, len(rows))
         found = [posterior_entropy(c[c > 0], int(k)) for c, k in zip(rows, sizes, strict=True)]
@@ -440,42 +451,44 @@ class NSB(Counting):
 
 def _check_num_labels(operation: str, num_labels: int | tuple[int, ...] | None) -> None:
     sizes = num_labels if isinstance(num_labels, tuple) else () if num_labels is None else (num_labels,)
-    if any(size < 1 for size in sizes):
-        raise ValueError(
-            f"{operation}: num_labels must be at least 1, got {num_labels}; it counts the possible labels"
-        )
+    refuse(
+        any(size < 1 for size in sizes),
+        f"{operation}: num_labels must be at least 1, got {num_labels}; it is the number of possible labels",
+    )
 
 
 def _as_tables(operation: str, tables: Any) -> np.ndarray:
-    """Integers of the same shape [m, x, y]."""
+    """Return integers of the same shape [m, x, y]."""
     tables = _as_counts(operation, tables)
-    if tables.ndim != 3:
-        raise ValueError(
-            f"{operation}: many tables are counts [m, x, y], got {list(tables.shape)}; "
-            "for one table call information_of_counts"
-        )
+    refuse(
+        tables.ndim != 3,
+        f"{operation}: many tables are counts [m, x, y], got {list(tables.shape)}; "
+        "for one table call information_of_counts",
+    )
     empty = ~tables.any(axis=(1, 2))
-    if empty.any():
-        raise ValueError(
-            f"{operation}: counts must not all be 0, as in {int(empty.sum())} of {len(tables)} tables; "
-            "leave out tables without samples"
-        )
+    refuse(
+        empty.any(),
+        f"{operation}: counts must not all be 0, as in {int(empty.sum())} of {len(tables)} tables; "
+        "leave out tables without samples",
+    )
     return tables
 
 
 def _as_counts(operation: str, counts: Any) -> np.ndarray:
-    """Integers of the same shape."""
+    """Return integers of the same shape."""
     array = to_array(counts)
-    if array.dtype.kind not in "iuf":
-        raise ValueError(
-            f"{operation}: counts must be numbers, got {array.dtype}; for samples call entropy or estimate"
-        )
+    refuse(
+        array.dtype.kind not in "iuf",
+        f"{operation}: counts must be numbers, got {array.dtype}; for samples call entropy or estimate",
+    )
     valid = np.isfinite(array) & (array >= 0) & (array == np.floor(array))
     if not valid.all():
         raise ValueError(
             f"{operation}: counts must be whole numbers, at least 0, got {array[~valid][0]}; "
             "for samples call entropy or estimate"
         )
-    if array.sum() == 0:
-        raise ValueError(f"{operation}: counts must not all be 0, got shape {list(array.shape)}; no samples?")
+    refuse(
+        array.sum() == 0,
+        f"{operation}: counts must not all be 0, got shape {list(array.shape)}; no samples?",
+    )
     return array.astype(np.int64)

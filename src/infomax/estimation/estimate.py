@@ -1,4 +1,4 @@
-"""Estimate: what every estimator returns: a value in nats, how sure it is, and what kind of number it is."""
+"""The result of every estimator: a value in nats, its standard error, and what kind of number it is."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from infomax.errors import refuse
+
 Kind = Literal["estimate", "lower bound", "upper bound", "neither"]
 
 
@@ -15,20 +17,20 @@ Kind = Literal["estimate", "lower bound", "upper bound", "neither"]
 class Estimate:
     """A quantity of information computed from samples.
 
-    The value is never clipped: estimates of nothing scatter around 0, and half of them lie below it.
+    The value is never clipped: an estimate of zero information scatters around 0, below it half of the time.
 
     Args:
         value: nats.
-        standard_error: nats; the standard deviation that `value` would have over repeated samples.
-        num_samples: the number of samples it rests on.
+        standard_error: nats; the standard deviation of `value` over repeated samples.
+        num_samples: the number of samples behind it.
         kind: "estimate" of the quantity itself; "lower bound" or "upper bound" on it, up to sampling error;
             "neither", for a number that is none of these.
-        method: its name and settings, in a few words.
-        local: pointwise values in nats, one a sample, where the method has them; their mean is `value`,
-            but for a correction of bias.
+        method: the estimator and its settings, in a few words.
+        local: pointwise values in nats, one for each sample, where the method has them; their mean is
+            `value`, except for a correction of bias.
 
     Raises:
-        ValueError: a value or an error that is not finite, or an error below 0.
+        ValueError: a value or a standard error that is not finite, or a standard error below 0.
 
     Example:
         >>> estimate = Estimate(0.41234, 0.01256, 5000, method="KSG")
@@ -46,13 +48,11 @@ class Estimate:
     local: np.ndarray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not (
-            math.isfinite(self.value) and math.isfinite(self.standard_error) and self.standard_error >= 0
-        ):
-            raise ValueError(
-                f"{self.method or 'Estimate'}: no finite value from {self.num_samples} samples, got "
-                f"{self.value} ± {self.standard_error}; are the samples constant, too few, or too large?"
-            )
+        refuse(
+            not (math.isfinite(self.value) and 0 <= self.standard_error < math.inf),
+            f"{self.method or 'Estimate'}: no finite value from {self.num_samples} samples, got "
+            f"{self.value} ± {self.standard_error}; are the samples constant, too few, or too large?",
+        )
 
     @property
     def bits(self) -> float:
@@ -60,9 +60,10 @@ class Estimate:
         return self.value / math.log(2)
 
     def confidence_interval(self, level: float = 0.95) -> tuple[float, float]:
-        """value ± z·standard error, in nats: covers E[value] with probability `level` if value is normal.
+        """Return value ± z·standard error, in nats.
 
-        It does not cover a bias: that of a bound, or of an estimator whose n is too small.
+        It contains E[value] with probability `level` if the value is normally distributed. It knows nothing
+        of a bias: that of a bound, or of an estimator with too few samples.
 
         Raises:
             ValueError: a level that is not between 0 and 1.
@@ -71,10 +72,10 @@ class Estimate:
             >>> tuple(round(end, 3) for end in Estimate(1.0, 0.1, 100).confidence_interval(0.95))
             (0.804, 1.196)
         """
-        if not 0 < level < 1:
-            raise ValueError(
-                f"confidence_interval: level must be between 0 and 1, got {level}; 0.95 is usual"
-            )
+        refuse(
+            not 0 < level < 1,
+            f"confidence_interval: level must be between 0 and 1, got {level}; 0.95 is usual",
+        )
         half = NormalDist().inv_cdf((1 + level) / 2) * self.standard_error
         return self.value - half, self.value + half
 
@@ -91,20 +92,20 @@ class Estimate:
 
 
 def _digits(error: float) -> int:
-    """Decimals that show `error` to two significant digits."""
+    """Return the decimals that show `error` to two significant digits."""
     return 3 if error <= 0 else min(max(1 - math.floor(math.log10(error)), 0), 12)
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """Whatever estimates I(X;Y), or I(X;Y|Z), from samples."""
+    """Anything that estimates I(X;Y), or I(X;Y|Z), from samples."""
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), from samples in rows."""
+        """Return I(X;Y), or I(X;Y|given), from samples in rows."""
         ...
 
 
 def mean_with_error(local: np.ndarray | Sequence[float]) -> tuple[float, float]:
-    """Mean and standard error of pointwise values, as though these were independent."""
+    """Return mean and standard error of pointwise values, taken to be independent."""
     values = np.asarray(local, dtype=float)
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))

@@ -2,13 +2,13 @@
 
     I(X;Y) = ½ log( det S_x det S_y / det S ) = −½ Σ log(1 − ρᵢ²)
 
-ρᵢ are canonical correlations. With a condition Z the covariances are those of what linear regression on Z
-leaves. S of n samples follows Wishart's law with ν = n − 1 degrees of freedom (n − 1 − dim Z, given Z), for
-which
+ρᵢ are canonical correlations. With a condition Z, the covariances are those of the residuals of linear
+regression on Z. S of n samples follows Wishart's law with ν = n − 1 degrees of freedom (n − 1 − dim Z, given
+Z), for which
 
     E log det S_d = log det Σ_d + Σ_{i<d} ψ((ν − i)/2) + d log(2/ν)
 
-is exact, so that the bias can be taken off exactly.
+is exact, and so is the bias that is subtracted.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import digamma, ndtri, polygamma
 from scipy.stats import rankdata
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_rows
 from infomax.information.gaussian import (
@@ -27,16 +28,17 @@ from infomax.information.gaussian import (
     gaussian_mutual_information,
 )
 
-MIN_EIGENVALUE = 1e-14  # of a correlation matrix, a column: below it, columns are copies but for rounding
+MIN_EIGENVALUE = 1e-14  # of a correlation matrix, for each column; below it, columns are copies
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """I(X;Y) = ½ log( det S_x det S_y / det S ), what the linear dependence amounts to; or partial, given Z.
+    """I(X;Y) = ½ log( det S_x det S_y / det S ): the information of linear dependence.
 
-    Exact for Gaussians, blind to dependence without correlation. Unbiased, and so at times below 0, unless
-    `bias_corrected` is off: then it is the maximum-likelihood estimate, high by about dim X · dim Y / 2n. The
-    standard error is √(Σρ²/n), Gaussian again, with the second-order term that remains at independence.
+    Given Z, of the linear dependence that remains. Exact for Gaussians, blind to dependence without
+    correlation. Unbiased, and therefore below 0 at times, unless `bias_corrected` is off: then it is the
+    maximum-likelihood estimate, too high by about dim X · dim Y / 2n. The standard error is √(Σρ²/n), for
+    Gaussians as well, plus the second-order term that remains at independence.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -50,7 +52,7 @@ class Gaussian:
     bias_corrected: bool = True
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
         Raises:
             ValueError: no more samples than columns; constant, copied or collinear columns.
@@ -58,7 +60,7 @@ class Gaussian:
         return self._of_rows("Gaussian", *as_rows("Gaussian", x=x, y=y, given=given))
 
     def entropy(self, x: Any) -> Estimate:
-        """h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
+        """Return h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
         (rows,) = as_rows("Gaussian", x=x)
         scores, scale = _standardised("Gaussian", rows)
         dof, dim = len(rows) - 1, rows.shape[1]
@@ -86,10 +88,10 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class GaussianCopula:
-    """`Gaussian` of normal scores Φ⁻¹(rank/(n + 1)): blind to the margins, as mutual information is.
+    """`Gaussian` of normal scores Φ⁻¹(rank/(n + 1)): independent of the margins, as mutual information is.
 
-    Exact where some increasing functions of the columns are jointly Gaussian. Ties get the mean of their
-    ranks, which does for a few; variables of few values are for `MixedKSG`.
+    Exact where increasing functions of the columns are jointly Gaussian. Tied values get the mean of their
+    ranks, which is good enough for a few ties; variables with few different values are for `MixedKSG`.
 
     Reference: Ince et al. (2017), A statistical framework for neuroimaging data analysis.
     """
@@ -97,7 +99,7 @@ class GaussianCopula:
     bias_corrected: bool = True
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
         Raises:
             ValueError: no more samples than columns; constant columns, or increasing functions of others.
@@ -110,12 +112,12 @@ class GaussianCopula:
 
 
 def sample_covariance(rows: np.ndarray) -> np.ndarray:
-    """Σ (r − r̄)(r − r̄)ᵀ / (n − 1), for more samples than columns."""
+    """Return Σ (r − r̄)(r − r̄)ᵀ / (n − 1), for more samples than columns."""
     return np.atleast_2d(np.cov(rows, rowvar=False))
 
 
 def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
-    """Ledoit and Wolf's mixture of the sample covariance and a multiple of the identity, for dim near n.
+    """Return Ledoit and Wolf's mixture of sample covariance and multiple of the identity, for dim near n.
 
     Reference: Ledoit and Wolf (2004), A well-conditioned estimator for large covariance matrices.
     """
@@ -126,14 +128,15 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class CCA:
-    """−½ Σ log(1 − ρᵢ²) over the largest canonical correlations: what the most informative directions tell.
+    """−½ Σ log(1 − ρᵢ²) over the largest canonical correlations: of the best directions.
 
-    Not corrected for bias: correlations of many directions are found in noise as well. `shrunk_covariance`
-    makes up for much of that where dimensions are near n, and then tends to be low.
+    Not corrected for bias: noise, too, has correlations in many directions. Where dimensions are near n,
+    `shrunk_covariance` removes much of the bias, and then tends to be too low.
 
     Args:
         num_components: how many directions count; None for all.
-        covariance: of standardised rows [n, d] to [d, d]: `sample_covariance`, `shrunk_covariance`, or yours.
+        covariance: of standardised rows [n, d] to [d, d]: `sample_covariance`, `shrunk_covariance`, or your
+            own.
 
     Reference: Hotelling (1936); Kay (1992).
     """
@@ -148,7 +151,7 @@ class CCA:
             )
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d]."""
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d]."""
         x, y, *rest = as_rows("CCA", x=x, y=y, given=given)
         needs_full_rank = self.covariance is sample_covariance
         scores, dof = _residuals("CCA", np.hstack([x, y]), *rest, full_rank=needs_full_rank)
@@ -160,7 +163,7 @@ class CCA:
 def _residuals(
     operation: str, rows: np.ndarray, *given: np.ndarray, full_rank: bool = True
 ) -> tuple[np.ndarray, int]:
-    """Standardised columns, less what linear regression on the condition explains; degrees of freedom."""
+    """Return standardised columns less their regression on the condition, and the degrees of freedom."""
     together = np.hstack([rows, *given])
     scores, _ = _standardised(operation, together, full_rank=full_rank)
     scores, condition = scores[:, : rows.shape[1]], scores[:, rows.shape[1] :]
@@ -171,36 +174,36 @@ def _residuals(
 def _standardised(
     operation: str, rows: np.ndarray, *, full_rank: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Columns of mean 0 and variance 1, and their scales; refused where a determinant would be 0."""
+    """Return columns of mean 0 and variance 1, and their scales; refuse a covariance without an inverse."""
     n, dim = rows.shape
     if n < 2 or (full_rank and n <= dim + 1):
         raise ValueError(
             f"{operation}: {dim} columns in all need more than {dim + 1} samples, got {n}; give more, "
             "or use CCA with covariance=shrunk_covariance"
         )
-    scale = rows.std(axis=0, ddof=1)
-    if (np.ptp(rows, axis=0) == 0).any():
-        raise ValueError(
-            f"{operation}: column {int(np.argmin(np.ptp(rows, axis=0)))} of all columns is constant "
-            "and has no correlation with anything; leave it out"
-        )
+    scale, ranges = rows.std(axis=0, ddof=1), np.ptp(rows, axis=0)
+    refuse(
+        (ranges == 0).any(),
+        f"{operation}: column {int(np.argmin(ranges))} of all columns is constant, and has no correlation "
+        "with anything; leave it out",
+    )
     scores = (rows - rows.mean(axis=0)) / scale
     smallest = np.linalg.eigvalsh(scores.T @ scores / (n - 1))[0] if full_rank else 1.0
-    if smallest <= MIN_EIGENVALUE * dim:
-        raise ValueError(
-            f"{operation}: the covariance is singular: some columns are copies or linear combinations of "
-            "others; leave those out"
-        )
+    refuse(
+        smallest <= MIN_EIGENVALUE * dim,
+        f"{operation}: the covariance is singular: some columns are copies or linear combinations of others; "
+        "leave those out",
+    )
     return scores, scale
 
 
 def _log_det_bias(dim: int, dof: int) -> float:
-    """Σ_{i<d} ψ((ν − i)/2), but for terms that are linear in d and cancel."""
+    """Return Σ_{i<d} ψ((ν − i)/2), without the terms that are linear in d, which cancel."""
     return float(digamma((dof - np.arange(dim)) / 2).sum())
 
 
 def _standard_error(rho: np.ndarray, dim_x: int, dim_y: int, dof: int) -> float:
-    """√(Σρ²/ν + variance at independence), the sample's Σρ² being high by dim_x dim_y / ν."""
+    """Return √(Σρ²/ν + variance at independence); dim_x dim_y / ν of the sample's Σρ² is bias."""
     signal = max(float((rho**2).sum()) - dim_x * dim_y / dof, 0.0)
     i = np.arange(min(dim_x, dim_y))
     above = np.maximum(dof - max(dim_x, dim_y) - i, 1) / 2
@@ -209,5 +212,5 @@ def _standard_error(rho: np.ndarray, dim_x: int, dim_y: int, dof: int) -> float:
 
 
 def _mahalanobis(rows: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """rᵀ S⁻¹ r of each row."""
+    """Return rᵀ S⁻¹ r of each row."""
     return np.einsum("nd,dn->n", rows, np.linalg.solve(covariance, rows.T))

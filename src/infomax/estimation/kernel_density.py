@@ -1,9 +1,9 @@
-"""Mutual information from kernel densities: every density is a mean of Gaussian bumps at the samples.
+"""Mutual information from kernel densities: every density is a mean of Gaussian kernels at the samples.
 
     I(X;Y) = ⟨ log p̂(x,y) / (p̂(x) p̂(y)) ⟩,   p̂(v) = mean over samples j of Π_c N(v_c; v_jc, (h s_c)²)
 
-s_c is the standard deviation of column c, and h one bandwidth for all columns, so that p̂(x) and p̂(y) are
-just the margins of p̂(x,y) and the constants of the bumps cancel. Costs n² kernels, in blocks of rows.
+s_c is the standard deviation of column c, and h is one bandwidth for all columns: p̂(x) and p̂(y) are then
+the margins of p̂(x,y), and the normalising constants cancel. Needs n² kernels, computed in blocks of rows.
 """
 
 import math
@@ -15,27 +15,37 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import pointwise_error
 from infomax.estimation.samples import as_rows
 
-MAX_CELLS = 2**17  # of one block of kernels, so that it stays in a core's cache
+MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
 
 
 def scott(scores: np.ndarray) -> float:
-    """n^{−1/(d+4)}, for standardised rows [n, d]. Reference: Scott (1992)."""
+    """Return n^{−1/(d+4)}, for standardised rows [n, d].
+
+    Reference: Scott (1992).
+    """
     n, d = scores.shape
     return n ** (-1 / (d + 4))
 
 
 def silverman(scores: np.ndarray) -> float:
-    """(n (d + 2) / 4)^{−1/(d+4)}, for standardised rows [n, d]. Reference: Silverman (1986)."""
+    """Return (n (d + 2) / 4)^{−1/(d+4)}, for standardised rows [n, d].
+
+    Reference: Silverman (1986).
+    """
     n, d = scores.shape
     return (n * (d + 2) / 4) ** (-1 / (d + 4))
 
 
 def likelihood_cross_validated(scores: np.ndarray) -> float:
-    """The h of the greatest ⟨log p̂⟩ where p̂ at a row is made of the others. Reference: Duin (1976)."""
+    """Return the h with the highest ⟨log p̂⟩, where p̂ at a row is made of the kernels of all others.
+
+    Reference: Duin (1976).
+    """
     middle = math.log(scott(scores))
 
     def surprise(log_width: float) -> float:
@@ -48,18 +58,19 @@ def likelihood_cross_validated(scores: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class KernelDensity:
-    """I(X;Y) = ⟨ log p̂(x,y) / (p̂(x) p̂(y)) ⟩ with Gaussian kernels, and conditional or as an entropy.
+    """I(X;Y) = ⟨ log p̂(x,y) / (p̂(x) p̂(y)) ⟩ with Gaussian kernels; also conditional, and entropy.
 
-    Biased, and by no fixed sign: bumps blur, so that strong dependence reads low (2 nats of a 1-D Gaussian as
-    1.23 at n = 1,000 with `scott`, as 1.94 with the default), while a density is too high at its own samples,
-    so that independence reads high by 0.02 nats; `leave_one_out` takes those out and reads low by 0.01. The
-    standard error is that of the mean of local values, and knows nothing of the bias. For a smooth look at
-    local values; to measure, prefer `KSG`. The default bandwidth costs some twenty estimates.
+    Biased in either direction. Kernels blur, and strong dependence comes out too low: 2 nats of a 1-D
+    Gaussian give 1.23 at n = 1,000 with `scott`, 1.94 with the default. A density is too high at its own
+    samples, and independence comes out too high, by 0.02 nats; `leave_one_out` leaves the own kernel out, and
+    comes out too low by 0.01. The standard error is that of a mean of local values, without the bias. For a
+    smooth look at local values; to measure, prefer `KSG`. The default bandwidth takes the time of about
+    twenty estimates.
 
     Args:
         bandwidth: of standardised rows [n, d] to h: `scott`, `silverman`, `likelihood_cross_validated`, or
-            your own.
-        leave_one_out: leave each sample's own bump out of its density.
+            your own function.
+        leave_one_out: leave each sample's own kernel out of its density.
 
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
@@ -74,7 +85,7 @@ class KernelDensity:
     leave_one_out: bool = True
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
         Raises:
             ValueError: a constant column, fewer than 3 samples.
@@ -88,7 +99,7 @@ class KernelDensity:
         return pointwise_error(f"KernelDensity, h={width:.2g}", xy - x_only - y_only + whole)
 
     def entropy(self, x: Any) -> Estimate:
-        """h(X) = −⟨log p̂(x)⟩ in nats, from samples [n] or [n, d]."""
+        """Return h(X) = −⟨log p̂(x)⟩ in nats, from samples [n] or [n, d]."""
         (rows,) = as_rows("KernelDensity", x=x)
         scores = _standardised(rows)
         width = self.bandwidth(scores)
@@ -99,18 +110,19 @@ class KernelDensity:
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:
-    if len(rows) < 3 or (np.ptp(rows, axis=0) == 0).any():
-        raise ValueError(
-            f"KernelDensity: every column must vary over 3 or more samples, got {len(rows)} samples and "
-            f"{int((np.ptp(rows, axis=0) == 0).sum())} constant columns; leave constant columns out"
-        )
+    num_constant = int((np.ptp(rows, axis=0) == 0).sum())
+    refuse(
+        len(rows) < 3 or num_constant > 0,
+        f"KernelDensity: every column must vary over 3 or more samples, got {len(rows)} samples and "
+        f"{num_constant} constant columns; leave constant columns out",
+    )
     return (rows - rows.mean(axis=0)) / rows.std(axis=0)
 
 
 def _log_sums(
     variables: list[np.ndarray], groups: list[tuple[int, ...]], *, leave_one_out: bool
 ) -> list[np.ndarray]:
-    """log Σⱼ exp(−½ ‖vᵢ − vⱼ‖²) for each group of variables: [n] each."""
+    """Return log Σⱼ exp(−½ ‖vᵢ − vⱼ‖²) for each group of variables: [n] each."""
     blocks = [
         [_log_sum_exp(sum(exponents[k] for k in group)) for group in groups]
         for exponents in _exponents(variables, leave_one_out)
@@ -119,14 +131,14 @@ def _log_sums(
 
 
 def _log_sum_exp(exponents: Any) -> np.ndarray:
-    """log Σⱼ e^{exponentsᵢⱼ} for each row i."""
+    """Return log Σⱼ e^{exponentsᵢⱼ} for each row i."""
     highest = exponents.max(axis=1, keepdims=True)
     terms = exponents - highest
     return np.log(np.exp(terms, out=terms).sum(axis=1)) + highest[:, 0]
 
 
 def _exponents(variables: list[np.ndarray], leave_one_out: bool) -> Iterator[list[np.ndarray]]:
-    """−½ ‖vᵢ − vⱼ‖² of each variable, block by block of rows i; −∞ for j = i if that is left out."""
+    """Yield −½ ‖vᵢ − vⱼ‖² of each variable, by blocks of rows i; −∞ for j = i where that is left out."""
     n = len(variables[0])
     step = max(MAX_CELLS // n, 1)
     for start in range(0, n, step):

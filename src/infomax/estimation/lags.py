@@ -1,7 +1,7 @@
 """Information between time series: lagged mutual information and transfer entropy.
 
-Series are arrays [n] or [n, d] in order of time, evenly spaced. Everything here lines samples up and hands
-them to an estimator; a lag of 1 is one row. Rows may not be missing: dropping one would join times that are
+Series are arrays [n] or [n, d] in order of time, evenly spaced; a lag of 1 is one row. Each function aligns
+the series and passes them to an estimator. No row may be missing: dropping one would join times that are
 apart.
 """
 
@@ -10,17 +10,21 @@ from typing import Any
 
 import numpy as np
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.samples import to_array
 
 
 def lagged(series: Any, lags: Sequence[int], *, start: int | None = None) -> np.ndarray:
-    """Row t holds series[t − l] for each lag l, in the order of `lags`: [n − start, d · number of lags].
+    """Return rows t that hold series[t − l] for each lag l, in the order of `lags`.
 
     Args:
         series: [n] or [n, d].
-        lags: at least 0 each.
-        start: the first t, by default the longest lag; give a later one to line up with other series.
+        lags: each at least 0.
+        start: the first t, by default the longest lag; a later one aligns the result with other series.
+
+    Returns:
+        [n − start, d · number of lags].
 
     Raises:
         ValueError: no lag, a lag below 0, or too few rows.
@@ -34,18 +38,18 @@ def lagged(series: Any, lags: Sequence[int], *, start: int | None = None) -> np.
     _check_lags("lagged", lags, len(rows))
     rows = rows.reshape(len(rows), -1)  # [n, d]
     start = max(lags) if start is None else start
-    if not max(lags) <= start < len(rows):
-        raise ValueError(
-            f"lagged: start must be from the longest lag, {max(lags)}, to {len(rows) - 1}, got {start}"
-        )
+    refuse(
+        not max(lags) <= start < len(rows),
+        f"lagged: start must be from the longest lag, {max(lags)}, to {len(rows) - 1}, got {start}",
+    )
     return np.column_stack([rows[start - lag : len(rows) - lag] for lag in lags])
 
 
 def lagged_information(x: Any, y: Any, estimator: Estimator, lag: int, *, given: Any = None) -> Estimate:
-    """I(X_{t−lag}; Y_t), or given Z_t: what x tells of y `lag` rows later.
+    """Return I(X_{t−lag}; Y_t), or the same given Z_t: what x tells about y `lag` rows later.
 
     Args:
-        lag: how much later y is; below 0, how much earlier: I(X_t; Y_{t+lag}).
+        lag: how many rows y is later; if negative, how many rows it is earlier: I(X_t; Y_{t+lag}).
         given: a series that is read at the time of Y.
 
     Example:
@@ -75,10 +79,10 @@ def transfer_entropy(
     given: Any = None,
     given_lags: Sequence[int] = (1,),
 ) -> Estimate:
-    """I(source_{t−l}; target_t | target_{t−m}, given_{t−g}): what the source's past adds to the target's own.
+    """Return I(source_{t−l}; target_t | target_{t−m}, given_{t−g}): what the source adds.
 
-    Lags are named one by one, so a delay of 3 rows with a history of two is source_lags=(3, 4). A lag of 0 in
-    the source allows for effects within a row. Too short a history of the target makes it read high.
+    Lags are listed one by one: a delay of 3 rows with a history of two is source_lags=(3, 4). A source lag of
+    0 allows for effects within a row. With too short a history of the target, the value is too high.
 
     Args:
         source: [n] or [n, d].
@@ -86,11 +90,11 @@ def transfer_entropy(
         estimator: one that takes a condition, such as KSG(), Gaussian(), or a counting one for labels.
         source_lags: l, at least 0.
         target_lags: m, at least 1.
-        given: another series whose past is known, for what the source adds to it.
+        given: another series whose past is known.
         given_lags: g, at least 0.
 
     Raises:
-        ValueError: lags out of range, series of unequal lengths, or too few rows.
+        ValueError: lags out of range, series of different lengths, or too few rows.
 
     Example:
         >>> from infomax.estimation.gaussian import Gaussian
@@ -105,12 +109,12 @@ def transfer_entropy(
     n = _equal_lengths("transfer_entropy", source=source, target=target, given=given)
     used = [*source_lags, *target_lags, *(given_lags if given is not None else ())]
     _check_lags("transfer_entropy", used, n)
-    if not source_lags or not target_lags or min(target_lags) < 1:
-        raise ValueError(
-            "transfer_entropy: needs a lag of the source, and of the target lags of at least 1, got "
-            f"source_lags={tuple(source_lags)}, target_lags={tuple(target_lags)}; with no history of the "
-            "target it is lagged_information"
-        )
+    refuse(
+        not source_lags or not target_lags or min(target_lags) < 1,
+        "transfer_entropy: needs a lag of the source, and lags of at least 1 of the target, got "
+        f"source_lags={tuple(source_lags)}, target_lags={tuple(target_lags)}; without a history of the "
+        "target, use lagged_information",
+    )
     start = max(used)
     past = [lagged(target, target_lags, start=start)]
     if given is not None:
@@ -124,18 +128,20 @@ def transfer_entropy(
 
 def _equal_lengths(operation: str, **series: Any) -> int:
     lengths = {name: len(to_array(rows)) for name, rows in series.items() if rows is not None}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            f"{operation}: series must have equally many rows, got {lengths}; do they cover the same times?"
-        )
+    refuse(
+        len(set(lengths.values())) > 1,
+        f"{operation}: series must have equally many rows, got {lengths}; do they cover the same times?",
+    )
     return next(iter(lengths.values()))
 
 
 def _check_lags(operation: str, lags: Sequence[int], num_rows: int) -> None:
-    if not len(lags) or min(lags) < 0:
-        raise ValueError(f"{operation}: lags must be one or more numbers of rows ≥ 0, got {tuple(lags)}")
-    if max(lags) >= num_rows:
-        raise ValueError(
-            f"{operation}: a lag of {max(lags)} needs more than {max(lags)} rows, got {num_rows}; "
-            "lags are counted in rows"
-        )
+    refuse(
+        not len(lags) or min(lags) < 0,
+        f"{operation}: lags must be one or more numbers of rows ≥ 0, got {tuple(lags)}",
+    )
+    refuse(
+        max(lags) >= num_rows,
+        f"{operation}: a lag of {max(lags)} needs more than {max(lags)} rows, got {num_rows}; "
+        "lags are counted in rows",
+    )

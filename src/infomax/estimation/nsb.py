@@ -1,15 +1,15 @@
-"""Entropy by Bayes' rule under a prior that is nearly flat over entropy (Nemenman, Shafee and Bialek 2001).
+"""Entropy by Bayes' rule, with a prior that is nearly flat over entropy (Nemenman, Shafee and Bialek 2001).
 
-Given β, the probabilities of K labels are drawn from Dirichlet(β, …, β). Such a draw has an entropy near
-ξ(β) = ψ(Kβ+1) − ψ(β+1), so that any one β settles the answer before the first sample. NSB mixes over β with
+Given β, the probabilities of K labels are drawn from Dirichlet(β, …, β). The entropy of such a draw is near
+ξ(β) = ψ(Kβ+1) − ψ(β+1): any single β fixes the answer before the first sample. NSB mixes over β with the
 weight dξ/dβ, which makes ξ uniform between 0 and log K. With ν = c + β, A = Σ ν = n + Kβ, sums over all K,
 
     p(counts | β) = Γ(Kβ) / Γ(A) · Π Γ(ν) / Γ(β)
     E[H | β]      = ψ(A+1) − Σ (ν/A) ψ(ν+1)
     Var[H | β]    = ( Σ ν d² + Σ ν(ν+1) ψ′(ν+1) − A(A+1) ψ′(A+1) ) / A(A+1),  d = ψ(A+1) − ψ(ν+1) − E[H | β],
 
-and the answer averages over u = log β with weight p(counts | β) · dξ/dβ · β, by the trapezoidal rule: its
-error falls exponentially with the step, as the weight falls like e^−|u| at both ends.
+and the answer averages over u = log β with weight p(counts | β) · dξ/dβ · β, by the trapezoidal rule. Its
+error falls exponentially with the number of nodes, because the weight falls like e^−|u| at both ends.
 
 Reference: Nemenman, Shafee and Bialek (2001), Entropy and inference, revisited. Moments: Wolpert and Wolf
 (1995), the variance in a form without differences of squares.
@@ -21,12 +21,12 @@ import numpy as np
 from scipy.special import betaln, digamma, gammaln, polygamma
 
 NUM_NODES = 513
-NEGLIGIBLE = 45.0  # weights below e^−45 of the greatest are left out
+NEGLIGIBLE = 45.0  # weights below e^−45 of the largest are left out
 MAX_LOG_BETA = 30.0  # at β = 10¹³ the entropy is within 10⁻¹³ of its limit, log K
 
 
 def posterior_entropy(counts: np.ndarray, num_labels: int) -> tuple[float, float]:
-    """Posterior mean and standard deviation of the entropy, in nats.
+    """Return posterior mean and standard deviation of the entropy, in nats.
 
     Args:
         counts: c > 0 of the labels seen, [k].
@@ -48,14 +48,14 @@ def posterior_entropy(counts: np.ndarray, num_labels: int) -> tuple[float, float
 
 
 def _distinct(counts: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct counts, 0 last among them, and how many labels have each: two columns [m, 1]."""
+    """Return the distinct counts, 0 the last, and how many labels have each: two columns [m, 1]."""
     values, repeats = np.unique(counts, return_counts=True)
     values, repeats = np.append(values, 0.0), np.append(repeats, float(num_labels - len(counts)))
     return values[:, None], repeats[:, None]
 
 
 def _posterior(values: np.ndarray, repeats: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes β and their weights, which sum to 1, found by zooming in on where the weight is."""
+    """Return nodes β and their weights, which sum to 1, by narrowing the range to where the weight is."""
     low, high = -math.log(num_labels) - NEGLIGIBLE, MAX_LOG_BETA
     log_beta, log_weights = np.empty(0), np.empty(0)
     for _ in range(3):
@@ -70,7 +70,7 @@ def _posterior(values: np.ndarray, repeats: np.ndarray, num_labels: int) -> tupl
 def _log_weights(
     values: np.ndarray, repeats: np.ndarray, num_labels: int, log_beta: np.ndarray
 ) -> np.ndarray:
-    """log of p(counts | β) · dξ/dβ · β, but for a constant."""
+    """Return the log of p(counts | β) · dξ/dβ · β, up to a constant."""
     beta, total = np.exp(log_beta), float((values * repeats).sum())
     rising = (repeats[:-1] * _log_rising(beta, values[:-1])).sum(axis=0)  # the last count, 0, adds none
     slope = num_labels * polygamma(1, num_labels * beta + 1) - polygamma(1, beta + 1)
@@ -78,14 +78,14 @@ def _log_weights(
 
 
 def _log_rising(z: np.ndarray, n: np.ndarray | float) -> np.ndarray:
-    """log Γ(z + n) / Γ(z), through the beta function, which keeps its digits where z ≫ n."""
+    """Return log Γ(z + n) / Γ(z), by the beta function, which keeps its digits where z ≫ n."""
     return gammaln(n) - betaln(z, n)
 
 
 def _dirichlet_moments(
     values: np.ndarray, repeats: np.ndarray, beta: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the entropy of probabilities drawn from Dirichlet(counts + β), for each β."""
+    """Return mean and variance of the entropy of a draw from Dirichlet(counts + β), for each β."""
     nu = values + beta  # [m, nodes]
     total = (repeats * nu).sum(axis=0)
     surprise = digamma(total + 1) - digamma(nu + 1)
@@ -96,5 +96,5 @@ def _dirichlet_moments(
 
 
 def _curvature(nu: np.ndarray) -> np.ndarray:
-    """ν (ν+1) ψ′(ν+1)."""
+    """Return ν (ν+1) ψ′(ν+1)."""
     return nu * (nu + 1) * polygamma(1, nu + 1)

@@ -1,20 +1,22 @@
-"""Samples as estimators take them: rows of numbers, or rows of labels; equal lengths; nothing missing."""
+"""Samples as estimators take them: rows of numbers or of labels, of one length, without missing values."""
 
 import contextlib
 from typing import Any
 
 import numpy as np
 
+from infomax.errors import refuse
+
 
 def as_rows(operation: str, **variables: Any) -> list[np.ndarray]:
-    """Each variable as float64 [n, d]; a vector becomes one column.
+    """Return each variable as float64 [n, d]; a vector becomes one column.
 
     Args:
-        operation: who asks, for the messages.
-        variables: by name, arrays [n] or [n, d], NumPy or Torch or a frame's columns; None ones are left out.
+        operation: the name of the caller, for error messages.
+        variables: by name, arrays [n] or [n, d], NumPy or Torch or a frame's columns; None is left out.
 
     Raises:
-        ValueError: not numbers, more than two axes, no rows, unequal lengths, or NaN and infinite values.
+        ValueError: not numbers, more than two axes, no rows, different lengths, NaN or infinite values.
 
     Example:
         >>> [rows.shape for rows in as_rows("KSG", x=[1, 2, 3], y=[[1, 0], [0, 1], [1, 1]])]
@@ -26,14 +28,15 @@ def as_rows(operation: str, **variables: Any) -> list[np.ndarray]:
 
 
 def as_codes(operation: str, **variables: Any) -> list[np.ndarray]:
-    """Each variable as integer codes [n], equal codes for equal rows; labels may be of any hashable kind.
+    """Return each variable as integer codes [n]: equal codes for equal labels of any hashable type.
 
     Args:
-        operation: who asks, for the messages.
-        variables: by name, sequences of n labels, or arrays [n, d] whose rows are the labels.
+        operation: the name of the caller, for error messages.
+        variables: by name, sequences of n labels, or arrays [n, d] whose rows are the labels; None is left
+            out.
 
     Raises:
-        ValueError: no rows, unequal lengths, or missing values (None, NaN).
+        ValueError: no rows, different lengths, or missing values (None, NaN).
 
     Example:
         >>> as_codes("PlugIn", x=["b", "a", "b"], y=[(0, 1), (0, 1), (1, 1)])
@@ -45,7 +48,7 @@ def as_codes(operation: str, **variables: Any) -> list[np.ndarray]:
 
 
 def joint_codes(*codes: np.ndarray) -> np.ndarray:
-    """Codes of the tuples (a, b, …) of equally long code vectors, without a dense table: [n].
+    """Return codes of the tuples (a, b, …) of code vectors of one length, without a dense table: [n].
 
     Example:
         >>> joint_codes(np.array([0, 0, 1]), np.array([5, 5, 5]))
@@ -59,7 +62,7 @@ def joint_codes(*codes: np.ndarray) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Each value's rank among those that occur: [n]; integers that lie close are counted, not sorted."""
+    """Return each value's rank among those that occur: [n]; nearby integers are counted instead of sorted."""
     if np.can_cast(values.dtype, np.int64) and len(values):
         values = values.astype(np.int64)
         if int(values.max()) - int(values.min()) < 4 * len(values):
@@ -69,7 +72,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def to_array(value: Any) -> np.ndarray:
-    """NumPy array of a NumPy, Torch, Polars or pandas value, or of a sequence."""
+    """Return a NumPy, Torch, Polars or pandas value, or a sequence, as a NumPy array."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
@@ -85,10 +88,10 @@ def _floats(operation: str, name: str, value: Any) -> np.ndarray:
         ) from None
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise ValueError(
-            f"{operation}: {name} must be [n] or [n, d], got {list(array.shape)}; flatten each sample"
-        )
+    refuse(
+        array.ndim != 2 or array.shape[1] == 0,
+        f"{operation}: {name} must be [n] or [n, d], got {list(array.shape)}; flatten each sample",
+    )
     bad = ~np.isfinite(array).all(axis=1)
     if bad.any():
         raise ValueError(
@@ -111,16 +114,16 @@ def _codes(operation: str, name: str, value: Any) -> np.ndarray:
         labels = list(array)
         missing = np.array([label is None or label != label for label in labels], dtype=bool)
         codes = _codes_of_objects(operation, name, labels)
-    if missing.any():
-        raise ValueError(
-            f"{operation}: {name} has {int(missing.sum())} missing values; "
-            "drop those rows, or give missing a label of its own"
-        )
+    refuse(
+        missing.any(),
+        f"{operation}: {name} has {int(missing.sum())} missing values; "
+        "drop those rows, or give missing values a label of their own",
+    )
     return codes
 
 
 def _codes_of_objects(operation: str, name: str, labels: list[Any]) -> np.ndarray:
-    """Codes in sorted order where labels can be sorted, in order of appearance otherwise."""
+    """Return codes in sorted order where labels can be sorted, else in order of first appearance."""
     try:
         distinct = list(dict.fromkeys(labels))
     except TypeError as error:
@@ -133,7 +136,8 @@ def _codes_of_objects(operation: str, name: str, labels: list[Any]) -> np.ndarra
 
 def _check_lengths(operation: str, variables: dict[str, np.ndarray]) -> None:
     lengths = {name: len(value) for name, value in variables.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"{operation}: variables must have equally many samples, got {lengths}")
-    if 0 in lengths.values():
-        raise ValueError(f"{operation}: got no samples; is the table empty?")
+    refuse(
+        len(set(lengths.values())) > 1,
+        f"{operation}: variables must have equally many samples, got {lengths}",
+    )
+    refuse(0 in lengths.values(), f"{operation}: got no samples; is the table empty?")

@@ -1,1 +1,1 @@
-"""Estimators by nearest neighbours."""
+"""Nearest-neighbour estimators of entropy and mutual information."""

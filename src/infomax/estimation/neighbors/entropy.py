@@ -2,7 +2,7 @@
 
     h(X) = ψ(n) − ψ(k) + log V + d ⟨log ε⟩
 
-ε is the distance to the k-th neighbour and V the volume of the unit ball, of the norm in which ε is measured.
+ε is the distance to the k-th neighbour, and V the volume of the unit ball in the norm that measures ε.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
@@ -24,14 +25,14 @@ from infomax.estimation.samples import as_rows
 
 @dataclass(frozen=True)
 class KozachenkoLeonenko:
-    """h(X) = ψ(n) − ψ(k) + log V + d ⟨log ε⟩, in nats; may be negative, as differential entropies may.
+    """h(X) = ψ(n) − ψ(k) + log V + d ⟨log ε⟩, in nats; may be negative, as every differential entropy may.
 
-    Good in few dimensions, high where the density varies over the k neighbours. Not a measure of mutual
-    information by differences: errors of three such estimates do not cancel, which is why `KSG` exists.
+    Good in few dimensions; high where the density varies over the k neighbours. Differences of three such
+    estimates are a poor measure of mutual information, because their errors do not cancel: use `KSG`.
 
     Args:
         num_neighbors: k.
-        norm: the order of the norm, 1 to ∞: `math.inf` is the largest difference of a column, 2 Euclid's.
+        norm: the order of the norm, 1 to ∞: `math.inf` is the largest difference of a column, 2 is Euclid's.
         num_workers: threads for the tree, −1 for all cores.
 
     Example:
@@ -48,32 +49,31 @@ class KozachenkoLeonenko:
 
     def __post_init__(self) -> None:
         check_num_neighbors("KozachenkoLeonenko", self.num_neighbors)
-        if not self.norm >= 1:
-            raise ValueError(
-                f"KozachenkoLeonenko: norm must be an order from 1 to math.inf, got {self.norm}; "
-                "2 is Euclid's"
-            )
+        refuse(
+            not self.norm >= 1,
+            f"KozachenkoLeonenko: norm must be an order from 1 to math.inf, got {self.norm}; 2 is Euclid's",
+        )
 
     def entropy(self, x: Any) -> Estimate:
-        """h(X) of samples [n] or [n, d], in nats.
+        """Return h(X) of samples [n] or [n, d], in nats.
 
         Raises:
-            ValueError: n ≤ k, or a row that occurs more than k times: the entropy would be −∞.
+            ValueError: n ≤ k, or a row that occurs more than k times, with which the entropy would be −∞.
         """
         (rows,) = as_rows("KozachenkoLeonenko", x=x)
         check_num_samples("KozachenkoLeonenko", len(rows), self.num_neighbors)
         radii = kth_distances(rows, self.num_neighbors, norm=self.norm, num_workers=self.num_workers)
-        if not radii.all():
-            raise ValueError(
-                f"KozachenkoLeonenko: x must be continuous, but {int((radii == 0).sum())} of {len(rows)} "
-                f"rows occur more than {self.num_neighbors} times; a variable with atoms has no differential "
-                "entropy: use a counting estimator"
-            )
+        refuse(
+            not radii.all(),
+            f"KozachenkoLeonenko: x must be continuous, but {int((radii == 0).sum())} of {len(rows)} rows "
+            f"occur more than {self.num_neighbors} times; a variable that repeats values has no differential "
+            "entropy: use a counting estimator",
+        )
         k, d = self.num_neighbors, rows.shape[1]
         local = digamma(len(rows)) - digamma(k) + _log_volume(d, self.norm) + d * np.log(radii)
         return pointwise_error(f"Kozachenko–Leonenko, k={k}", local)
 
 
 def _log_volume(dim: int, norm: int | float) -> float:
-    """log of the volume of the unit ball Σ|x|^p ≤ 1: d log 2Γ(1 + 1/p) − log Γ(1 + d/p)."""
+    """Return the log of the volume of the unit ball Σ|x|^p ≤ 1: d log 2Γ(1 + 1/p) − log Γ(1 + d/p)."""
     return float(dim * (math.log(2) + gammaln(1 + 1 / norm)) - gammaln(1 + dim / norm))

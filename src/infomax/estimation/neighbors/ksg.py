@@ -1,13 +1,13 @@
 """Mutual information of continuous variables from nearest neighbours: Kraskov's estimators.
 
-The k nearest rows fix a box around each row in the joint space; how many rows fall within that box's shadow
-in x and in y tells how much denser the pairs lie than independent ones would:
+The k nearest rows define a box around each row in the joint space. The numbers of rows inside the projections
+of this box on x and on y say how much denser the pairs lie than independent ones would:
 
     I(X;Y)   = ψ(k) + ψ(n) − ⟨ψ(n_x) + ψ(n_y)⟩
     I(X;Y|Z) = ψ(k) − ⟨ψ(n_xz) + ψ(n_yz) − ψ(n_z)⟩
 
-with counts that include the row itself, and ψ = digamma. Distances are in the max norm, across the variables
-and within a variable of several columns, so that the box is a cube and its shadows are cubes.
+Counts include the row itself, and ψ is the digamma function. Distances are in the max norm, across the
+variables and within a variable with several columns: the box is a cube, and so are its projections.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import digamma
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
@@ -33,21 +34,21 @@ from infomax.estimation.samples import as_rows
 class KSG:
     """I(X;Y) = ψ(k) + ψ(n) − ⟨ψ(n_x) + ψ(n_y)⟩: Kraskov's estimator for continuous variables.
 
-    Close to unbiased where the density is nearly even over k neighbours; at independence its bias vanishes.
-    Low where dependence is strong for the number of samples, since a square box cannot resolve a line: at
-    n = 5,000 a 1-D Gaussian pair of 10 nats comes out near 7.2, and a 3-D one of 5 nats near 4.4, for which
-    `ResidualKSG` is made. Values below 0 are scatter around 0.
+    Nearly unbiased where the density hardly varies over k neighbours; at independence the bias vanishes. Low
+    where dependence is strong for the number of samples, because a square box does not fit a line: at n =
+    5,000, a 1-D Gaussian pair of 10 nats gives about 7.2, and a 3-D one of 5 nats about 4.4. `ResidualKSG` is
+    made for such pairs. Values below 0 are scatter around 0.
 
-    The standard error is that of the mean of the local values. It takes neighbours for independent, and so is
-    small, the more so the greater k and the dimension. Share of 200 repeats (n = 500; 2,000) in which the
-    95 % interval held the truth: 1-D Gaussian of ρ = 0.75, k = 3: 0.91; 0.92, k = 10: 0.86; 0.87;
-    independent, k = 3: 0.89; 0.91, k = 10: 0.84; 0.90. In 3-D (ρ = 0.5, k = 3) it held the mean of the
-    estimates in 0.81; 0.87, and the truth in 0.44; 0.62, because of the bias.
+    The standard error is that of a mean of the local values. It takes neighbours to be independent, and is
+    therefore too small, the more so the larger k and the dimension. Share of 200 repeats (n = 500; 2,000) in
+    which the 95 % interval contained the truth: 1-D Gaussian of ρ = 0.75, k = 3: 0.91; 0.92, k = 10: 0.86;
+    0.87; independent, k = 3: 0.89; 0.91, k = 10: 0.84; 0.90. In 3-D (ρ = 0.5, k = 3) it contained the mean of
+    the estimates in 0.81; 0.87, and because of the bias the truth only in 0.44; 0.62.
 
     Args:
         num_neighbors: k; 3 to 5 for the least bias, more for less scatter.
-        variant: Kraskov's algorithm 1 (cubes) or 2 (boxes with a side of their own for x and y, which drops
-            1/k and counts boundaries); conditional estimates exist for variant 1 alone.
+        variant: Kraskov's algorithm 1 (cubes) or 2 (boxes with different sides for x and y, which subtracts
+            1/k and counts rows on the boundary). Conditional estimates exist for variant 1 only.
         num_workers: threads for the tree, −1 for all cores.
 
     Example:
@@ -65,11 +66,12 @@ class KSG:
 
     def __post_init__(self) -> None:
         check_num_neighbors("KSG", self.num_neighbors)
-        if self.variant not in (1, 2):
-            raise ValueError(f"KSG: variant must be 1 or 2, got {self.variant}; 1 is the usual one")
+        refuse(
+            self.variant not in (1, 2), f"KSG: variant must be 1 or 2, got {self.variant}; 1 is the usual one"
+        )
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats.
+        """Return I(X;Y), or I(X;Y|given), in nats.
 
         Args:
             x: samples [n] or [n, d].
@@ -77,7 +79,8 @@ class KSG:
             given: samples [n] or [n, d] of what is known already.
 
         Raises:
-            ValueError: n ≤ k; a variable that repeats a value more than k times, so is not continuous.
+            ValueError: n ≤ k; a variable that repeats a value more than k times, and is therefore not
+                continuous.
         """
         variables = as_rows("KSG", x=x, y=y, given=given)
         check_num_samples("KSG", len(variables[0]), self.num_neighbors)
@@ -88,10 +91,7 @@ class KSG:
         if self.variant == 1:
             radii = kth_distances(np.hstack([x, y, *given]), self.num_neighbors, num_workers=self.num_workers)
             return local_information(self.num_neighbors, radii, x, y, *given)
-        if given:
-            raise ValueError(
-                "KSG: conditional information needs variant=1, got variant=2; use KSG(variant=1)"
-            )
+        refuse(given, "KSG: conditional information needs variant=1, got variant=2; use KSG(variant=1)")
         return _local_by_boxes(self.num_neighbors, x, y, self.num_workers)
 
 
@@ -102,7 +102,10 @@ def local_information(
     y: np.ndarray,
     *given: np.ndarray,
 ) -> np.ndarray:
-    """ψ(k) − ψ(n_x) − ψ(n_y) + ψ(n), or ψ(k) − ψ(n_xz) − ψ(n_yz) + ψ(n_z), counts strictly within radii."""
+    """Return ψ(k) − ψ(n_x) − ψ(n_y) + ψ(n), or given z, ψ(k) − ψ(n_xz) − ψ(n_yz) + ψ(n_z), of each row.
+
+    Counts are of rows strictly within the radii.
+    """
 
     def log_count(*parts: np.ndarray) -> np.ndarray:
         return digamma(count_within(np.hstack(parts), radii))
@@ -112,7 +115,10 @@ def local_information(
 
 
 def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
-    """ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y), each variable counted to its own side of the box, with edges."""
+    """Return ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y) of each row.
+
+    Each variable is counted up to its own side of the box, boundary included.
+    """
     neighbors = nearest_rows(np.hstack([x, y]), num_neighbors, num_workers=num_workers)
 
     def log_count(rows: np.ndarray) -> np.ndarray:
@@ -129,9 +135,9 @@ def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_worker
 def _check_continuous(num_neighbors: int, *variables: np.ndarray) -> None:
     for name, rows in zip(("x", "y", "given"), variables, strict=False):
         most = most_repeats(rows, num_neighbors)
-        if most > num_neighbors:
-            raise ValueError(
-                f"KSG: {name} must be continuous, but a value of it occurs {most} times, more than "
-                f"num_neighbors = {num_neighbors}, so that the distance to the k-th neighbour is 0; use "
-                "MixedKSG, which allows ties, or Ross if one variable is a label"
-            )
+        refuse(
+            most > num_neighbors,
+            f"KSG: {name} must be continuous, but one of its values occurs {most} times, more than "
+            f"num_neighbors = {num_neighbors}, and the distance to the k-th neighbour is 0; use "
+            "MixedKSG, which allows ties, or Ross if one variable is a label",
+        )

@@ -1,7 +1,7 @@
 """Nearest neighbours where values repeat: variables that are partly or wholly discrete, and labels.
 
-`MixedKSG` is KSG but for rows whose k-th neighbour lies at distance 0: there it counts equal rows, as a
-plug-in estimate would. `Ross` measures a label against a continuous variable.
+`MixedKSG` differs from `KSG` in rows whose k-th neighbour lies at distance 0: there it counts equal rows, as
+a plug-in estimate would. `Ross` is for a label and a continuous variable.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import digamma
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.ksg import local_information
 from infomax.estimation.neighbors.search import (
@@ -26,16 +27,16 @@ from infomax.estimation.samples import as_codes, as_rows
 
 @dataclass(frozen=True)
 class MixedKSG:
-    """I = ⟨ψ(k̃) − ψ(n_x) − ψ(n_y)⟩ + ψ(n), k̃ the number of equal rows where at least k others equal the row.
+    """I = ⟨ψ(k̃) − ψ(n_x) − ψ(n_y)⟩ + ψ(n), for any mixture of continuous and discrete variables.
 
-    For any mixture of continuous and discrete, within a variable too (rainfall, censored times). Equal to
-    `KSG` where nothing repeats; on labels alone near the plug-in estimate; exactly 0 against a constant.
-    Labels must be coded as numbers further apart than the continuous values of near neighbours, and rare ones
-    (k rows or fewer) are treated as though they were continuous. Counts include the row itself, and ψ(n)
-    stands for the paper's log n, so that a constant has no information.
+    k̃ is k, or the number of equal rows where at least k others equal the row. A single variable may be a
+    mixture as well (rainfall, censored times). Equal to `KSG` where nothing repeats, near the plug-in
+    estimate for labels alone, and exactly 0 for a constant. Labels must be coded as numbers, further apart
+    than the continuous values of near neighbours. Labels in k rows or fewer are treated as continuous. Counts
+    include the row itself, and ψ(n) replaces the paper's log n, so that a constant has no information.
 
-    High for numbers that were rounded to a grid, whose neighbours lie at few different distances: independent
-    Gaussian pairs (n = 2,000) rounded to 1/20 of their spread read 0.206 nats. Break such ties at random, as
+    Too high for numbers rounded to a grid, whose neighbours lie at few different distances: independent
+    Gaussian pairs (n = 2,000) rounded to 1/20 of their spread gave 0.206 nats. Break such ties at random, as
     `pairwise` does, and use `KSG`.
 
     Args:
@@ -57,7 +58,7 @@ class MixedKSG:
         check_num_neighbors("MixedKSG", self.num_neighbors)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
         Raises:
             ValueError: n ≤ k.
@@ -74,9 +75,10 @@ class MixedKSG:
 def _distances_with_ties(
     points: np.ndarray, num_neighbors: int, num_workers: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to each row's k-th neighbour, and how many rows equal it, itself included.
+    """Return the distance to each row's k-th neighbour, and how many rows equal it, itself included.
 
-    A tree is slow at many equal points. It gets k + 1 of each at most: more can not matter to a distance.
+    A tree is slow at many equal points. It gets at most k + 1 copies of each, because more do not change a
+    distance.
     """
     equal, before = repeats(points)
     kept = before <= num_neighbors
@@ -87,14 +89,15 @@ def _distances_with_ties(
 
 @dataclass(frozen=True)
 class Ross:
-    """I(X;Y) = ψ(n) + ⟨ψ(k) − ψ(n_label) − ψ(m)⟩: a label X and a continuous Y.
+    """I(X;Y) = ψ(n) + ⟨ψ(k) − ψ(n_label) − ψ(m)⟩, for a label X and a continuous Y.
 
-    The k-th neighbour is sought among rows of the same label, and m counts the rows of any label that are
-    nearer. A label of k rows or fewer gets the k that it can have, its number of rows less one.
+    The k-th neighbour is searched among the rows with the same label, and m counts the rows of any label that
+    are nearer. A label with k rows or fewer gets a smaller k: its number of rows less one.
 
     Args:
         num_neighbors: k.
-        labels: which argument of `estimate` holds the labels, of any hashable kind; the other holds numbers.
+        labels: which argument of `estimate` holds the labels, of any hashable type; the other one holds
+            numbers.
         num_workers: threads for the tree, −1 for all cores.
 
     Example:
@@ -113,19 +116,20 @@ class Ross:
 
     def __post_init__(self) -> None:
         check_num_neighbors("Ross", self.num_neighbors)
-        if self.labels not in ("x", "y"):
-            raise ValueError(
-                f"Ross: labels must be 'x' or 'y', got {self.labels!r}; which argument has them?"
-            )
+        refuse(
+            self.labels not in ("x", "y"),
+            f"Ross: labels must be 'x' or 'y', got {self.labels!r}; which argument has them?",
+        )
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y) in nats.
+        """Return I(X;Y) in nats.
 
         Raises:
-            ValueError: a label that occurs once; numbers that repeat more than k times; `given`.
+            ValueError: a label that occurs once; numbers that repeat more than k times; a condition.
         """
-        if given is not None:
-            raise ValueError("Ross: no conditional form is known; use MixedKSG with labels coded as numbers")
+        refuse(
+            given is not None, "Ross: no conditional form is known; use MixedKSG with labels coded as numbers"
+        )
         labels, values = (x, y) if self.labels == "x" else (y, x)
         (codes,) = as_codes("Ross", labels=labels)
         (rows,) = as_rows("Ross", values=values)
@@ -145,18 +149,20 @@ class Ross:
 
 
 def _check_pairs(codes: np.ndarray, rows: np.ndarray, ross: Ross) -> None:
-    if len(codes) != len(rows):
-        raise ValueError(f"Ross: variables must have equally many samples, got {len(codes)} and {len(rows)}")
+    refuse(
+        len(codes) != len(rows),
+        f"Ross: variables must have equally many samples, got {len(codes)} and {len(rows)}",
+    )
     sizes = np.bincount(codes)
-    if sizes.min() < 2:
-        other = "y" if ross.labels == "x" else "x"
-        raise ValueError(
-            f"Ross: every label needs at least 2 samples, got {int((sizes == 1).sum())} of {len(sizes)} with "
-            f"one; merge or drop rare labels, or set labels={other!r} if the labels are in {other}"
-        )
+    other = "y" if ross.labels == "x" else "x"
+    refuse(
+        sizes.min() < 2,
+        f"Ross: every label needs at least 2 samples, got {int((sizes == 1).sum())} of {len(sizes)} with "
+        f"one; merge or drop rare labels, or set labels={other!r} if the labels are in {other}",
+    )
     most = most_repeats(rows, ross.num_neighbors)
-    if most > ross.num_neighbors:
-        raise ValueError(
-            f"Ross: the numbers must be continuous, but one occurs {most} times, more than num_neighbors "
-            f"= {ross.num_neighbors}; use MixedKSG, which allows ties"
-        )
+    refuse(
+        most > ross.num_neighbors,
+        f"Ross: the numbers must be continuous, but one occurs {most} times, more than num_neighbors "
+        f"= {ross.num_neighbors}; use MixedKSG, which allows ties",
+    )

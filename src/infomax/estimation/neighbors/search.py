@@ -1,7 +1,7 @@
 """Nearest neighbours in the max norm: distances to the k-th one, and exact counts of points within a radius.
 
-Points are rows, d(i, j) = max over the columns |xᵢ − xⱼ|. Every count here equals the count that a double
-loop over floating-point distances gives, ties included.
+Points are rows, and d(i, j) = max over the columns |xᵢ − xⱼ|. Every count equals that of a double loop over
+floating-point distances, ties included.
 """
 
 import math
@@ -11,20 +11,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
+from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, mean_with_error
 
-TILE = 2048  # rows whose bits are looked at together: their tables stay in a core's cache
+TILE = 2048  # rows whose bits are compared together; their tables fit in a core's cache
 ROWS_AT_ONCE = 512
 
 
 def kth_distances(
     points: np.ndarray, num_neighbors: int, *, norm: int | float = math.inf, num_workers: int = -1
 ) -> np.ndarray:
-    """Distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
+    """Return the distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
     if points.shape[1] == 1:
         return _kth_distances_in_line(points[:, 0], num_neighbors)
     tree = KDTree(points, balanced_tree=False)
-    order = tree.indices  # leaf by leaf: queries that follow one another touch the same memory
+    order = tree.indices  # leaf by leaf, so that consecutive queries read the same memory
     distances = np.empty(len(points))
     found, _ = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)  # pyright: ignore[reportArgumentType]
     distances[order] = found[:, 0]  # the first of the k + 1 is the row itself
@@ -32,9 +33,10 @@ def kth_distances(
 
 
 def _kth_distances_in_line(values: np.ndarray, num_neighbors: int) -> np.ndarray:
-    """In one column the k + 1 nearest, the row itself included, are a run of its order.
+    """Return the k-th distances in one column.
 
-    The k-th distance is how far that one of the k + 1 such runs reaches which reaches least.
+    A row and its k nearest others are neighbours in the sorted column. k + 1 such runs contain the row; the
+    one with the shortest reach gives the distance.
     """
     order = np.argsort(values)
     n, k, line = len(values), num_neighbors, values[order]
@@ -49,7 +51,7 @@ def _kth_distances_in_line(values: np.ndarray, num_neighbors: int) -> np.ndarray
 
 
 def nearest_rows(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
-    """The row itself and its k nearest others, in the max norm: indices [n, k + 1]."""
+    """Return the row itself and its k nearest others in the max norm, as indices [n, k + 1]."""
     tree = KDTree(points, balanced_tree=False)
     order = tree.indices
     indices = np.empty((len(points), num_neighbors + 1), dtype=np.intp)
@@ -58,11 +60,11 @@ def nearest_rows(points: np.ndarray, num_neighbors: int, *, num_workers: int = -
 
 
 def count_within(points: np.ndarray, radii: np.ndarray, *, strictly: bool = True) -> np.ndarray:
-    """How many rows j have d(i, j) < radiiᵢ (≤, if not `strictly`), row i itself included: [n].
+    """Return how many rows j have d(i, j) < radiusᵢ (≤, if not `strictly`), row i itself included: [n].
 
-    Where a radius is 0, the rows equal to row i are counted in either case. In one column those within the
-    radius are a run of its order; in several columns, what the runs have in common. That costs some n²/64
-    steps, of very few nanoseconds each: up to n = 10⁶ less than a tree.
+    Where a radius is 0, the rows equal to row i are counted in either case. In one column, the rows within a
+    radius are a run of the sorted column; in several columns, they are what the runs have in common. This
+    takes about n²/64 steps of very few nanoseconds: less time than a tree up to n = 10⁶.
     """
     radii = np.nextafter(radii, 0) if strictly else radii
     columns = [_runs(column, radii) for column in points.T]
@@ -70,7 +72,7 @@ def count_within(points: np.ndarray, radii: np.ndarray, *, strictly: bool = True
 
 
 class _Runs(NamedTuple):
-    """In one column, the rows within row i's radius are order[startᵢ : endᵢ]: [n] each."""
+    """In one column, the rows within the radius of row i are order[startᵢ : endᵢ]: [n] each."""
 
     order: np.ndarray
     start: np.ndarray
@@ -87,7 +89,7 @@ def _runs(values: np.ndarray, radii: np.ndarray) -> _Runs:
 
 
 def _count_common(columns: list[_Runs]) -> np.ndarray:
-    """How many rows are in row i's runs of all columns: one bit a row, some rows at a time."""
+    """Return how many rows are in row i's runs of all columns; one bit a row, some rows at a time."""
     shortest = min(columns, key=lambda runs: (runs.end - runs.start).sum())
     counts = np.zeros(len(shortest.order), dtype=np.intp)
     for first in range(0, len(counts), TILE):
@@ -103,7 +105,7 @@ def _count_common(columns: list[_Runs]) -> np.ndarray:
 
 
 def _run_bits(runs: _Runs, tile: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """upto, start, end: the tile's members in row i's run have the bits upto[endᵢ] ^ upto[startᵢ].
+    """Return upto, start, end: members of the tile in row i's run have the bits upto[endᵢ] ^ upto[startᵢ].
 
     upto[m] has the bits of the first m members in the order of the column.
     """
@@ -119,11 +121,12 @@ def _run_bits(runs: _Runs, tile: np.ndarray, rows: np.ndarray) -> tuple[np.ndarr
 
 
 def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """How many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, as floats subtract; i counts.
+    """Return how many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, row i included.
 
-    Searching for line + radius is off by one wherever that sum rounds across a neighbour, and the k-th
-    neighbour is one by construction. So the search stops short of that by more than the sum can round, and
-    rows that could reach further by the difference are done again: few, where radii are strictly within.
+    Differences are those of floating-point subtraction. Searching for line + radius would be off by one
+    wherever that sum is rounded across a neighbour, and the k-th neighbour lies exactly at the radius. The
+    search therefore uses a radius that is smaller by more than the rounding error, and rows that could reach
+    further are searched again by differences. They are few where radii are strict.
     """
     end = np.searchsorted(line, line + (radii - _slack(line, radii)), side="right")
     short = np.flatnonzero(np.append(line, np.inf)[end] - line <= radii)
@@ -132,7 +135,7 @@ def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """The first j with line[j] − value > radius, bisected within what rounding can move it by."""
+    """Return the first j with line[j] − value > radius, by bisection within the rounding error."""
     slack = _slack(values, radii)
     first = np.searchsorted(line, values + (radii - slack), side="left")
     last = np.searchsorted(line, values + (radii + slack), side="right")
@@ -145,12 +148,12 @@ def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray)
 
 
 def _slack(values: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """More than value + radius can be off by rounding."""
+    """Return more than the rounding error of value + radius."""
     return 8 * np.finfo(float).eps * (np.abs(values) + radii)
 
 
 def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many rows equal each row, itself included; and how many of them come before it: [n] each."""
+    """Return how many rows equal each row, itself included, and how many of these come earlier: [n] each."""
     order = np.lexsort(points.T)
     starts = np.append(True, (np.diff(points[order], axis=0) != 0).any(axis=1))
     group = np.cumsum(starts) - 1
@@ -161,7 +164,10 @@ def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def most_repeats(points: np.ndarray, allowed: int) -> int:
-    """How often the commonest row occurs if that is more than `allowed`; else, quickly, a number up to it."""
+    """Return how often the most frequent row occurs, if more than `allowed`.
+
+    Otherwise return a number up to `allowed`, which is found faster.
+    """
     line = np.sort(points[:, 0])
     if not (line[allowed:] == line[: len(line) - allowed]).any():
         return allowed
@@ -169,25 +175,30 @@ def most_repeats(points: np.ndarray, allowed: int) -> int:
 
 
 def check_num_neighbors(operation: str, num_neighbors: int) -> None:
-    """Raises:
-    ValueError: k < 1.
+    """Check the number of neighbours.
+
+    Raises:
+        ValueError: k < 1.
     """
-    if num_neighbors < 1:
-        raise ValueError(f"{operation}: num_neighbors must be at least 1, got {num_neighbors}; 3 is usual")
+    refuse(
+        num_neighbors < 1, f"{operation}: num_neighbors must be at least 1, got {num_neighbors}; 3 is usual"
+    )
 
 
 def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> None:
-    """Raises:
-    ValueError: n ≤ k.
+    """Check that there are more samples than neighbours.
+
+    Raises:
+        ValueError: n ≤ k.
     """
-    if num_samples <= num_neighbors:
-        raise ValueError(
-            f"{operation}: {num_neighbors} neighbours need more than {num_neighbors} samples, got "
-            f"{num_samples}; give more samples or set num_neighbors lower"
-        )
+    refuse(
+        num_samples <= num_neighbors,
+        f"{operation}: {num_neighbors} neighbours need more than {num_neighbors} samples, got "
+        f"{num_samples}; give more samples, or a smaller num_neighbors",
+    )
 
 
 def pointwise_error(method: str, local: np.ndarray) -> Estimate:
-    """The mean of pointwise values."""
+    """Return the mean of pointwise values as an estimate, its standard error that of a mean."""
     value, error = mean_with_error(local)
     return Estimate(value, error, len(local), method=method, local=local)
