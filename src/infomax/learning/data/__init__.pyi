@@ -1,0 +1,11 @@
+from .dataset import Dataset as Dataset
+from .dataset import Pairs as Pairs
+from .dataset import Seen as Seen
+from .images import decode_image as decode_image
+from .loading import available_signal_splits as available_signal_splits
+from .loading import available_splits as available_splits
+from .loading import load_images as load_images
+from .loading import load_signals as load_signals
+from .pairing import in_time as in_time
+from .pairing import same_names as same_names
+from .signals import decode_signal as decode_signal
