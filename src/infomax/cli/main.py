@@ -11,7 +11,7 @@ from typing import Any
 import infomax
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
-from infomax.errors import Diverged, did_you_mean
+from infomax.errors import Diverged, did_you_mean, naming_extras
 
 INTERRUPTED = 130
 PATIENCE = 3.0
@@ -20,9 +20,11 @@ PATIENCE = 3.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 when it worked, 2 for bad input, 1 if training diverged, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        command = read_command(sys.argv[1:] if arguments is None else arguments)
-        result = command()
+        command = read_command(arguments)
+        with naming_extras(arguments[0]):
+            result = command()
     except (ValueError, OSError) as error:
         return _complain(error, 2)
     except Diverged as error:

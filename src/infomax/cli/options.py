@@ -41,7 +41,7 @@ def options_of(load: Callable[[], Configs]) -> Any:
 
 @dataclass(frozen=True)
 class Option:
-    """What argparse needs to know of one option."""
+    """An option, as argparse needs to know it."""
 
     name: str
     by_place: bool
@@ -49,7 +49,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """What is typed."""
+        """The option as it is typed."""
         return self.name if self.by_place else f"--{self.name.replace('_', '-')}"
 
 

@@ -1,4 +1,4 @@
-"""What the commands show: tables on stderr, beside the JSON on stdout."""
+"""Tables that the commands show on stderr, beside the JSON on stdout."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomax.cli.options import argument, option
 from infomax.cli.shared import EVERY_FIELD, absolute
-from infomax.errors import needs, refuse
+from infomax.errors import refuse
 
 if TYPE_CHECKING:
     from infomax.learning.training.config import Recipe
@@ -31,7 +31,6 @@ class Ablate:
 
     def __call__(self) -> dict[str, Any]:
         """Return the folder, and what was measured of each variant."""
-        needs("torch", extra="learning", operation="ablate")
         from rich.console import Console
         from rich.markdown import Markdown
 

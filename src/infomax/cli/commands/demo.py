@@ -7,7 +7,6 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.output import short_rows, show_accuracies
-from infomax.errors import needs
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,6 @@ class Demo:
 
     def __call__(self) -> dict[str, Any]:
         """Return the run folder, the page and the accuracies."""
-        needs("torch", extra="learning", operation="demo")
         from infomax.evaluation.evaluating import evaluate_run
         from infomax.evaluation.options import CleanOptions
         from infomax.evaluation.probes import PROBES

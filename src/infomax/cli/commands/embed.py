@@ -6,7 +6,6 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.shared import column, data, devices, run_folder, skip_broken
-from infomax.errors import needs
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Embed:
 
     def __call__(self) -> dict[str, Any] | None:
         """Return the file and how many are in it; None in processes other than the first."""
-        needs("torch", extra="learning", operation="embed")
         from infomax.evaluation.embedding import embed_to_file
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import own_device, together

@@ -8,7 +8,7 @@ from typing import Any
 from infomax.cli.options import Configs, option, options_of
 from infomax.cli.output import listing, show_accuracies
 from infomax.cli.shared import column, data, devices, run_folder
-from infomax.errors import needs, refuse
+from infomax.errors import refuse
 
 
 def options_of_protocols() -> Configs:
@@ -42,7 +42,6 @@ class Evaluate:
 
     def __call__(self) -> dict[str, Any] | None:
         """Return what the protocol found; None in processes other than the first."""
-        needs("torch", extra="learning", operation="evaluate")
         self._check_options()
         from infomax.evaluation.evaluating import evaluate_run
         from infomax.learning.distributed.groups import rank

@@ -7,7 +7,6 @@ from typing import Any
 from infomax.cli.options import option, options_of
 from infomax.cli.output import show_accuracies
 from infomax.cli.shared import column, data, run_folder
-from infomax.errors import needs
 from infomax.evaluation.options import DEFAULT_NUM_DRAWS, FinetuningConfig
 
 
@@ -31,7 +30,6 @@ class Finetune:
 
     def __call__(self) -> dict[str, Any]:
         """Return the accuracies, and where the fine-tuned encoder lies."""
-        needs("torch", extra="learning", operation="finetune")
         from infomax.evaluation.evaluating import finetune_run
         from infomax.evaluation.finetuning.labels import LabelBudget
         from infomax.learning.training.run import Run

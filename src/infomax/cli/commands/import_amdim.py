@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from infomax.cli.options import argument, option
-from infomax.errors import needs
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,6 @@ class ImportAMDIM:
 
     def __call__(self) -> dict[str, Any]:
         """Return the folder, and the sizes of the encoder."""
-        needs("torch", extra="learning", operation="import-amdim")
         from infomax.learning.encoders.public_amdim import load_public_checkpoint, public_views
         from infomax.learning.encoders.saving import save_encoder
 

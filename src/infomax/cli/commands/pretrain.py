@@ -9,7 +9,7 @@ from infomax.cli.commands.recipes import summaries_of_recipes
 from infomax.cli.options import argument, option
 from infomax.cli.output import listing, short_rows, show_accuracies
 from infomax.cli.shared import EVERY_FIELD, absolute, skip_broken
-from infomax.errors import needs, refuse
+from infomax.errors import refuse
 
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset, Pairs
@@ -43,7 +43,6 @@ class Pretrain:
 
     def __call__(self) -> dict[str, Any] | None:
         """Return what was trained, or the recipe where it is only shown; None where another process tells."""
-        needs("torch", extra="learning", operation="pretrain")
         with _can_be_resumed():
             recipe = self._recipe()
             if self.dry_run:

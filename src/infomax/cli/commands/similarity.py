@@ -5,7 +5,6 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.shared import column, data, run_folder
-from infomax.errors import needs
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,6 @@ class Similarity:
 
     def __call__(self) -> dict[str, Any]:
         """Return the picture and the most similar images."""
-        needs("torch", extra="learning", operation="similarity")
         from infomax.evaluation.similarity.searching import similarity_of_run
         from infomax.learning.training.run import Run
 

@@ -1,4 +1,4 @@
-"""What Lightning's trainer does otherwise than the command: its notices, and what SIGTERM does to it."""
+"""Lightning's trainer, made to behave as the command does: with fewer notices, and ended by SIGTERM."""
 
 import logging
 import signal
