@@ -33,7 +33,7 @@ QUICK = Neural(
     critic=partial(Separable, hidden=(64,)),
     batch_size=64,
     max_steps=200,
-    learning_rate=3e-3,
+    lr=3e-3,
     num_resamples=30,
     device="cpu",
 )
@@ -93,7 +93,7 @@ def test_other_critics(critic):
 
 def test_nothing_is_found_where_there_is_nothing():
     x, y = gaussians(2500, correlation=0.0, dim=10)
-    fitted = with_settings(QUICK, learning_rate=5e-4).fit(x, y)
+    fitted = with_settings(QUICK, lr=5e-4).fit(x, y)
     assert abs(fitted.estimate.value) < 0.03
     assert fitted.curve.steps[-1] < QUICK.max_steps or fitted.curve.best_step < QUICK.max_steps
 
@@ -294,7 +294,7 @@ def test_the_method_names_bound_and_critic():
         ({"batch_size": 1}, "Neural: batch_size must be at least 2, got 1"),
         ({"max_steps": 0}, "Neural: max_steps must be at least 1, got 0"),
         ({"seed": -1}, "Neural: seed must be at least 0, got -1"),
-        ({"learning_rate": 0.0}, "Neural: learning_rate must be above 0, got 0.0; 5e-4 is usual"),
+        ({"lr": 0.0}, "Neural: lr must be above 0, got 0.0; 5e-4 is usual"),
         ({"test_fraction": 0.8}, "together below 1, got 0.2 and 0.8; 0.2 and 0.2 are usual"),
         ({"validation_fraction": 0.0}, "must be above 0 .* got 0.0 and 0.2"),
         ({"bound": bounds.club}, "Neural: club is an upper bound for known densities, .*use a lower bound"),
@@ -334,8 +334,8 @@ def test_bad_samples():
 
 def test_values_that_are_no_longer_finite():
     x, y = gaussians(400)
-    with pytest.raises(ValueError, match=r"Neural: values are no longer finite after .*lower learning_rate"):
-        with_settings(QUICK, learning_rate=1e4, bound=bounds.nwj).estimate(x, y)
+    with pytest.raises(ValueError, match=r"Neural: values are no longer finite after .*lower lr"):
+        with_settings(QUICK, lr=1e4, bound=bounds.nwj).estimate(x, y)
 
 
 def test_new_samples_of_other_columns():

@@ -1,1 +1,17 @@
-"""Rung 2: information from samples. A variational objective is a function of a score matrix."""
+"""Rung 2: information from samples; every estimator returns an `Estimate`.
+
+`counts`, `binning`                        labels, and numbers cut into bins
+`neighbors`, `kernel_density`, `gaussian`  numbers
+`bounds`, `critics`, `neural`, `latent`    many columns, with learned critics (these need PyTorch)
+`lags`                                     time series
+`resampling`                               p-values, confidence intervals, sample-size curves
+`tables`                                   the columns of a table
+`choices`                                  estimators, critics and bounds by name
+
+Start with `KSG` for numbers, `MillerMadow` for labels, `pairwise` and `rank_columns` for a table. Names are
+loaded when they are first used.
+"""
+
+from infomax.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

@@ -1,18 +1,19 @@
-"""Score matrices to nats: bounds on mutual information as functions of scores.
+"""Bounds on mutual information, in nats, as functions of a matrix of scores.
 
 A critic scores pairs: ``scores[i, j, ...] = f(x_i, y_j)``, higher = more compatible. Pairs on the diagonal of
 the first two axes are drawn together (positives); pairs off it come from different samples (negatives). Axes
-after the second are *locations* of the target: y_j may be a map whose cells are each scored; means run over
-them, and the information meant is that of x and y at a random location.
+after the second are *locations* of the target: y_j may be a map with a score for each of its cells. Means
+then run over the locations, and the information is that of x and y at a random location.
 
     E₊  mean over the positives: pairs drawn from p(x, y)
     E₋  mean over the negatives: pairs drawn from p(x) p(y)
-    r   the density ratio p(x, y) / p(x) p(y), the best critic up to a function of it; I = E₊ log r
+    r   the density ratio p(x, y) / p(x) p(y); the best critic is a function of it; I = E₊ log r
 
-The true value lies above the *expectation* of a lower bound; the value of one batch scatters about that. The
-scatter grows like √((e^{2I} − 1)/n) where e^s is averaged (Donsker–Varadhan, NWJ, MINE, χ²).
+The *expectation* of a lower bound is at most I. The value of one batch scatters about this expectation, by
+about √((e^{2I} − 1)/n) where e^s is averaged (Donsker–Varadhan, NWJ, MINE, χ²).
 
-Memory: one array the size of the scores. Everything here is a pure, differentiable function.
+Memory: one array of the size of the scores. All functions are pure and differentiable. `choices.BOUND_KINDS`
+lists what each is a bound on.
 
 References: Poole et al. (2019), On variational bounds of mutual information; Nowozin et al. (2016), f-GAN;
 Song and Ermon (2020), Understanding the limitations of variational mutual information estimators.
@@ -21,20 +22,25 @@ Song and Ermon (2020), Understanding the limitations of variational mutual infor
 import math
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import logsigmoid, softplus
+
+from infomax.errors import naming_extras, refuse
+
+with naming_extras("infomax.estimation.bounds"):
+    import torch
+    from torch import Tensor
+    from torch.nn.functional import logsigmoid, softplus
 
 
 # ------------------------------------------------------------------------------------- InfoNCE
 def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """log n + E[ s⁺ − log(e^{s⁺} + Σ_negatives e^s) ]: InfoNCE, as Deep InfoMax and AMDIM maximise it.
 
-    Each positive stands against every location of every *other* sample; a sample's own other locations are
+    Each positive is compared with every location of every *other* sample; a sample's own other locations are
     left out. Without locations this is InfoNCE, tight when f is the log density ratio and I ≪ log n. With L
-    locations it remains a lower bound on I(x; y at a random location), but a loose one: negatives are summed
-    over locations and outweigh the positive L-fold; `infonce_by_image` makes more of the same scores.
+    locations it is still a lower bound on I(x; y at a random location), but a loose one: negatives are summed
+    over locations, and outweigh the positive L-fold. `infonce_by_image` gives a tighter bound from the same
+    scores.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -60,10 +66,10 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
 
     Each negative sample counts once, by the mean over its L locations. A lower bound on I(x; y at a random
     location): with S_j = mean_l e^{s_jl}, concavity in the positive's location and exchangeability of the
-    samples give E[n e^{s⁺} / (e^{s⁺} + Σ S_j)] ≤ E[n S_i / Σ S_j] = 1 under independence, which is all that
-    the bound needs. (Counting 1 + (n−1)L candidates, and adding its logarithm to the mean log-probability,
-    would *not* give a bound: the L locations of one image are not independent draws.) Equal scores give 0;
-    scores that single out the positive give log n.
+    samples give E[n e^{s⁺} / (e^{s⁺} + Σ S_j)] ≤ E[n S_i / Σ S_j] = 1 under independence, and the bound needs
+    no more. (Counting 1 + (n−1)L candidates, and adding its logarithm to the mean log-probability, would
+    *not* give a bound: the L locations of one image are not independent draws.) Equal scores give 0; scores
+    that single out the positive give log n.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -86,14 +92,14 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
 def log_odds(
     scores: Float[Tensor, "m n *locations"], first: int | None = None
 ) -> Float[Tensor, "m *locations"]:
-    """s⁺ − log Σ_negatives e^s, of each positive against all places of all other samples.
+    """s⁺ − log Σ_negatives e^s, of each positive against all locations of all other samples.
 
     Its log-sigmoid is the log-probability, in nats, of telling the positive from them: `infonce` is the mean
-    of those plus log n.
+    of these plus log n.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
-        first: the scores are those of some x_i, from this one on, with all y_j; default: of all of them.
+        first: the scores are those of some x_i, from this number on, with all y_j; by default, of all x_i.
 
     Raises:
         ValueError: scores not square in the first two axes, or n < 2.
@@ -111,9 +117,9 @@ def log_odds(
 def donsker_varadhan(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊ s − log E₋ e^s: the Donsker–Varadhan lower bound on I(x; y).
 
-    Tight when s = log r + any constant. The logarithm of a mean of few terms is low on average, so that a
-    batch with n ≪ e^I gives values *above* the truth: it bounds only as n grows. With locations, the mean in
-    the logarithm runs over all negative pairs and locations, and nothing else.
+    Tight when s = log r + any constant. The logarithm of a mean of few terms is too low on average: a batch
+    with n ≪ e^I gives values *above* the truth, and the bound holds only as n grows. With locations, the mean
+    in the logarithm runs over all negative pairs and their locations, and nothing else.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -137,8 +143,8 @@ def donsker_varadhan(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
 def nwj(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊ s − E₋ e^{s−1}: the lower bound of Nguyen, Wainwright and Jordan.
 
-    Tight when s = 1 + log r, and then unbiased; its scatter is that of a mean of e^s. At equal scores never
-    above `donsker_varadhan`. For a critic that is log r itself use `nwj_of_log_ratio`.
+    Tight when s = 1 + log r, and unbiased there; it scatters like a mean of e^s. For the same scores never
+    above `donsker_varadhan`. For a critic that is log r itself, use `nwj_of_log_ratio`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -161,8 +167,8 @@ def nwj(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 def nwj_of_log_ratio(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """1 + E₊ s − E₋ e^s = NWJ(s + 1): the value in nats of a critic s ≈ log r, as `jensen_shannon` trains it.
 
-    A lower bound whatever the critic, tight when s = log r. NWJ(s), which several public codes report,
-    is lower by 1 − (1 − 1/e) E₋ e^s: by 1/e when s = log r.
+    A lower bound for any critic, tight when s = log r. NWJ(s), which several public codes report, is lower by
+    1 − (1 − 1/e) E₋ e^s: by 1/e when s = log r.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -187,9 +193,9 @@ def tuba(
 ) -> Float[Tensor, ""]:
     """1 + E₊[s − log a(x)] − E₋ e^{s − log a(x)}: the lower bound with a baseline a(x) > 0.
 
-    Tight when s − log a(x) = log r. The baseline that is best for given scores is a(x_i) = mean_j e^{s_ij};
-    one constant a = E₋ e^s makes it `donsker_varadhan`, log a = 1 makes it `nwj`. It bounds as long as the
-    baseline does not look at the batch.
+    Tight when s − log a(x) = log r. The best baseline for given scores is a(x_i) = mean_j e^{s_ij}. A
+    constant a = E₋ e^s gives `donsker_varadhan`, and log a = 1 gives `nwj`. It is a bound as long as the
+    baseline does not depend on the batch.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -217,13 +223,13 @@ def interpolated(
     log_baseline: Float[Tensor, "*n"] | int | float,
     alpha: int | float,
 ) -> Float[Tensor, ""]:
-    """TUBA with the baseline α·m + (1 − α)·a(x), m the mean of e^s over n − 1 candidates of x.
+    """TUBA with the baseline α·m + (1 − α)·a(x), where m is the mean of e^s over n − 1 candidates of x.
 
     α = 0 is `tuba`: little bias, much scatter. α = 1 is InfoNCE of n − 1 candidates: at most log(n − 1), and
-    little scatter. Between them at most 1 + log((n − 1)/α), approached where the baseline is far below the
-    positives' e^s and far above the negatives'. The n − 1 candidates of the first term are the positive and
-    all negatives but one, averaged over the one left out; those of the second are the negatives. A candidate
-    with locations counts by its mean over them, as in `infonce_by_image`.
+    little scatter. Between them, at most 1 + log((n − 1)/α), which is approached where the baseline is far
+    below the positives' e^s and far above the negatives'. The n − 1 candidates of the first term are the
+    positive and all negatives but one, averaged over the negative that is left out; those of the second term
+    are the negatives. A candidate with locations counts by its mean over them, as in `infonce_by_image`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -244,10 +250,10 @@ def interpolated(
     Reference: Poole et al. (2019), section 2.4.
     """
     positives, negatives = _pairs("interpolated", scores, at_least=3)
-    if not 0 <= alpha <= 1:
-        raise ValueError(
-            f"interpolated: alpha must be from 0 (TUBA) to 1 (InfoNCE), got {alpha}; 0.5 is halfway"
-        )
+    refuse(
+        not 0 <= alpha <= 1,
+        f"interpolated: alpha must be from 0 (TUBA) to 1 (InfoNCE), got {alpha}; 0.5 is halfway",
+    )
     log_a = _per_source("interpolated", "log_baseline", log_baseline, scores)[..., None]  # [n, 1, 1] or []
     candidates = _log_mean_exp(negatives, dim=2)  # [n, n-1]
     log_num = math.log(len(scores) - 1)
@@ -264,12 +270,12 @@ def interpolated(
 def flo(scores: Float[Tensor, "n n *locations"], u: Float[Tensor, "n *locations"]) -> Float[Tensor, ""]:
     """1 − E₊[u + e^{−u} E_{y'} e^{s(x, y') − s(x, y)}]: the Fenchel–Legendre bound, of scores and of u(x, y).
 
-    A lower bound without a logarithm of a mean, so without its bias. Tight when s = log r + c(x) and
-    u = −log r. u is a second critic, of the positives alone; it must not look at the rest of the batch.
+    A lower bound without the logarithm of a mean, and without its bias. Tight when s = log r + c(x) and u =
+    −log r. u is a second critic, of the positives alone; it must not depend on the rest of the batch.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
-        u: u(x_i, y_i), one for each positive; the name is the paper's.
+        u: u(x_i, y_i), one for each positive; the paper's name.
 
     Returns:
         Scalar, nats.
@@ -301,8 +307,9 @@ def flo(scores: Float[Tensor, "n n *locations"], u: Float[Tensor, "n *locations"
 def jensen_shannon(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊[log 2 − softplus(−s)] − E₋[softplus(s) − log 2]: 2·JSD of p(x, y) and p(x) p(y).
 
-    Deep InfoMax's objective, and not an estimate of I: at most 2 log 2, and no bound on information. Its
-    critic, though, is best at s = log r and trained with little scatter: `nwj_of_log_ratio` makes nats of it.
+    The objective of Deep InfoMax. *Not* an estimate of I: at most 2 log 2, and no bound on information. But
+    its best critic is s = log r, and training it has little scatter: `nwj_of_log_ratio` turns this critic's
+    scores into nats.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -323,7 +330,7 @@ def jensen_shannon(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]
 
 
 def kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
-    """E₊ s − E₋ e^{s−1}: D(p(x, y) ‖ p(x) p(y)) = I(x; y) by its dual; the same as `nwj`, by another name.
+    """E₊ s − E₋ e^{s−1}: the dual of D(p(x, y) ‖ p(x) p(y)) = I(x; y); the same function as `nwj`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -346,7 +353,7 @@ def kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 def reverse_kl(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊[−e^{−s}] − E₋[s − 1]: a lower bound on D(p(x) p(y) ‖ p(x, y)), the lautum information. Not on I.
 
-    Tight when s = log r. Fails where positives are rare under the critic: e^{−s} then has few, large terms.
+    Tight when s = log r. Fails where the critic makes positives rare: e^{−s} then has few, large terms.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -393,8 +400,9 @@ def chi_squared(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊ s − E₋[s + s²/4]: a lower bound on Pearson's χ²(p(x, y) ‖ p(x) p(y)) = E₊ r − 1.
 
     Not an estimate of I. Tight when s = 2(r − 1). For s < −2, where r would be negative, s + s²/4 is replaced
-    by its least value, −1, which keeps the bound and tightens it. (The form E₊ s² + ½ E₋ (|s| + 1)² of public
-    Deep InfoMax code grows without limit.) χ² is large, at least e^I − 1, and may be infinite where I is not.
+    by its minimum, −1, which keeps the bound and makes it tighter. (The form E₊ s² + ½ E₋ (|s| + 1)² of
+    public Deep InfoMax code grows without limit.) χ² is large, at least e^I − 1, and may be infinite where I
+    is finite.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -420,13 +428,13 @@ def chi_squared(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 def smile(scores: Float[Tensor, "n n *locations"], clip: int | float = 5.0) -> Float[Tensor, ""]:
     """E₊ s − log E₋ clip(e^s, e^{−τ}, e^τ): Donsker–Varadhan with a clipped partition function. Not a bound.
 
-    Clipping takes scatter away and adds bias, upwards where it cuts off large terms: with s = log r, τ = 5
-    and n = 64, Gaussians of 20 dimensions and 2, 4, 6, 8, 10 nats give 2.03, 4.26, 6.71, 9.32, 12.06 on
-    average. The critic is usually trained by `jensen_shannon`. τ = ∞ is `donsker_varadhan`.
+    Clipping reduces scatter and adds bias, upwards where it cuts large terms: with s = log r, τ = 5 and n =
+    64, Gaussians of 20 dimensions and 2, 4, 6, 8, 10 nats give 2.03, 4.26, 6.71, 9.32, 12.06 on average. The
+    critic is usually trained by `jensen_shannon`. τ = ∞ is `donsker_varadhan`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
-        clip: τ, the largest size of a negative score.
+        clip: τ, the largest absolute value of a negative score.
 
     Returns:
         Scalar, nats.
@@ -441,8 +449,7 @@ def smile(scores: Float[Tensor, "n n *locations"], clip: int | float = 5.0) -> F
     Reference: Song and Ermon (2020), section 4.
     """
     positives, negatives = _pairs("smile", scores)
-    if not clip > 0:
-        raise ValueError(f"smile: clip must be above 0, got {clip}; 5 is usual, math.inf does not clip")
+    refuse(not clip > 0, f"smile: clip must be above 0, got {clip}; 5 is usual, math.inf does not clip")
     return positives.mean() - _log_mean_exp(negatives.clamp(-clip, clip))
 
 
@@ -453,8 +460,9 @@ def mine(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Donsker–Varadhan's value, with the gradient E₊ ∇s − E₋[e^s ∇s] / A, A a moving average of E₋ e^s.
 
-    A batch's own E₋ e^s in the denominator biases the gradient; an average over batches does so less. The
-    average is kept outside::
+    With a batch's own E₋ e^s in the denominator, the gradient is biased; an average over batches reduces
+    the bias.
+    The caller keeps the average::
 
         log_average = None
         for ...:
@@ -466,7 +474,7 @@ def mine(
         decay: the weight of the batches so far; 0 gives the gradient of `donsker_varadhan`.
 
     Returns:
-        (the value, with that gradient; log A with this batch in it, without gradient), nats.
+        (the value, with that gradient; log A including this batch, without gradient), nats.
 
     Raises:
         ValueError: scores not square in the first two axes, n < 2, or a decay outside [0, 1).
@@ -479,8 +487,7 @@ def mine(
     Reference: Belghazi et al. (2018), section 3.2.
     """
     positives, negatives = _pairs("mine", scores)
-    if not 0 <= decay < 1:
-        raise ValueError(f"mine: decay must be from 0 to below 1, got {decay}; 0.99 is usual")
+    refuse(not 0 <= decay < 1, f"mine: decay must be from 0 to below 1, got {decay}; 0.99 is usual")
     log_z = _log_mean_exp(negatives)
     log_average = log_z.detach() if log_average is None else _mixture(decay, log_average, log_z.detach())
     ratio = (log_z - log_average).exp()  # its gradient is E₋[e^s ∇s] / A
@@ -493,9 +500,9 @@ def mine(
 def leave_one_out(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊[log p(y|x) − log mean_{x' ≠ x} p(y|x')]: an upper bound, for a *known* conditional density.
 
-    The marginal p(y) is replaced by a mixture over the other samples' x; tight as n grows. With a learned
-    density in place of the true one it is no bound. `infonce(log_densities.transpose(0, 1))` is a lower
-    bound: the two enclose I.
+    A mixture over the other samples' x replaces the marginal p(y); tight as n grows. With a learned density
+    in place of the true one it is not a bound. `infonce(log_densities.transpose(0, 1))` is a lower bound: the
+    two enclose I.
 
     Args:
         log_densities: log p(y_j | x_i), at [i, j].
@@ -518,10 +525,10 @@ def leave_one_out(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tenso
 
 
 def club(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
-    """E₊ log p(y|x) − E₋ log p(y|x): the contrastive log-ratio upper bound, for a known conditional.
+    """E₊ log p(y|x) − E₋ log p(y|x): the contrastive log-ratio upper bound, for a known conditional density.
 
-    It exceeds I by exactly D(p(x) p(y) ‖ p(x, y)), so is tight at independence alone and loose for strong
-    dependence. With a learned density q in place of the true one it is no bound.
+    It exceeds I by exactly D(p(x) p(y) ‖ p(x, y)): tight only at independence, and loose for strong
+    dependence. With a learned density q in place of the true one it is not a bound.
 
     Args:
         log_densities: log p(y_j | x_i), at [i, j].
@@ -541,11 +548,11 @@ def club(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     return _dual("club", log_densities, lambda s: s, lambda s: s)
 
 
-# ------------------------------------------------------------------------------------- the parts they share
+# ------------------------------------------------------------------------------------- shared parts
 
 
 def _pairs(operation: str, scores: Tensor, *, at_least: int = 2) -> tuple[Tensor, Tensor]:
-    """Positives [n, l] and negatives [n, n-1, l], of l locations."""
+    """Return positives [n, l] and negatives [n, n-1, l], of l locations."""
     _check(operation, scores, at_least)
     n = len(scores)
     scores = scores.reshape(n, n, -1)  # [n, n, l]
@@ -559,20 +566,20 @@ def _dual(
     of_positives: Callable[[Tensor], Tensor],
     of_negatives: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """E₊ g(s) − E₋ h(s)."""
+    """Return E₊ g(s) − E₋ h(s)."""
     positives, negatives = _pairs(operation, scores)
     return of_positives(positives).mean() - of_negatives(negatives).mean()
 
 
 def _log_mean_exp(values: Tensor, dim: int | None = None) -> Tensor:
-    """log mean e^v, along one axis or all."""
+    """Return log mean e^v, along one axis or all."""
     if dim is None:
         values, dim = values.flatten(), 0
     return values.logsumexp(dim) - math.log(values.shape[dim])
 
 
 def _leave_one_out(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
-    """log Σ_{k≠j} e^{v_ik}, from sums before j and after it: nothing is subtracted, so no digits are lost."""
+    """Return log Σ_{k≠j} e^{v_ik}, from sums before j and after it; no subtraction, and no lost digits."""
     nothing = values.new_full((len(values), 1), -torch.inf)
     before = torch.cat([nothing, values.logcumsumexp(1)[:, :-1]], dim=1)
     after = torch.cat([values.flip(1).logcumsumexp(1).flip(1)[:, 1:], nothing], dim=1)
@@ -580,14 +587,14 @@ def _leave_one_out(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
 
 
 def _mixture(alpha: int | float, log_a: Tensor, log_b: Tensor) -> Tensor:
-    """log(α a + (1 − α) b)."""
+    """Return log(α a + (1 − α) b)."""
     if alpha in (0, 1):  # log 0 has no gradient
         return log_a if alpha == 1 else log_b
     return torch.logaddexp(log_a + math.log(alpha), log_b + math.log1p(-alpha))
 
 
 def _per_source(operation: str, name: str, value: Tensor | int | float, scores: Tensor) -> Tensor:
-    """A number as a scalar, a vector [n] as [n, 1]."""
+    """Return a number as a scalar, a vector [n] as [n, 1]."""
     value = torch.as_tensor(value, dtype=scores.dtype, device=scores.device)
     if value.shape not in ((), (len(scores),)):
         raise ValueError(
@@ -598,7 +605,7 @@ def _per_source(operation: str, name: str, value: Tensor | int | float, scores: 
 
 
 def _log_odds(operation: str, scores: Tensor, first: int | None = None) -> Tensor:
-    """Log-odds of each positive against all its negatives, [m, locations]: s⁺ − log Σ_negatives e^s."""
+    """Return s⁺ − log Σ_negatives e^s of each positive against all its negatives: [m, locations]."""
     if first is None:
         _check(operation, scores)
         first = 0

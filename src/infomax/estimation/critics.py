@@ -1,11 +1,19 @@
-"""Critics: networks (x, y) -> scores[i, j] = f(x_i, y_j), of every pair in a batch.
+"""Critics: networks (x, y) -> scores[i, j] = f(x_i, y_j) of every pair in a batch; and how bounds use them.
 
     >>> import torch
     >>> Separable(3, 5)(torch.zeros(8, 3), torch.zeros(8, 5)).shape
     torch.Size([8, 8])
 
-All but `Concatenated` score m × n pairs from m + n embeddings: the scores are their largest array. x and y
-may be of different numbers of rows.
+All but `Concatenated` score m × n pairs from m + n embeddings, and the scores are their largest array. x and
+y may have different numbers of rows.
+
+A `CriticObjective` says how a critic is trained, and which number is reported, for instance
+
+    >>> JENSEN_SHANNON.value.__name__, JENSEN_SHANNON.kind
+    ('nwj_of_log_ratio', 'lower bound')
+
+The two functions differ where the best one to train by is no estimate (JSD), or the value has no good
+gradient (SMILE). Some bounds need a second network beside the critic: a baseline, u(x, y), a moving average.
 """
 
 import math
@@ -14,21 +22,24 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.functional import relu
 
+from infomax.errors import naming_extras, refuse
 from infomax.estimation import bounds
 from infomax.estimation.estimate import Kind
 from infomax.fitting import check_sizes, perceptron
+
+with naming_extras("infomax.estimation.critics"):
+    import torch
+    from torch import Tensor, nn
+    from torch.nn.functional import relu
 
 
 class Bilinear(nn.Module):
     """f(x, y) = xᵀ W y + a·x + b·y + c. Memory: m·n scores.
 
-    The linear terms let it follow margins that are not centred. Enough for the weak dependence of Gaussians
-    only: their log ratio also has squares, xᵢ² and yᵢ².
+    The linear terms allow for means that are not 0. Enough only for weakly dependent Gaussians: their log
+    ratio also has squares, xᵢ² and yᵢ².
     """
 
     def __init__(self, dim_x: int, dim_y: int):
@@ -39,15 +50,15 @@ class Bilinear(nn.Module):
         nn.init.uniform_(self.weight, -1 / math.sqrt(dim_x * dim_y), 1 / math.sqrt(dim_x * dim_y))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs."""
+        """Return the scores of all pairs."""
         _check_rows("Bilinear", x, y, self.dim_x, self.dim_y)
         return _with_one(x) @ self.weight @ _with_one(y).T
 
 
 class Separable(nn.Module):
-    """f(x, y) = ⟨g(x), h(y)⟩, two multilayer perceptrons. Memory: m·n scores, (m + n)·hidden activations.
+    """f(x, y) = ⟨g(x), h(y)⟩, with two perceptrons. Memory: m·n scores, (m + n)·hidden activations.
 
-    Quick, and the critic for large batches. `embedding` limits the rank of the score matrix.
+    Fast; the critic for large batches. The rank of the score matrix is at most `embedding`.
 
     Args:
         dim_x: columns of x.
@@ -64,17 +75,17 @@ class Separable(nn.Module):
         self.embed_y = perceptron([dim_y, *hidden, embedding])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs."""
+        """Return the scores of all pairs."""
         _check_rows("Separable", x, y, self.dim_x, self.dim_y)
         return self.embed_x(x) @ self.embed_y(y).T
 
 
 class Distance(nn.Module):
-    """f(x, y) = c − ½‖g(x) − h(y)‖²: pairs that belong together lie together. Memory: as `Separable`.
+    """f(x, y) = c − ½‖g(x) − h(y)‖²: compatible pairs have nearby embeddings. Memory: as `Separable`.
 
-    Carries the squares that a scalar product lacks, and so does with fewer columns: with one a canonical
-    correlation for jointly Gaussian variables and InfoNCE, to which a function of x alone does not matter. At
-    most c, which is learned.
+    It has the squares that a scalar product lacks, and needs fewer columns: for jointly Gaussian variables
+    and InfoNCE (which ignores a function of x alone), one for each canonical correlation. At most c, which is
+    learned.
 
     Args:
         dim_x: columns of x.
@@ -92,17 +103,18 @@ class Distance(nn.Module):
         self.highest = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs."""
+        """Return the scores of all pairs."""
         _check_rows("Distance", x, y, self.dim_x, self.dim_y)
         g, h = self.embed_x(x), self.embed_y(y)
         return self.highest + g @ h.T - g.square().sum(1)[:, None] / 2 - h.square().sum(1) / 2
 
 
 class Concatenated(nn.Module):
-    """f(x, y) = one perceptron of [x; y]. Memory: m·n·hidden activations a layer, kept for the gradient.
+    """f(x, y) = one perceptron of [x; y]. Memory: m·n·hidden activations in each layer, for the gradient.
 
-    The most expressive and the dearest: a batch of 64 is usual, one of 1024 takes 1 GiB a layer of 256 units.
-    The first layer is linear in [x; y], so it is computed for x and for y apart and added.
+    The most expressive and the most expensive: a batch of 64 is usual, and one of 1024 takes 1 GiB for each
+    layer of 256 units. The first layer is linear in [x; y]; it is computed for x and for y separately, and
+    added.
 
     Args:
         dim_x: columns of x.
@@ -114,15 +126,12 @@ class Concatenated(nn.Module):
         super().__init__()
         check_sizes("Concatenated", dim_x=dim_x, dim_y=dim_y)
         self.dim_x, self.dim_y = dim_x, dim_y
-        if not hidden:
-            raise ValueError(
-                "Concatenated: hidden must name at least one layer, got none; (256, 256) is usual"
-            )
+        refuse(not hidden, "Concatenated: hidden must have at least one layer, got none; (256, 256) is usual")
         self.first = nn.Linear(dim_x + dim_y, hidden[0])
         self.rest = perceptron([*hidden, 1])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs."""
+        """Return the scores of all pairs."""
         _check_rows("Concatenated", x, y, self.dim_x, self.dim_y)
         weight_x, weight_y = self.first.weight.split([self.dim_x, self.dim_y], dim=1)
         of_x, of_y = x @ weight_x.T, y @ weight_y.T + self.first.bias
@@ -137,8 +146,8 @@ def _check_rows(operation: str, x: Tensor, y: Tensor, dim_x: int, dim_y: int) ->
     for name, rows, dim in (("x", x, dim_x), ("y", y, dim_y)):
         if rows.ndim != 2 or rows.shape[1] != dim:
             raise ValueError(
-                f"{operation}: {name} must be [rows, {dim}], as the critic was made, got {list(rows.shape)}; "
-                "are x and y in order?"
+                f"{operation}: {name} must be [rows, {dim}], as when the critic was made, got "
+                f"{list(rows.shape)}; are x and y in order?"
             )
 
 
@@ -152,9 +161,9 @@ class CriticObjective:
     Args:
         train: scores [n, n] to a scalar that training maximises.
         value: scores [n, n] to the nats that are reported.
-        kind: what the value is, its expectation compared with I(X;Y).
-        network: (dim_x, dim_y) to a module (x, y, scores) -> what `train` and `value` take as a second
-            argument; trained with the critic. None: they take the scores alone.
+        kind: how the expectation of the value compares with I(X;Y).
+        network: (dim_x, dim_y) to a module (x, y, scores) -> the second argument of `train` and `value`; it
+            is trained with the critic. None: they take the scores alone.
     """
 
     train: Callable[..., Tensor]
@@ -164,7 +173,7 @@ class CriticObjective:
 
     @property
     def name(self) -> str:
-        """The function that trains, and the one reported where it is another."""
+        """The function that trains, and the reported one where that is another."""
         names = [_name(self.train), _name(self.value)]
         return " then ".join(dict.fromkeys(names))
 
@@ -183,14 +192,14 @@ class LogBaseline(nn.Module):
     def forward(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"], scores: Float[Tensor, "n n"]
     ) -> Float[Tensor, " n"]:
-        """log a(x_i)."""
+        """Return log a(x_i)."""
         return self.of_x(x).squeeze(1)
 
 
 class SecondCritic(nn.Module):
     """u(x, y) of the positives: a perceptron of [x; y], less the positive's score.
 
-    u should come near −log r, and the scores near log r; so the perceptron learns the difference.
+    u is to be near −log r, and the scores near log r: the perceptron learns the difference.
     """
 
     def __init__(self, dim_x: int, dim_y: int, hidden: int = 128):
@@ -200,12 +209,12 @@ class SecondCritic(nn.Module):
     def forward(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"], scores: Float[Tensor, "n n"]
     ) -> Float[Tensor, " n"]:
-        """u(x_i, y_i)."""
+        """Return u(x_i, y_i)."""
         return self.of_pair(torch.cat([x, y], dim=1)).squeeze(1) - scores.diagonal()
 
 
 class MovingAverage(nn.Module):
-    """The log of MINE's moving average of the batches before this one; still where it is not in training."""
+    """The log of MINE's moving average of earlier batches; it changes in training mode only."""
 
     def __init__(self, dim_x: int, dim_y: int, decay: float = 0.99):
         super().__init__()
@@ -215,7 +224,7 @@ class MovingAverage(nn.Module):
     def forward(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"], scores: Float[Tensor, "n n"]
     ) -> Float[Tensor, ""] | None:
-        """log A before this batch, None before the first."""
+        """Return log A before this batch, None before the first."""
         before = self.log_average
         if self.training:
             self.log_average = bounds.mine(scores.detach(), before, self.decay)[1]
@@ -235,31 +244,31 @@ def _donsker_varadhan(scores: Tensor, log_average: Tensor | None) -> Tensor:
 
 
 DONSKER_VARADHAN = CriticObjective(bounds.donsker_varadhan, bounds.donsker_varadhan, "lower bound")
-"""E₊ s − log E₋ e^s, whose value is high for few held-out samples."""
+"""E₊ s − log E₋ e^s; its value is too high for few held-out samples."""
 MINE = CriticObjective(_mine, _donsker_varadhan, "lower bound", MovingAverage)
-"""Donsker–Varadhan, trained with the gradient of a moving average."""
+"""Donsker–Varadhan's value, trained with the gradient of a moving average."""
 NWJ = CriticObjective(bounds.nwj, bounds.nwj, "lower bound")
 """Its value is a lower bound in expectation, for any number of held-out samples."""
 TUBA = CriticObjective(bounds.tuba, bounds.tuba, "lower bound", LogBaseline)
-"""NWJ with a baseline a(x) that is learned, too."""
+"""NWJ with a learned baseline a(x)."""
 INTERPOLATED = CriticObjective(
     partial(bounds.interpolated, alpha=0.01),
     partial(bounds.interpolated, alpha=0.01),
     "lower bound",
     LogBaseline,
 )
-"""Between TUBA and InfoNCE, α = 0.01: at most log(100 (n − 1))."""
+"""Between TUBA and InfoNCE, α = 0.01; at most log(100 (n − 1))."""
 INFONCE = CriticObjective(bounds.infonce, bounds.infonce, "lower bound")
 """At most log n for n samples scored at a time; little scatter."""
 JENSEN_SHANNON = CriticObjective(bounds.jensen_shannon, bounds.nwj_of_log_ratio, "lower bound")
-"""Trained by the Jensen–Shannon divergence, read by NWJ(s + 1)."""
+"""Trained by the Jensen–Shannon divergence, reported by NWJ(s + 1)."""
 REVERSE_KL = CriticObjective(bounds.reverse_kl, bounds.infonce, "lower bound")
-"""Trained by the reverse Kullback–Leibler divergence, read by InfoNCE. Often far below the truth, or 0:
-nothing keeps scores from being too high where positives are. Here for the comparison."""
+"""Trained by the reverse Kullback–Leibler divergence, reported by InfoNCE. Often far below the truth, or 0:
+too high scores of positives cost nothing. Included for comparison."""
 SQUARED_HELLINGER = CriticObjective(bounds.squared_hellinger, _infonce_of_half_log_ratio, "lower bound")
-"""Trained by the squared Hellinger distance, whose best critic is ½ log r, read by InfoNCE of 2s."""
+"""Trained by the squared Hellinger distance, whose best critic is ½ log r; reported by InfoNCE of 2s."""
 SMILE = CriticObjective(bounds.jensen_shannon, bounds.smile, "neither")
-"""Trained by the Jensen–Shannon divergence, read by Donsker–Varadhan with clipped scores (τ = 5)."""
+"""Trained by the Jensen–Shannon divergence, reported by Donsker–Varadhan with clipped scores (τ = 5)."""
 FLO = CriticObjective(bounds.flo, bounds.flo, "lower bound", SecondCritic)
 """The Fenchel–Legendre bound, with a second network u(x, y)."""
 
@@ -279,18 +288,18 @@ OBJECTIVES: dict[Any, CriticObjective] = {
     bounds.smile: SMILE,
     bounds.flo: FLO,
 }
-"""What is meant by a bound alone."""
+"""The objective of each bound; `Neural` uses it for a bound that is given alone."""
 
 
 def as_objective(bound: CriticObjective | Callable[..., Tensor]) -> CriticObjective:
-    """An objective as it is; the objective meant by a bound; that of any other function, of kind "neither".
+    """Return an objective unchanged, that of a bound, or that of any other function, of kind "neither".
+
+    Raises:
+        ValueError: not a function; an upper bound, which is not for maximising.
 
     Example:
         >>> as_objective(bounds.smile) is SMILE, as_objective(lambda scores: scores.mean()).kind
         (True, 'neither')
-
-    Raises:
-        ValueError: not a function; an upper bound, which is not for maximising.
     """
     if isinstance(bound, CriticObjective):
         return bound

@@ -2,13 +2,13 @@
 
     I(X;Y) ≥ value( f(x_i, y_j) ),  f learned on other rows than those (x_i, y_i)
 
-Rows are split in three: to train by minibatches, to stop early, and to report. The reported value is that of
-the critic as it is; how far it lies below I(X;Y) nobody tells, but more samples, steps and a better critic
-raise it. Its standard error is what other rows would change: the spread over random halves of the held-out
-rows, each drawn without replacement, since a bootstrap with replacement would score a row's copy as its
-negative. The variance over halves is that of the whole, for sums over samples and over pairs alike.
+Rows are split in three parts: to train by minibatches, to stop early, and to report. The reported value is
+that of the trained critic. How far it lies below I(X;Y) is unknown; more samples, more steps and a better
+critic raise it. Its standard error is for other test rows: the spread over random halves of them, each drawn
+without replacement. (A bootstrap with replacement would score the copy of a row as its negative.) The
+variance over halves is that of the whole, for sums over samples and for sums over pairs.
 
-Everything random is a function of the seed and the step. Values are computed on the device of the critic.
+All randomness is a function of the seed and the step. Values are computed on the device of the critic.
 
 References: Belghazi et al. (2018); van den Oord et al. (2018); Poole et al. (2019); Song and Ermon (2020);
 Antal and Tillé (2014), A new resampling method: the doubled half bootstrap.
@@ -21,24 +21,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor, nn
 
+from infomax.errors import naming_extras, refuse
 from infomax.estimation.bounds import infonce
 from infomax.estimation.critics import CriticObjective, Separable, as_objective
 from infomax.estimation.estimate import Estimate, Kind
 from infomax.estimation.samples import as_rows
 from infomax.fitting import TrainingCurve, ascend
 
+with naming_extras("infomax.estimation.neural"):
+    import torch
+    from torch import Tensor, nn
+
 PAIRS_AT_ONCE = 2**17
-"""Pairs scored at a time where no gradient is needed: 128 MiB a layer of a `Concatenated` critic of 256."""
+"""Pairs scored at a time without gradient: 128 MiB for each layer of 256 units of a `Concatenated` critic."""
 MIN_HELD_OUT = 16
-"""Rows to stop early by, and rows to report on, at the least."""
+"""Rows that are needed to stop early, and as many to report on."""
 
 
 class Model(nn.Module):
-    """A critic with what its objective needs beside it: (x, y) -> the value to train by, or to report."""
+    """A critic, and the second network of its objective: (x, y) -> the value to train by, or to report."""
 
     def __init__(
         self, dim_x: int, dim_y: int, critic: Callable[[int, int], nn.Module], objective: CriticObjective
@@ -49,14 +52,14 @@ class Model(nn.Module):
         self.objective = objective
 
     def forward(self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"]) -> Tensor:
-        """What training maximises, of one batch."""
+        """Return the value that training maximises, of one batch."""
         return self._of(self.objective.train, self.critic(x, y), x, y)
 
     @torch.no_grad()
     def held_out(
         self, function: Callable[..., Tensor], x: Tensor, y: Tensor, scores: Tensor | None = None
     ) -> float:
-        """A function of the objective on rows that are not trained on."""
+        """Return a function of the objective on rows that are not trained on."""
         was_training = self.training
         self.eval()
         value = self._of(function, self.scores(x, y) if scores is None else scores, x, y)
@@ -65,7 +68,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def scores(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Scores of all pairs, some rows at a time."""
+        """Return the scores of all pairs, computed for some rows at a time."""
         rows = max(1, PAIRS_AT_ONCE // len(y))
         return torch.cat([self.critic(some, y) for some in x.split(rows)])
 
@@ -75,11 +78,14 @@ class Model(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class FittedNeural:
-    """A trained critic and what it says.
+    """A trained critic and its estimate.
 
-    estimate: the value on the test rows. curve: how training went. model: critic and network, in evaluation
-    mode, for standardised rows. test_rows: the rows reported on. replicates: values of random halves of the
-    test rows, [blocks, resamples]; sizes: rows a block.
+    estimate: the value on the test rows.
+    curve: the course of training.
+    model: critic and second network, in evaluation mode, for standardised rows.
+    test_rows: numbers of the rows that are reported on.
+    replicates: values of random halves of the test rows, [blocks, resamples].
+    sizes: rows in each block.
     """
 
     estimate: Estimate
@@ -92,11 +98,11 @@ class FittedNeural:
     _device: torch.device = field(repr=False)
 
     def scores(self, x: Any, y: Any) -> np.ndarray:
-        """f(x_i, y_j) of new samples, [n, n]; differs from the log ratio by what the bound leaves free."""
+        """Return f(x_i, y_j) of new samples, [n, n]: the log ratio, up to what the bound leaves free."""
         return self.model.scores(*self.standardised(x, y)).cpu().numpy()
 
     def standardised(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-        """New samples as the critic takes them: scaled as its training rows were, on its device."""
+        """Return new samples scaled like the training rows, on the critic's device."""
         rows = as_rows("FittedNeural", x=x, y=y)
         pairs = zip(rows, self._scalings, ("x", "y"), strict=True)
         scaled = [scaling.apply(name, values, self._device) for values, scaling, name in pairs]
@@ -107,30 +113,30 @@ class FittedNeural:
 class Neural:
     """A learned critic's bound on I(X;Y), on held-out rows. For many columns and unknown dependence.
 
-    A lower bound with the default, InfoNCE: low where the critic has too few rows or steps to learn from, and
-    at most log `evaluation_size`. Other bounds are not limited so, but scatter like e^I; none is good beyond
-    some 6 nats at usual numbers of samples. Columns are standardised; those of heavy tails are better
-    transformed first (logarithms, ranks), which changes no information.
+    With the default, InfoNCE, a lower bound: too low where the critic has too few rows or steps to learn
+    from, and at most log `evaluation_size`. Other bounds have no such limit, but scatter like e^I; none is
+    good above about 6 nats with usual numbers of samples. Columns are standardised. Transform those with
+    heavy tails first (logarithms, ranks), which does not change the information.
 
-    The interval is that of the trained critic's bound, not of I. With 300 test rows and log r as the critic,
-    the 95 % interval held the bound's mean over test sets in 0.94 of 300 cases at 0.5 nats (InfoNCE, NWJ and
+    The interval is for the trained critic's bound, not for I. With 300 test rows and log r as the critic, the
+    95 % interval contained the bound's mean over test sets in 0.94 of 300 cases at 0.5 nats (InfoNCE, NWJ and
     Donsker–Varadhan alike), and in 0.93, 0.96 and 0.96 at 4.1 nats in 8 dimensions.
 
     Args:
         critic: (dim_x, dim_y) to a module (x, y) -> scores; `Separable`, `Concatenated`, a `partial` of them,
-            or yours.
+            or your own.
         bound: a function of `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which function
             trains the critic and which one is reported: with `jensen_shannon`, NWJ(s + 1) is reported. The
             value of a function that is not in that table is of kind "neither".
-        batch_size: rows a step, among which negatives are found.
+        batch_size: rows in a step; the negatives of a row are the others.
         max_steps: training stops here at the latest.
-        evaluate_every: steps between looks at the validation rows.
-        patience: looks without a new best value before it stops.
-        learning_rate: Adam's.
-        validation_fraction: share of the rows to stop early by.
-        test_fraction: share of the rows to report on.
+        evaluate_every: steps between evaluations of the validation rows.
+        patience: evaluations without a new best value before training stops.
+        lr: Adam's learning rate.
+        validation_fraction: share of the rows that stop training early.
+        test_fraction: share of the rows that are reported on.
         evaluation_size: held-out rows that are scored at a time; more of them are split into blocks.
-        num_resamples: random halves of the test rows behind the standard error.
+        num_resamples: random halves of the test rows, for the standard error.
         seed: of the split, the first weights and the batches.
         device: where to compute; None for a GPU where there is one.
 
@@ -148,7 +154,7 @@ class Neural:
     max_steps: int = 5000
     evaluate_every: int = 50
     patience: int = 10
-    learning_rate: float = 5e-4
+    lr: float = 5e-4
     validation_fraction: float = 0.2
     test_fraction: float = 0.2
     evaluation_size: int = 1024
@@ -160,10 +166,10 @@ class Neural:
         _check_settings(self)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d]: train, then report on held-out rows.
+        """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d], reported on held-out rows.
 
-        With a condition it is the difference I(X;Y,Z) − I(X;Z) of two such values: of two lower bounds, so
-        of kind "neither". Both are of the same rows, and its standard error is that of the difference.
+        With a condition it is the difference I(X;Y,Z) − I(X;Z) of two lower bounds, and therefore of kind
+        "neither". Both are reported on the same rows, and the standard error is that of the difference.
 
         Raises:
             ValueError: as `fit`.
@@ -199,17 +205,17 @@ class Neural:
         return FittedNeural(estimate, curve, model, test, replicates, sizes, scalings, device)
 
     def _split(self, num_rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Row numbers to train, to validate and to test."""
+        """Return the row numbers to train, to validate and to test on."""
         num_test, num_validation = (
             round(f * num_rows) for f in (self.test_fraction, self.validation_fraction)
         )
         num_train = num_rows - num_test - num_validation
-        if num_train < self.batch_size or min(num_test, num_validation) < MIN_HELD_OUT:
-            raise ValueError(
-                f"Neural: {num_rows} rows leave {num_train} to train, {num_validation} to validate and "
-                f"{num_test} to test; needed are batch_size = {self.batch_size}, {MIN_HELD_OUT} and "
-                f"{MIN_HELD_OUT}: give more rows, or a smaller batch_size"
-            )
+        refuse(
+            num_train < self.batch_size or min(num_test, num_validation) < MIN_HELD_OUT,
+            f"Neural: {num_rows} rows leave {num_train} to train, {num_validation} to validate and "
+            f"{num_test} to test; needed are batch_size = {self.batch_size}, {MIN_HELD_OUT} and "
+            f"{MIN_HELD_OUT}: give more rows, or a smaller batch_size",
+        )
         rows = np.random.default_rng(self.seed).permutation(num_rows)
         return rows[num_test + num_validation :], rows[num_test : num_test + num_validation], rows[:num_test]
 
@@ -219,19 +225,19 @@ class Neural:
         curve = ascend(
             "Neural",
             model,
-            torch.optim.Adam(model.parameters(), lr=self.learning_rate, maximize=True),
+            torch.optim.Adam(model.parameters(), lr=self.lr, maximize=True),
             lambda: model(*next(batches)),
             lambda: self._mean(model, model.objective.train, *validation),
             max_steps=self.max_steps,
             evaluate_every=self.evaluate_every,
             patience=self.patience,
-            remedy="use a lower learning_rate, or a bound that does not average e^score, as infonce",
+            remedy="use a lower lr, or a bound that does not average e^score, as infonce",
         )
         model.requires_grad_(False)
         return curve
 
     def _batches(self, data: list[Tensor]) -> Iterator[list[Tensor]]:
-        """Batches of different rows, each row once an epoch at most: a function of seed and step."""
+        """Yield batches of different rows, each row at most once an epoch: a function of seed and step."""
         for epoch in itertools.count():
             order = np.random.default_rng((self.seed, epoch)).permutation(len(data[0]))
             rows = torch.from_numpy(order).to(data[0].device)
@@ -239,7 +245,7 @@ class Neural:
                 yield [values[batch] for values in data]
 
     def _report(self, model: Model, x: Tensor, y: Tensor) -> tuple[Estimate, np.ndarray, np.ndarray]:
-        """The estimate, the values of random halves [blocks, resamples], the rows a block."""
+        """Return the estimate, the values of random halves [blocks, resamples], and the rows a block."""
         blocks = self._blocks(x, y)
         num_resamples = max(8, math.ceil(self.num_resamples / len(blocks)))
         rng = np.random.default_rng((self.seed, 1))
@@ -268,7 +274,7 @@ def initial_model(
     bound: CriticObjective | Callable[..., Any],
     seed: int,
 ) -> Model:
-    """A model whose first weights are a function of the seed; the global generator stays as it was."""
+    """Return a model whose first weights are a function of the seed; the global generator is not used."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return Model(dim_x, dim_y, critic, as_objective(bound))
@@ -276,7 +282,7 @@ def initial_model(
 
 @dataclass(frozen=True, eq=False)
 class _Scaling:
-    """(rows − mean) / scale, columnwise; a constant column has scale 1."""
+    """(rows − mean) / scale of each column; a constant column has scale 1."""
 
     mean: np.ndarray
     scale: np.ndarray
@@ -287,16 +293,16 @@ class _Scaling:
         return cls(rows.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
     def apply(self, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
-        if rows.shape[1] != len(self.mean):
-            raise ValueError(
-                f"FittedNeural: {name} must have the {len(self.mean)} columns of the fitted samples, got "
-                f"{rows.shape[1]}"
-            )
+        refuse(
+            rows.shape[1] != len(self.mean),
+            f"FittedNeural: {name} must have the {len(self.mean)} columns of the fitted samples, got "
+            f"{rows.shape[1]}",
+        )
         return torch.from_numpy((rows - self.mean) / self.scale).to(device, torch.float32)
 
 
 def _halves(model: Model, x: Tensor, y: Tensor, num_resamples: int, rng: np.random.Generator) -> list[float]:
-    """Values of random halves of one block, drawn without replacement."""
+    """Return the values of random halves of one block, drawn without replacement."""
     scores = model.scores(x, y)
     values = []
     for _ in range(num_resamples):
@@ -307,7 +313,7 @@ def _halves(model: Model, x: Tensor, y: Tensor, num_resamples: int, rng: np.rand
 
 
 def _standard_error(replicates: np.ndarray, sizes: np.ndarray) -> float:
-    """√Σ_b w_b² Var_b, w_b the share of the rows in block b, Var_b the variance of the block's halves."""
+    """Return √Σ_b w_b² Var_b: w_b is the share of the rows in block b, Var_b the variance of its halves."""
     weights = sizes / sizes.sum()
     return float(np.sqrt(np.sum(weights**2 * replicates.var(axis=1, ddof=1))))
 
@@ -330,10 +336,7 @@ def _check_settings(settings: Neural) -> None:
     for name, smallest in least.items():
         if getattr(settings, name) < smallest:
             raise ValueError(f"Neural: {name} must be at least {smallest}, got {getattr(settings, name)}")
-    if not settings.learning_rate > 0:
-        raise ValueError(
-            f"Neural: learning_rate must be above 0, got {settings.learning_rate}; 5e-4 is usual"
-        )
+    refuse(not settings.lr > 0, f"Neural: lr must be above 0, got {settings.lr}; 5e-4 is usual")
     shares = settings.validation_fraction, settings.test_fraction
     if not (min(shares) > 0 and sum(shares) < 1):
         raise ValueError(

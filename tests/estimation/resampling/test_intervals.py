@@ -180,9 +180,7 @@ class TestErrors:
     @pytest.mark.parametrize("estimator", [KSG(), MixedKSG(), Ross(), ResidualKSG()])
     def test_bootstrap_of_neighbours(self, estimator):
         name = type(estimator).__name__
-        with pytest.raises(
-            ValueError, match=f"bootstrap_interval: {name} uses distances.*subsampling_int"
-        ):
+        with pytest.raises(ValueError, match=f"bootstrap_interval: {name} uses distances.*subsampling_int"):
             bootstrap_interval(X, X, estimator)
 
     def test_unequal_lengths(self):

@@ -1,0 +1,75 @@
+"""Tables of estimators, critics and bounds by name; an entry is loaded when it is used."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from infomax.estimation.estimate import Estimator
+from infomax.registry import Registry
+
+ESTIMATORS: Registry[Callable[..., Estimator]] = Registry(
+    "estimator",
+    {
+        "plug-in": "infomax.estimation.counts:PlugIn",
+        "miller-madow": "infomax.estimation.counts:MillerMadow",
+        "grassberger": "infomax.estimation.counts:Grassberger",
+        "chao-shen": "infomax.estimation.counts:ChaoShen",
+        "james-stein": "infomax.estimation.counts:JamesStein",
+        "nsb": "infomax.estimation.counts:NSB",
+        "ksg": "infomax.estimation.neighbors.ksg:KSG",
+        "mixed-ksg": "infomax.estimation.neighbors.mixed:MixedKSG",
+        "ross": "infomax.estimation.neighbors.mixed:Ross",
+        "residual-ksg": "infomax.estimation.neighbors.strong_dependence:ResidualKSG",
+        "gaussian": "infomax.estimation.gaussian:Gaussian",
+        "gaussian-copula": "infomax.estimation.gaussian:GaussianCopula",
+        "cca": "infomax.estimation.gaussian:CCA",
+        "kernel-density": "infomax.estimation.kernel_density:KernelDensity",
+        "fixed-bins": "infomax.estimation.binning:FixedBins",
+        "equal-mass-bins": "infomax.estimation.binning:EqualMassBins",
+        "adaptive-partition": "infomax.estimation.binning:AdaptivePartition",
+        "neural": "infomax.estimation.neural:Neural",
+        "latent": "infomax.estimation.latent:Latent",
+    },
+)
+"""Classes of estimators of mutual information."""
+
+CRITICS: Registry[Callable[[int, int], Any]] = Registry(
+    "critic",
+    {
+        "bilinear": "infomax.estimation.critics:Bilinear",
+        "separable": "infomax.estimation.critics:Separable",
+        "distance": "infomax.estimation.critics:Distance",
+        "concatenated": "infomax.estimation.critics:Concatenated",
+    },
+)
+"""(columns of x, columns of y) to a critic."""
+
+BoundKind = Literal["lower bound", "upper bound", "divergence", "neither"]
+
+BOUND_KINDS: Mapping[str, BoundKind] = {
+    "infonce": "lower bound",
+    "infonce_by_image": "lower bound",
+    "donsker_varadhan": "lower bound",
+    "nwj": "lower bound",
+    "nwj_of_log_ratio": "lower bound",
+    "tuba": "lower bound",
+    "interpolated": "lower bound",
+    "flo": "lower bound",
+    "kl": "lower bound",
+    "mine": "lower bound",
+    "jensen_shannon": "divergence",
+    "reverse_kl": "divergence",
+    "squared_hellinger": "divergence",
+    "chi_squared": "divergence",
+    "smile": "neither",
+    "leave_one_out": "upper bound",
+    "club": "upper bound",
+}
+"""How the expectation of each function of `bounds` compares with I(X;Y).
+
+A "divergence" is another divergence than I between the same two distributions, or a lower bound on one.
+"""
+
+BOUNDS: Registry[Callable[..., Any]] = Registry(
+    "bound", {name: f"infomax.estimation.bounds:{name}" for name in BOUND_KINDS}
+)
+"""Functions of scores [n, n, *locations]."""
