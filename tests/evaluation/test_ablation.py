@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from infomax.cli import main
-from infomax.evaluation import ablation
-from infomax.evaluation.ablation import VARIANTS, WHOLE, Row, ablate, as_markdown, mean_and_error, rows_of
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.evaluation.ablation import ablating
+from infomax.evaluation.ablation.ablating import ablate
+from infomax.evaluation.ablation.tables import Row, as_markdown, mean_and_error, rows_of
+from infomax.evaluation.ablation.variants import VARIANTS, WHOLE, without_augmentation
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
-from infomax.learning.training.loop import Recipe, TrainConfig
+from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.recipes import recipe_named
-from infomax.learning.views.images import STL_VIEWS, AugmentedViews, ViewsConfig
+from infomax.learning.views.images import STL_VIEWS, ViewsConfig
 
 RECIPE = Recipe(
     method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=4, embedding_dim=8, depth=2)),
@@ -48,12 +50,12 @@ def test_a_variant_changes_its_part_alone(variant, changed):
 def test_without_augmentation_both_views_are_the_image(views):
     import torch
 
-    plain = ablation.without_augmentation(replace(RECIPE, views=views)).views
+    plain = without_augmentation(replace(RECIPE, views=views)).views
     images = torch.randint(0, 256, (3, *plain.stored_shape), dtype=torch.uint8)
-    maker = AugmentedViews(plain, 2)
+    maker = plain.random_views(2)
     for view in maker(images):
         torch.testing.assert_close(maker.normalize.inverse(view), images)
-    assert plain.image_shape == views.image_shape
+    assert plain.input_shape == views.input_shape
 
 
 def test_values_of_the_changes():
@@ -112,7 +114,7 @@ def test_table_and_picture(finished):
 
 def test_nothing_is_done_twice(finished, monkeypatch):
     out, rows = finished
-    monkeypatch.setattr(ablation, "pretrain", None)
+    monkeypatch.setattr(ablating, "pretrain", None)
     again = ablate(RECIPE, "digits", out, variants=["no clip"], num_seeds=2, max_labels=200, quiet=True)
     assert again == rows
 
@@ -129,18 +131,38 @@ def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("infomax.learning.training.loop.save_encoder", kill)
         ablate(recipe, "digits", tmp_path / "out", **options)
-    monkeypatch.setattr(ablation, "pretrain", None)
+    monkeypatch.setattr(ablating, "pretrain", None)
     (row,) = ablate(recipe, "digits", tmp_path / "out", **options)
     assert row.accuracies["linear"][0] == finished[1][0].accuracies["linear"][0]
+
+
+def test_two_encoders_by_their_columns(tmp_path, capsys):
+    """Views of any kind: the accuracy is the mean over encoders; a part that the recipe lacks is left out."""
+    recipe = recipe_named("amdim-two-cameras")
+    recipe = replace(recipe, method=RECIPE.method, train=RECIPE.train)
+    out = tmp_path / "out"
+    (whole, plain) = ablate(
+        recipe, "two-cameras", out, variants=["no augmentation"], num_seeds=1, max_labels=100, quiet=True
+    )
+    assert (out / "whole" / "seed-0" / "left" / "encoder.json").is_file()
+    assert plain.accuracies["linear"] != whole.accuracies["linear"]
+    assert "left out" not in capsys.readouterr().err
+    names = ablating._names(recipe, None, quiet=False)
+    assert names == [name for name in VARIANTS if name != "own flips"]
+    assert "own flips left out; the recipe has no such part" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("recipe", "options", "message"),
     [
-        (RECIPE, {"variants": ["no clap"]}, "no variant no clap; there are whole, no augmentation"),
+        (RECIPE, {"variants": ["no clap"]}, "no variant 'no clap'; did you mean no clip"),
         (RECIPE, {"num_seeds": 0}, "at least one seed, got 0"),
-        (recipe_named("dim-digits"), {}, "AMDIM on augmented views"),
-        (recipe_named("amdim-two-cameras"), {}, "AMDIM on augmented views"),
+        (recipe_named("dim-digits"), {}, "those of AMDIM; .* got one of DIM"),
+        (
+            recipe_named("amdim-two-cameras"),
+            {"variants": ["own flips"]},
+            "'own flips' changes views.shared_flip",
+        ),
     ],
 )
 def test_refusals(recipe, options, message, tmp_path):
@@ -157,6 +179,6 @@ def test_command(tmp_path, capsys):
     result = json.loads(capsys.readouterr().out)
     assert [row["variant"] for row in result["rows"]] == ["whole", "one scale"]
     assert main([*arguments, "--only", "nothing"]) == 2
-    assert "no variant nothing" in capsys.readouterr().err
+    assert "no variant 'nothing'" in capsys.readouterr().err
     assert main(["ablate", "amdim-cifar10-cpu", "--out", str(out)]) == 2
     assert "no images given" in capsys.readouterr().err

@@ -8,16 +8,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from infomax.evaluation.classifier import Classifier, load_classifier, save_classifier
-from infomax.evaluation.label_budget import LabelBudget, draws
 
 from infomax.cli import main
-from infomax.evaluation import finetuning
-from infomax.evaluation.clean import Split
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.finetuning import FinetuningConfig, compare_finetuning, finetune, fit_classifier
+from infomax.evaluation.finetuning import comparing
+from infomax.evaluation.finetuning.classifier import FinetunedClassifier, load_classifier, save_classifier
+from infomax.evaluation.finetuning.comparing import compare_finetuning, finetune
+from infomax.evaluation.finetuning.fitting import fit_classifier
+from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.options import FinetuningConfig
+from infomax.evaluation.probes.few_labels import stratified_draw
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.evaluation.probes.probe import stratified_draw
+from infomax.evaluation.splits import Split
 from infomax.learning.data import load_images
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
@@ -81,7 +83,7 @@ def test_held_out_labels_choose_the_rate(digits, encoder):
 @pytest.fixture
 def quick_probe(monkeypatch):
     """In place of the linear probe, which is tested where it is defined."""
-    monkeypatch.setattr(finetuning, "linear_probe", nearest_neighbor_probe)
+    monkeypatch.setattr(comparing, "linear_probe", nearest_neighbor_probe)
 
 
 def test_comparison_meets_the_same_labels(digits, encoder, quick_probe):
@@ -97,7 +99,7 @@ def test_comparison_meets_the_same_labels(digits, encoder, quick_probe):
     assert found.rows[0]["accuracies"] == alone.accuracies
     features, tested = embed(encoder, train), embed(encoder, some)
     for draw, accuracy in enumerate(found.rows[2]["accuracies"]):
-        rows = stratified_draw("oracle", train.labels, 6, np.random.default_rng([0, draw]))
+        rows = stratified_draw(train.labels, 6, np.random.default_rng([0, draw]))
         probe = nearest_neighbor_probe(features[rows], train.labels[rows], tested, some.labels)
         assert accuracy == probe.accuracy
     assert found.classifier.accuracy(some) == found.rows[0]["accuracies"][0]
@@ -109,7 +111,7 @@ def test_a_classifier_survives_its_files(digits, encoder, tmp_path):
     fit = fit_classifier(encoder, train.subset(draws(train, SIX, 1, 0)[0]), SHORT)
     save_classifier(tmp_path / "new", fit.model)
     loaded = load_classifier(tmp_path / "new")
-    assert isinstance(loaded, Classifier) and loaded.classes == train.classes
+    assert isinstance(loaded, FinetunedClassifier) and loaded.classes == train.classes
     np.testing.assert_array_equal(loaded.predict(some), fit.model.predict(some))
     with torch.no_grad():
         batch = some.batch(slice(None))

@@ -18,11 +18,11 @@ from PIL import Image
 from torch.multiprocessing.spawn import start_processes
 
 from infomax.cli import main
-from infomax.evaluation import protocols as evaluating
-from infomax.evaluation.clean import Split, assess
+from infomax.evaluation import evaluating
+from infomax.evaluation.clean import evaluate_clean
 from infomax.evaluation.embedding import embed, embed_layers, embed_to_file
-from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.evaluation.probes.probe import linear_probe
+from infomax.evaluation.options import CleanOptions
+from infomax.evaluation.splits import Split
 from infomax.learning.data import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.dim import DCGANEncoder
@@ -32,7 +32,6 @@ from infomax.learning.views.images import ViewsConfig
 
 SIZES = (1, 2, 3)
 GREY = ViewsConfig(mean=(0.5,), std=(0.3,))
-PROBES = {"linear": linear_probe, "knn": nearest_neighbor_probe}
 
 
 def make_images(n, labelled=True):
@@ -55,7 +54,7 @@ def outcomes(folder):
             out = folder / f"{n}-{'labelled' if labelled else 'plain'}{suffix}"
             embed_to_file(encoder, make_images(n, labelled), out, batch_size=2)
     split = Split(make_images(20), make_images(7), "given")
-    found = assess(encoder, split, probes=PROBES, labels_per_class=2)
+    found = evaluate_clean(encoder, split, CleanOptions(probes=("linear", "knn"), labels_per_class=2))
     layered = PretrainedEncoder(DCGANEncoder(32, channels=1, width=4, num_hidden=8, num_units=4), GREY)
     return {
         "embedded": torch.from_numpy(embed(encoder, make_images(7), batch_size=2)),

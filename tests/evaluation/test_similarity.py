@@ -8,14 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from infomax.evaluation.similarity_pictures import Painter, scaled, similarity_panel
-from infomax.learning.encoders.signals import SignalEncoder
 from PIL import Image
 
 from infomax.cli import main
-from infomax.evaluation.similarity import Field, cell_centers, receptive_field, score, similarity_maps
+from infomax.evaluation.similarity.fields import Field, cell_centers, receptive_field
+from infomax.evaluation.similarity.maps import score, similarity_maps
+from infomax.evaluation.similarity.painting import Painter, scaled
+from infomax.evaluation.similarity.panel import similarity_panel
 from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_signals import SignalEncoder
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
 from infomax.learning.views.images import PLAIN_VIEWS, ViewsConfig

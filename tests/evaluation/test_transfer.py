@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +11,22 @@ import torch
 from PIL import Image
 
 from infomax.cli import main
-from infomax.evaluation import finetuning
-from infomax.evaluation import protocols as evaluating
-from infomax.evaluation.clean import assess, labelled_split, raw, raw_name
+from infomax.evaluation import evaluating
+from infomax.evaluation.clean import evaluate_clean
 from infomax.evaluation.embedding import embed
+from infomax.evaluation.finetuning import comparing
+from infomax.evaluation.options import CleanOptions
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.evaluation.protocols import PROTOCOLS
+from infomax.evaluation.splits import labelled_split
 from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_signals import SignalEncoder
 from infomax.learning.encoders.saving import load_encoder, save_encoder
-from infomax.learning.encoders.signals import SignalEncoder
+from infomax.learning.training.config import Recipe
 from infomax.learning.training.run import Run
 from infomax.learning.views.images import PLAIN_VIEWS
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.registry import Registry
 
 TINY = [
     "--train.steps", "2", "--train.batch_size", "8", "--train.precision", "float32",
@@ -50,10 +54,15 @@ def result_of(capsys, *arguments):
 @pytest.fixture
 def quick_probes(monkeypatch):
     """The clean protocol with its quickest probe alone; the others are tested where they are defined."""
-    quick = partial(assess, probes={"knn": nearest_neighbor_probe}, labels_per_class=2)
-    clean = replace(evaluating.PROTOCOLS["clean"], assess=quick)
-    monkeypatch.setattr(evaluating, "PROTOCOLS", {**evaluating.PROTOCOLS, "clean": clean})
-    monkeypatch.setattr(finetuning, "linear_probe", nearest_neighbor_probe)
+
+    def quick(encoder, split, options, *, name):
+        return evaluate_clean(
+            encoder, split, replace(options, probes=("knn",), labels_per_class=2), name=name
+        )
+
+    clean = replace(PROTOCOLS["clean"], function=quick)
+    monkeypatch.setattr(evaluating, "PROTOCOLS", Registry("protocol", {**PROTOCOLS, "clean": clean}))
+    monkeypatch.setattr(comparing, "linear_probe", nearest_neighbor_probe)
 
 
 def test_pretrain_here_evaluate_there(quick_probes, photos, tmp_path, capsys):
@@ -83,8 +92,8 @@ def test_what_cannot_be_evaluated_is_not_pretrained_for(photos, tmp_path, capsys
 def test_an_encoder_in_a_subfolder_of_a_run(quick_probes, photos, tmp_path, capsys):
     """One of several encoders of a run: no recipe of its own, but that of the run above it."""
     run, left = tmp_path / "run", tmp_path / "run" / "left"
-    left.mkdir(parents=True)
-    Run(run).write_recipe({"data": "somewhere", "split": "train", "method": {"name": "amdim"}})
+    Run(run).begin(Recipe(data="somewhere"))
+    left.mkdir()
     save_encoder(left, AMDIMEncoder(32, 4, 8, 1), PLAIN_VIEWS)
     found = result_of(
         capsys, "evaluate", left, "--data", photos, "--probes", "knn", "--labels-per-class", "0"
@@ -139,16 +148,16 @@ def test_an_encoder_of_signals_survives_its_files(heard):
 def test_signals_are_assessed(heard, tones):
     encoder = load_encoder(heard)
     split = labelled_split(str(tones), encoder.views, column="wave")
-    assert (len(split.train), len(split.test), raw_name(split.test)) == (32, 8, "raw signal")
+    assert (len(split.train), len(split.test), VIEWS.raw_name) == (32, 8, "raw signal")
     assert embed(encoder, split.test).shape == (8, 8)
-    np.testing.assert_array_equal(raw(split.test), split.test.values[:, 0])
+    np.testing.assert_array_equal(VIEWS.raw(split.test), split.test.values[:, 0])
     seen = []
 
     def probe(train, *others, seed):
         seen.append(train.shape)
         return nearest_neighbor_probe(train, *others, seed=seed)
 
-    rows = assess(encoder, split, probes={"linear": probe}, labels_per_class=None).rows
+    rows = evaluate_clean(encoder, split, CleanOptions({"linear": probe}, labels_per_class=None)).rows
     assert [row["representation"] for row in rows] == ["AMDIM", "random encoder", "raw signal"]
     assert seen == [(32, 8), (32, 8), (32, 72)]
 

@@ -13,12 +13,11 @@ A protocol is one file: a frozen dataclass of its options, a function that retur
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from infomax.errors import did_you_mean, refuse
 from infomax.evaluation.options import CleanOptions, DIMOptions, PaperOptions
-from infomax.registry import Registry
+from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
     from infomax.evaluation.results import Assessment
@@ -67,7 +66,7 @@ class Protocol:
 
     def evaluate(self, *arguments: Any, **keywords: Any) -> "Assessment":
         """Call the function, which is loaded now."""
-        function = resolve_name(self.function) if isinstance(self.function, str) else self.function
+        function = loaded(self.function) if isinstance(self.function, str) else self.function
         return function(*arguments, **keywords)
 
 

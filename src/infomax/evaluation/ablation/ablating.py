@@ -60,9 +60,8 @@ def ablate(
         ValueError: an unknown variant, or one whose part the recipe does not have; a recipe of another
             method, or for many devices; no seed; data without labels.
     """
-    names = _names(recipe, variants, quiet)
     _check(recipe, num_seeds)
-    _splits(recipe, source)  # refused before anything is trained
+    names = _names(recipe, variants, quiet)
     out = Path(out)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
@@ -117,10 +116,10 @@ def _measured(
     run, result = Run(folder), folder / "probes.json"
     if result.exists():
         return json.loads(result.read_text())
+    splits = [_few(split, max_labels) for split in _splits(recipe, source)]  # refused before training
     if not run.finished:
         _train(recipe, source, run, quiet)
     encoders = [load_encoder(one.folder) for one in run.encoders]
-    splits = [_few(split, max_labels) for split in _splits(recipe, source)]
     accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
     means = {name: float(np.mean([one[name] for one in accuracies])) for name in _PROBES}
     measured = {"steps": run.read_recipe().train.steps, "accuracies": means}

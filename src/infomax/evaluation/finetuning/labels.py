@@ -46,7 +46,7 @@ class LabelBudget:
         Raises:
             ValueError: another text, none at all, or more than 100 %.
         """
-        return LabelBudget(**_parsed(text.strip()))
+        return LabelBudget(*_parsed(text.strip()))
 
     def __str__(self) -> str:
         if self.share is not None:
@@ -81,13 +81,14 @@ class LabelBudget:
         return wanted
 
 
-def _parsed(text: str) -> dict[str, float]:
+def _parsed(text: str) -> tuple[float | None, int | None, int | None]:
+    """Share, total and number for each class, of which one is given."""
     try:
         if text.endswith("%"):
-            return {"share": float(text[:-1]) / 100}
+            return float(text[:-1]) / 100, None, None
         if text.endswith("/class"):
-            return {"per_class": int(text.removesuffix("/class"))}
-        return {"total": int(text)}
+            return None, None, int(text.removesuffix("/class"))
+        return None, int(text), None
     except ValueError as error:
         raise ValueError(
             f"labels: expected a share such as 10%, a number such as 500, or 50/class; got {text!r}"

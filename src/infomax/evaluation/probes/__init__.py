@@ -10,10 +10,9 @@ svm     linear support vector machines, one for each class
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
-from infomax.registry import Registry
+from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
     from infomax.evaluation.probes.probe import ProbeResult
@@ -43,7 +42,7 @@ class NamedProbe:
 
     def __call__(self, *rows: Any, **settings: Any) -> "ProbeResult":
         """Return what the probe finds; see `infomax.evaluation.probes.probe`."""
-        return resolve_name(self.home)(*rows, **{**self.settings, **settings})
+        return loaded(self.home)(*rows, **{**self.settings, **settings})
 
     @property
     def for_draws(self) -> "NamedProbe":

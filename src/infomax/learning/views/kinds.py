@@ -117,6 +117,12 @@ class SingleViews(Views):
         """Shape of a view, channels first: what the encoder takes."""
 
     @abstractmethod
+    def load(
+        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+    ) -> "Dataset":
+        """Return the dataset that these views are made of; arguments as of `Views.load`."""
+
+    @abstractmethod
     def splits(self, source: Any, column: str | None = None) -> tuple[str, ...]:
         """Return the names of the splits of a source, train first."""
 

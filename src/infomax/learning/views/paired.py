@@ -85,7 +85,7 @@ class PairedViewsConfig(Views):
             part.load(source, split=split, column=name, skip_broken=skip_broken)
             for name, part in zip(self.columns, self.parts, strict=True)
         )
-        return same_names(first, second)  # pyright: ignore[reportArgumentType]
+        return same_names(first, second)
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `PairedViews`, which makes one view of each column."""

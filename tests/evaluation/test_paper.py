@@ -12,16 +12,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from infomax.cli import main
-from infomax.evaluation.clean import Split
-from infomax.evaluation.paper import (
-    ClassifierTraining,
-    assess_paper,
-    reestimated,
-    right_answers,
-    train_classifiers,
-)
+from infomax.evaluation.options import PaperOptions
+from infomax.evaluation.paper import evaluate_paper, reestimated, right_answers, train_classifiers
+from infomax.evaluation.splits import Split
 from infomax.learning.data import Dataset, load_images
-from infomax.learning.encoders.amdim import AMDIMEncoder, Features
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.views.images import ViewsConfig
@@ -29,7 +25,7 @@ from infomax.learning.views.images import ViewsConfig
 GREY = ViewsConfig(
     crop_scale=None, flip=0.0, jitter=(0.0, 0.0, 0.0, 0.0), grayscale=0.0, mean=(0.5,), std=(0.3,)
 )
-QUICK = ClassifierTraining(epochs=4, batch_size=50)
+QUICK = PaperOptions(epochs=4, batch_size=50)
 
 
 class Pooled(nn.Module):
@@ -75,7 +71,7 @@ def test_nothing_that_was_given_changes(encoder, digits):
     before = state(encoder)
     heads = train_classifiers(encoder, digits.train, QUICK)
     heads_before = state(heads)
-    right_answers(encoder, heads, digits.test, 50)
+    right_answers(encoder, heads, digits.test, QUICK)
     assert same(before, encoder) and same(heads_before, heads)
     assert not encoder.training and not encoder.encoder.training and not heads.training
 
@@ -107,7 +103,7 @@ def test_at_most_fifty_batches(encoder, digits):
 
 
 def test_incomplete_batches_are_left_out_in_one_regime_only(encoder, digits):
-    regimes = right_answers(encoder, OnlineClassifiers(16, 10).eval(), digits.test, 50)
+    regimes = right_answers(encoder, OnlineClassifiers(16, 10).eval(), digits.test, QUICK)
     published, right = regimes["as published"]
     assert len(published) == 200 and right["mlp"].shape == (200,)
     assert set(published.names) < set(digits.test.names)
@@ -117,7 +113,7 @@ def test_incomplete_batches_are_left_out_in_one_regime_only(encoder, digits):
 
 def test_frozen_answers_are_those_of_the_heads(encoder, digits):
     heads = train_classifiers(encoder, digits.train, QUICK)
-    _, right = right_answers(encoder, heads, digits.test, 50)["frozen"]
+    _, right = right_answers(encoder, heads, digits.test, QUICK)["frozen"]
     with torch.no_grad():
         features = encoder(digits.test.batch(slice(None))).global_
         for name, head in heads.heads.items():
@@ -131,7 +127,9 @@ def test_the_published_regime_hides_a_shift_between_training_and_test(encoder, d
     heads = train_classifiers(encoder, digits.train, training)
     share = {}
     for light, images in {"as ever": digits.test, "dimmed": dimmed}.items():
-        for regime, (_, right) in right_answers(encoder, heads, images, 20).items():
+        for regime, (_, right) in right_answers(
+            encoder, heads, images, replace(QUICK, batch_size=20)
+        ).items():
             share[regime, light] = right["mlp"].mean()
     assert share["frozen", "as ever"] > 0.7
     assert share["as published", "dimmed"] > 0.6
@@ -139,8 +137,8 @@ def test_the_published_regime_hides_a_shift_between_training_and_test(encoder, d
 
 
 def test_rows(encoder, digits):
-    assessment = assess_paper(encoder, digits, name="mine", training=QUICK, seed=3)
-    again = assess_paper(encoder, digits, name="mine", training=QUICK, seed=3)
+    assessment = evaluate_paper(encoder, digits, replace(QUICK, seed=3), name="mine")
+    again = evaluate_paper(encoder, digits, replace(QUICK, seed=3), name="mine")
     assert assessment.rows == again.rows
     assert [(row["representation"], row["regime"], row["probe"]) for row in assessment.rows] == [
         (one, regime, probe)
@@ -161,9 +159,7 @@ def test_the_learning_rate_falls_at_the_milestones(encoder, digits, monkeypatch)
         "step",
         lambda self, *a, **k: (rates.append(self.param_groups[0]["lr"]), original(self, *a, **k))[1],
     )
-    train_classifiers(
-        encoder, digits.train, ClassifierTraining(epochs=6, milestones=(2.0, 5.0), batch_size=110)
-    )
+    train_classifiers(encoder, digits.train, PaperOptions(epochs=6, milestones=(2.0, 5.0), batch_size=110))
     np.testing.assert_allclose(rates, np.repeat([2e-4, 4e-5, 8e-6], [4, 6, 2]))
 
 
@@ -179,12 +175,12 @@ def test_the_learning_rate_falls_at_the_milestones(encoder, digits, monkeypatch)
 )
 def test_refused_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        ClassifierTraining(**settings)
+        PaperOptions(**settings)
 
 
 def test_fewer_images_than_a_batch(encoder, digits):
     with pytest.raises(ValueError, match="220 labelled train images are fewer than a batch of 250"):
-        assess_paper(encoder, digits, training=ClassifierTraining(batch_size=250))
+        evaluate_paper(encoder, digits, PaperOptions(batch_size=250))
 
 
 def test_the_command_keeps_protocols_apart(tmp_path, capsys):

@@ -7,13 +7,15 @@ import pytest
 
 from infomax.cli import main
 from infomax.evaluation import dim as dim_protocol
-from infomax.evaluation.finetuning import FinetuningConfig
-from infomax.evaluation.protocols import evaluate_run
+from infomax.evaluation.evaluating import evaluate_run
+from infomax.evaluation.options import FinetuningConfig
+from infomax.evaluation.protocols import evaluations
 from infomax.learning.data import load_images
-from infomax.learning.encoders.dim import DIMEncoderConfig
+from infomax.learning.encoders.config import DIMEncoderConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import PLAIN_VIEWS
 from infomax.report.page import write_report
 
@@ -56,7 +58,7 @@ def test_one_table_of_everything(run, quick, capsys):
     assert main([*arguments, "--max-labels", "400", "--labels-per-class", "5"]) == 0
     out, err = capsys.readouterr()
     result = json.loads(out)
-    assert result == json.loads(run.evaluations["dim"].read_text())
+    assert result == json.loads(evaluations(run.folder)["dim"].read_text())
     assert result["protocol"] == "dim"
     probed = {(r["representation"], r["layer"], r["probe"]) for r in result["rows"] if r["labels"] == "all"}
     layers = [(name, layer) for name in ("DIM", "random encoder") for layer in ("conv", "fc", "Y")]

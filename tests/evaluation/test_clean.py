@@ -1,15 +1,17 @@
-"""Assessment: which images are tested, what the baselines are, and that better features score better."""
+"""The clean protocol: which images are tested, what the baselines are, better features score better."""
 
 import numpy as np
 import torch
 from PIL import Image
 
-from infomax.evaluation.clean import RAW_PIXEL_SIDE, Split, assess, labelled_split, raw_pixels
+from infomax.evaluation.clean import evaluate_clean
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.evaluation.options import CleanOptions
+from infomax.evaluation.splits import Split, labelled_split
 from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.learning.views.image_views import MAX_RAW_SIDE
 from infomax.learning.views.images import ViewsConfig
 
 GREY = ViewsConfig(mean=(0.5,), std=(0.3,))
@@ -41,9 +43,8 @@ def test_a_single_split_is_divided_by_class(tmp_path):
 def test_baselines_and_settings():
     split = labelled_split("digits", GREY)
     small = Split(split.train.subset(slice(0, 200)), split.test.subset(slice(0, 100)), split.how)
-    assessment = assess(
-        tiny_encoder(), small, probes={"knn": nearest_neighbor_probe}, labels_per_class=3, seed=1
-    )
+    options = CleanOptions(probes=("knn",), labels_per_class=3, seed=1)
+    assessment = evaluate_clean(tiny_encoder(), small, options)
     rows = {(row["representation"], row["labels"]): row for row in assessment.rows}
     assert {name for name, _ in rows} == {"AMDIM", "random encoder", "raw pixels"}
     assert rows["raw pixels", "all"]["num_labels"] == 200
@@ -57,9 +58,9 @@ def test_raw_pixels():
     pixels = rng.integers(0, 256, (3, 32, 32, 1), dtype=np.uint8)
     images = Dataset(pixels, np.zeros(3, np.int64), ["a", "b", "c"], ("x",))
     expected = pixels.transpose(0, 3, 1, 2).reshape(3, -1).astype(np.float32) / 255
-    np.testing.assert_allclose(raw_pixels(images), expected)
+    np.testing.assert_allclose(GREY.raw(images), expected)
     large = Dataset(np.repeat(np.repeat(pixels, 2, 1), 2, 2), images.labels, images.names, images.classes)
-    assert raw_pixels(large).shape == (3, RAW_PIXEL_SIDE**2)
+    assert GREY.raw(large).shape == (3, MAX_RAW_SIDE**2)
 
 
 def test_embedding_in_batches_is_embedding_at_once():
@@ -81,12 +82,8 @@ def test_pixels_that_show_the_label_are_found_out_and_shuffled_labels_are_not():
 
     def accuracies(train_labels):
         train = Dataset(images.values[:160], train_labels, images.names[:160], images.classes)
-        assessment = assess(
-            tiny_encoder(),
-            Split(train, test, "by hand"),
-            probes={"knn": nearest_neighbor_probe},
-            labels_per_class=None,
-        )
+        options = CleanOptions(probes=("knn",), labels_per_class=None)
+        assessment = evaluate_clean(tiny_encoder(), Split(train, test, "by hand"), options)
         return {row["representation"]: row["accuracy"] for row in assessment.rows}
 
     assert accuracies(labels[:160])["raw pixels"] > 0.95
