@@ -1,7 +1,7 @@
 """Images of many shapes through all commands, from folders and files to the report, without a code change."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
-from infomax.learning.training import loop as training
+from infomax.learning.methods.amdim_learner import AMDIM
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.options import recipe_from_options
@@ -104,8 +104,7 @@ def test_sizes_on_the_command_line_survive_the_recipe_file(options, size, tmp_pa
     assert isinstance(recipe.views, ViewsConfig)
     assert (recipe.views.image_size, recipe.views.policy) == (size, "randaugment")
     run = Run(tmp_path / "run")
-    run.create()
-    run.write_recipe(asdict(recipe))
+    run.begin(recipe)
     assert yaml.safe_load(run.recipe.read_text())["views"]["image_size"] in (48, [48, 64])
     assert run.read_recipe() == recipe
 
@@ -136,7 +135,7 @@ def test_resuming_is_exact_with_a_policy_and_a_coin_for_each_view(tmp_path, monk
         train=TrainConfig(steps=5, batch_size=8, checkpoint_steps=2, precision="float32"),
     )
     whole = pretrain(recipe, noise(), tmp_path / "whole", quiet=True)
-    original = training.AMDIM.training_step
+    original = AMDIM.training_step
 
     def failing(self, batch, index):
         if self.trainer.global_step == 3:
@@ -144,7 +143,7 @@ def test_resuming_is_exact_with_a_policy_and_a_coin_for_each_view(tmp_path, monk
         return original(self, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.AMDIM, "training_step", failing)
+        patch.setattr(AMDIM, "training_step", failing)
         with pytest.raises(MemoryError):
             pretrain(recipe, noise(), tmp_path / "run", quiet=True)
     run = Run(tmp_path / "run")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from infomax.evaluation.protocols import evaluate_run
+from infomax.evaluation.evaluating import evaluate_run
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.saving import load_encoder, untrained
 from infomax.learning.encoders.tapped import TappedEncoder

@@ -119,7 +119,7 @@ def test_the_recipe_is_read_back(finished):
 
 
 def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
-    from infomax.evaluation.protocols import evaluate_run
+    from infomax.evaluation.evaluating import evaluate_run
     from infomax.learning.training.run import Run
     from infomax.report.page import write_report
 
@@ -223,7 +223,7 @@ def test_own_encoders_by_the_names_of_columns():
     ],
 )
 def test_wrong_encoders(views, names, message):
-    one = amdim_encoder(CAPACITY, GREY)
+    one = amdim_encoder(CAPACITY, GREY.input_shape)
     given = one if names is None else dict.fromkeys(names, one)
     with pytest.raises(ValueError, match=message):
         AMDIM(AMDIMConfig(encoder=CAPACITY), views, OptimizerConfig(), 0, given)
@@ -231,8 +231,8 @@ def test_wrong_encoders(views, names, message):
 
 def test_features_of_two_dimensions():
     own = {
-        "picture": amdim_encoder(CAPACITY, GREY),
-        "tone": amdim_encoder(replace(CAPACITY, embedding_dim=9), TONES),
+        "picture": amdim_encoder(CAPACITY, GREY.input_shape),
+        "tone": amdim_encoder(replace(CAPACITY, embedding_dim=9), TONES.input_shape),
     }
     with pytest.raises(ValueError, match=r"features of one dimension, got \{'picture': 8, 'tone': 9\}"):
         AMDIM(RECIPE.method, PAIRS, OptimizerConfig(), 0, own)
@@ -240,7 +240,7 @@ def test_features_of_two_dimensions():
 
 def test_refusals(tmp_path):
     picture = GREY.load(table(), column="picture")
-    with pytest.raises(ValueError, match=r"made of 2 things seen together, got 1: Images.*same_names"):
+    with pytest.raises(ValueError, match=r"made of 2 things seen together, got 1: Dataset.*same_names"):
         pretrain(RECIPE, picture, tmp_path / "a", quiet=True)
     with pytest.raises(ValueError, match=r"expected inputs \[1, 64\] .*got \[1, 32, 32\]"):
         pretrain(RECIPE, same_names(picture, picture), tmp_path / "b", quiet=True)
@@ -274,7 +274,7 @@ def test_options_reach_the_parts_of_views():
     assert lagged.lag == 3
     with pytest.raises(
         ValueError,
-        match=r"pretrain: views.second: Option 'nois' is not accepted; did you mean --views.second.noise",
+        match=r"pretrain: no option --views.second.nois; did you mean --views.second.noise",
     ):
         recipe_from_options(recipe, ["--views.second.nois", "1"])
     with pytest.raises(ValueError, match=r"pretrain: views.first: .*flip"):
@@ -312,7 +312,7 @@ def test_a_mixture_learns_and_leaves_the_encoder_as_it_is():
     ("options", "message"),
     [
         ({"num_components": 0}, "num_components must be at least 1"),
-        ({"temperature": 0.0}, "temperature above 0"),
+        ({"temperature": 0.0}, "temperature must be above 0"),
         ({"clip": -1.0}, "clip must be above 0, got -1.0; null"),
         ({"scales": ()}, "scales must be pairs of sides"),
         ({"scales": ((0, 5),)}, "scales must be pairs of sides"),

@@ -19,8 +19,8 @@ from infomax.errors import Diverged
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.amdim_learner import AMDIM
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training import loop as training
 from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
@@ -106,7 +106,7 @@ def test_the_same_again(finished, tmp_path):
 @pytest.mark.parametrize("stop_at", [4, 6])
 def test_resumed_equals_uninterrupted(finished, tmp_path, monkeypatch, stop_at):
     """The process fails in step `stop_at`, after the checkpoint of step 3 (or 6)."""
-    original = training.AMDIM.training_step
+    original = AMDIM.training_step
 
     def failing(self, batch, index):
         if self.trainer.global_step == stop_at:
@@ -114,7 +114,7 @@ def test_resumed_equals_uninterrupted(finished, tmp_path, monkeypatch, stop_at):
         return original(self, batch, index)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training.AMDIM, "training_step", failing)
+        patch.setattr(AMDIM, "training_step", failing)
         with pytest.raises(MemoryError):
             pretrain(RECIPE, make_images(), tmp_path / "run", quiet=True)
     run = Run(tmp_path / "run")
@@ -130,8 +130,7 @@ def test_resume_refuses(finished, tmp_path):
     with pytest.raises(ValueError, match=r"resume: .* is finished"):
         resume(RECIPE, make_images(), finished, quiet=True)
     run = Run(tmp_path / "unfinished")
-    run.create()
-    run.write_environment(images="something else")
+    run.begin(RECIPE, images="something else")
     with pytest.raises(ValueError, match="not those the run began with"):
         resume(RECIPE, make_images(), run, quiet=True)
 
