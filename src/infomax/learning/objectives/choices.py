@@ -20,7 +20,7 @@ BOUNDS: Registry[Callable[..., Any]] = Registry(
         )
     },
 )
-"""Scores [n, n, *locations] to a scalar."""
+"""Functions that Deep InfoMax can maximise, of scores [n, n, *locations]: some of `estimation.choices.BOUNDS`."""
 
 CRITICS: Registry[Callable[[int, int, int], Any]] = Registry(
     "critic",
