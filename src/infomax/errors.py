@@ -8,25 +8,11 @@ from importlib.util import find_spec
 MAX_LISTED = 20
 """Known names that a message lists."""
 
+_LEARNING = """
+    torch lightning torchmetrics datasets huggingface_hub PIL safetensors einops jsonargparse xxhash filelock
+"""
 EXTRAS: Mapping[str, str] = {
-    **dict.fromkeys(
-        (
-            "torch",
-            "lightning",
-            "torchmetrics",
-            "datasets",
-            "huggingface_hub",
-            "PIL",
-            "safetensors",
-            "einops",
-            "jsonargparse",
-            "docstring_parser",
-            "xxhash",
-            "filelock",
-            "fsspec",
-        ),
-        "learning",
-    ),
+    **dict.fromkeys(_LEARNING.split(), "learning"),
     "kornia": "policies",
     "tensorboard": "tensorboard",
 }
@@ -70,6 +56,8 @@ def needs(package: str, *, extra: str, operation: str) -> None:
 def naming_extras(operation: str) -> Iterator[None]:
     """Raise `MissingExtra` where an import inside the block fails because an optional package is missing.
 
+    Where blocks are nested, the message names the operation of the outermost one.
+
     Args:
         operation: what needs the package, for the message.
 
@@ -78,11 +66,12 @@ def naming_extras(operation: str) -> Iterator[None]:
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
+    except (ModuleNotFoundError, MissingExtra) as error:
+        cause = error.__cause__ if isinstance(error, MissingExtra) else error
+        package = (getattr(cause, "name", None) or "").partition(".")[0]
         if package not in EXTRAS:
             raise
-        raise MissingExtra(_missing(operation, package, EXTRAS[package])) from error
+        raise MissingExtra(_missing(operation, package, EXTRAS[package])) from cause
 
 
 def _missing(operation: str, package: str, extra: str) -> str:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
 
-from infomax.errors import refuse
+from infomax.errors import naming_extras, refuse
+
+with naming_extras("infomax.fitting"):
+    import torch
+    from torch import Tensor, nn
 
 
 @contextmanager
