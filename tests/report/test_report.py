@@ -9,8 +9,7 @@ import pytest
 import yaml
 from sklearn.neighbors import NearestNeighbors
 
-from infomax.report import page as report
-from infomax.report.page import write_report
+from infomax.report import gallery, training, write_report
 
 HOSTILE = '<script>alert("x")</script>&'
 
@@ -229,15 +228,15 @@ def test_bits_have_one_ceiling_or_one_each():
     steps = np.arange(3.0)
     metrics = {"epoch": steps, "bits_1to5": steps, "bits_1to7": steps, "ceiling_1to5": steps * 0 + 7}
     metrics["ceiling_1to7"] = metrics["ceiling_1to5"]
-    assert [line.label for line in report._bits(metrics)] == ["1 → 5", "1 → 7", "ceiling"]
+    assert [line.label for line in training.bits_curves(metrics)] == ["1 → 5", "1 → 7", "ceiling"]
     metrics["ceiling_1to7"] = steps * 0 + 8
-    assert [line.label for line in report._bits(metrics)][2:] == ["ceiling 1 → 5", "ceiling 1 → 7"]
+    assert [line.label for line in training.bits_curves(metrics)][2:] == ["ceiling 1 → 5", "ceiling 1 → 7"]
 
 
 def test_neighbors_are_the_nearest_others_by_cosine():
     features = np.random.default_rng(1).normal(size=(50, 6)).astype(np.float32)
     labels = np.arange(50) % 5
-    found = report._neighbors(features, labels)
+    found = gallery.neighbors(features, labels)
     assert sorted(labels[query] for query, _ in found)[:10] == [
         0,
         0,
@@ -259,14 +258,14 @@ def test_neighbors_are_the_nearest_others_by_cosine():
 def test_the_map_keeps_groups_together():
     rng = np.random.default_rng(0)
     labels = np.arange(90) % 3
-    places = report._map((10 * np.eye(3)[labels] + rng.normal(size=(90, 3))).astype(np.float32))
+    places = gallery.places_on_map((10 * np.eye(3)[labels] + rng.normal(size=(90, 3))).astype(np.float32))
     assert places.min() >= 0 and places.max() <= 1000
     nearest = NearestNeighbors(n_neighbors=6).fit(places).kneighbors(return_distance=False)
     assert np.mean(labels[nearest] == labels[:, None]) > 0.95
 
 
 def test_equal_embeddings_still_have_a_map():
-    places = report._map(np.ones((12, 4), np.float32))
+    places = gallery.places_on_map(np.ones((12, 4), np.float32))
     assert np.isfinite(places).all()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from infomax.files import replacing
 from infomax.learning.training.run import Run
 from infomax.pages.templates import flat, page_template
-from infomax.report.evaluation import evaluations, finetuning_tables, setting_text
+from infomax.report.evaluation import finetuning_tables, setting_text, tables_by_protocol
 from infomax.report.gallery import gallery
 from infomax.report.pictures import similarity_sheet, views_sheet
 from infomax.report.reading import arrays_file, json_file, metrics_file, read
@@ -40,7 +40,7 @@ def write_report(run: str | Path) -> Path:
 
 
 def _trained(files: Run) -> dict[str, Any]:
-    """What the folder tells of the training: settings, machine, curves and views."""
+    """The part on training: settings, machine, curves and views."""
     recipe = files.read_settings()
     metrics, views = read(files.metrics, metrics_file), read(files.views, arrays_file)
     return {
@@ -54,8 +54,8 @@ def _trained(files: Run) -> dict[str, Any]:
 
 
 def _evaluated(files: Run) -> dict[str, Any]:
-    """What the folder tells of evaluations: of each protocol, of fine-tuning, and pictures of test images."""
-    found, finetuning = evaluations(files), read(files.finetuning, json_file)
+    """The part on evaluations: of each protocol, of fine-tuning, and pictures of test images."""
+    found, finetuning = tables_by_protocol(files.folder), read(files.finetuning, json_file)
     similarity, images = read(files.similarity, arrays_file), read(files.gallery, arrays_file)
     return {
         "evaluations": found,

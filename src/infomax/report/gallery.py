@@ -1,0 +1,92 @@
+"""The gallery: test images with their nearest neighbours, and a map of the features of all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.colors import hsv_to_rgb, to_hex
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+
+from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.report.pictures import sprites
+
+NUM_QUERIES, NUM_NEIGHBORS = 12, 10
+THUMBNAIL_SIDE = 48  # pixels, the most
+MAP_SIDE = 1000
+NUM_COMPONENTS, PERPLEXITY = 50, 30  # of t-SNE, the most
+MIN_FOR_TSNE = 10  # images; of fewer the first two principal components are shown
+
+Embeddings = Float[np.ndarray, "m d"]
+Labels = Int[np.ndarray, " m"]
+
+
+def gallery(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return test images: some with the others that are nearest to them, and a map of all."""
+    embeddings, labels = arrays["embeddings"], arrays["labels"]
+    names = [str(name) for name in arrays["classes"]]
+    classes = [int(one) for one in np.unique(labels) if one >= 0]
+    return {
+        "sprites": sprites(arrays["thumbnails"], THUMBNAIL_SIDE),
+        "queries": neighbors(embeddings, labels),
+        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in places_on_map(embeddings)],
+        "labels": labels.tolist(),
+        "names": {one: names[one] if one < len(names) else str(one) for one in classes},
+        "colours": dict(zip(classes, _class_colours(len(classes)), strict=True)),
+    }
+
+
+def neighbors(embeddings: Embeddings, labels: Labels) -> list[tuple[int, list[tuple[int, float]]]]:
+    """Return queries, one of each class in turn, each with the nearest others and their cosines."""
+    num_neighbors = min(NUM_NEIGHBORS, len(embeddings) - 1)
+    if num_neighbors < 1:
+        return []
+    queries = _queries(labels)
+    indices, cosines = nearest_neighbors(embeddings[queries], embeddings, k=num_neighbors + 1)
+    found = []
+    for query, near, cosine in zip(queries, indices, cosines, strict=True):
+        others = [(int(i), float(c)) for i, c in zip(near, cosine, strict=True) if i != query]
+        found.append((int(query), others[:num_neighbors]))
+    return found
+
+
+def _queries(labels: Labels) -> Int[np.ndarray, " q"]:
+    """Images to show neighbours of, by a fixed seed: the first of every class, then the second, …"""
+    order = np.random.default_rng(0).permutation(len(labels))
+    turn = np.zeros(len(labels), int)
+    for one in np.unique(labels):
+        members = order[labels[order] == one]
+        turn[members] = np.arange(len(members))
+    return order[np.lexsort((labels[order], turn[order]))][:NUM_QUERIES]
+
+
+def places_on_map(embeddings: Embeddings) -> Float[np.ndarray, "m 2"]:
+    """Return places from 0 to 1000: t-SNE of principal components, or two of these for very few images."""
+    m = len(embeddings)
+    if m < 3:
+        return np.stack([np.linspace(0, MAP_SIDE, m), np.full(m, MAP_SIDE / 2)], axis=1)
+    components = _principal_components(embeddings.astype(np.float64))
+    places = np.pad(components, ((0, 0), (0, 1)))[:, :2]
+    if m >= MIN_FOR_TSNE:
+        start = places / max(places[:, 0].std(), 1e-12) * 1e-4
+        tsne = TSNE(perplexity=min(PERPLEXITY, (m - 1) / 3), init=start, random_state=0)
+        places = tsne.fit_transform(components)
+    low, span = places.min(0), max(float(np.ptp(places, axis=0).max()), 1e-12)
+    return MAP_SIDE * (places - low) / span + MAP_SIDE / 2 * (1 - np.ptp(places, axis=0) / span)
+
+
+def _principal_components(embeddings: Embeddings) -> Float[np.ndarray, "m k"]:
+    """Principal components of the directions of the embeddings."""
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    directions = embeddings / np.maximum(lengths, np.finfo(float).tiny)
+    return PCA(min(NUM_COMPONENTS, *embeddings.shape), random_state=0).fit_transform(directions)
+
+
+def _class_colours(num_classes: int) -> list[str]:
+    """Ten or twenty well-known colours; of more classes, hues spread by the golden ratio."""
+    if num_classes <= 20:
+        palette = matplotlib.colormaps["tab10" if num_classes <= 10 else "tab20"]
+        return [to_hex(palette(i)) for i in range(num_classes)]
+    return [to_hex(tuple(hsv_to_rgb((i * 0.618 % 1, 0.6, 0.8)))) for i in range(num_classes)]

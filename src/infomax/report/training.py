@@ -1,0 +1,81 @@
+"""Charts of metrics.csv, and how far a run has come."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from infomax.pages.figures import COLOURS
+from infomax.report.charts import TEXT_COLOUR, Line, Rows, chart
+
+LOWEST_SHOWN = -1.0
+"""In bits. Bounds of the first steps may lie far below zero, where they say nothing."""
+
+ONLINE = {"online_linear": "linear", "online_mlp": "MLP"}
+
+SMALL = {
+    "value": "objective, nats",
+    "penalty": "penalty, nats",
+    "prior_divergence": "divergence from the prior, nats",
+    "prior_marginal_distance": "distance from the prior's marginals",
+    "accuracy_absolute_coordinates": "places told right",
+    "accuracy_relative_coordinates": "displacements told right",
+    "images_per_second": "images per second",
+    "learning_rate": "learning rate",
+}
+"""Metrics with a small chart of their own, and what is written beside it."""
+
+
+def training_charts(metrics: Mapping[str, Rows]) -> dict[str, Any]:
+    """Return the charts of a run, its terms, and its last step, epoch and second."""
+    x = "epoch" if _has(metrics, "epoch") else "step"
+    bits, online = bits_curves(metrics), _online_curves(metrics)
+    return {
+        "bits": bits and chart(metrics[x], bits, x, "bits", floor=LOWEST_SHOWN),
+        "terms": [name.removeprefix("bits_") for name in metrics if name.startswith("bits_")],
+        "off_panel": bool(bits) and min(np.nanmin(line.values) for line in bits) < LOWEST_SHOWN,
+        "online": online and chart(metrics[x], online, x, "% of training views"),
+        "small": [
+            (label, chart(metrics[x], [Line("", metrics[name], COLOURS[0])], x, label, size=(3.66, 1.9)))
+            for name, label in SMALL.items()
+            if _has(metrics, name)
+        ],
+        **{name: _last(metrics, name) for name in ("step", "epoch", "seconds")},
+    }
+
+
+def bits_curves(metrics: Mapping[str, Rows]) -> list[Line]:
+    """Return the bound of each term, with its ceiling; with one ceiling if all are the same."""
+    terms = [
+        name.removeprefix("bits_") for name in metrics if name.startswith("bits_") and _has(metrics, name)
+    ]
+    colours = dict(zip(terms, COLOURS * len(terms), strict=False))
+    lines = [Line(_arrow(term), metrics[f"bits_{term}"], colours[term]) for term in terms]
+    ceilings = {term: metrics[f"ceiling_{term}"] for term in terms if _has(metrics, f"ceiling_{term}")}
+    if len({tuple(np.nan_to_num(values)) for values in ceilings.values()}) == 1:
+        return [*lines, Line("ceiling", next(iter(ceilings.values())), TEXT_COLOUR, dashed=True)]
+    return lines + [
+        Line(f"ceiling {_arrow(term)}", values, colours[term], dashed=True)
+        for term, values in ceilings.items()
+    ]
+
+
+def _online_curves(metrics: Mapping[str, Rows]) -> list[Line]:
+    """Accuracy of the classifiers that are trained along with the encoder, in percent."""
+    return [
+        Line(label, 100 * metrics[name], colour)
+        for (name, label), colour in zip(ONLINE.items(), COLOURS, strict=False)
+        if _has(metrics, name)
+    ]
+
+
+def _arrow(term: str) -> str:
+    return term.replace("to", " → ")
+
+
+def _has(metrics: Mapping[str, Rows], name: str) -> bool:
+    return name in metrics and bool(np.isfinite(metrics[name]).any())
+
+
+def _last(metrics: Mapping[str, Rows], name: str) -> float | None:
+    return float(metrics[name][np.isfinite(metrics[name])][-1]) if _has(metrics, name) else None
