@@ -18,9 +18,9 @@ import scipy.stats
 import sklearn.metrics
 import torch
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
+from infomax.information.channels.rate_distortion import rate_distortion
 from infomax.information.measures import mutual_information
-from infomax.information.tradeoff import rate_distortion
 from recording import arguments_of, environment, report
 
 

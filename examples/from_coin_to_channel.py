@@ -12,7 +12,7 @@ Entropy, mutual information and capacity in a few lines, and a picture of what a
 import matplotlib.pyplot as plt
 import numpy as np
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.joint import Joint
 from infomax.information.measures import entropy
 

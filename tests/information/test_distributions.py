@@ -11,7 +11,7 @@ from sklearn.feature_selection import mutual_info_regression
 
 from infomax.information import beyond_normal as b
 from infomax.information import distributions as d
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.measures import mutual_information
 
 TASKS = b.beyond_normal_tasks()
@@ -216,7 +216,7 @@ def test_independent_parts_add():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: d.Gaussian(np.eye(2), 2), "dim_x must be from 1 to 1, got 2"),
+        (lambda: d.JointGaussian(np.eye(2), 2), "dim_x must be from 1 to 1, got 2"),
         (lambda: d.StudentT(np.eye(2), 1, 0), "dof must be positive and finite, got 0"),
         (lambda: d.Discrete([[0.5, 0.2]]), "Discrete: probabilities must sum to 1"),
         (lambda: d.UniformMixture(0), "num_values must be at least 1, got 0"),

@@ -27,8 +27,9 @@ def test_the_example_runs_and_its_ridge_is_the_capacity():
 
 def test_importing_the_rung_imports_no_torch():
     code = (
-        "import sys, infomax, infomax.information.measures, infomax.information.channel, "
-        "infomax.information.tradeoff, infomax.information.beyond_normal; "
+        "import sys, infomax, infomax.information.measures, infomax.information.channels.channel, "
+        "infomax.information.channels.rate_distortion, infomax.information.channels.bottleneck, "
+        "infomax.information.beyond_normal; "
         "assert 'torch' not in sys.modules and 'scipy' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

@@ -63,7 +63,7 @@ def test_derivations_are_printed():
         ("x ; y | ", "a variable is missing here", 7),
         ("x ; y | z ; x", "the condition comes last", 10),
         ("x ; y + z", r"unexpected '\+'", 6),
-        ("x, x ; y", "'x' stands here twice", 3),
+        ("x, x ; y", "'x' is named twice here", 3),
         ("x", "expected two groups, as in 'x ; y'", 0),
         ("x ; y ; z", "expected two groups", 0),
     ],

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
+from infomax.information.channels.rate_distortion import rate_distortion
 from infomax.information.divergences import (
     chi_squared_divergence,
     js_divergence,
@@ -30,7 +31,6 @@ from infomax.information.measures import (
     total_correlation,
     variation_of_information,
 )
-from infomax.information.tradeoff import rate_distortion
 
 KINDS = [(np, "float64", 1e-12), (np, "float32", 1e-5), (torch, "float64", 1e-12), (torch, "float32", 1e-5)]
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0].__name__}-{kind[1]}")

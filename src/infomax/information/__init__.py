@@ -1,8 +1,14 @@
 """Rung 1: exact information, from probability tables.
 
-`measures` and `divergences` of tables, `joint` with named variables, `channel` and its `capacity`, the
-`best_channel` for a source, `tradeoff` between rate and distortion or relevance, `gaussian` and `scalar`
-channels, and `distributions` that know their own information (`beyond_normal`: forty of them).
+`measures`, `divergences`        of probability tables
+`joint`, `expressions`           distributions of named variables, and the language to measure them
+`gaussian`, `differential`       continuous variables
+`channels`                       what they carry, at most and at least
+`distributions`                  joints whose information is known, to test estimators; 40 in `beyond_normal`
 
 Start with `entropy`, `mutual_information`, `Joint` and `Channel`. Importing this does not import Torch.
 """
+
+from infomax.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)

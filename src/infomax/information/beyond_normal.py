@@ -4,8 +4,8 @@
     >>> round(task.mutual_information, 4)
     1.0217
 
-A name reads from the outside in: transforms, then the family, then its dimensions and parameters. Values are
-computed from the distribution, never tabulated.
+A name gives the transforms, the last one first, then the family, its dimensions and parameters. Values are
+computed from the distributions.
 
 Reference: Czyż, Grabowski, Vogt, Beerenwinkel and Marx (2023), Beyond Normal: On the Evaluation of Mutual
 Information Estimators.
@@ -19,7 +19,7 @@ import numpy as np
 from infomax.information.distributions import (
     AdditiveUniform,
     Distribution,
-    Gaussian,
+    JointGaussian,
     StudentT,
     Transformed,
     correlated_gaussians,
@@ -30,35 +30,38 @@ from infomax.information.tables import Number
 
 
 def normal_cdf(values: np.ndarray) -> np.ndarray:
-    """Φ of every coordinate: Gaussian margins become uniform."""
+    """Return Φ of every coordinate: Gaussian margins become uniform."""
     from scipy.special import ndtr
 
     return ndtr(values)
 
 
 def half_cube(values: np.ndarray) -> np.ndarray:
-    """x √|x| of every coordinate, which lengthens the tails."""
+    """Return x √|x| of every coordinate, which lengthens the tails."""
     return values * np.sqrt(np.abs(values))
 
 
 def wiggly_x(x: np.ndarray) -> np.ndarray:
-    """A monotone function with waves; its slope stays above 0.16."""
+    """Return a monotone function of x with waves; its slope is above 0.16."""
     return x + 0.4 * np.sin(x) + 0.2 * np.sin(1.7 * x + 1) + 0.03 * np.sin(3.3 * x - 2.5)
 
 
 def wiggly_y(y: np.ndarray) -> np.ndarray:
-    """Another monotone function with waves; its slope stays above 0.53."""
+    """Return another monotone function with waves; its slope is above 0.53."""
     return y - 0.4 * np.sin(0.4 * y) + 0.17 * np.sin(1.3 * y + 3.5) + 0.02 * np.sin(4.3 * y - 2.5)
 
 
 def swiss_roll(x: np.ndarray) -> np.ndarray:
-    """A number in (0, 1) to its place on a spiral band in the plane."""
+    """Return the place on a spiral band in the plane of numbers from (0, 1)."""
     angle = 1.5 * math.pi * (1 + 2 * x)
     return np.concatenate([angle * np.cos(angle), angle * np.sin(angle)], axis=1) / 21
 
 
 def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Turn coordinates i and j by the angle ‖x‖²/d: invertible, since a rotation keeps ‖x‖."""
+    """Return a function that turns coordinates i and j by the angle ‖x‖²/d.
+
+    It is invertible, since a rotation does not change ‖x‖.
+    """
 
     def turn(x: np.ndarray) -> np.ndarray:
         angle = np.sum(x**2, axis=1) / x.shape[1]
@@ -71,12 +74,15 @@ def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def two_humps(weight: Number, left: Number, right: Number) -> Callable[[np.ndarray], np.ndarray]:
-    """Standard Gaussian values to the mixture weight·N(left, 1) + (1 − weight)·N(right, 1), by quantiles."""
+    """Return a function from standard Gaussian values to weight·N(left, 1) + (1 − weight)·N(right, 1).
+
+    It maps quantiles to quantiles.
+    """
     from scipy.special import ndtr
 
     def to_mixture(z: np.ndarray) -> np.ndarray:
         below, above = np.minimum(z + left, z + right), np.maximum(z + left, z + right)
-        upper_half = z > 0  # work with the smaller of F and 1 − F, which keeps its digits
+        upper_half = z > 0  # the smaller of F and 1 − F is compared, which is more precise
         for _ in range(60):
             middle = (below + above) / 2
             sign = np.where(upper_half, -1.0, 1.0)
@@ -91,23 +97,23 @@ def two_humps(weight: Number, left: Number, right: Number) -> Callable[[np.ndarr
 # ------------------------------------------------------------------------------------- families
 
 
-def dense_gaussians(dim_x: int, dim_y: int, correlation: Number) -> Gaussian:
-    """Every two coordinates of X and Y have the same correlation."""
+def dense_gaussians(dim_x: int, dim_y: int, correlation: Number) -> JointGaussian:
+    """Return Gaussians of which every two coordinates, of X and Y, have the same correlation."""
     dim = dim_x + dim_y
-    return Gaussian(correlation + (1 - correlation) * np.eye(dim), dim_x)
+    return JointGaussian(correlation + (1 - correlation) * np.eye(dim), dim_x)
 
 
-def sparse_gaussians(dim: int, num_interacting: int, strength: Number) -> Gaussian:
-    """Only the first few pairs (xᵢ, yᵢ) are correlated, by strength² / (1 + strength²)."""
+def sparse_gaussians(dim: int, num_interacting: int, strength: Number) -> JointGaussian:
+    """Return Gaussians of which only the first pairs (xᵢ, yᵢ) correlate, by strength² / (1 + strength²)."""
     correlations = np.zeros(dim)
     correlations[:num_interacting] = strength**2 / (1 + strength**2)
-    return Gaussian(
+    return JointGaussian(
         np.block([[np.eye(dim), np.diag(correlations)], [np.diag(correlations), np.eye(dim)]]), dim
     )
 
 
 def uncorrelated_student(dim_x: int, dim_y: int, dof: Number) -> StudentT:
-    """Student's t with unit dispersion: nothing is correlated, and yet X tells of Y."""
+    """Return Student's t with unit dispersion: X and Y are uncorrelated, but dependent."""
     return StudentT(np.eye(dim_x + dim_y), dim_x, dof)
 
 
@@ -115,7 +121,7 @@ def uncorrelated_student(dim_x: int, dim_y: int, dof: Number) -> StudentT:
 
 
 def beyond_normal_tasks() -> dict[str, Distribution]:
-    """All 40 tasks by name."""
+    """Return all 40 tasks by name."""
     return {**_one_dimensional(), **_gaussians(), **_students(), **_transformed_gaussians()}
 
 

@@ -1,12 +1,11 @@
-"""Joint distributions that can be sampled and know their own mutual information: oracles for estimators.
+"""Joint distributions that can be sampled, and whose mutual information is known: to test estimators.
 
     >>> pair = correlated_gaussians(0.75)
     >>> x, y = pair.sample(1000, np.random.default_rng(0))
     >>> x.shape, y.shape, round(pair.mutual_information, 4)
     ((1000, 1), (1000, 1), 0.4133)
 
-Every value is computed, in nats, from a closed form; none is a table. Discrete variables are sampled as
-integers.
+Every value is computed from a closed form, in nats. Discrete variables are sampled as integers.
 """
 
 import math
@@ -16,20 +15,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.gaussian import gaussian_mutual_information
 from infomax.information.measures import mutual_information
 from infomax.information.tables import Array, Number, as_probabilities, to_numpy
 
-Samples = tuple[np.ndarray, np.ndarray]
+SamplePair = tuple[np.ndarray, np.ndarray]  # x and y
 
 
 class Distribution(ABC):
     """A joint distribution of X and Y."""
 
     @abstractmethod
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws: x [n, dim_x] and y [n, dim_y], a function of `rng` alone."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws, x [n, dim_x] and y [n, dim_y]; they depend on `rng` only."""
 
     @property
     @abstractmethod
@@ -41,17 +40,24 @@ class Distribution(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Gaussian(Distribution):
-    """Jointly Gaussian X (the first `dim_x` coordinates) and Y, of mean zero: I = −½ Σ log(1 − ρᵢ²)."""
+class JointGaussian(Distribution):
+    """Jointly Gaussian X and Y of mean zero: I = −½ Σ log(1 − ρᵢ²).
+
+    Args:
+        covariance: of (X, Y) together, X in the first `dim_x` coordinates.
+        dim_x: how many coordinates X has.
+    Raises:
+        ValueError: no covariance, not positive definite, or a dim_x that leaves X or Y empty.
+    """
 
     covariance: Array
     dim_x: int
 
     def __post_init__(self) -> None:
-        gaussian_mutual_information(self.covariance, self.dim_x)  # says what is wrong, if anything is
+        gaussian_mutual_information(self.covariance, self.dim_x)  # checks them
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws."""
         factor = np.linalg.cholesky(to_numpy(self.covariance))
         return _split(rng.standard_normal((num_samples, len(factor))) @ factor.T, self.dim_x)
 
@@ -63,9 +69,16 @@ class Gaussian(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class StudentT(Distribution):
-    """Multivariate Student t of `dof` degrees of freedom: dependent even where the dispersion is diagonal.
+    """Multivariate Student t: X and Y are dependent even where the dispersion is diagonal.
 
-    I is that of Gaussians with the dispersion as covariance, plus a term of the dimensions and `dof` alone.
+    I is that of Gaussians with the dispersion as covariance, plus a function of the dimensions and `dof`.
+
+    Args:
+        dispersion: of (X, Y) together, X in the first `dim_x` coordinates.
+        dim_x: how many coordinates X has.
+        dof: degrees of freedom.
+    Raises:
+        ValueError: no covariance, not positive definite, or `dof` not positive and finite.
 
     Reference: Arellano-Valle, Contreras-Reyes and Genton (2013), equation 7.
     """
@@ -78,11 +91,11 @@ class StudentT(Distribution):
         gaussian_mutual_information(self.dispersion, self.dim_x)
         if not 0 < self.dof < math.inf:
             raise ValueError(
-                f"StudentT: dof must be positive and finite, got {self.dof}; use Gaussian for inf"
+                f"StudentT: dof must be positive and finite, got {self.dof}; use JointGaussian for inf"
             )
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws: Gaussians over the root of χ²/dof."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws: Gaussians, divided by the root of χ²/dof."""
         factor = np.linalg.cholesky(to_numpy(self.dispersion))
         gaussian = rng.standard_normal((num_samples, len(factor))) @ factor.T
         shrink = np.sqrt(rng.chisquare(self.dof, (num_samples, 1)) / self.dof)
@@ -99,7 +112,7 @@ class StudentT(Distribution):
 
 
 def _student_entropy(dim: int, dof: Number) -> float:
-    """h of the t distribution with unit dispersion."""
+    """The entropy of the t distribution with unit dispersion."""
     from scipy.special import digamma, gammaln
 
     half = (dof + dim) / 2
@@ -107,23 +120,25 @@ def _student_entropy(dim: int, dof: Number) -> float:
     return float(log_normaliser + half * (digamma(half) - digamma(dof / 2)))
 
 
-def _split(xy: np.ndarray, dim_x: int) -> Samples:
+def _split(xy: np.ndarray, dim_x: int) -> SamplePair:
     return xy[:, :dim_x], xy[:, dim_x:]
 
 
-def correlated_gaussians(correlation: Number, *, dim: int = 1) -> Gaussian:
-    """`dim` independent pairs (xᵢ, yᵢ) of one correlation: I = −dim/2 · log(1 − ρ²)."""
+def correlated_gaussians(correlation: Number, *, dim: int = 1) -> JointGaussian:
+    """Return `dim` independent pairs (xᵢ, yᵢ) of one correlation: I = −dim/2 · log(1 − ρ²)."""
     cross = correlation * np.eye(dim)
-    return Gaussian(np.block([[np.eye(dim), cross], [cross, np.eye(dim)]]), dim)
+    return JointGaussian(np.block([[np.eye(dim), cross], [cross, np.eye(dim)]]), dim)
 
 
 def staircase(information: Number = 2.0, *, dim: int = 20, cubic: bool = False) -> Distribution:
-    """The usual trial of neural estimators: `dim` pairs with ρ = √(1 − e^(−2I/dim)), I = 2, 4, 6, 8, 10 nats.
+    """Return `dim` Gaussian pairs with ρ = √(1 − e^(−2I/dim)), the usual test of neural estimators.
+
+    It is usual to take I = 2, 4, 6, 8 and 10 nats.
 
     Args:
         information: I in nats, of all pairs together.
-        cubic: whether Y is replaced by Y³, which changes no information.
-
+        dim: how many pairs.
+        cubic: whether Y is replaced by Y³, which does not change the information.
     Example:
         >>> round(staircase(6.0).mutual_information, 12)
         6.0
@@ -139,15 +154,19 @@ def staircase(information: Number = 2.0, *, dim: int = 20, cubic: bool = False) 
 
 @dataclass(frozen=True, eq=False)
 class Discrete(Distribution):
-    """X and Y as indices into a table of probabilities p(x, y)."""
+    """X and Y are the indices of a table of probabilities p(x, y).
+
+    Raises:
+        ValueError: not probabilities.
+    """
 
     table: Array
 
     def __post_init__(self) -> None:
         as_probabilities("Discrete", self.table, axis=(-2, -1), num_axes=2)
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws, integers."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws, integers."""
         table = to_numpy(self.table)
         flat = rng.choice(table.size, num_samples, p=table.ravel() / table.sum())
         x, y = np.unravel_index(flat, table.shape)
@@ -160,13 +179,16 @@ class Discrete(Distribution):
 
 
 def through_channel(p_x: Array, channel: Channel) -> Discrete:
-    """A source and what arrives of it through a noisy channel."""
+    """Return the joint distribution of a source and of the output of a channel."""
     return Discrete(channel.joint(p_x).table)
 
 
 @dataclass(frozen=True)
 class UniformMixture(Distribution):
     """X uniform on {0, …, m−1}, discrete; Y uniform on [X, X+2], continuous: I = log m − (m−1) log 2 / m.
+
+    Raises:
+        ValueError: no values.
 
     Reference: Gao, Kannan, Oh and Viswanath (2017), section 5.
     """
@@ -177,8 +199,8 @@ class UniformMixture(Distribution):
         if self.num_values < 1:
             raise ValueError(f"UniformMixture: num_values must be at least 1, got {self.num_values}")
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws; x are integers."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws; x are integers."""
         x = rng.integers(self.num_values, size=(num_samples, 1))
         return x, x + 2 * rng.random((num_samples, 1))
 
@@ -194,8 +216,11 @@ class ZeroInflatedPoisson(Distribution):
     """X exponential of mean 1; Y = 0 with probability p, else Poisson of mean X.
 
     Without inflation I₀ = 2 log 2 − γ − Σₖ 2⁻ᵏ log k = 0.3012. The often quoted (1 − p) I₀ holds for a
-    receiver who sees which zeros are inflated, and is too large for one who sees Y only; the value here is
-    exact.
+    receiver who sees which zeros are inflated, and is too large for one who sees only Y; the value here is
+    exact for the latter.
+
+    Raises:
+        ValueError: an inflation outside 0 … 1.
 
     Reference: Gao, Kannan, Oh and Viswanath (2017), section 5, for the distribution.
     """
@@ -208,8 +233,8 @@ class ZeroInflatedPoisson(Distribution):
                 f"ZeroInflatedPoisson: inflation must be from 0 to below 1, got {self.inflation}"
             )
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws; y are integers."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws; y are integers."""
         x = rng.exponential(size=(num_samples, 1))
         return x, rng.poisson(x) * (rng.random((num_samples, 1)) >= self.inflation)
 
@@ -218,7 +243,7 @@ class ZeroInflatedPoisson(Distribution):
         """I(X;Y) in nats."""
         p, k = self.inflation, np.arange(1, 200)
         uninflated = 2 * math.log(2) - np.euler_gamma - np.sum(np.log(k) * 0.5**k)
-        counts_above_zero = uninflated - math.log(2) / 2 + 1 / 4  # the part of I₀ that y ≥ 1 contributes
+        counts_above_zero = uninflated - math.log(2) / 2 + 1 / 4  # what y ≥ 1 contributes to I₀
         p_zero = (1 + p) / 2
         # E a(X) log a(X), a(x) = p + (1−p) e^−x the chance of y = 0, is ∫ₚ¹ v log v dv / (1−p)
         zero_given_x = (p**2 / 4 - 1 / 4 - (p**2 / 2 * math.log(p) if p > 0 else 0)) / (1 - p)
@@ -227,7 +252,11 @@ class ZeroInflatedPoisson(Distribution):
 
 @dataclass(frozen=True)
 class AdditiveUniform(Distribution):
-    """X uniform on (0, 1), Y = X + uniform noise on (−ε, ε): I = ε − log 2ε for ε ≤ ½, else 1/4ε."""
+    """X uniform on (0, 1), Y = X + uniform noise on (−ε, ε): I = ε − log 2ε for ε ≤ ½, else 1/4ε.
+
+    Raises:
+        ValueError: ε not positive.
+    """
 
     epsilon: Number
 
@@ -235,8 +264,8 @@ class AdditiveUniform(Distribution):
         if not self.epsilon > 0:
             raise ValueError(f"AdditiveUniform: epsilon must be positive, got {self.epsilon}")
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws."""
         x = rng.random((num_samples, 1))
         return x, x + rng.uniform(-self.epsilon, self.epsilon, (num_samples, 1))
 
@@ -251,20 +280,20 @@ class AdditiveUniform(Distribution):
 
 
 def unchanged(values: np.ndarray) -> np.ndarray:
-    """The identity."""
+    """Return `values`."""
     return values
 
 
 @dataclass(frozen=True, eq=False)
 class Transformed(Distribution):
-    """x(X) and y(Y) for injective functions of rows, which change no information."""
+    """x(X) and y(Y) for injective functions x, y of rows, which do not change the information."""
 
     base: Distribution
     x: Callable[[np.ndarray], np.ndarray] = unchanged
     y: Callable[[np.ndarray], np.ndarray] = unchanged
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws of the base, transformed."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws of the base, transformed."""
         x, y = self.base.sample(num_samples, rng)
         return self.x(x), self.y(y)
 
@@ -276,12 +305,12 @@ class Transformed(Distribution):
 
 @dataclass(frozen=True, eq=False)
 class Independent(Distribution):
-    """Several independent joints side by side: X and Y are all their X and all their Y, and I is the sum."""
+    """Several independent joints side by side: X has all their X, Y all their Y, and I is the sum."""
 
     parts: Sequence[Distribution]
 
-    def sample(self, num_samples: int, rng: np.random.Generator) -> Samples:
-        """Independent draws of every part, joined along the columns."""
+    def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
+        """Return independent draws of every part, side by side."""
         xs, ys = zip(*(part.sample(num_samples, rng) for part in self.parts), strict=True)
         return np.concatenate(xs, axis=1), np.concatenate(ys, axis=1)
 

@@ -1,8 +1,8 @@
-"""How far one distribution is from another: Kullback and Leibler's divergence and its family.
+"""Divergences of one distribution from another: Kullback and Leibler's, and others of its family.
 
-``kl_divergence(p, q)`` is D(p‖q): p is the truth, q the description. All are f-divergences
-D_f(p‖q) = Σ q f(p/q) with f convex and f(1) = 0, so none is negative and none grows under a channel
-(data processing). Where p has mass that q lacks, D(p‖q) = ∞, and ∞ is what is returned.
+``kl_divergence(p, q)`` is D(p‖q): p is the truth, q the description. All but `cross_entropy` are
+f-divergences D_f(p‖q) = Σ q f(p/q) with f convex and f(1) = 0: none is negative, and none grows under a
+channel (data processing). Where p has mass and q has none, D(p‖q) = ∞, and ∞ is returned.
 
 Reference: Csiszár and Shields (2004), Information Theory and Statistics, section 4.
 """
@@ -24,13 +24,17 @@ from infomax.information.tables import (
 
 
 def kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """D(p‖q) = Σₓ p(x) log p(x)/q(x), the cost of describing p with a code made for q.
+    """Return D(p‖q) = Σₓ p(x) log p(x)/q(x), the extra cost of a code made for q on data from p.
 
-    Zero just when p = q; ∞ where p(x) > 0 = q(x). Not symmetric.
+    It is zero if and only if p = q, and ∞ where p(x) > 0 = q(x). It is not symmetric.
 
     Args:
-        p, q: probabilities of the same shape, each summing to one over `axis`.
-    Raises: ValueError: different shapes, or not probabilities.
+        p: probabilities that sum to one over `axis`.
+        q: probabilities of the same shape.
+        axis: the axis, or the tuple of axes, of the table.
+        base: 2 for bits.
+    Raises:
+        ValueError: different shapes, or not probabilities.
     Example:
         >>> round(float(kl_divergence([1/2, 1/2], [1/4, 3/4], base=2)), 6)
         0.207519
@@ -44,7 +48,7 @@ def kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e)
 
 
 def reverse_kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """D(q‖p) = Σₓ q(x) log q(x)/p(x), the divergence seen from the other side.
+    """Return D(q‖p) = Σₓ q(x) log q(x)/p(x), `kl_divergence` with p and q exchanged.
 
     Example:
         >>> round(float(reverse_kl_divergence([1/4, 3/4], [1/2, 1/2], base=2)), 6)
@@ -55,7 +59,7 @@ def reverse_kl_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number =
 
 
 def cross_entropy(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """H(p, q) = −Σₓ p(x) log q(x) = H(p) + D(p‖q), the length of a code made for q on data from p.
+    """Return H(p, q) = −Σₓ p(x) log q(x) = H(p) + D(p‖q), the length of a code made for q on data from p.
 
     Example:
         >>> round(float(cross_entropy([1/2, 1/2], [1/4, 3/4], base=2)), 6)
@@ -66,9 +70,9 @@ def cross_entropy(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e)
 
 
 def js_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """½ D(p‖m) + ½ D(q‖m) with m = (p + q)/2, from 0 to log 2; its square root is a metric.
+    """Return ½ D(p‖m) + ½ D(q‖m) with m = (p + q)/2, from 0 to log 2; its square root is a metric.
 
-    It is the mutual information between a fair coin and a draw from p or q as the coin says.
+    It is the mutual information between a fair coin and a draw from p or q, whichever the coin says.
 
     Example:
         >>> float(js_divergence([1, 0], [0, 1], base=2))
@@ -82,7 +86,7 @@ def js_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e)
 
 
 def chi_squared_divergence(p: Array, q: Array, *, axis: Axis = -1) -> Array:
-    """χ²(p‖q) = Σₓ (p(x) − q(x))² / q(x), at least exp D(p‖q) − 1; ∞ where p(x) > 0 = q(x).
+    """Return χ²(p‖q) = Σₓ (p(x) − q(x))² / q(x), at least exp D(p‖q) − 1; ∞ where p(x) > 0 = q(x).
 
     Example:
         >>> round(float(chi_squared_divergence([1/2, 1/2], [1/4, 3/4])), 6)
@@ -97,7 +101,7 @@ def chi_squared_divergence(p: Array, q: Array, *, axis: Axis = -1) -> Array:
 
 
 def squared_hellinger(p: Array, q: Array, *, axis: Axis = -1) -> Array:
-    """Σₓ (√p(x) − √q(x))², from 0 to 2; half of it is the other common convention.
+    """Return Σₓ (√p(x) − √q(x))², from 0 to 2; half of it is the other common convention.
 
     Example:
         >>> float(squared_hellinger([1, 0], [0, 1]))
@@ -110,7 +114,7 @@ def squared_hellinger(p: Array, q: Array, *, axis: Axis = -1) -> Array:
 
 
 def total_variation(p: Array, q: Array, *, axis: Axis = -1) -> Array:
-    """½ Σₓ |p(x) − q(x)|, the largest difference p and q give to any event; from 0 to 1.
+    """Return ½ Σₓ |p(x) − q(x)|, the largest difference of the probabilities of an event; from 0 to 1.
 
     Example:
         >>> float(total_variation([1/2, 1/2], [1/4, 3/4]))
@@ -134,7 +138,7 @@ def _kl(p: Array, q: Array, axis: Axis) -> Array:
 
 
 def _infinite_outside(q: Array, p: Array, terms: Array) -> Array:
-    """`terms`, but ∞ where p has mass that q lacks."""
+    """`terms`, but ∞ where p has mass and q has none."""
     xp = array_namespace(terms)
     if xp.min(q).item() > 0:
         return terms

@@ -1,7 +1,7 @@
-"""The small language of H and I: "x, y | z" and "x ; y | z", and the quantities they name.
+"""The small language of H and I: expressions like "x, y | z" and "x ; y | z", and the quantities they name.
 
 An expression is read completely before anything is computed, and an error shows the place. Every quantity is
-a sum of entropies of marginals, which `Quantity.explain` prints.
+a sum of entropies of marginals, which `Quantity.explain` shows.
 
 Reference: Yeung (1991), A new outlook on Shannon's information measures.
 """
@@ -19,7 +19,7 @@ from infomax.information.tables import Array
 
 
 class Expression(NamedTuple):
-    """`parts` separated by semicolons, and what stands after the bar."""
+    """The `parts` between semicolons, and the names after the bar."""
 
     parts: tuple[tuple[str, ...], ...]
     given: tuple[str, ...]
@@ -32,7 +32,13 @@ class Expression(NamedTuple):
 def parse(operation: str, text: str, known: Sequence[str], *, num_parts: int) -> Expression:
     """Read ``x, y ; z | w``: `num_parts` groups of names between semicolons, and a condition or none.
 
-    Raises: ValueError: with the expression and a caret under the offending place.
+    Args:
+        operation: what asks for it, for the message.
+        text: the expression.
+        known: the names of the variables.
+        num_parts: how many groups are expected.
+    Raises:
+        ValueError: it cannot be read; the message shows the expression with a caret under the place.
     """
     groups, separators = [[]], []
     for token, place in _tokens(operation, text):
@@ -70,9 +76,7 @@ def _check_separator(operation: str, text: str, place: int, group: list[str], se
     if not group:
         raise syntax_error(operation, text, place, "a variable is missing before this")
     if "|" in separators:
-        raise syntax_error(
-            operation, text, place, "the condition comes last; nothing but names may follow '|'"
-        )
+        raise syntax_error(operation, text, place, "the condition comes last; only names may follow '|'")
 
 
 def _check_name(
@@ -83,11 +87,11 @@ def _check_name(
             operation, text, place, f"no variable is called {name!r}; this joint has {' '.join(known)}"
         )
     if name in group:
-        raise syntax_error(operation, text, place, f"{name!r} stands here twice")
+        raise syntax_error(operation, text, place, f"{name!r} is named twice here")
 
 
 def syntax_error(operation: str, text: str, place: int, problem: str) -> ValueError:
-    """An error that shows the expression with a caret under the offending place."""
+    """Return an error that shows the expression, with a caret under the place of the problem."""
     return ValueError(f"{operation}: {problem}\n    {text}\n    {' ' * place}^")
 
 
@@ -95,7 +99,7 @@ def syntax_error(operation: str, text: str, place: int, problem: str) -> ValueEr
 
 
 class Term(NamedTuple):
-    """`sign` times the entropy of the marginal over `names`."""
+    """One entropy of a sum: `sign` times the entropy of the marginal over `names`."""
 
     sign: int
     names: tuple[str, ...]
@@ -104,7 +108,7 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Quantity:
-    """A value that knows the sum of entropies it came from. Use it as a number, or take `.value`."""
+    """A value, and the sum of entropies that it is. Use it as a number, or take `.value`."""
 
     symbol: str
     terms: tuple[Term, ...]
@@ -112,11 +116,11 @@ class Quantity:
 
     @property
     def value(self) -> Array:
-        """The number; an array of the batch, or a Torch tensor, where the table was one."""
+        """The number; for a batch an array, for a Torch table a tensor."""
         return sum((term.sign * term.value for term in self.terms[1:]), self.terms[0].value)
 
     def explain(self) -> str:
-        """The derivation: which entropies are added and subtracted, and their values.
+        """Return the derivation: which entropies are added and subtracted, and their values.
 
         Example:
             >>> from infomax.information.joint import Joint
@@ -190,7 +194,7 @@ def _value(other: Any) -> Any:
 def _show(value: Array) -> str:
     if value.ndim:
         return f"<{tuple(value.shape)}>"
-    number = round(value.item(), 12)  # a rounding error is not shown as 1.1e-16
+    number = round(value.item(), 12)  # so that 1.1e-16 is shown as 0
     return f"{number + 0.0:.6g}"
 
 

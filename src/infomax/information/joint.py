@@ -1,4 +1,4 @@
-"""Joint: a table of probabilities whose axes have names, and the small language of H and I.
+"""Joint distributions: tables of probabilities whose axes have names, measured with the language of H and I.
 
 >>> xor = Joint([[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]], "x y z")
 >>> xor.I("x ; y", base=2)
@@ -27,10 +27,11 @@ class Joint:
     """A joint distribution of named discrete variables.
 
     Args:
-        table: probabilities, one axis for each name, summing to one. NumPy, Torch, or nested lists.
-        names: the names of the axes, as in "x y z"; "... x y" leaves the axes before x as a batch.
-        labels: what the values of a variable are called, such as {"x": ("heads", "tails")}.
-    Raises: ValueError: not probabilities, or names that do not fit the axes.
+        table: probabilities that sum to one, one axis for each name. NumPy, Torch, or nested lists.
+        names: the names of the axes, as in "x y z"; in "... x y" the axes before x are a batch.
+        labels: names of the values of variables, such as {"x": ("heads", "tails")}.
+    Raises:
+        ValueError: not probabilities, or names that do not fit the axes.
     Example:
         >>> joint = Joint([[1/2, 0], [1/4, 1/4]], "x y")
         >>> joint.H("x, y", base=2), joint.H("x | y", base=2)
@@ -61,8 +62,10 @@ class Joint:
     def from_counts(
         cls, counts: Array, names: str, *, labels: Mapping[str, Sequence[Any]] | None = None
     ) -> "Joint":
-        """The distribution of relative frequencies: counts divided by their sum.
+        """Return the distribution of relative frequencies: counts divided by their sum.
 
+        Raises:
+            ValueError: negative counts, only zeros, or names that do not fit the axes.
         Example:
             >>> Joint.from_counts([[10, 0], [5, 5]], "x y").I("x ; y", base=2)
             I(x ; y) = 0.311278
@@ -83,14 +86,15 @@ class Joint:
 
     @classmethod
     def from_samples(cls, columns: Any) -> "Joint":
-        """The empirical distribution of columns of discrete values, with the values as labels.
+        """Return the empirical distribution of columns of discrete values, with the values as labels.
 
-        Its information is that of the sample itself, which on average exceeds that of the source: for an
-        estimate of the source, see `infomax.estimation`.
+        Its information is that of the sample itself, which on average exceeds that of the source. For
+        estimates of the source, see `infomax.estimation`.
 
         Args:
             columns: a mapping from names to columns of equal length, or a Polars or pandas frame.
-        Raises: ValueError: no rows, columns of different length, or missing values.
+        Raises:
+            ValueError: no rows, columns of different length, or missing values.
         Example:
             >>> rain = Joint.from_samples({"sky": ["grey", "grey", "blue", "blue"], "rain": [1, 1, 0, 0]})
             >>> rain.I("sky ; rain", base=2)
@@ -113,20 +117,22 @@ class Joint:
     # ------------------------------------------------------------------ information
 
     def H(self, expression: str, *, base: Number = math.e) -> Quantity:
-        """The entropy of an expression such as "x", "x, y" or "x, y | z": H(A|C) = H(A,C) − H(C).
+        """Return the entropy of an expression such as "x", "x, y" or "x, y | z": H(A|C) = H(A,C) − H(C).
 
-        Raises: ValueError: an expression that cannot be read, with a caret under the place.
+        Raises:
+            ValueError: an expression that cannot be read; the message shows the place.
         """
         parsed = parse("Joint.H", expression, self.names, num_parts=1)
         (a,), c = parsed
         return self._sum(f"H({parsed})", [(+1, (a, c)), (-1, (c,))], base)
 
     def I(self, expression: str, *, base: Number = math.e) -> Quantity:  # noqa: E743
-        """The mutual information of an expression such as "x ; y" or "x, y ; z | w".
+        """Return the mutual information of an expression such as "x ; y" or "x, y ; z | w".
 
         I(A;B|C) = H(A,C) + H(B,C) − H(A,B,C) − H(C).
 
-        Raises: ValueError: an expression that cannot be read, with a caret under the place.
+        Raises:
+            ValueError: an expression that cannot be read; the message shows the place.
         """
         parsed = parse("Joint.I", expression, self.names, num_parts=2)
         (a, b), c = parsed
@@ -144,8 +150,10 @@ class Joint:
         return entropy(self._marginal_table(names), axis=tuple(range(-len(names), 0)), base=base)
 
     def kl(self, other: "Joint", *, base: Number = math.e) -> Array:
-        """D(self‖other), the other joint being over the same variables, in any order.
+        """Return D(self‖other), where the other joint has the same variables, in any order.
 
+        Raises:
+            ValueError: other variables.
         Example:
             >>> joint = Joint([[1/2, 0], [1/4, 1/4]], "x y")
             >>> independent = joint.marginal("x").expand(joint.marginal("y"))
@@ -163,8 +171,10 @@ class Joint:
     # ------------------------------------------------------------------ other joints
 
     def marginal(self, names: str) -> "Joint":
-        """The joint of some of the variables, in the order given.
+        """Return the joint of some of the variables, in the order given.
 
+        Raises:
+            ValueError: unknown variables, or a condition.
         Example:
             >>> Joint([[1/2, 0], [1/4, 1/4]], "x y").marginal("y").table
             array([0.75, 0.25])
@@ -180,11 +190,12 @@ class Joint:
         return self._with(array_namespace(table).permute_dims(table, tuple(order)), kept)
 
     def given(self, **values: Any) -> "Joint":
-        """The joint of the others once some variables are known: p(others | name = value).
+        """Return the joint of the other variables when some are known: p(others | name = value).
 
         Args:
-            values: a label for variables that have labels, else an index from 0.
-        Raises: ValueError: no such variable or value, no variable left, or an event of probability zero.
+            values: a label for a variable that has labels, otherwise an index from 0.
+        Raises:
+            ValueError: no such variable or value, no variable left, or an event of probability zero.
         Example:
             >>> Joint([[1/2, 0], [1/4, 1/4]], "x y").given(x=1).table
             array([0.5, 0.5])
@@ -199,13 +210,16 @@ class Joint:
         probability = xp.sum(table, axis=tuple(range(-len(rest), 0)), keepdims=True)
         if not xp.all(probability > 0):
             raise ValueError(
-                f"Joint.given: {_event(values)} has probability 0; nothing can be conditioned on it"
+                f"Joint.given: {_event(values)} has probability 0, so that nothing can be conditioned on it; "
+                "give values that occur"
             )
         return self._with(table / probability, rest)
 
     def expand(self, other: "Joint") -> "Joint":
-        """The joint of these and of other variables that are independent of them: p(x) p(y).
+        """Return the joint of these variables and of others that are independent of them: p(x) p(y).
 
+        Raises:
+            ValueError: a variable that is in both.
         Example:
             >>> coin, die = Joint([1/2, 1/2], "coin"), Joint([1/6] * 6, "die")
             >>> coin.expand(die)

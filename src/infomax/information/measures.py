@@ -1,9 +1,9 @@
 """Shannon's measures of information, exactly, from tables of probabilities.
 
-A table ``p_xy`` has one axis for each variable, the last axes being the variables in order; axes before
-them are a batch. NumPy in, NumPy out; Torch in, Torch out, on any device, and differentiable. Everything
-is in nats unless `base` says otherwise: ``base=2`` gives bits. A cell of zero probability contributes
-nothing (0 log 0 = 0) and its gradient is zero.
+The last axes of a table ``p_xy`` are its variables, in order; axes before them are a batch. NumPy arrays give
+NumPy results; Torch tensors give Torch results, on any device, and differentiable. Results are in nats unless
+`base` says otherwise: ``base=2`` gives bits. A cell of zero probability contributes nothing (0 log 0 = 0),
+and its gradient is zero.
 
 Reference: Cover and Thomas (2006), Elements of Information Theory, chapter 2.
 """
@@ -29,14 +29,16 @@ from infomax.information.tables import (
 
 
 def entropy(p: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """H(X) = −Σₓ p(x) log p(x), the average surprise, between 0 and the log of the number of values.
+    """Return H(X) = −Σₓ p(x) log p(x), the mean surprise, between 0 and the log of the number of values.
 
     Args:
         p: probabilities that sum to one over `axis`; the other axes are a batch.
         axis: the axis, or the tuple of axes, of the table.
         base: of the logarithm: e for nats, 2 for bits, 10 for hartleys.
-    Returns: the entropy, of the shape of the batch.
-    Raises: ValueError: negative, NaN, empty, or not summing to one.
+    Returns:
+        The entropy, of the shape of the batch.
+    Raises:
+        ValueError: negative, NaN, empty, or not summing to one.
     Example:
         A fair coin, an unfair coin, and an unfair die:
 
@@ -58,7 +60,7 @@ def _entropy(p: Array, axis: Axis) -> Array:
 
 
 def renyi_entropy(p: Array, order: Number, *, axis: int = -1, base: Number = math.e) -> Array:
-    """Rényi's entropy of order α: log(Σₓ p(x)^α) / (1 − α), non-increasing in α.
+    """Return Rényi's entropy of order α: log(Σₓ p(x)^α) / (1 − α), non-increasing in α.
 
     Orders 0, 1 and ∞ are the limits: log of the number of possible values, Shannon's entropy, and
     −log of the largest probability.
@@ -66,7 +68,10 @@ def renyi_entropy(p: Array, order: Number, *, axis: int = -1, base: Number = mat
     Args:
         p: probabilities that sum to one over `axis`.
         order: α ≥ 0, `math.inf` included.
-    Raises: ValueError: a negative order, or not probabilities.
+        axis: the axis of the table.
+        base: 2 for bits.
+    Raises:
+        ValueError: a negative order, or not probabilities.
     Example:
         >>> round(float(renyi_entropy([1/2, 1/4, 1/4], order=2, base=2)), 6)
         1.415037
@@ -93,18 +98,19 @@ def _renyi(p: Array, order: Number, axis: int) -> Array:
 
 
 def _power_sum(p: Array, order: Number, axis: int) -> Array:
-    """Σ p^α over the support, so that 0⁰ counts for nothing."""
+    """Σ p^α over the support, where 0⁰ does not occur."""
     xp = array_namespace(p)
     powers = xp.exp(order * safe_log(p))
     return xp.sum(xp.where(p > 0, powers, xp.zeros_like(p)), axis=axis)
 
 
 def tsallis_entropy(p: Array, order: Number, *, axis: int = -1) -> Array:
-    """Tsallis' entropy of order q: (1 − Σₓ p(x)^q) / (q − 1); order 1 is Shannon's, in nats.
+    """Return Tsallis' entropy of order q: (1 − Σₓ p(x)^q) / (q − 1); order 1 is Shannon's, in nats.
 
     It has no base: order 2 is the probability that two draws differ (Gini's impurity).
 
-    Raises: ValueError: a negative or infinite order, or not probabilities.
+    Raises:
+        ValueError: a negative or infinite order, or not probabilities.
     Example:
         >>> round(float(tsallis_entropy([1/2, 1/4, 1/4], order=2)), 6)
         0.625
@@ -131,8 +137,12 @@ def _check_order(operation: str, order: Number) -> None:
 
 
 def joint_entropy(p_xy: Array, *, num_variables: int = 2, base: Number = math.e) -> Array:
-    """H(X, Y) = −Σ p(x, y) log p(x, y), the entropy of the pair; more variables with `num_variables`.
+    """Return H(X, Y) = −Σ p(x, y) log p(x, y), the entropy of two variables together, or of more.
 
+    Args:
+        p_xy: joint probabilities, one axis for each variable.
+        num_variables: how many of the last axes are variables.
+        base: 2 for bits.
     Example:
         >>> round(float(joint_entropy([[1/2, 0], [1/4, 1/4]], base=2)), 6)
         1.5
@@ -143,12 +153,13 @@ def joint_entropy(p_xy: Array, *, num_variables: int = 2, base: Number = math.e)
 
 
 def conditional_entropy(p_xy: Array, *, given: int = -1, base: Number = math.e) -> Array:
-    """H(X|Y) = H(X, Y) − H(Y), what remains unknown of one variable once the other is known.
+    """Return H(X|Y) = H(X, Y) − H(Y), what remains unknown of one variable when the other is known.
 
     Args:
         p_xy: joint probabilities [..., x, y].
-        given: the axis of the variable that is known. The default, −1, is the last: H(X|Y), the
-            equivocation of a channel from X to Y. With −2 it is the other: H(Y|X), the channel's noise.
+        given: the axis of the variable that is known. The default −1 gives H(X|Y), the equivocation of a
+            channel from X to Y; −2 gives H(Y|X), the channel's noise.
+        base: 2 for bits.
     Example:
         >>> p_xy = [[1/2, 0], [1/4, 1/4]]
         >>> round(float(conditional_entropy(p_xy, given=-1, base=2)), 6)  # H(X|Y)
@@ -171,15 +182,18 @@ def _check_given(operation: str, given: int, num_variables: int) -> None:
 
 
 def mutual_information(p_xy: Array, *, base: Number = math.e) -> Array:
-    """I(X;Y) = H(X) + H(Y) − H(X, Y) = Σ p(x,y) log p(x,y)/(p(x)p(y)), what one variable tells of the other.
+    """Return I(X;Y) = H(X) + H(Y) − H(X, Y) = Σ p(x,y) log p(x,y)/(p(x)p(y)), what X tells of Y.
 
-    Zero just when X and Y are independent; at most min(H(X), H(Y)). Computed from the entropies, so that it
-    is exact to rounding: on independent tables it may be −1e-16, and is not clipped.
+    It is zero if and only if X and Y are independent, and at most min(H(X), H(Y)). It is computed from the
+    entropies, exact to rounding, and not clipped: for an independent table it may be −1e-16.
 
     Args:
         p_xy: joint probabilities [..., x, y].
-    Returns: of the shape of the batch.
-    Raises: ValueError: negative, NaN, empty, not summing to one, or fewer than two axes.
+        base: 2 for bits.
+    Returns:
+        The information, of the shape of the batch.
+    Raises:
+        ValueError: negative, NaN, empty, not summing to one, or fewer than two axes.
     Example:
         A fair bit through a channel that flips one bit in ten:
 
@@ -200,11 +214,12 @@ def _entropies(p_xy: Array) -> tuple[Array, Array, Array]:
 
 
 def pointwise_mutual_information(p_xy: Array, *, base: Number = math.e) -> Array:
-    """i(x;y) = log p(x,y)/(p(x)p(y)) for every pair: how much likelier together than if independent.
+    """Return i(x;y) = log p(x,y)/(p(x)p(y)) of every pair: how much likelier it is than if independent.
 
     Its mean under p(x,y) is the mutual information. Pairs that never occur have −∞.
 
-    Returns: of the shape of `p_xy`.
+    Returns:
+        Values of the shape of `p_xy`.
     Example:
         >>> pointwise_mutual_information([[1/2, 0], [1/4, 1/4]], base=2).round(3)
         array([[ 0.415,   -inf],
@@ -221,7 +236,7 @@ def pointwise_mutual_information(p_xy: Array, *, base: Number = math.e) -> Array
 
 
 def variation_of_information(p_xy: Array, *, base: Number = math.e) -> Array:
-    """VI(X;Y) = H(X|Y) + H(Y|X), a metric between variables: zero just when each determines the other.
+    """Return VI(X;Y) = H(X|Y) + H(Y|X), a metric: zero if and only if each variable determines the other.
 
     Example:
         >>> round(float(variation_of_information([[1/4, 1/4], [1/4, 1/4]], base=2)), 6)
@@ -235,24 +250,26 @@ def variation_of_information(p_xy: Array, *, base: Number = math.e) -> Array:
 
 
 def arithmetic_mean(h_x: Array, h_y: Array) -> Array:
-    """(H(X) + H(Y)) / 2, the usual yardstick of `normalized_mutual_information`."""
+    """Return (H(X) + H(Y)) / 2, the usual yardstick of `normalized_mutual_information`."""
     return (h_x + h_y) / 2
 
 
 def geometric_mean(h_x: Array, h_y: Array) -> Array:
-    """√(H(X) H(Y)), a yardstick of `normalized_mutual_information`."""
+    """Return √(H(X) H(Y)), a yardstick of `normalized_mutual_information`."""
     return (h_x * h_y) ** 0.5
 
 
 def normalized_mutual_information(
     p_xy: Array, *, yardstick: Callable[[Array, Array], Array] = arithmetic_mean
 ) -> Array:
-    """I(X;Y) / yardstick(H(X), H(Y)), from 0 (independent) to 1 (each determines the other).
+    """Return I(X;Y) / yardstick(H(X), H(Y)), from 0 (independent) to 1 (each determines the other).
 
     Args:
-        yardstick: a function of the two entropies: `arithmetic_mean`, `geometric_mean`, or such as
-            `numpy.minimum`, `numpy.maximum`.
-    Raises: ValueError: the yardstick is zero, as for a constant variable: 0/0 has no value.
+        p_xy: joint probabilities [..., x, y].
+        yardstick: a function of the two entropies: `arithmetic_mean`, `geometric_mean`, `numpy.minimum`,
+            `numpy.maximum` or another.
+    Raises:
+        ValueError: the yardstick is zero, as for a constant variable, and 0/0 has no value.
     Example:
         >>> normalized_mutual_information([[1/2, 0], [0, 1/2]]).item()
         1.0
@@ -265,11 +282,13 @@ def normalized_mutual_information(
 
 
 def uncertainty_coefficient(p_xy: Array, *, given: int = -1) -> Array:
-    """U(X|Y) = I(X;Y) / H(X), the share of one variable's entropy that the other explains (Theil's U).
+    """Return U(X|Y) = I(X;Y) / H(X), the share of X's entropy that Y explains (Theil's U).
 
     Args:
+        p_xy: joint probabilities [..., x, y].
         given: the axis of the variable that is known, as in `conditional_entropy`.
-    Raises: ValueError: the explained variable is constant, so that 0/0 has no value.
+    Raises:
+        ValueError: the explained variable is constant, and 0/0 has no value.
     Example:
         >>> round(float(uncertainty_coefficient([[1/4, 0], [1/4, 0], [0, 1/4], [0, 1/4]])), 6)  # U(X|Y)
         0.5
@@ -283,9 +302,10 @@ def uncertainty_coefficient(p_xy: Array, *, given: int = -1) -> Array:
 
 
 def normalized_variation_of_information(p_xy: Array) -> Array:
-    """VI(X;Y) / H(X, Y) = 1 − I(X;Y) / H(X, Y), a metric from 0 to 1.
+    """Return VI(X;Y) / H(X, Y) = 1 − I(X;Y) / H(X, Y), a metric from 0 to 1.
 
-    Raises: ValueError: both variables are constant, so that 0/0 has no value.
+    Raises:
+        ValueError: both variables are constant, and 0/0 has no value.
     Example:
         >>> round(float(normalized_variation_of_information([[1/4, 1/4], [1/4, 1/4]])), 6)
         1.0
@@ -300,7 +320,7 @@ def normalized_variation_of_information(p_xy: Array) -> Array:
 def _ratio(operation: str, information: Array, yardstick: Array) -> Array:
     if not array_namespace(yardstick).min(yardstick).item() > 0:
         raise ValueError(
-            f"{operation}: a variable is constant, its entropy 0, and 0/0 has no value; "
+            f"{operation}: a variable is constant, its entropy is 0, and 0/0 has no value; "
             "leave such variables out"
         )
     return information / yardstick
@@ -310,13 +330,14 @@ def _ratio(operation: str, information: Array, yardstick: Array) -> Array:
 
 
 def conditional_mutual_information(p_xyz: Array, *, given: int = -1, base: Number = math.e) -> Array:
-    """I(X;Y|Z) = H(X,Z) + H(Y,Z) − H(X,Y,Z) − H(Z), what X tells of Y when Z is known already.
+    """Return I(X;Y|Z) = H(X,Z) + H(Y,Z) − H(X,Y,Z) − H(Z), what X tells of Y when Z is known.
 
     Args:
         p_xyz: joint probabilities [..., x, y, z].
         given: the axis of the known variable, −1, −2 or −3; the default is the last.
+        base: 2 for bits.
     Example:
-        Two fair bits and their XOR: nothing in pairs, one bit once the third is known.
+        Two fair bits and their XOR tell nothing of each other in pairs, and one bit when the third is known:
 
         >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]
         >>> round(float(conditional_mutual_information(xor, base=2)), 6)
@@ -331,11 +352,12 @@ def conditional_mutual_information(p_xyz: Array, *, given: int = -1, base: Numbe
 
 
 def total_correlation(p: Array, *, num_variables: int | None = None, base: Number = math.e) -> Array:
-    """TC = Σᵢ H(Xᵢ) − H(X₁, …, X_m), all dependence together; zero just when all are independent.
+    """Return TC = Σᵢ H(Xᵢ) − H(X₁, …, X_m), all dependence together; zero if and only if all are independent.
 
     Args:
-        p: joint probabilities; by default every axis is a variable.
-        num_variables: if given, only the last so many axes are variables, the others a batch.
+        p: joint probabilities.
+        num_variables: how many of the last axes are variables, the others being a batch; by default all are.
+        base: 2 for bits.
     Example:
         >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]
         >>> round(float(total_correlation(xor, base=2)), 6)
@@ -349,7 +371,7 @@ def total_correlation(p: Array, *, num_variables: int | None = None, base: Numbe
 
 
 def dual_total_correlation(p: Array, *, num_variables: int | None = None, base: Number = math.e) -> Array:
-    """DTC = H(X₁, …, X_m) − Σᵢ H(Xᵢ | the others), the entropy that is shared by two or more.
+    """Return DTC = H(X₁, …, X_m) − Σᵢ H(Xᵢ | the others), the entropy that two or more share.
 
     Example:
         >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]
@@ -366,11 +388,11 @@ def dual_total_correlation(p: Array, *, num_variables: int | None = None, base: 
 def interaction_information(
     p_xyz: Array, *, num_variables: int | None = None, base: Number = math.e
 ) -> Array:
-    """I(X;Y|Z) − I(X;Y), how much knowing Z adds to what X tells of Y; symmetric in the three.
+    """Return I(X;Y|Z) − I(X;Y), how much knowing Z adds to what X tells of Y; symmetric in the three.
 
-    Positive for synergy (XOR: 1 bit), negative for redundancy (three copies of a bit: −1 bit). With m
-    variables: −Σ_S (−1)^(m−|S|) H(S) over their subsets; with two it is the mutual information. Some books
-    give it the other sign for odd m.
+    It is positive for synergy (XOR: 1 bit), negative for redundancy (three copies of a bit: −1 bit). With m
+    variables it is −Σ_S (−1)^(m−|S|) H(S) over their subsets; with two it is the mutual information. Some
+    books give it the other sign for odd m.
 
     Example:
         >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]

@@ -1,8 +1,7 @@
-"""What a table of probabilities is: real, non-negative, summing to one over the axes of its variables.
+"""Tables of probabilities: real, non-negative, summing to one over the axes of their variables.
 
-Everything of rung 1 begins here, so the checks cost two reductions and no copy, and the messages say what
-was received and what to do. NumPy arrays, Torch tensors and nested lists are accepted; what comes out is
-of the kind that went in.
+All exact measures check their tables here; a check costs two reductions and no copy. NumPy arrays, Torch
+tensors and nested lists are accepted, and results are of the kind that was given.
 """
 
 import math
@@ -19,9 +18,14 @@ Axis: TypeAlias = int | tuple[int, ...]
 
 
 def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
-    """An array of real floating numbers: lists become NumPy arrays, integers become float64.
+    """Return an array of real floating numbers: lists become NumPy arrays, integers become float64.
 
-    With `like`, plain numbers and lists take the kind, precision and device of that array.
+    Args:
+        operation: what asks for it, for the message.
+        values: numbers, lists, or an array.
+        like: an array whose kind, precision and device plain numbers and lists take.
+    Raises:
+        TypeError: complex, boolean or other entries that are not real numbers.
     """
     array: Array = values if is_array_api_obj(values) else _as_array(values, like)
     xp = array_namespace(array)
@@ -40,12 +44,16 @@ def _as_array(values: Array, like: Array | None) -> Array:
 
 
 def rank(values: Array) -> int:
-    """How many axes an array or nested lists have."""
+    """Return how many axes an array or nested lists have."""
     return len(values.shape) if is_array_api_obj(values) else np.ndim(values)  # pyright: ignore
 
 
 def same_namespace(operation: str, *arrays: Array) -> ModuleType:
-    """The one array library of all `arrays`."""
+    """Return the one array library of all `arrays`.
+
+    Raises:
+        TypeError: they are of several.
+    """
     kinds = {type(array).__module__.split(".")[0] for array in arrays}
     if len(kinds) > 1:
         raise TypeError(
@@ -56,7 +64,7 @@ def same_namespace(operation: str, *arrays: Array) -> ModuleType:
 
 
 def as_probabilities(operation: str, p: Array, *, axis: Axis = -1, num_axes: int = 1) -> Array:
-    """`p` itself, once it is known to hold probabilities that sum to one over `axis`.
+    """Return `p` itself, once it is known to hold probabilities that sum to one over `axis`.
 
     Raises:
         TypeError: complex, boolean or other entries that are not real numbers.
@@ -113,18 +121,22 @@ def _sum_message(total: float, axis: Axis, counts_like: bool, tolerance: float) 
 
 
 def sum_tolerance(p: Array) -> float:
-    """How far from 1 a sum of probabilities may be: the square root of the machine epsilon of the dtype."""
+    """Return how far from 1 a sum of probabilities may be: the square root of the dtype's machine epsilon."""
     return math.sqrt(array_namespace(p).finfo(p.dtype).eps)
 
 
 def to_numpy(values: Array) -> np.ndarray:
-    """A float64 NumPy copy of an array or of nested lists, outside the graph of gradients."""
+    """Return a float64 NumPy copy of an array or of nested lists, without gradients."""
     values = values.detach().cpu() if hasattr(values, "detach") else values
     return np.array(values, dtype=np.float64)
 
 
 def check_same_shape(operation: str, p: Array, q: Array) -> None:
-    """Two distributions over the same values have the same shape."""
+    """Make sure that two distributions have the same shape.
+
+    Raises:
+        ValueError: they do not.
+    """
     if tuple(p.shape) != tuple(q.shape):
         raise ValueError(
             f"{operation}: p and q must have the same shape, got {tuple(p.shape)} and {tuple(q.shape)}; "
@@ -133,16 +145,20 @@ def check_same_shape(operation: str, p: Array, q: Array) -> None:
 
 
 def in_base(nats: Array, base: Number) -> Array:
-    """Convert nats to units of log `base`: 2 for bits, 10 for hartleys, e for nats."""
+    """Return nats in units of log `base`: 2 for bits, 10 for hartleys, e for nats.
+
+    Raises:
+        ValueError: a base that is not positive, or 1.
+    """
     if not (base > 0 and base != 1):
         raise ValueError(f"base must be positive and not 1, got {base}; use 2 for bits, math.e for nats")
     return nats if base == math.e else nats / math.log(base)
 
 
 def safe_log(p: Array) -> Array:
-    """log p, with 0 in place of log 0: for use as p * safe_log(p), where 0 log 0 = 0.
+    """Return log p, with 0 in place of log 0, for p * safe_log(p) where 0 log 0 = 0.
 
-    The gradient at p = 0 is 0, not infinite: a cell of zero probability lies outside the support.
+    The gradient at p = 0 is 0, not infinite: a cell of zero probability is outside the support.
     """
     xp = array_namespace(p)
     if xp.min(p).item() > 0:
@@ -151,5 +167,5 @@ def safe_log(p: Array) -> Array:
 
 
 def other_axes(keep: Sequence[int], num_variables: int) -> tuple[int, ...]:
-    """The axes, counted from the end, of the variables not in `keep`, out of the last `num_variables`."""
+    """Return the axes, counted from the end, of those of the last `num_variables` that are not in `keep`."""
     return tuple(k - num_variables for k in range(num_variables) if k not in keep)

@@ -1,10 +1,11 @@
 """The largest value of a concave function over probability vectors, between two certified bounds.
 
 Capacity and rate–distortion are both of this kind. The classical Blahut–Arimoto iteration needs thousands of
-steps to certify nine digits where some probabilities go to zero; here Newton's method walks the central path
-of the same problem (a primal–dual interior point with a predictor and a corrector) and needs about ten.
+steps to certify nine digits where some probabilities go to zero. Here Newton's method follows the central
+path of the same problem (a primal–dual interior point method with a predictor and a corrector) and needs
+about ten.
 
-The bounds do not rest on convergence: with gradient g at any p, concavity gives for every p'
+The bounds hold without convergence: with gradient g at any p, concavity gives for every p'
 
     f(p) ≤ f* ≤ f(p) + max_i g_i − g·p,
 
@@ -20,7 +21,8 @@ import numpy as np
 from jaxtyping import Float
 
 Vector: TypeAlias = Float[np.ndarray, "n"]
-Objective: TypeAlias = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+ConcaveFunction: TypeAlias = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+"""p to f(p), its gradient, and minus its Hessian, which is positive semi-definite."""
 
 
 class Maximum(NamedTuple):
@@ -34,7 +36,7 @@ class Maximum(NamedTuple):
 
 
 class _State(NamedTuple):
-    """A point p, the room w = (p, b − C p) left by each inequality, and their multipliers z."""
+    """A point p, the room w = (p, b − C p) that each inequality leaves, and its multipliers z."""
 
     p: np.ndarray
     room: np.ndarray
@@ -43,7 +45,7 @@ class _State(NamedTuple):
 
 def maximize_on_simplex(
     operation: str,
-    objective: Objective,
+    objective: ConcaveFunction,
     start: Vector,
     *,
     tolerance: float,
@@ -51,12 +53,18 @@ def maximize_on_simplex(
     budgets: Float[np.ndarray, "m"] | None = None,
     max_iterations: int = 100,
 ) -> Maximum:
-    """Maximise concave f over p ≥ 0, Σp = 1, C p ≤ b, until upper − lower ≤ tolerance.
+    """Return the maximum of concave f over p ≥ 0, Σp = 1, C p ≤ b, once upper − lower ≤ tolerance.
 
     Args:
-        objective: p to f(p), its gradient, and minus its Hessian (positive semi-definite).
+        operation: what asks for it, for the message.
+        objective: f, with its gradient and minus its Hessian.
         start: a strictly feasible point: all p > 0 and C p < b.
-    Raises: RuntimeError: the bounds have not met after `max_iterations`; the message gives them.
+        tolerance: the largest distance of the bounds.
+        costs: C.
+        budgets: b.
+        max_iterations: the most iterations.
+    Raises:
+        RuntimeError: the bounds are further apart after `max_iterations`; the message gives them.
     """
     costs = np.zeros((0, len(start))) if costs is None else costs
     budgets = np.zeros(0) if budgets is None else budgets
@@ -89,7 +97,7 @@ def _improve(best: Maximum, p, value, gradient, prices, costs, budgets) -> Maxim
 
 
 def _newton_step(state: _State, gradient, curvature, costs) -> _State:
-    """One predictor–corrector step towards gradient − ν + z_p − Cᵀz_c = 0 and w z = 0."""
+    """Make one predictor–corrector step towards gradient − ν + z_p − Cᵀz_c = 0 and w z = 0."""
     p, room, z = state
     n = len(p)
     solve = _solver(curvature, costs, room, z, n)
@@ -103,21 +111,20 @@ def _newton_step(state: _State, gradient, curvature, costs) -> _State:
     gap = room @ z
     predicted = (room + _longest(room, d_room) * d_room) @ (z + _longest(z, dz) * dz)
     dp, d_room, dz = direction((predicted / gap) ** 3 * gap / len(z) - d_room * dz)
-    step = 0.99 * min(_longest(room, d_room), _longest(z, dz))  # one step for both: the curvature ties them
+    step = 0.99 * min(_longest(room, d_room), _longest(z, dz))  # of both, which the curvature couples
     return _State(p + step * dp, room + step * d_room, z + step * dz)
 
 
 def _solver(curvature, costs, room, z, n: int) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """Solves M dp + Aᵀy = force, A dp − D y = −(0, shift) for dp and for y without its first entry.
+    """A function that solves M dp + Aᵀy = force, A dp − D y = −(0, shift) for dp, and y but its first entry.
 
     M = curvature + diag(z_p/p), A = (1; C), D = diag(0, w_c/z_c).
     """
     from scipy.linalg import cho_factor, cho_solve
 
     matrix = curvature.copy()
-    matrix.flat[:: n + 1] += z[:n] / room[:n] + 1e-15 * np.trace(
-        curvature
-    )  # the ridge guards against rounding
+    ridge = 1e-15 * np.trace(curvature)  # against rounding
+    matrix.flat[:: n + 1] += z[:n] / room[:n] + ridge
     factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
     rows = np.vstack([np.ones(n), costs])
     responses = cho_solve(factor, rows.T)

@@ -1,4 +1,4 @@
-"""Capacity: the most information a channel can carry, max over p(x) of I(X;Y), with or without input costs.
+"""Capacity: the most information that a channel can carry, max over p(x) of I(X;Y); inputs may have costs.
 
 Reference: Shannon (1948), section 12; Blahut (1972), Computation of channel capacity and rate–distortion
 functions, for the bracket I(p) ≤ C ≤ max_x D(P(·|x)‖q).
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from infomax.information.simplex import Maximum, Objective, maximize_on_simplex
+from infomax.information.channels.simplex import ConcaveFunction, Maximum, maximize_on_simplex
 from infomax.information.tables import Array
 
 
 @dataclass(frozen=True, eq=False)
 class Capacity:
-    """A certified bracket of the capacity and the input distribution that attains `lower`.
+    """A certified bracket of the capacity, and the input distribution that reaches `lower`.
 
-    For the gradient of capacity with respect to a Torch transition matrix, differentiate
-    ``channel.mutual_information(capacity.input)``: at the best input that is the same (envelope theorem).
+    The gradient of the capacity with respect to a Torch transition matrix is that of
+    ``channel.mutual_information(capacity.input)`` (envelope theorem).
     """
 
     lower: float
@@ -35,7 +35,17 @@ def maximize_information(
     costs: Float[np.ndarray, "x"] | None = None,
     budget: float = math.inf,
 ) -> Maximum:
-    """The maximum over p(x) of I(X;Y), in nats, where the mean of `costs` may not exceed `budget`."""
+    """Return the maximum over p(x) of I(X;Y), in nats, where the mean of `costs` may not exceed `budget`.
+
+    Args:
+        transition: P(y|x).
+        tolerance: the largest width of the bracket, in nats.
+        costs: of each input.
+        budget: the largest mean cost.
+    Raises:
+        ValueError: a budget below the cost of the cheapest input.
+        RuntimeError: a tolerance finer than float64 can certify.
+    """
     transition = transition[:, transition.sum(axis=0) > 0]  # outputs that no input reaches carry nothing
     if costs is None or budget >= costs.max():
         start = np.full(len(transition), 1 / len(transition))
@@ -58,14 +68,14 @@ def maximize_information(
     )
 
 
-def _information(transition: np.ndarray) -> Objective:
-    """I(p) = p·D with D_x = D(P(·|x)‖q), its gradient too, and the curvature Σ_y P(y|x) P(y|x')/q(y)."""
+def _information(transition: np.ndarray) -> ConcaveFunction:
+    """I(p) = p·D, its gradient D with D_x = D(P(·|x)‖q), and its curvature Σ_y P(y|x) P(y|x')/q(y)."""
     negative_entropies = np.sum(transition * np.log(np.where(transition > 0, transition, 1)), axis=1)
 
     def objective(p):
         q = p @ transition
         divergences = negative_entropies - transition @ np.log(q)
-        scaled = transition / np.sqrt(q)  # a product with its own transpose takes half the work
+        scaled = transition / np.sqrt(q)  # a product of a matrix and its own transpose is half the work
         return p @ divergences, divergences, scaled @ scaled.T
 
     return objective
@@ -79,7 +89,7 @@ def _among_cheapest(transition: np.ndarray, cheapest: np.ndarray, tolerance: flo
 
 
 def _affordable_start(costs: np.ndarray, budget: float) -> np.ndarray:
-    """Between uniform and uniform over the cheapest, half as far below the budget as it can be."""
+    """A mixture of uniform, and uniform over the cheapest inputs, that costs less than the budget."""
     cheapest = (costs == costs.min()) / np.sum(costs == costs.min())
     share = min(1.0, (budget - costs.min()) / (costs.mean() - costs.min()) / 2)
     return share / len(costs) + (1 - share) * cheapest

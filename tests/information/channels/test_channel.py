@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.measures import entropy, mutual_information
 
 P_X = np.array([0.5, 0.2, 0.2, 0.1])

@@ -1,25 +1,24 @@
-"""One real variable: differential entropies by quadrature, and scalar channels by certified discretisation.
+"""Scalar channels with Gaussian noise, by certified discretisation.
 
-A discretised output can only lose information, which gives lower bounds. How much a bin of width δ can have
-hidden is bounded, for Gaussian noise of variance σ², through Hoeffding's lemma: within a bin the log
-likelihood ratio of inputs x and x' spans at most δ|x−x'|/σ², so that their divergence there is at most an
-eighth of its square. This gives upper bounds that hold whatever the input is.
+A discretised output can only lose information, which gives lower bounds. For Gaussian noise of variance σ²,
+Hoeffding's lemma bounds what a bin of width δ can lose: within a bin the log likelihood ratio of inputs x and
+x' spans at most δ|x−x'|/σ², and their divergence there is at most an eighth of its square. This gives upper
+bounds that hold for every input.
 
 Reference: Smith (1971), The information capacity of amplitude- and variance-constrained scalar Gaussian
 channels.
 """
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from infomax.information.capacity import maximize_information
+from infomax.information.channels.capacity import maximize_information
 from infomax.information.measures import mutual_information
 from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
 
-_TAIL = 12.0  # standard deviations; beyond them lies less than 4e-33 of the probability
+_TAIL = 12.0  # standard deviations; less than 4e-33 of the probability lies beyond
 
 
 class Bracket(NamedTuple):
@@ -38,71 +37,21 @@ class ScalarCapacity(NamedTuple):
     probabilities: np.ndarray
 
 
-def differential_entropy(
-    log_density: Callable[[float], float], lower: Number, upper: Number, *, base: Number = math.e
-) -> float:
-    """h(X) = −∫ f log f by adaptive quadrature, f = exp(log_density) on (lower, upper), ±∞ allowed.
-
-    Raises: RuntimeError: the quadrature's own error estimate exceeds 1e-6.
-    Example:
-        >>> round(differential_entropy(lambda x: -x, 0, math.inf), 9)  # exponential: 1
-        1.0
-    """
-    return float(in_base(-_expectation("differential_entropy", log_density, log_density, lower, upper), base))
-
-
-def differential_kl_divergence(
-    log_p: Callable[[float], float],
-    log_q: Callable[[float], float],
-    lower: Number,
-    upper: Number,
-    *,
-    base: Number = math.e,
-) -> float:
-    """D(p‖q) = ∫ p log(p/q) by adaptive quadrature over (lower, upper), the support of p.
-
-    Example:
-        >>> round(differential_kl_divergence(lambda x: math.log(2) - 2 * x, lambda x: -x, 0, math.inf), 6)
-        0.193147
-    """
-
-    def log_ratio(x: float) -> float:
-        return log_p(x) - log_q(x)
-
-    return float(in_base(_expectation("differential_kl_divergence", log_p, log_ratio, lower, upper), base))
-
-
-def _expectation(
-    operation: str, log_density: Callable, function: Callable, lower: Number, upper: Number
-) -> float:
-    from scipy.integrate import quad
-
-    def integrand(x: float) -> float:
-        density = math.exp(log_density(x))
-        return density * function(x) if density > 0 else 0.0
-
-    value, error, *_ = quad(integrand, lower, upper, epsabs=1e-11, epsrel=1e-11, limit=500, full_output=1)
-    if not error <= 1e-6:
-        raise RuntimeError(
-            f"{operation}: the integral is {value:.6g} give or take {error:.2g}, not within 1e-6; "
-            "split the interval where the density is not smooth"
-        )
-    return value
-
-
 def information_through_gaussian_noise(
     points: Array, p_x: Array, *, noise_std: Number = 1.0, base: Number = math.e, tolerance: float = 1e-6
 ) -> Bracket:
-    """I(X;Y) for Y = X + Gaussian noise and X on finitely many points, within a certified bracket.
+    """Return I(X;Y) for Y = X + Gaussian noise and X on finitely many points, within a certified bracket.
 
     Args:
         points: the values of X, such as the constellation of a modulation.
         p_x: their probabilities.
         noise_std: σ.
+        base: 2 for bits.
         tolerance: the largest width of the bracket, in the same unit as the result.
-    Raises: ValueError: mismatched shapes or σ ≤ 0.
+    Raises:
+        ValueError: shapes that differ, or σ ≤ 0.
     Example:
-        One bit as ±1 in noise of the same size:
+        One bit, sent as ±1 through noise of variance 1:
 
         >>> bracket = information_through_gaussian_noise([-1, 1], [1/2, 1/2], base=2)
         >>> round(bracket.lower, 3), round(bracket.upper, 3)
@@ -128,16 +77,20 @@ def information_through_gaussian_noise(
 def amplitude_limited_capacity(
     amplitude: Number, *, noise_std: Number = 1.0, base: Number = math.e, tolerance: float = 1e-3
 ) -> ScalarCapacity:
-    """max I(X;Y) over all inputs with |X| ≤ amplitude, for Y = X + Gaussian noise: certified.
+    """Return max I(X;Y) over all inputs with |X| ≤ A, for Y = X + Gaussian noise, within a certified bracket.
 
-    It is also the capacity of a noisy neuron y = g(x) + noise with response g from −A to A. The best input is
-    discrete: for A ≤ 1.66 σ it is ±A alone.
+    It is also the capacity of a noisy neuron y = g(x) + noise with a response g from −A to A. The best input
+    is discrete: for A ≤ 1.66 σ it is ±A alone.
 
     Args:
         amplitude: A.
         noise_std: σ.
+        base: 2 for bits.
         tolerance: the largest width of the bracket; the cost grows as its power −3/2.
-    Returns: lower and upper bounds, and points and probabilities that reach the lower one.
+    Returns:
+        Lower and upper bounds, and points and probabilities that reach the lower one.
+    Raises:
+        ValueError: A or σ not positive.
     Example:
         >>> capacity = amplitude_limited_capacity(1.0, base=2)
         >>> round(capacity.lower, 2), round(capacity.upper, 2), capacity.points[[0, -1]]
@@ -149,7 +102,7 @@ def amplitude_limited_capacity(
     x = np.linspace(-a, a, max(num_points, 3))
     width = math.sqrt(2 * room) / a
     best = maximize_information(_binned(x, width), tolerance=room)
-    between_points = (x[1] - x[0]) ** 2 / 8 * max(0.0, a**2 - 1)  # where D(P(·|x)‖q) may bulge
+    between_points = (x[1] - x[0]) ** 2 / 8 * max(0.0, a**2 - 1)  # D(P(·|x)‖q) may be larger there
     within_bins = width**2 * a**2 / 2
     upper = best.upper + between_points + within_bins + 1e-14
     return ScalarCapacity(

@@ -1,13 +1,13 @@
 """The channel that maximises information: given p(x), determine P(y|x) so that I(X;Y) is largest.
 
-For a given source I(X;Y) is convex in P(y|x), so some deterministic channel y = t(x) is best: noise of one's
-own never helps. Then I(X;Y) = H(Y), and the question is how to share the letters out so that the outputs are
-as equally used as can be. With letters in order that is a quantiser of nearly equal-mass bins; in the limit,
-histogram equalisation. A noisy channel that follows is taken into account by `best_channel_before`.
+For a given source I(X;Y) is convex in P(y|x), so some deterministic channel y = t(x) is best: added noise
+never helps. Then I(X;Y) = H(Y), and the letters must be shared out among the outputs so that these are used
+as equally as possible. For letters in order the best channel is a quantiser with bins of nearly equal mass;
+in the limit, histogram equalisation. `best_channel_before` takes into account a noisy channel that follows.
 
-Without order the problem is a number partitioning (NP-hard). It is solved by branch and bound: exactly where
-the search ends within `max_nodes`, as it does for a dozen letters and often for many more; else the answer
-comes with the upper bound that the search has left.
+Without order this is number partitioning, which is NP-hard. It is solved by branch and bound. The answer is
+exact if the search ends within `max_nodes`, as it does for a dozen letters and often for many more; otherwise
+it comes with the upper bound that the search has reached.
 
 Reference: Linsker (1988), Self-organization in a perceptual network; Laughlin (1981), A simple coding
 procedure enhances a neuron's information capacity.
@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.measures import entropy
 from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
 
@@ -29,7 +29,7 @@ Loads: TypeAlias = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class BestChannel:
-    """A deterministic channel, its `information`, and an `upper` bound of what any channel can reach."""
+    """A deterministic channel, its `information`, and an `upper` bound on that of any channel."""
 
     channel: Channel
     information: float
@@ -37,20 +37,22 @@ class BestChannel:
 
     @property
     def is_exact(self) -> bool:
-        """Whether no channel can do better, beyond rounding."""
+        """True if no channel carries more, beyond rounding."""
         return self.upper - self.information <= 1e-12
 
 
 def best_channel(
     p_x: Array, num_outputs: int, *, base: Number = math.e, max_nodes: int = 50_000
 ) -> BestChannel:
-    """The channel with `num_outputs` outputs that carries the most information about a source: max H(t(X)).
+    """Return the channel of `num_outputs` outputs that carries most information about a source: max H(t(X)).
 
     Args:
         p_x: the source.
         num_outputs: how many letters the receiver has.
+        base: 2 for bits.
         max_nodes: of the search; more may close the gap between `information` and `upper`.
-    Raises: ValueError: not probabilities, or fewer than one output.
+    Raises:
+        ValueError: not probabilities, or fewer than one output.
     Example:
         >>> best = best_channel([.4, .3, .2, .1], 2, base=2)
         >>> best.channel.transition
@@ -72,15 +74,20 @@ def best_channel(
 def best_channel_before(
     p_x: Array, noise: Channel, *, ordered: bool = False, base: Number = math.e, max_nodes: int = 50_000
 ) -> BestChannel:
-    """The deterministic encoder z = t(x) for which most information passes x → z → `noise` → y.
+    """Return the deterministic encoder z = t(x) for which most information passes x → z → `noise` → y.
 
     Args:
+        p_x: the source.
         noise: the fixed channel from z to y.
         ordered: whether t must not decrease, as a neuron's response to an intensity.
-    Returns: a BestChannel whose channel is the encoder; follow it with ``.then(noise)``.
-    Raises: ValueError: not probabilities.
+        base: 2 for bits.
+        max_nodes: of the search; more may close the gap between `information` and `upper`.
+    Returns:
+        A BestChannel whose channel is the encoder; follow it with ``.then(noise)``.
+    Raises:
+        ValueError: not probabilities.
     Example:
-        Of three places, the ends are told apart best:
+        The two ends of three places are easiest to distinguish:
 
         >>> blur = Channel([[.8, .2, 0], [.2, .6, .2], [0, .2, .8]])
         >>> best_channel_before([1/2, 1/2], blur).channel.transition
@@ -97,17 +104,21 @@ def best_channel_before(
 
 
 def best_quantizer(p_x: Array, num_outputs: int, *, base: Number = math.e) -> BestChannel:
-    """The best channel that keeps order: contiguous bins of nearly equal mass, by dynamic programming; exact.
+    """Return the best channel that keeps order: contiguous bins, by dynamic programming; exact.
 
+    Args:
+        p_x: the source, its letters in order.
+        num_outputs: how many bins.
+        base: 2 for bits.
+    Raises:
+        ValueError: not probabilities, or fewer than one output.
     Example:
         >>> best_quantizer([.1, .2, .3, .2, .2], 3).channel.transition.argmax(axis=1)
         array([0, 0, 1, 2, 2])
     """
     source = _source("best_quantizer", p_x, num_outputs)
     edges = np.concatenate([[0.0], np.cumsum(source)])
-    masses = np.clip(
-        edges[None, :] - edges[:, None], 0, None
-    )  # [from, to], 0 where the bin would be backwards
+    masses = np.clip(edges[None, :] - edges[:, None], 0, None)  # [from, to], 0 where to < from
     surprise = -masses * np.log(np.where(masses > 0, masses, 1))
     surprise[np.tril_indices(len(edges), -1)] = -math.inf
     best, starts = surprise[0], []
@@ -121,13 +132,16 @@ def best_quantizer(p_x: Array, num_outputs: int, *, base: Number = math.e) -> Be
 
 
 def equal_mass_thresholds(quantile: Callable[[np.ndarray], np.ndarray], num_outputs: int) -> np.ndarray:
-    """The thresholds of the best quantiser of a continuous X: F⁻¹(1/k), …, F⁻¹((k−1)/k).
+    """Return the thresholds of the best quantiser of a continuous X: F⁻¹(1/k), …, F⁻¹((k−1)/k).
 
     Its bins are equally likely, so that I(X;Y) = log k, all that k outputs can carry. As k grows the
     quantiser becomes y = F(x), histogram equalisation: the best noiseless response to X.
 
     Args:
         quantile: F⁻¹, such as ``scipy.stats.norm.ppf``.
+        num_outputs: k.
+    Raises:
+        ValueError: fewer than one output.
     Example:
         >>> equal_mass_thresholds(lambda u: 2 * u, 4)  # X uniform on (0, 2)
         array([0.5, 1. , 1.5])
@@ -177,14 +191,14 @@ def _search(
 ) -> tuple[np.ndarray, float, float]:
     """Share atoms out among bins so that `value` of the loads is greatest: labels, value, upper bound.
 
-    Depth first, the most promising bin first and of equals the last of `choices`; a branch is left when its
-    bound cannot improve on the best.
+    The search is depth first. It takes the most promising bin first, and of equals the last of `choices`. It
+    leaves a branch whose bound does not improve on the best.
     """
     left = np.append(np.cumsum(atoms[::-1])[::-1], 0.0)
     empty = (0.0,) * num_bins
     stack = [(bound(empty, left[0]), empty, ())]
     best, best_labels = -math.inf, ()
-    for _ in range(max_nodes + len(atoms)):  # at least one complete sharing is reached
+    for _ in range(max_nodes + len(atoms)):  # enough for one complete sharing
         if not stack:
             break
         promise, loads, labels = stack.pop()
@@ -210,7 +224,7 @@ def _children(
 
 
 def _one_of_each(loads: Loads, labels: tuple[int, ...]) -> Iterable[int]:
-    """Bins, fullest first, one of those equally full: the others are the same under another name."""
+    """Bins, fullest first, and one bin of those equally full: the others would give the same."""
     return sorted({load: z for z, load in reversed(list(enumerate(loads)))}.values(), key=lambda z: -loads[z])
 
 
@@ -227,7 +241,7 @@ def _sum_of_surprise(loads: Loads) -> float:
 
 
 def _levelled_surprise(loads: Loads, left: float) -> float:
-    """The entropy if what is left could be poured like water: it fills the emptiest bins to one level."""
+    """The entropy if what is left could be divided freely: it fills the emptiest bins to one level."""
     rising = sorted(loads)
     k, level = 0, 0.0
     for k in range(1, len(rising) + 1):
@@ -238,12 +252,12 @@ def _levelled_surprise(loads: Loads, left: float) -> float:
 
 
 def _passed_information(rows: np.ndarray) -> tuple[Callable, Callable]:
-    """I(loads, noise) and a bound of it when some mass is still to be shared out.
+    """Two functions: I(loads, noise), and an upper bound on it when some mass is still to be shared out.
 
     I is concave in the loads with gradient D_z = D(P(·|z)‖q), so for any q it is at most
-    Σ_z loads_z D_z + left · max_z D_z; two choices of q are tried.
+    Σ_z loads_z D_z + left · max_z D_z; the lesser of two choices of q is taken.
     """
-    from infomax.information.capacity import maximize_information
+    from infomax.information.channels.capacity import maximize_information
 
     ideal = maximize_information(rows, tolerance=1e-10).point
     log_rows = np.log(np.where(rows > 0, rows, 1))

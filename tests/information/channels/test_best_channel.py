@@ -8,13 +8,13 @@ import pytest
 import scipy.stats
 import torch
 
-from infomax.information.best_channel import (
+from infomax.information.channels.best_channel import (
     best_channel,
     best_channel_before,
     best_quantizer,
     equal_mass_thresholds,
 )
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.measures import entropy
 
 

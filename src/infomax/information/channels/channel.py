@@ -1,10 +1,10 @@
-"""Channel: sender, transition matrix P(y|x), receiver.
+"""A channel: sender, transition matrix P(y|x), receiver.
 
     >>> noisy = Channel.binary_symmetric(0.1)
     >>> round(float(noisy.mutual_information([1/2, 1/2], base=2)), 6)
     0.531004
 
-The two extremes: through an ideal channel I(X;Y) = H(X); through a fully disturbed one I(X;Y) = 0.
+The extremes: through an ideal channel I(X;Y) = H(X); through a fully disturbed one I(X;Y) = 0.
 
 Reference: Shannon (1948); Cover and Thomas (2006), chapter 7.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from infomax.information.capacity import Capacity, maximize_information
+from infomax.information.channels.capacity import Capacity, maximize_information
 from infomax.information.joint import Joint
 from infomax.information.measures import conditional_entropy, mutual_information
 from infomax.information.tables import Array, Number, as_probabilities, as_real, same_namespace, to_numpy
@@ -27,8 +27,9 @@ class Channel:
     """A discrete memoryless channel: row x of `transition` is the distribution P(y|x) of the output.
 
     Args:
-        transition: [x, y], each row summing to one; axes before them are a batch. NumPy, Torch, or lists.
-    Raises: ValueError: rows that are not probabilities, or fewer than two axes.
+        transition: [x, y]; each row sums to one, and axes before x are a batch. NumPy, Torch, or lists.
+    Raises:
+        ValueError: rows that are not probabilities, or fewer than two axes.
     Example:
         >>> Channel([[1, 0], [1/2, 1/2]]).capacity(base=2).lower  # doctest: +ELLIPSIS
         0.3219...
@@ -45,20 +46,22 @@ class Channel:
 
     @property
     def num_inputs(self) -> int:
-        """How many letters the sender has."""
+        """The number of letters of the sender."""
         return self.transition.shape[-2]
 
     @property
     def num_outputs(self) -> int:
-        """How many letters the receiver has."""
+        """The number of letters of the receiver."""
         return self.transition.shape[-1]
 
     # ------------------------------------------------------------------ constructors
 
     @classmethod
     def ideal(cls, num_letters: int) -> "Channel":
-        """What is sent is received: y = x.
+        """Return the channel of which the output is the input: y = x.
 
+        Raises:
+            ValueError: no letter.
         Example:
             >>> float(Channel.ideal(4).mutual_information([1/2, 1/4, 1/8, 1/8], base=2))
             1.75
@@ -67,17 +70,26 @@ class Channel:
 
     @classmethod
     def fully_disturbed(cls, p_y: Array, num_inputs: int) -> "Channel":
-        """The output has distribution p(y) whatever is sent, so that nothing is learned from it."""
+        """Return the channel whose output has distribution p(y) whatever is sent, and so tells nothing.
+
+        Raises:
+            ValueError: not probabilities, or no input.
+        """
         p_y = as_probabilities("Channel.fully_disturbed", p_y)
         rows = _positive("Channel.fully_disturbed", "num_inputs", num_inputs)
         return cls(array_namespace(p_y).stack([p_y] * rows, axis=-2))
 
     @classmethod
     def symmetric(cls, num_letters: int, error: Array) -> "Channel":
-        """With probability `error` another letter arrives, each as likely. C = log n − h(e) − e log(n−1).
+        """Return the channel through which one of the other letters arrives with probability `error`.
+
+        All others are equally likely. C = log n − h(e) − e log(n−1).
 
         Args:
-            error: a number, or an array (a batch of channels; differentiable in Torch).
+            num_letters: n.
+            error: e, a number, or an array (a batch of channels; differentiable in Torch).
+        Raises:
+            ValueError: fewer than two letters, or no probability.
         """
         if num_letters < 2:
             raise ValueError(f"Channel.symmetric: num_letters must be at least 2, got {num_letters}")
@@ -87,12 +99,18 @@ class Channel:
 
     @classmethod
     def binary_symmetric(cls, error: Array) -> "Channel":
-        """Either bit is flipped with probability `error`. C = 1 − h₂(error) bits."""
+        """Return the channel that flips either bit with probability `error`. C = 1 − h₂(error) bits."""
         return cls.symmetric(2, error)
 
     @classmethod
     def erasure(cls, error: Array, *, num_letters: int = 2) -> "Channel":
-        """The letter arrives, or with probability `error` a mark that it was lost. C = (1 − error) log n."""
+        """Return the channel that erases a letter with probability `error`. C = (1 − error) log n.
+
+        The receiver sees that it is erased.
+
+        Raises:
+            ValueError: no probability.
+        """
         e, xp = _chance("Channel.erasure", error)
         kept = (1 - e[..., None, None]) * xp.eye(num_letters, dtype=e.dtype, device=device(e))
         lost = xp.broadcast_to(e[..., None, None], (*e.shape, num_letters, 1))
@@ -100,15 +118,23 @@ class Channel:
 
     @classmethod
     def z(cls, error: Array) -> "Channel":
-        """0 always arrives; 1 becomes 0 with probability e. C = log₂(1 + (1−e) e^{e/(1−e)}) bits."""
+        """Return the channel that keeps 0, and turns 1 to 0 with probability e.
+
+        C = log₂(1 + (1−e) e^{e/(1−e)}) bits.
+
+        Raises:
+            ValueError: no probability.
+        """
         e, xp = _chance("Channel.z", error)
         zero, one = xp.zeros_like(e), xp.ones_like(e)
         return cls(xp.stack([xp.stack([one, zero], axis=-1), xp.stack([e, 1 - e], axis=-1)], axis=-2))
 
     @classmethod
     def from_samples(cls, x: Any, y: Any) -> "Channel":
-        """The empirical channel of pairs (x, y): relative frequencies of each y after each x, both sorted.
+        """Return the empirical channel of pairs (x, y): the relative frequencies of y given x, both sorted.
 
+        Raises:
+            ValueError: no samples, unequal lengths, or missing values.
         Example:
             >>> Channel.from_samples(["a", "a", "b", "b"], [0, 1, 1, 1]).transition
             array([[0.5, 0.5],
@@ -120,11 +146,11 @@ class Channel:
     # ------------------------------------------------------------------ what comes out
 
     def output(self, p_x: Array) -> Array:
-        """p(y) = Σₓ p(x) P(y|x)."""
+        """Return p(y) = Σₓ p(x) P(y|x)."""
         return array_namespace(self.transition).sum(self._table("Channel.output", p_x), axis=-2)
 
     def joint(self, p_x: Array) -> Joint:
-        """p(x, y) = p(x) P(y|x), with the variables named x and y.
+        """Return p(x, y) = p(x) P(y|x), with the variables named x and y.
 
         Example:
             >>> Channel.binary_symmetric(0.25).joint([1/2, 1/2]).H("x | y", base=2)
@@ -133,15 +159,15 @@ class Channel:
         return Joint(self._table("Channel.joint", p_x), "... x y")
 
     def mutual_information(self, p_x: Array, *, base: Number = math.e) -> Array:
-        """I(X;Y) = Σₓ p(x) Σ_y P(y|x) log( P(y|x) / Σ_z P(y|z) p(z) )."""
+        """Return I(X;Y) = Σₓ p(x) Σ_y P(y|x) log( P(y|x) / Σ_z P(y|z) p(z) )."""
         return mutual_information(self._table("Channel.mutual_information", p_x), base=base)
 
     def equivocation(self, p_x: Array, *, base: Number = math.e) -> Array:
-        """H(X|Y), what the receiver still does not know of what was sent."""
+        """Return H(X|Y), what the receiver still does not know of what was sent."""
         return conditional_entropy(self._table("Channel.equivocation", p_x), given=-1, base=base)
 
     def noise(self, p_x: Array, *, base: Number = math.e) -> Array:
-        """H(Y|X), what in the output does not come from the input."""
+        """Return H(Y|X), what in the output does not come from the input."""
         return conditional_entropy(self._table("Channel.noise", p_x), given=-2, base=base)
 
     def _table(self, operation: str, p_x: Array) -> Array:
@@ -157,8 +183,10 @@ class Channel:
     # ------------------------------------------------------------------ other channels
 
     def then(self, other: "Channel") -> "Channel":
-        """The cascade: this channel's output is the other's input. Information can only be lost.
+        """Return the cascade: this channel's output is the other's input. Information can only be lost.
 
+        Raises:
+            ValueError: more or fewer outputs than the other has inputs.
         Example:
             >>> twice = Channel.binary_symmetric(0.1).then(Channel.binary_symmetric(0.1))
             >>> twice.transition
@@ -173,7 +201,7 @@ class Channel:
         return Channel(self.transition @ other.transition)
 
     def product(self, other: "Channel") -> "Channel":
-        """Both channels used side by side, independently: inputs and outputs are pairs. Capacities add."""
+        """Return both channels side by side, independent; inputs and outputs are pairs. Capacities add."""
         xp = same_namespace("Channel.product", self.transition, other.transition)
         pairs = self.transition[..., :, None, :, None] * other.transition[..., None, :, None, :]
         rows, columns = self.num_inputs * other.num_inputs, self.num_outputs * other.num_outputs
@@ -183,13 +211,13 @@ class Channel:
 
     @property
     def is_ideal(self) -> bool:
-        """Whether the input can always be told from the output: no output has two possible inputs."""
+        """True if the output always determines the input: no output has two possible inputs."""
         xp = array_namespace(self.transition)
         return bool(xp.all(xp.sum(xp.astype(self.transition > 0, xp.int64), axis=-2) <= 1))
 
     @property
     def is_fully_disturbed(self) -> bool:
-        """Whether the output says nothing of the input: all rows are equal, within rounding."""
+        """True if the output tells nothing of the input: all rows are equal, within rounding."""
         xp = array_namespace(self.transition)
         spread = xp.max(self.transition, axis=-2) - xp.min(self.transition, axis=-2)
         return bool(xp.max(spread).item() <= 8 * xp.finfo(self.transition.dtype).eps)
@@ -204,14 +232,15 @@ class Channel:
         costs: Array | None = None,
         budget: Number = math.inf,
     ) -> Capacity:
-        """max over p(x) of I(X;Y), within a certified bracket no wider than `tolerance`.
+        """Return max over p(x) of I(X;Y), within a certified bracket no wider than `tolerance`.
 
         Args:
             base: of the logarithm; 2 gives bits a use.
             tolerance: the largest width of the bracket, in the same unit.
-            costs: the cost of each input letter, and
-            budget: the largest mean cost Σ p(x) cost(x) allowed.
-        Returns: a Capacity (lower, upper, input, iterations); computed in float64 on the CPU.
+            costs: the cost of each input letter.
+            budget: the largest mean cost, Σ p(x) cost(x).
+        Returns:
+            lower, upper, input and iterations; computed in float64 on the CPU.
         Raises:
             ValueError: a batch of channels, or a budget that no input can meet.
             RuntimeError: a tolerance finer than float64 can certify.

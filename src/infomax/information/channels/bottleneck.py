@@ -1,0 +1,206 @@
+"""The information bottleneck: the least I(X;T) with which T still tells of Y.
+
+Inputs of any kind become float64 NumPy arrays, and results are NumPy.
+
+Reference: Tishby, Pereira and Bialek (1999); Strouse and Schwab (2017).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+
+from infomax.information.channels.channel import Channel
+from infomax.information.measures import entropy, mutual_information
+from infomax.information.tables import Array, Number, as_probabilities, to_numpy
+
+
+@dataclass(frozen=True, eq=False)
+class Bottleneck:
+    """An encoder P(t|x), its `rate`, its `relevance` I(T;Y), and the value of the `objective`, in nats.
+
+    The problem is not concave: a better encoder may exist, but none has an objective above `upper`.
+    """
+
+    encoder: Channel
+    rate: float
+    relevance: float
+    objective: float
+    upper: float
+
+
+def information_bottleneck(
+    p_xy: Array, beta: Number, *, num_clusters: int | None = None, num_steps: int = 16
+) -> Bottleneck:
+    """Return an encoder P(t|x) with large β I(T;Y) − I(X;T): it keeps what tells of Y, little else of X.
+
+    Solutions obey P(t|x) ∝ p(t) exp(−β D(p(y|x)‖p(y|t))). They are followed from large β, where T = X is
+    best, down to `beta` (reverse annealing), without any randomness.
+
+    Args:
+        p_xy: joint probabilities [x, y].
+        beta: β, what a nat about Y is worth in nats about X; up to 1 nothing is worth keeping.
+        num_clusters: how many values T may take; by default as many as X.
+        num_steps: of annealing.
+    Returns:
+        A Bottleneck; its `rate` is I(X;T).
+    Raises:
+        ValueError: not a joint table, β ≤ 0, or a number of clusters outside 1 … |X|.
+    Example:
+        >>> p_xy = [[.2, .05], [.2, .05], [.05, .2], [.05, .2]]
+        >>> bottleneck = information_bottleneck(p_xy, beta=20, num_clusters=2)
+        >>> bottleneck.encoder.transition.round(3)
+        array([[1., 0.],
+               [1., 0.],
+               [0., 1.],
+               [0., 1.]])
+    """
+    p_xy = _bottleneck_table("information_bottleneck", p_xy, beta, num_clusters)
+    start = _partition(p_xy, num_clusters or len(p_xy), lambda gain, _: gain)
+    annealed = start
+    for step in np.geomspace(8 * beta, beta, num_steps):
+        annealed = _fixed_point(p_xy, step, annealed, _soft)
+    direct = _fixed_point(p_xy, beta, start, _soft)
+    nothing = np.eye(start.shape[1])[np.zeros(len(p_xy), dtype=int)]
+    results = (_bottleneck(p_xy, beta, encoder, _rate) for encoder in (annealed, direct, nothing))
+    return max(results, key=lambda result: result.objective)
+
+
+def deterministic_information_bottleneck(
+    p_xy: Array, beta: Number, *, num_clusters: int | None = None
+) -> Bottleneck:
+    """Return a partition t(x) with large β I(T;Y) − H(T): few clusters that tell much.
+
+    Clusters are merged greedily while the objective gains; then single values move to t(x) = argmax_t
+    log p(t) − β D(p(y|x)‖p(y|t)) until none does.
+
+    Args:
+        p_xy: joint probabilities [x, y].
+        beta: β, what a nat about Y is worth in nats of H(T).
+        num_clusters: how many values T may take; by default as many as X.
+    Returns:
+        A Bottleneck; its `rate` is H(T).
+    Raises:
+        ValueError: as `information_bottleneck`.
+    Example:
+        >>> p_xy = [[.2, .05], [.2, .05], [.05, .2], [.05, .2]]
+        >>> deterministic_information_bottleneck(p_xy, beta=10).encoder.transition
+        array([[1., 0.],
+               [1., 0.],
+               [0., 1.],
+               [0., 1.]])
+
+    Reference: Strouse and Schwab (2017), The deterministic information bottleneck.
+    """
+    p_xy = _bottleneck_table("deterministic_information_bottleneck", p_xy, beta, num_clusters)
+
+    def gain(relevance: float, cost: float) -> float:
+        return float(beta * relevance - cost)
+
+    merged = _partition(p_xy, num_clusters or len(p_xy), gain, while_gaining=True)
+    moved = _fixed_point(p_xy, beta, merged, _hard)
+    results = (_bottleneck(p_xy, beta, encoder, _cluster_entropy) for encoder in (merged, moved))
+    return max(results, key=lambda result: result.objective)
+
+
+def _bottleneck_table(operation: str, p_xy: Array, beta: Number, num_clusters: int | None) -> np.ndarray:
+    table = to_numpy(as_probabilities(operation, p_xy, axis=(-2, -1), num_axes=2))
+    if table.ndim != 2:
+        raise ValueError(f"{operation}: expected one table [x, y], got shape {table.shape}; loop over them")
+    if not 0 < beta < math.inf:
+        raise ValueError(
+            f"{operation}: beta must be positive and finite, got {beta}; above 1 to keep anything"
+        )
+    if num_clusters is not None and not 1 <= num_clusters <= len(table):
+        raise ValueError(f"{operation}: num_clusters must be from 1 to {len(table)}, got {num_clusters}")
+    return table / table.sum()
+
+
+def _bottleneck(p_xy: np.ndarray, beta: Number, encoder: np.ndarray, rate: Callable) -> Bottleneck:
+    relevance, cost = float(mutual_information(encoder.T @ p_xy)), rate(p_xy, encoder)
+    upper = max(0.0, (beta - 1) * float(mutual_information(p_xy)))  # since I(T;Y) ≤ I(X;T), I(X;Y)
+    return Bottleneck(Channel(encoder), cost, relevance, float(beta * relevance - cost), float(upper))
+
+
+def _rate(p_xy: np.ndarray, encoder: np.ndarray) -> float:
+    return float(mutual_information(p_xy.sum(axis=1, keepdims=True) * encoder))
+
+
+def _cluster_entropy(p_xy: np.ndarray, encoder: np.ndarray) -> float:
+    return float(entropy(p_xy.sum(axis=1) @ encoder))
+
+
+def _fixed_point(
+    p_xy: np.ndarray, beta: Number, encoder: np.ndarray, assign: Callable, *, max_iterations: int = 3000
+) -> np.ndarray:
+    """Alternate p(t), p(y|t) and P(t|x) until the encoder stays the same; every turn raises the objective."""
+    for _ in range(max_iterations):
+        updated = assign(_log_fit(p_xy, encoder, beta))
+        change = np.abs(updated - encoder).max()
+        encoder = updated
+        if change < 1e-11:
+            break
+    return encoder
+
+
+def _log_fit(p_xy: np.ndarray, encoder: np.ndarray, beta: Number) -> np.ndarray:
+    """log p(t) + β Σ_y p(y|x) log p(y|t), up to a function of x; −∞ for empty or impossible clusters."""
+    p_x = p_xy.sum(axis=1, keepdims=True)
+    y_given_x = p_xy / np.where(p_x > 0, p_x, 1)
+    p_ty = encoder.T @ p_xy
+    p_t = p_ty.sum(axis=1, keepdims=True)
+    y_given_t = p_ty / np.where(p_t > 0, p_t, 1)
+    fit = y_given_x @ np.log(np.where(y_given_t > 0, y_given_t, 1)).T
+    possible = (p_t[:, 0] > 0) & (y_given_x @ (y_given_t == 0).T == 0)
+    return np.where(possible, np.log(np.where(p_t > 0, p_t, 1))[:, 0] + beta * fit, -math.inf)
+
+
+def _soft(log_fit: np.ndarray) -> np.ndarray:
+    weights = np.exp(log_fit - log_fit.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def _hard(log_fit: np.ndarray) -> np.ndarray:
+    return np.eye(log_fit.shape[1])[log_fit.argmax(axis=1)]
+
+
+def _partition(
+    p_xy: np.ndarray, num_clusters: int, value: Callable, *, while_gaining: bool = False
+) -> np.ndarray:
+    """Merge values of x two by two, each time the pair that leaves the greatest value(I(T;Y), H(T)).
+
+    Merging ends when `num_clusters` remain; with `while_gaining` it goes on while it raises the value.
+    """
+    gain_of = cache(partial(_merge_gain, p_xy, value))  # a merger changes few pairs
+    clusters: list[tuple[int, ...]] = [(x,) for x in range(len(p_xy))]
+    while len(clusters) > 1:
+        gains = {(a, b): gain_of(clusters[a], clusters[b]) for a, b in _pairs(len(clusters))}
+        (a, b), gain = max(gains.items(), key=lambda item: item[1])
+        if len(clusters) <= num_clusters and not (while_gaining and gain > 0):
+            break
+        clusters[a] = clusters[a] + clusters.pop(b)
+    return _encoder_of(clusters, len(p_xy))
+
+
+def _pairs(num: int) -> list[tuple[int, int]]:
+    return [(a, b) for a in range(num) for b in range(a + 1, num)]
+
+
+def _merge_gain(p_xy: np.ndarray, value: Callable, *clusters: tuple[int, ...]) -> float:
+    """The gain of value(I(T;Y), H(T)) when two clusters become one."""
+    rows = np.stack([p_xy[list(members)].sum(axis=0) for members in clusters])
+    both = rows.sum()
+    if both == 0:
+        return 0.0
+    return value(
+        -both * float(mutual_information(rows / both)), -both * float(entropy(rows.sum(axis=1) / both))
+    )
+
+
+def _encoder_of(clusters: list[tuple[int, ...]], num_values: int) -> np.ndarray:
+    encoder = np.zeros((num_values, len(clusters)))
+    for t, members in enumerate(clusters):
+        encoder[list(members), t] = 1.0
+    return encoder
