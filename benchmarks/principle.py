@@ -26,9 +26,9 @@ from sklearn.decomposition import FastICA
 from sklearn.feature_extraction.image import extract_patches_2d
 
 from infomax.files import replacing
-from infomax.principle.densities import SUPER_AND_SUB
 from infomax.principle.ica import InfoMaxICA, amari_distance
-from infomax.principle.unmixing import Samples, threads
+from infomax.principle.unmixing.densities import SUPER_AND_SUB
+from infomax.principle.unmixing.likelihood import WhiteSamples, threads
 from recording import RESULTS, arguments_of, environment, report, save
 
 matplotlib.use("Agg")
@@ -130,7 +130,7 @@ def likelihood(rows, unmixing):
         np.sum(unmixing**2, axis=1, keepdims=True)
     )  # unit variance, as rows are white
     with threads() as over_threads:
-        samples = Samples(rows, SUPER_AND_SUB, over_threads)
+        samples = WhiteSamples(rows, SUPER_AND_SUB, over_threads)
         for _ in range(5):
             here = samples.moments(unmixing, samples.likeliest(unmixing))
             unmixing = unmixing * (1 + np.diag(here.gradient) / here.curvature)[:, None]

@@ -13,7 +13,8 @@ they should do depends on the noise: sharpen in the light, pool in the dark.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from infomax.principle.linear import LinearUnits, best_units_of_power
+from infomax.principle.linear import LinearUnits
+from infomax.principle.optima import best_units_of_power
 
 d = 41
 signal = 0.9 ** np.abs(np.subtract.outer(np.arange(d), np.arange(d)))

@@ -24,7 +24,7 @@ def test_near_neighbors(monkeypatch):
     evidence = maps.near_neighbors(0)
     check(evidence)
     for order in evidence.numbers["trustworthiness_or_continuity"].values():
-        assert order["InfoMax"] > maps.ORDERED > maps.UNORDERED > order["cells shuffled"]
+        assert order["InfoMax"] > maps.MIN_ORDER > maps.MAX_ORDER_OF_CONTROLS > order["cells shuffled"]
     for bits in evidence.numbers["bits"].values():
         assert bits["InfoMax"] == max(bits.values())
 

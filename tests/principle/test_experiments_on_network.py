@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments import EXPERIMENTS, network
+from infomax.principle.experiments.evidence import Evidence, Statement
 from infomax.principle.linear import LinearUnits
 from infomax.principle.network import linsker_plans
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from infomax.principle.evidence import Statement
 from infomax.principle.experiments import noise, terms
+from infomax.principle.experiments.evidence import Statement
 from infomax.principle.linear import LinearUnits
 
 

@@ -16,17 +16,12 @@ from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from infomax.principle.densities import SUPER_AND_SUB, logistic, sub_gaussian, super_gaussian
 from infomax.principle.experiments import EXPERIMENTS
 from infomax.principle.ica import InfoMaxICA, amari_distance
-from infomax.principle.unmixing import (
-    NaturalGradient,
-    QuasiNewton,
-    Samples,
-    _Ascent,
-    maximize_likelihood,
-    threads,
-)
+from infomax.principle.unmixing.ascent import _Ascent, maximize_likelihood
+from infomax.principle.unmixing.densities import SUPER_AND_SUB, logistic, sub_gaussian, super_gaussian
+from infomax.principle.unmixing.likelihood import WhiteSamples, threads
+from infomax.principle.unmixing.rules import NaturalGradient, QuasiNewton
 
 DENSITIES = [logistic, super_gaussian, sub_gaussian]
 
@@ -98,7 +93,7 @@ def white_samples(d, n, densities=SUPER_AND_SUB, seed=0):
     rng = np.random.default_rng(seed)
     sources = np.hstack([heavy(rng, n, d - d // 2), light(rng, n, d // 2)])
     mixed = sources @ np.linalg.qr(rng.standard_normal((d, d)))[0]
-    return Samples(mixed, densities)
+    return WhiteSamples(mixed, densities)
 
 
 def slow_likelihood(samples, unmixing, chosen):
@@ -112,8 +107,8 @@ def slow_likelihood(samples, unmixing, chosen):
 
 
 def test_moments_are_those_of_a_slow_loop(monkeypatch):
-    monkeypatch.setattr("infomax.principle.unmixing._BLOCK", 3 * 7)
-    monkeypatch.setattr("infomax.principle.unmixing._SHARE", 3 * 20)
+    monkeypatch.setattr("infomax.principle.unmixing.likelihood.BLOCK", 3 * 7)
+    monkeypatch.setattr("infomax.principle.unmixing.likelihood.SHARE", 3 * 20)
     samples, chosen = white_samples(3, 50), np.array([0, 1, 0])
     unmixing = np.random.default_rng(1).standard_normal((3, 3))
     here = samples.moments(unmixing, chosen)
@@ -168,7 +163,7 @@ def test_the_maximum_is_that_of_another_optimiser(rule):
 def test_parts_of_the_samples_lead_to_the_maximum_on_all(monkeypatch):
     samples = white_samples(4, 6000)
     whole = maximize_likelihood(samples, QuasiNewton(), tolerance=1e-8, max_steps=500)
-    monkeypatch.setattr("infomax.principle.unmixing._FEWEST", 500)
+    monkeypatch.setattr("infomax.principle.unmixing.ascent.MIN_SAMPLES", 500)
     in_parts = maximize_likelihood(samples, QuasiNewton(), tolerance=1e-8, max_steps=500)
     order = np.abs(in_parts.matrix @ np.linalg.inv(whole.matrix)).argmax(axis=1)
     signs = np.sign(np.sum(in_parts.matrix * whole.matrix[order], axis=1, keepdims=True))
@@ -179,7 +174,7 @@ def test_half_and_half_is_left():
     """Where Student's t and a coin with noise are mixed half and half, L is flat enough for ascent to end."""
     rng = np.random.default_rng(0)
     t, coin = rng.standard_t(3, 20_000), rng.choice([-1, 1], 20_000) + 0.1 * rng.standard_normal(20_000)
-    samples = Samples(np.stack([t / t.std(), coin / coin.std()], axis=1), SUPER_AND_SUB)
+    samples = WhiteSamples(np.stack([t / t.std(), coin / coin.std()], axis=1), SUPER_AND_SUB)
     ascent = _Ascent(samples, QuasiNewton(), np.array([[1, 1], [1, -1]]) / np.sqrt(2))
     ascent.run(1e-3, 100)
     trapped = ascent.here
@@ -192,11 +187,11 @@ def test_half_and_half_is_left():
 
 
 def test_the_number_of_threads_does_not_matter(monkeypatch):
-    monkeypatch.setattr("infomax.principle.unmixing._SHARE", 4 * 100)
+    monkeypatch.setattr("infomax.principle.unmixing.likelihood.SHARE", 4 * 100)
     samples = white_samples(4, 1000)
     with threads() as several:
         results = [
-            Samples(samples.rows, samples.densities, how).moments(np.eye(4), np.array([0, 0, 1, 1]))
+            WhiteSamples(samples.rows, samples.densities, how).moments(np.eye(4), np.array([0, 0, 1, 1]))
             for how in (map, several)
         ]
     for one, other in zip(*results, strict=True):
@@ -243,7 +238,7 @@ def test_likelier_than_fast_ica():
     X, _ = mixture(3)
     ica, fast = InfoMaxICA(tol=1e-6).fit(X), FastICA(whiten="unit-variance", random_state=0).fit(X)
     outputs = fast.transform(X)
-    samples = Samples(outputs, SUPER_AND_SUB)
+    samples = WhiteSamples(outputs, SUPER_AND_SUB)
     volume = np.linalg.slogdet(fast.components_)[1]
     chosen = samples.likeliest(np.eye(6))
     scales = minimize(
@@ -321,7 +316,7 @@ def test_the_same_twice():
 def test_columns_of_rank_less_than_their_number():
     X, _ = mixture()
     averaged = X - X.mean(axis=1, keepdims=True)
-    with pytest.raises(ValueError, match=r"InfoMaxICA: 4 components asked of columns of rank 3; set n_comp"):
+    with pytest.raises(ValueError, match=r"cannot find 4 components in columns of rank 3; set n_comp"):
         InfoMaxICA().fit(averaged)
     assert InfoMaxICA(3).fit(averaged).components_.shape == (3, 4)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.manifold import trustworthiness
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from infomax.information.channel import Channel
+from infomax.information.channels.channel import Channel
 from infomax.information.measures import mutual_information
-from infomax.principle.maps import Inputs, Layer, TopographicMap, information_and_gradient, lattice
+from infomax.principle.maps import CellChannel, Inputs, TopographicMap, information_and_gradient, lattice
 from infomax.principle.topography import cell_density_of_chain, continuity, magnification
 
 SQUARE = np.random.default_rng(0).uniform(size=(300, 2))
@@ -21,7 +21,7 @@ INTERVAL = (np.arange(200) + 0.5)[:, None] / 200
 def a_layer(seed, shape=(3, 2), num_inputs=30, num_signals=None):
     """A layer, inputs of unequal probabilities and, it may be, several copies a signal, and weights."""
     rng = np.random.default_rng(seed)
-    layer = Layer(lattice(shape), response_width=rng.uniform(0.3, 1), lateral_range=rng.uniform(0.4, 2))
+    layer = CellChannel(lattice(shape), response_width=rng.uniform(0.3, 1), lateral_range=rng.uniform(0.4, 2))
     signals = np.arange(num_inputs) % (num_signals or num_inputs)
     inputs = Inputs(rng.standard_normal((num_inputs, 2)), rng.dirichlet(np.ones(num_inputs)), signals)
     return layer, inputs, rng.standard_normal((math.prod(shape), 2))
@@ -90,7 +90,7 @@ def test_rate_is_blind_to_where_and_how_large(seed, angle, scale):
     layer, inputs, weights = a_layer(seed)
     turn = scale * np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     moved = Inputs(inputs.x @ turn + 3, inputs.probabilities, inputs.signals)
-    wider = Layer(layer.positions, scale * layer.response_width, layer.lateral_range)
+    wider = CellChannel(layer.positions, scale * layer.response_width, layer.lateral_range)
     rate, gradient = information_and_gradient(layer, inputs, weights)
     other, turned = information_and_gradient(wider, moved, weights @ turn + 3)
     assert other == pytest.approx(rate, abs=1e-9)
@@ -130,7 +130,7 @@ def test_what_a_fitted_map_says_of_itself():
 
 def test_fitted_weights_are_a_maximum():
     fitted = TopographicMap((8,), random_state=0, tol=1e-14).fit(INTERVAL)
-    layer = Layer(fitted.positions_, fitted.response_width_, 1.0)
+    layer = CellChannel(fitted.positions_, fitted.response_width_, 1.0)
     inputs = Inputs(INTERVAL, np.full(200, 1 / 200), np.arange(200))
     rate, gradient = information_and_gradient(layer, inputs, fitted.weights_)
     inside = (fitted.weights_ > INTERVAL.min()) & (fitted.weights_ < INTERVAL.max())
@@ -191,7 +191,7 @@ def order(x, places):
 @pytest.mark.parametrize(("x", "shape"), [(INTERVAL, (12,)), (SQUARE, (5, 5))], ids=["chain", "sheet"])
 def test_random_weights_become_an_ordered_map(x, shape, seed):
     fitted = TopographicMap(shape, random_state=seed).fit(x)
-    layer = Layer(fitted.positions_, fitted.response_width_, 1.0)
+    layer = CellChannel(fitted.positions_, fitted.response_width_, 1.0)
     rng = np.random.default_rng(seed)
     shuffled = layer.firing(x, rng.permutation(fitted.weights_)) @ fitted.positions_
     untrained = layer.firing(x, rng.choice(x, len(fitted.weights_))) @ fitted.positions_
@@ -252,7 +252,7 @@ def test_bad_parameters(arguments, message):
 @pytest.mark.parametrize(
     ("x", "arguments", "message"),
     [
-        (np.ones((9, 2)), {}, "all inputs are the same and have nothing to tell; expected two or more"),
+        (np.ones((9, 2)), {}, "all inputs are the same, so there is nothing to tell; expected two or more"),
         (np.where(INTERVAL > 0.9, np.nan, INTERVAL), {}, "Input X contains NaN"),
         (
             INTERVAL,

@@ -9,25 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infomax.principle.linear import LinearUnits, best_units_of_norm
-from infomax.principle.network import (
-    HebbRule,
+from infomax.principle.arbors import (
     average_over_places,
-    climb_within_arbors,
     covariance_matrix,
     covariances_between,
-    develop,
     gaussian_arbor,
-    gradient_at_fixed_norms,
-    grow,
-    growth_modes,
-    hebbian_growth,
-    linsker_plans,
     places,
     propagate,
     response_matrix,
     white_noise,
 )
+from infomax.principle.climbing import climb_within_arbors, gradient_at_fixed_norms
+from infomax.principle.hebb import HebbRule, grow, growth_modes, hebbian_growth
+from infomax.principle.linear import LinearUnits
+from infomax.principle.network import develop, linsker_plans
+from infomax.principle.optima import best_units_of_norm
 from infomax.principle.receptive_fields import roundness
 
 SMALL = gaussian_arbor(0.8, reach=2)  # 9 places

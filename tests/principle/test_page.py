@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from infomax.cli import main
-from infomax.principle import experiments, page
-from infomax.principle.evidence import Evidence, Statement
-from infomax.principle.experiments import EXPERIMENTS, Experiment
-from infomax.principle.results import Results
-from infomax.principle.running import experiments_named, run_experiments
+from infomax.pages.templates import flat
+from infomax.principle import experiments
+from infomax.principle.experiments import EXPERIMENTS, Experiment, page
+from infomax.principle.experiments.evidence import Evidence, Statement
+from infomax.principle.experiments.results import Results
+from infomax.principle.experiments.running import experiments_named, run_experiments
 
 CHEAP = "not-equivalent"
 
@@ -85,7 +86,7 @@ def test_results_come_in_the_order_of_the_statements(results):
 
 @pytest.mark.parametrize("bad", [float("nan"), {1, 2}, 1j])
 def test_numbers_that_do_not_go_into_json_leave_nothing_behind(results, bad):
-    with pytest.raises(ValueError, match=f"numbers of {CHEAP} do not go into JSON .* expected finite"):
+    with pytest.raises(ValueError, match=f"numbers of {CHEAP} cannot be written as JSON .* expected finite"):
         results.write(CHEAP, evidence(numbers={"bad": bad}), seed=0, seconds=0)
     assert list(results.folder.iterdir()) == []
 
@@ -128,7 +129,7 @@ def test_the_page_says_what_is_missing_and_how_to_make_it(results):
     ],
 )  # fmt: skip
 def test_numbers_as_text(value, text):
-    assert page.flat({"x": {"y": value}}) == {"x.y": text}
+    assert flat({"x": {"y": value}}, page.as_text) == {"x.y": text}
 
 
 # ------------------------------------------------------------------ running

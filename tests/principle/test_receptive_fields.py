@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infomax.principle.network import gaussian_arbor
+from infomax.principle.arbors import gaussian_arbor
 from infomax.principle.receptive_fields import (
     alignment_of_neighbours,
     orientation_tuning,

@@ -125,7 +125,7 @@ def test_magnification_and_its_error():
         ),
         (
             lambda: topographic_product([[0], [1], [1]], [[0], [1], [2]]),
-            "topographic_product: two cells are at one place, and have no distance to compare; drop one",
+            "topographic_product: two cells are at one place, and their distance is 0; leave one out",
         ),
         (lambda: topographic_product([[0], [1], [2]], [[0], [1]]), "must have equally many samples"),
         (lambda: magnification([1, 2], [1, 2]), "at three places or more, .* got 2 places, cells from 1,"),

@@ -1,8 +1,8 @@
-"""Gabor functions fitted to small pictures: where they are, how they are turned, and how selective they are.
+"""Gabor functions fitted to small pictures: place, orientation, frequency, and selectivity.
 
     g = exp( −u²/2σᵤ² − v²/2σᵥ² ) · (a cos 2πf u + b sin 2πf u)
 
-u runs along the wave vector, across the bars, and v along the bars; both from the centre.
+u runs along the wave vector, across the bars, and v along the bars; both are 0 at the centre.
 
 Reference: Daugman (1985), Uncertainty relation for resolution in space, spatial frequency, and orientation
 optimized by two-dimensional visual cortical filters.
@@ -16,16 +16,22 @@ from jaxtyping import Float
 from scipy.optimize import OptimizeResult, least_squares
 
 _HALF = math.sqrt(2 * math.log(2)) / (2 * math.pi)  # σ times the frequency at which a Gaussian has halved
-_WIDTHS = (1.5, 3.0)  # pixels, of the envelopes that fits begin with
-_NARROWEST = 0.6
+_FIRST_WIDTHS = (1.5, 3.0)  # pixels, of the envelopes that fits begin with
+_MIN_WIDTH = 0.6
 
 
 @dataclass(frozen=True)
 class Gabor:
-    """A fitted Gabor function. Lengths in pixels, frequency in cycles a pixel, angles in radians.
+    """A fitted Gabor function; lengths in pixels, frequency in cycles a pixel, angles in radians.
 
-    orientation: of the wave vector, from 0 to π, counted from the axis of columns towards that of rows.
-    explained: 1 − |picture − g|²/|picture|².
+    Args:
+        row: of the centre.
+        column: of the centre.
+        orientation: of the wave vector, from 0 to π, counted from the axis of columns towards that of rows.
+        frequency: f.
+        width_across: σᵤ.
+        width_along: σᵥ.
+        explained: 1 − |picture − g|²/|picture|².
     """
 
     row: float
@@ -38,7 +44,7 @@ class Gabor:
 
     @property
     def frequency_bandwidth(self) -> float:
-        """Octaves between the frequencies of half response; ∞ where it is a low pass."""
+        """Octaves between the frequencies of half the response; ∞ for a low pass."""
         spread = _HALF / self.width_across
         if spread >= self.frequency:
             return math.inf
@@ -46,14 +52,15 @@ class Gabor:
 
     @property
     def orientation_bandwidth(self) -> float:
-        """The angle between the wave vectors of half response, π at most."""
+        """The angle between the wave vectors of half the response, at most π."""
         return 2 * math.atan2(_HALF / self.width_along, self.frequency)
 
 
 def fit_gabor(picture: Float[np.ndarray, "h w"]) -> Gabor:
-    """The Gabor function nearest to a picture in squares, from a few starts at its strongest wave.
+    """Return the Gabor function with the least squared error, from a few starts at the strongest wave.
 
-    Raises: ValueError: a picture of zeros, or one smaller than 4 × 4.
+    Raises:
+        ValueError: a picture of zeros, or one smaller than 4 × 4.
     Example:
         >>> rows, columns = np.mgrid[:12, :12] - 5.5
         >>> bars = np.exp(-(rows**2 + columns**2) / 8) * np.cos(2 * np.pi * 0.2 * columns)
@@ -65,7 +72,7 @@ def fit_gabor(picture: Float[np.ndarray, "h w"]) -> Gabor:
         raise ValueError(
             f"fit_gabor: picture must be at least 4 × 4 and not all zeros, got shape {list(picture.shape)}"
         )
-    fits = [_fit_from(picture / np.linalg.norm(picture), width) for width in _WIDTHS]
+    fits = [_fit_from(picture / np.linalg.norm(picture), width) for width in _FIRST_WIDTHS]
     best = min(fits, key=lambda fit: fit.cost)
     row, column, rise, run, log_across, log_along = best.x
     return Gabor(
@@ -80,10 +87,13 @@ def fit_gabor(picture: Float[np.ndarray, "h w"]) -> Gabor:
 
 
 def _fit_from(picture: Float[np.ndarray, "h w"], width: float) -> OptimizeResult:
-    """Parameters: the centre, the wave vector, and the logs of both widths; a and b follow from these."""
+    """The best fit near one start, of the centre, the wave vector, and the logs of both widths.
+
+    The best a and b follow from these.
+    """
     energy = picture**2
     centre = [float(np.sum(places * energy)) for places in np.indices(picture.shape)]
-    lowest, widest = math.log(_NARROWEST), math.log(4 * max(picture.shape))
+    lowest, widest = math.log(_MIN_WIDTH), math.log(4 * max(picture.shape))
     height, breadth = picture.shape
     bounds = [(-1, height), (-1, breadth), (-0.5, 0.5), (-0.5, 0.5), (lowest, widest), (lowest, widest)]
     start = [*centre, *_strongest_wave(picture), math.log(width), math.log(width)]
@@ -92,7 +102,7 @@ def _fit_from(picture: Float[np.ndarray, "h w"], width: float) -> OptimizeResult
 
 
 def _strongest_wave(picture: Float[np.ndarray, "h w"]) -> tuple[float, float]:
-    """The wave vector of the largest Fourier coefficient, in steps of a sixteenth of the picture's own."""
+    """The wave vector of the largest Fourier coefficient, in steps of a quarter of the picture's own."""
     size = 4 * max(picture.shape)
     power = np.abs(np.fft.fft2(picture, (size, size)))
     row, column = np.unravel_index(power[:, : size // 2].argmax(), (size, size // 2))
@@ -100,7 +110,7 @@ def _strongest_wave(picture: Float[np.ndarray, "h w"]) -> tuple[float, float]:
 
 
 def _residual(picture: Float[np.ndarray, "h w"], x: Float[np.ndarray, "6"]) -> Float[np.ndarray, " hw"]:
-    """What is left of the picture by the best a and b."""
+    """The picture minus the Gabor function with the best a and b."""
     row, column, rise, run, log_across, log_along = x
     rows, columns = np.indices(picture.shape)
     rows, columns = rows - row, columns - column

@@ -2,10 +2,10 @@
 
     y = W K (x − μ),   log p(x) = log |det W K| + Σᵢ log pᵢ(yᵢ)
 
-Sigmoids gᵢ squeeze each output into (0, 1). Without noise I(X; g(Y)) is, but for a constant, the entropy of
-g(Y), which is H(X) plus the mean of the right side above with pᵢ = gᵢ′. So the map that conveys most is the
-one under which x is likeliest, as a mixture of independent sources: independent component analysis. K makes x
-white.
+K makes x white; sigmoids gᵢ map each output to (0, 1). Without noise I(X; g(Y)) is, up to a constant, the
+entropy of g(Y), which is H(X) plus the mean of the right side above with pᵢ = gᵢ′. The map that conveys most
+is therefore the one under which x is likeliest, as a mixture of independent sources: independent component
+analysis.
 
 Reference: Bell and Sejnowski (1995), An information-maximization approach to blind separation and blind
 deconvolution; Cardoso (1997), Infomax and maximum likelihood for blind source separation; Lee, Girolami and
@@ -23,50 +23,44 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from infomax.principle.densities import SUPER_AND_SUB
-from infomax.principle.unmixing import (
-    NaturalGradient,
-    QuasiNewton,
-    Samples,
-    Unmixing,
-    maximize_likelihood,
-    threads,
-)
+from infomax.principle.unmixing.ascent import Unmixing, maximize_likelihood
+from infomax.principle.unmixing.densities import SUPER_AND_SUB
+from infomax.principle.unmixing.likelihood import WhiteSamples, threads
+from infomax.principle.unmixing.rules import NaturalGradient, QuasiNewton
 
-_ROWS = 2**12  # of X at a time
+_NUM_ROWS = 2**12  # of X at a time
 _DTYPES = [np.float64, np.float32]
 
 
 class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Independent components by InfoMax: max over W of log |det W| + Σᵢ E log pᵢ(yᵢ), y = W x.
 
-    Like scikit-learn's `FastICA`, but the components maximise the likelihood, and are not forced to be
-    uncorrelated in the sample. They come in the order of the variance they account for, with the sign that
-    makes the largest entry of their column of `mixing_` positive, and near unit variance.
+    It is used like scikit-learn's `FastICA`, but the components maximise the likelihood, and are not forced
+    to be uncorrelated in the sample. They have near unit variance, and come in the order of the variance they
+    account for, with the sign that makes the largest entry of their column of `mixing_` positive.
 
-    Float32 input is worked on in float32, in about half the time and memory. What it takes beside X is a
-    white copy of it. As many threads work as BLAS may use; results do not depend on how many.
+    Float32 input is worked on in float32, in about half the time and memory. Memory holds one white copy of
+    X. As many threads work as BLAS may use; results do not depend on how many.
 
     Args:
-        n_components: how many; None: as many as X has columns. Fewer: of the principal components.
-        densities: what a source may be distributed like, functions as in `infomax.principle.densities`; each
-            source takes the likeliest that is stable. The default is extended InfoMax, for sources with
-            heavier and lighter tails than a Gaussian; ``(logistic,)`` is the original, for heavier only.
-        quasi_newton: a fixed point of rotations, then preconditioned L-BFGS. Otherwise plain natural gradient
+        n_components: how many; None for as many as X has columns. Fewer are found among the leading principal
+            components.
+        densities: what a source may be distributed like, functions like those of
+            `infomax.principle.unmixing.densities`; each source takes the likeliest that is stable. The
+            default is extended InfoMax, for sources with heavier and lighter tails than a Gaussian;
+            ``(logistic,)`` is the original, for heavier tails only.
+        quasi_newton: a fixed point of rotations, then preconditioned L-BFGS. If false, plain natural gradient
             ascent, which needs many more steps.
-        whiten: make X white first. Without, the ascent starts from the columns as they are.
+        whiten: make X white first. If false, the ascent starts from the columns as they are.
         max_iter: the most steps.
-        tol: on the largest |E[ψᵢ(yᵢ) yⱼ] − δᵢⱼ|, 0 at the optimum. The default is less than its sampling
-            error n^−½ for up to a million samples.
-        random_state: of the order in which samples are looked at; the ascent begins with few of them.
+        tol: on the largest |E[ψᵢ(yᵢ) yⱼ] − δᵢⱼ|, which is 0 at the optimum. The default is less than its
+            sampling error n^−½ for up to a million samples.
+        random_state: of the order in which samples are taken; the ascent begins with few of them.
 
     Attributes:
         components_: [n_components, n_features], W K. mixing_: its pseudo-inverse. mean_: μ.
         whitening_: [n_components, n_features], K, if `whiten`.
-        densities_: the density of each component. n_iter_: steps taken. n_features_in_.
-
-    Raises:
-        ValueError: too few samples, constant columns, more components than the rank of X; NaN, infinity.
+        densities_: the density of each component. n_iter_: the number of steps. n_features_in_.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -99,7 +93,11 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> "InfoMaxICA":
-        """Find the components of X, [n_samples, n_features]."""
+        """Find the components of X, [n_samples, n_features].
+
+        Raises:
+            ValueError: too few samples, constant columns, more components than the rank of X; NaN, infinity.
+        """
         X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2)
         self._check_parameters(X.shape[1])
         self._check_samples(X)
@@ -108,7 +106,7 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         order = check_random_state(self.random_state).permutation(len(X))
         rule = QuasiNewton() if self.quasi_newton else NaturalGradient()
         with threads() as map_shares:
-            samples = Samples(_white(X, order, mean, inward), self.densities, map_shares)
+            samples = WhiteSamples(_white(X, order, mean, inward), self.densities, map_shares)
             found = maximize_likelihood(samples, rule, tolerance=self.tol, max_steps=self.max_iter)
         self._warn_unless_converged(found)
         self._keep(found, mean, inward, X.dtype)
@@ -141,7 +139,7 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         if num_samples <= k:
             raise ValueError(
                 f"InfoMaxICA: {k} components need more than {k} samples, got {num_samples}; "
-                "lower n_components or bring more samples"
+                "lower n_components or give more samples"
             )
         constant = np.flatnonzero(np.ptp(X, axis=0) == 0)
         if len(constant):
@@ -153,13 +151,13 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return num_features if self.n_components is None else self.n_components
 
     def _whitening(self, covariance: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "k p"]:
-        """K = Λ^−½ Vᵀ of the leading principal axes; or, if not `whiten`, of each column by itself."""
+        """K = Λ^−½ Vᵀ of the leading principal axes; without `whiten`, the same of each column by itself."""
         variances, axes = np.linalg.eigh(covariance)
         rank = int(np.sum(variances > variances[-1] * len(covariance) * np.finfo(float).eps))
         k = self._num_components(len(covariance))
         if k > rank:
             raise ValueError(
-                f"InfoMaxICA: {k} components asked of columns of rank {rank}; set n_components={rank} "
+                f"InfoMaxICA: cannot find {k} components in columns of rank {rank}; set n_components={rank} "
                 "or less (or give columns of very different size the same standard deviation)"
             )
         if not self.whiten:
@@ -193,13 +191,17 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             self.whitening_ = inward.astype(dtype)
 
     def transform(self, X: Any) -> Float[np.ndarray, "n k"]:
-        """The sources, (X − μ) components_ᵀ."""
+        """Return the sources, (X − μ) components_ᵀ."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=_DTYPES, reset=False)
         return (X - self.mean_) @ self.components_.T
 
     def inverse_transform(self, X: Any) -> Float[np.ndarray, "n p"]:
-        """Sources [n, n_components] mixed again: X mixing_ᵀ + μ."""
+        """Return sources [n, n_components] mixed again: X mixing_ᵀ + μ.
+
+        Raises:
+            ValueError: another number of columns than there are components.
+        """
         check_is_fitted(self)
         X = check_array(X, dtype=_DTYPES)  # pyright: ignore[reportArgumentType]
         if X.shape[1] != len(self.components_):
@@ -210,16 +212,16 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         return X @ self.mixing_.T + self.mean_
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:
-        """log p(x) of each sample, nats: log |det components_| + Σᵢ log pᵢ(yᵢ).
+        """Return log p(x) of each sample, nats: log |det components_| + Σᵢ log pᵢ(yᵢ).
 
-        With fewer components than columns, it is the density of x's projection on the space they span.
+        With fewer components than columns, it is the density of the projection of x on the space they span.
         """
         sources = self.transform(X).astype(float)
         volume = np.log(np.linalg.svd(self.components_.astype(float), compute_uv=False)).sum()
         return volume + sum(density(s)[0] for density, s in zip(self.densities_, sources.T, strict=True))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """The mean of log p(x), nats."""
+        """Return the mean of log p(x), nats."""
         return float(self.score_samples(X).mean())
 
     @property
@@ -233,13 +235,14 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
 
 
 def amari_distance(gains: Any) -> float:
-    """How far `gains`, components_ · mixing, is from a permutation with scales: from 0 (none) to 1.
+    """Return how far `gains`, components_ · mixing, is from a scaled permutation: 0 if it is one, at most 1.
 
         ( Σᵢ (Σⱼ |pᵢⱼ| / maxⱼ |pᵢⱼ| − 1) + Σⱼ (Σᵢ |pᵢⱼ| / maxᵢ |pᵢⱼ| − 1) ) / 2d(d − 1)
 
     Args:
         gains: P [d, d], what each found source takes from each true one.
-    Raises: ValueError: not square, smaller than 2×2, or with a row or column of zeros.
+    Raises:
+        ValueError: not square, smaller than 2×2, or with a row or column of zeros.
     Example:
         >>> amari_distance([[0, 3], [-1, 0]]), amari_distance([[1, 1], [1, 1]])
         (0.0, 1.0)
@@ -255,7 +258,8 @@ def amari_distance(gains: Any) -> float:
     rows, columns = p.max(axis=1, keepdims=True), p.max(axis=0)
     if not (np.all(rows > 0) and np.all(columns > 0)):
         raise ValueError(
-            "amari_distance: gains have a row or column of zeros (or NaN); no source is found in it"
+            "amari_distance: gains have a row or column of zeros (or NaN), in which no source is found; "
+            "leave it out"
         )
     return float((np.sum(p / rows) + np.sum(p / columns) - 2 * len(p)) / (2 * len(p) * (len(p) - 1)))
 
@@ -288,4 +292,4 @@ def _white(
 
 
 def _blocks(num_rows: int) -> Iterator[slice]:
-    return (slice(start, start + _ROWS) for start in range(0, num_rows, _ROWS))
+    return (slice(start, start + _NUM_ROWS) for start in range(0, num_rows, _NUM_ROWS))

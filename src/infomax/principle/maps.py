@@ -1,7 +1,7 @@
 """Ordered maps: a layer of cells with lateral interaction, and the weights that make it most informative.
 
-Each input x selects one cell of the layer, the likelier the nearer the cell's weights wₖ are to x; lateral
-interaction then hands the firing on to a cell near by:
+Each input x selects one cell of the layer, with a probability that is larger the nearer the cell's weights wₖ
+are to x. By lateral interaction a cell near by then fires:
 
     P(k|x) ∝ exp(−‖x − wₖ‖² / 2σ²),    P(j|x) = Σₖ P(k|x) G(k → j),    G(k → j) ∝ exp(−‖rₖ − rⱼ‖² / 2γ²)
 
@@ -10,16 +10,16 @@ lattice on which cell j sits at rⱼ. Over inputs of probability q(x) that fires
 
     R = I(L; M) = Σₓ q(x) Σⱼ P(j|x) log( P(j|x) / Q(j) )
 
-exactly. Its gradient is a learning rule of three parts:
+exactly. Its gradient is a learning rule with three factors:
 
     ∂R/∂wₖ = Σₓ q(x) P(k|x) [ Dₖ(x) − Σₗ P(l|x) Dₗ(x) ] (x − wₖ) / σ²,
     Dₖ(x) = Σⱼ G(k → j) log( P(j|x) / Q(j) )
 
-Hebb's, input times firing; cooperation, as Dₖ is what firing around k tells; and competition, as only a cell
-that tells more than the mean cell comes nearer to the input.
+Input times firing is Hebb's rule. Cells cooperate, since Dₖ is what firing around k tells. They compete,
+since only a cell that tells more than the mean cell comes nearer to the input.
 
-Where rows are noisy copies of signals, P(j|L) is the mean over the copies of L: the layer is then to tell of
-the signal, not of the noise. Weights stay within the range of the inputs: were they free, a few cells far
+Where rows are noisy copies of signals, P(j|L) is the mean over the copies of L, so that the layer tells of
+the signal, not of the noise. Weights stay within the range of the inputs: if they were free, a few cells far
 outside could divide the inputs sharply, and the layer would be a switch rather than a map.
 
 Reference: Linsker (1989), How to generate ordered maps by maximizing the mutual information between input and
@@ -47,13 +47,15 @@ from infomax.estimation.samples import as_codes
 from infomax.information.measures import mutual_information
 from infomax.information.tables import Number, in_base, safe_log
 
-START_SPREAD = 0.1  # of the first weights about the mean input, in units of the inputs' own spread
+START_SPREAD = 0.1
+"""The spread of the first weights about the mean input, in units of the inputs' own spread."""
 
 
 def lattice(shape: Sequence[int]) -> Float[np.ndarray, "m axes"]:
-    """Where the cells of a layer sit: all points of whole coordinates below `shape`, the last axis fastest.
+    """Return where cells sit: all points of whole coordinates below `shape`, the last axis fastest.
 
-    Raises: ValueError: no axis, or one of fewer than one cell.
+    Raises:
+        ValueError: no axis, or one of fewer than one cell.
     Example:
         >>> lattice((2, 2)).tolist()
         [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -67,13 +69,13 @@ def lattice(shape: Sequence[int]) -> Float[np.ndarray, "m axes"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
-    """P(j|x): the channel from inputs to cells on a lattice, for given weights.
+class CellChannel:
+    """P(j|x), the channel from inputs to cells on a lattice, for any weights.
 
     Args:
         positions: rⱼ [m, axes], as `lattice` gives them.
         response_width: σ, in units of the inputs.
-        lateral_range: γ, in units of the lattice; much below 1 is none.
+        lateral_range: γ, in units of the lattice; much below 1 means no interaction.
     """
 
     positions: np.ndarray
@@ -82,23 +84,29 @@ class Layer:
 
     @cached_property
     def spread(self) -> Float[np.ndarray, "m m"]:
-        """G(k → j), each row summing to one."""
+        """G(k → j); each row sums to one."""
         squares = cdist(self.positions, self.positions, "sqeuclidean")
         return softmax(-squares / (2 * self.lateral_range**2), axis=1)
 
     def selection(self, x: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "n m"]:
-        """P(k|x), which cell the input selects, before lateral interaction."""
+        """Return P(k|x), the probability that the input selects cell k, before lateral interaction."""
         squares = cdist(x, weights, "sqeuclidean")
         return softmax(-squares / (2 * self.response_width**2), axis=1)
 
     def firing(self, x: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "n m"]:
-        """P(j|x), which cell fires."""
+        """Return P(j|x), the probability that cell j fires."""
         return self.selection(x, weights) @ self.spread
 
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Rows x [n, d], each of probability q, and of which signal it is a copy: codes 0, 1, … [n]."""
+    """Inputs to learn from.
+
+    Args:
+        x: rows [n, d].
+        probabilities: q [n], of each row.
+        signals: codes 0, 1, … [n], of which signal each row is a copy.
+    """
 
     x: np.ndarray
     probabilities: np.ndarray
@@ -106,7 +114,7 @@ class Inputs:
 
     @cached_property
     def members(self) -> csr_array:
-        """[number of signals, n], q(x) where row x is a copy of the signal."""
+        """A matrix [number of signals, n] with q(x) where row x is a copy of the signal."""
         n = len(self.x)
         return csr_array(
             (self.probabilities, (self.signals, np.arange(n))), shape=(self.signals.max() + 1, n)
@@ -119,7 +127,7 @@ class Inputs:
 
     @property
     def spread(self) -> float:
-        """Root of the mean squared distance from the mean."""
+        """The root of the mean squared distance from the mean."""
         return math.sqrt(self.probabilities @ np.square(self.x - self.mean).sum(axis=1))
 
     @property
@@ -129,38 +137,38 @@ class Inputs:
 
 
 def information_and_gradient(
-    layer: Layer, inputs: Inputs, weights: np.ndarray
+    channel: CellChannel, inputs: Inputs, weights: np.ndarray
 ) -> tuple[float, Float[np.ndarray, "m d"]]:
-    """R = I(L; M) in nats, and ∂R/∂w."""
-    selection = layer.selection(inputs.x, weights)
-    joint = inputs.members @ (selection @ layer.spread)  # [signals, m]
+    """Return R = I(L; M) in nats, and ∂R/∂w."""
+    selection = channel.selection(inputs.x, weights)
+    joint = inputs.members @ (selection @ channel.spread)  # [signals, m]
     p_signal, p_cell = np.sum(joint, axis=1, keepdims=True), np.sum(joint, axis=0)
     told = safe_log(joint) - safe_log(p_signal) - safe_log(p_cell)
-    worth = (told @ layer.spread.T)[inputs.signals]  # D, [n, m]
+    worth = (told @ channel.spread.T)[inputs.signals]  # D, [n, m]
     worth -= (selection * worth).sum(axis=1, keepdims=True)
-    pull = inputs.probabilities[:, None] * selection * worth / layer.response_width**2
+    pull = inputs.probabilities[:, None] * selection * worth / channel.response_width**2
     return float((joint * told).sum()), pull.T @ inputs.x - pull.sum(axis=0)[:, None] * weights
 
 
 class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A layer of cells whose weights maximise I(L; M): neighbouring inputs come to fire neighbouring cells.
+    """A layer of cells whose weights maximise I(L; M), so that neighbouring inputs fire neighbouring cells.
 
-    A scikit-learn transformer: `transform` gives the mean place on the lattice at which an input fires. From
-    random weights near the mean input, `num_steps` steps up the gradient are made, while response and
-    interaction narrow from as wide as the inputs and half the layer to their final widths; what is reached
-    is then climbed to a maximum. It is a local one: breaks in a map cost little information, and it is the
-    wide interaction at first that leaves none.
+    A scikit-learn transformer: `transform` gives the mean place on the lattice at which an input fires. The
+    first weights are random, near the mean input. `num_steps` steps up the gradient follow, while response
+    and interaction narrow to their final widths, from the width of the inputs and half the layer. L-BFGS then
+    climbs to a maximum, a local one: breaks in a map cost little information, and the wide interaction at
+    first avoids them.
 
     Args:
         shape: cells along each axis of the layer: (20,) is a chain, (8, 8) a sheet.
         response_width: σ, in units of the input; by default 1.5 times the spread of the inputs, divided by
             the cells along the longest axis.
         lateral_range: γ, in cells.
-        num_steps: while widths narrow.
+        num_steps: steps while widths narrow.
         learning_rate: of those steps, in units of mσ², which makes it independent of the inputs' scale.
-        n_init: random starts, of which the most informative end is kept.
-        max_iter: of the final ascent, by L-BFGS within the range of the inputs.
-        tol: in nats, the gain an iteration below which the final ascent ends.
+        n_init: random starts; the most informative result is kept.
+        max_iter: iterations of the final ascent, by L-BFGS within the range of the inputs.
+        tol: the final ascent ends when an iteration gains less, in nats.
         random_state: of the first weights.
     Attributes:
         weights_: w [m, d].
@@ -212,10 +220,11 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             X: inputs [n, d].
             y: not used.
             sample_weight: [n], in proportion to the probability of each input; by default all equal.
-            signals: [n] labels; rows of equal labels are noisy copies of one signal, and the layer is to tell
-                of the signal. By default each row is its own.
-        Raises: ValueError: fewer inputs than cells, inputs that are all the same or not finite, or a width,
-            rate or number out of range.
+            signals: [n] labels; rows of equal labels are noisy copies of one signal, and the layer learns to
+                tell of the signal. By default each row is its own.
+        Raises:
+            ValueError: fewer inputs than cells, inputs that are all the same or not finite, or a width, rate
+                or number out of range.
         """
         inputs = self._inputs(X, sample_weight, signals)
         self.positions_ = lattice(self.shape)
@@ -223,44 +232,44 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         self.response_width_ = self.response_width or 1.5 * inputs.spread / max(self.shape)
         rng = check_random_state(self.random_state)
         starts = [self._first_weights(inputs, rng) for _ in range(self.n_init)]
-        with threadpool_limits(1, user_api="blas"):  # many small products: threads would wait for one another
+        with threadpool_limits(1, user_api="blas"):  # small products, for which threads are slower
             best = min((self._climb(inputs, weights) for weights in starts), key=lambda result: result.fun)
         self.weights_ = best.x.reshape(starts[0].shape)
         self.information_, self.n_iter_ = -float(best.fun), int(best.nit)
-        self.centers_ = _centers(inputs, self._layer().firing(inputs.x, self.weights_))
+        self.centers_ = _centers(inputs, self._channel().firing(inputs.x, self.weights_))
         return self
 
     def firing_probabilities(self, X: Any) -> Float[np.ndarray, "n m"]:
-        """P(j|x), the matrix of the channel from inputs to cells: its rows sum to one."""
+        """Return P(j|x), the matrix of the channel from inputs to cells; its rows sum to one."""
         check_is_fitted(self)
-        return self._layer().firing(self._rows(X, reset=False), self.weights_)
+        return self._channel().firing(self._rows(X, reset=False), self.weights_)
 
     def transform(self, X: Any) -> Float[np.ndarray, "n axes"]:
-        """Σⱼ P(j|x) rⱼ, the mean place on the lattice."""
+        """Return Σⱼ P(j|x) rⱼ, the mean place on the lattice."""
         return self.firing_probabilities(X) @ self.positions_
 
     def information(
         self, X: Any, *, sample_weight: Any = None, signals: Any = None, base: Number = math.e
     ) -> float:
-        """I(L; M) over these inputs, or of any labels of theirs: what the firing cell tells of them.
+        """Return I(L; M) over these inputs, or I(label; M): what the firing cell tells of input or label.
 
         Args:
             X: inputs [n, d].
             sample_weight: [n], as for `fit`.
-            signals: [n] labels; I(label; M). By default each row is its own.
+            signals: [n] labels. By default each row is its own.
             base: 2 for bits.
         """
         check_is_fitted(self)
         inputs = self._inputs(X, sample_weight, signals, reset=False)
-        joint = inputs.members @ self._layer().firing(inputs.x, self.weights_)
+        joint = inputs.members @ self._channel().firing(inputs.x, self.weights_)
         return float(in_base(mutual_information(joint), base))
 
     @property
     def _n_features_out(self) -> int:
         return self.positions_.shape[1]
 
-    def _layer(self) -> Layer:
-        return Layer(self.positions_, self.response_width_, self.lateral_range)
+    def _channel(self) -> CellChannel:
+        return CellChannel(self.positions_, self.response_width_, self.lateral_range)
 
     def _rows(self, X: Any, *, reset: bool) -> Float[np.ndarray, "n d"]:
         return np.asarray(validate_data(self, X, reset=reset, dtype=np.float64))
@@ -283,7 +292,7 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             )
         if inputs.spread == 0:
             raise ValueError(
-                "TopographicMap: all inputs are the same and have nothing to tell; expected two or more"
+                "TopographicMap: all inputs are the same, so there is nothing to tell; expected two or more"
             )
         for name in ("response_width", "lateral_range", "learning_rate", "tol"):
             value = getattr(self, name)
@@ -300,26 +309,30 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return np.clip(inputs.mean + START_SPREAD * inputs.spread * noise, *inputs.bounds)
 
     def _climb(self, inputs: Inputs, weights: np.ndarray) -> OptimizeResult:
-        return _ascend(self._layer(), inputs, self._narrow(inputs, weights), self.max_iter, float(self.tol))
+        return _ascend(self._channel(), inputs, self._narrow(inputs, weights), self.max_iter, float(self.tol))
 
     def _narrow(self, inputs: Inputs, weights: np.ndarray) -> Float[np.ndarray, "m d"]:
-        """Up the gradient, while the widths fall by a factor a step."""
+        """Step up the gradient, while the widths fall by a factor a step."""
         widest = max(inputs.spread, self.response_width_), max(max(self.shape) / 2, self.lateral_range)
         for left in np.linspace(1, 0, self.num_steps):
             width = widest[0] ** left * self.response_width_ ** (1 - left)
             reach = widest[1] ** left * self.lateral_range ** (1 - left)
-            _, gradient = information_and_gradient(Layer(self.positions_, width, reach), inputs, weights)
+            _, gradient = information_and_gradient(
+                CellChannel(self.positions_, width, reach), inputs, weights
+            )
             step = self.learning_rate * len(weights) * width**2 * gradient
             weights = np.clip(weights + step, *inputs.bounds)
         return weights
 
 
-def _ascend(layer: Layer, inputs: Inputs, weights: np.ndarray, max_iter: int, tol: float) -> OptimizeResult:
-    """L-BFGS up R, the weights staying within the range of the inputs."""
+def _ascend(
+    channel: CellChannel, inputs: Inputs, weights: np.ndarray, max_iter: int, tol: float
+) -> OptimizeResult:
+    """Ascend R by L-BFGS, the weights staying within the range of the inputs."""
     low, high = (np.tile(bound, len(weights)) for bound in inputs.bounds)
 
     def negative(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        rate, gradient = information_and_gradient(layer, inputs, flat.reshape(weights.shape))
+        rate, gradient = information_and_gradient(channel, inputs, flat.reshape(weights.shape))
         return -rate, -gradient.ravel()
 
     options = {"maxiter": max_iter, "ftol": tol, "gtol": 1e-9}

@@ -1,7 +1,7 @@
-"""What receptive fields are like: how round, how selective for orientation, and how alike among neighbours.
+"""Measures of receptive fields: roundness, selectivity for orientation, and likeness among neighbours.
 
-A field is what a linear unit weighs places with, f [k] at offsets [k, 2]. To a grating of wave vector q that
-drifts across it, it responds with r = |Σ f exp(i q·offset)| when the two meet best.
+A field holds the weights f [k] of a linear unit at offsets [k, 2] from its place. To a grating of wave vector
+q that drifts across it, the unit's largest response is r = |Σ f exp(i q·offset)|.
 
 Reference: Ringach, Shapley and Hawken (2002), Orientation selectivity in macaque V1, for the measures.
 """
@@ -18,7 +18,13 @@ Offsets = Int[np.ndarray, "k 2"]
 
 @dataclass(frozen=True, eq=False)
 class OrientationTuning:
-    """Responses [n, o] of units to gratings of the frequency, in cycles a place, that each likes best."""
+    """Responses of units to gratings of all orientations, of the frequency that each unit prefers.
+
+    Args:
+        orientations: [o], from 0 to π.
+        frequencies: [n], in cycles a place.
+        responses: [n, o].
+    """
 
     orientations: Float[np.ndarray, " o"]
     frequencies: Float[np.ndarray, " n"]
@@ -26,12 +32,12 @@ class OrientationTuning:
 
     @property
     def preferred(self) -> Float[np.ndarray, " n"]:
-        """The orientation of the largest response, from 0 to π: of the wave vector, across the bars."""
+        """The orientation of the largest response, from 0 to π: that of the wave vector, across the bars."""
         return self.orientations[self.responses.argmax(axis=1)]
 
     @property
     def selectivity(self) -> Float[np.ndarray, " n"]:
-        """(r − r⊥)/(r + r⊥), r⊥ across the preferred orientation: 0 of a round field, at most 1."""
+        """(r − r⊥)/(r + r⊥), r⊥ across the preferred orientation: 0 for a round field, at most 1."""
         best = self.responses.argmax(axis=1)
         across = (best + len(self.orientations) // 2) % len(self.orientations)
         r, r_across = (np.take_along_axis(self.responses, i[:, None], axis=1)[:, 0] for i in (best, across))
@@ -39,19 +45,22 @@ class OrientationTuning:
 
     @property
     def circular_variance(self) -> Float[np.ndarray, " n"]:
-        """1 − |Σ r exp(2iθ)|/Σ r: 1 if all orientations are alike to a unit, 0 if there is only one."""
+        """1 − |Σ r exp(2iθ)|/Σ r: 1 if a unit responds to all orientations alike, 0 if to only one."""
         return 1 - np.abs(self.responses @ np.exp(2j * self.orientations)) / self.responses.sum(axis=1)
 
 
 def orientation_tuning(
     fields: Fields, offsets: Offsets, frequencies: Float[np.ndarray, " f"], *, num_orientations: int = 24
 ) -> OrientationTuning:
-    """Responses to gratings of all `frequencies` and of orientations evenly from 0 to π.
+    """Return responses to gratings: of each unit's best frequency, and of orientations evenly from 0 to π.
 
     Args:
-        frequencies: cycles a place, above 0 and at most ½.
-        num_orientations: even, so that each has one across.
-    Raises: ValueError: frequencies out of range, an odd number of orientations, or a unit without a response.
+        fields: f [n, k], of n units.
+        offsets: where [k, 2] from a unit's place.
+        frequencies: to choose from; cycles a place, above 0 and at most ½.
+        num_orientations: even, so that each has one across it.
+    Raises:
+        ValueError: frequencies out of range, an odd number of orientations, or a unit without a response.
     Example:
         >>> bars = orientation_tuning(np.array([[-1.0, 2.0, -1.0]]), np.array([[0, -1], [0, 0], [0, 1]]),
         ...                           np.array([0.25, 0.5]))
@@ -83,7 +92,7 @@ def orientation_tuning(
 def radial_profile(
     fields: Fields, offsets: Offsets
 ) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "n r"]]:
-    """Distances from the unit's own place, rising, and the mean of the field at each."""
+    """Return the distances from the unit's own place, rising, and the mean of each field at each distance."""
     squared, ring = np.unique((offsets**2).sum(axis=1), return_inverse=True)
     sums = np.zeros((len(squared), len(ring)))
     sums[ring, np.arange(len(ring))] = 1
@@ -91,9 +100,10 @@ def radial_profile(
 
 
 def roundness(fields: Fields, offsets: Offsets) -> Float[np.ndarray, " n"]:
-    """The share of a field's variance among places that the distance from its middle explains: 1 if round.
+    """Return the share of a field's variance that the distance from its middle explains: 1 if it is round.
 
-    Raises: ValueError: a field that is the same everywhere, so that there is nothing to explain.
+    Raises:
+        ValueError: a field that is the same everywhere, so that there is nothing to explain.
     Example:
         >>> roundness(np.array([[-1.0, 2.0, -1.0], [-1.0, 0.0, 1.0]]), np.array([[0, -1], [0, 0], [0, 1]]))
         array([1., 0.])
@@ -110,12 +120,12 @@ def roundness(fields: Fields, offsets: Offsets) -> Float[np.ndarray, " n"]:
 
 
 def alignment_of_neighbours(angles: Float[np.ndarray, "side side"]) -> float:
-    """Mean cos 2(θᵢ − θⱼ) of units next to one another on a torus: 1 if all prefer the same, 0 at random."""
+    """Return the mean cos 2(θᵢ − θⱼ) of neighbours on a torus: 1 if all prefer the same, 0 at random."""
     return float(np.mean([np.cos(2 * (angles - np.roll(angles, 1, axis))) for axis in (0, 1)]))
 
 
 def pictures(fields: Fields, offsets: Offsets) -> Float[np.ndarray, "n height width"]:
-    """Fields as they lie in space, 0 where there are no synapses."""
+    """Return fields as pictures, 0 where there are no synapses."""
     y, x = (offsets - offsets.min(axis=0)).T
     images = np.zeros((len(fields), y.max() + 1, x.max() + 1))
     images[:, y, x] = fields

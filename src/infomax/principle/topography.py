@@ -1,8 +1,8 @@
-"""How ordered a map is, and how its cells are shared out.
+"""Measures of a map: its order, and how many of its cells stand for which inputs.
 
-A map has order where what is near in the input is near on the lattice (continuity) and what is near on the
-lattice is near in the input (scikit-learn's `trustworthiness`, of inputs and places). Its magnification is
-the density of cells ρ(x) as a power of the density of inputs q(x).
+A map has order where inputs that are near to each other are near on the lattice (continuity), and what is
+near on the lattice is near in the input (scikit-learn's `trustworthiness`, of inputs and places). Its
+magnification is the exponent of the density of cells ρ(x) as a power of the density of inputs q(x).
 
 Reference: Venna and Kaski (2001), Neighborhood preservation in nonlinear projection methods; Bauer and
 Pawelzik (1992), Quantifying the neighborhood preservation of self-organizing feature maps.
@@ -22,15 +22,17 @@ from infomax.information.tables import Number
 
 
 def continuity(x: Any, places: Any, *, num_neighbors: int = 5) -> float:
-    """From 0 to 1: how far the neighbours of each input x are neighbours on the map as well.
+    """Return how far neighbours of each input x are neighbours on the map as well, from 0 to 1.
 
-    It is trustworthiness with the spaces exchanged: neighbours in x that are none on the map count by their
-    rank there.
+    It is trustworthiness with the spaces exchanged: neighbours in x that are not neighbours on the map count
+    by their rank there.
 
     Args:
         x: inputs [n, d].
         places: where they fall on the map [n, axes].
         num_neighbors: below n/2.
+    Raises:
+        ValueError: rows of different number, or too many neighbours.
     Example:
         >>> x = np.array([1.0, 2, 4, 8, 16, 32, 64])
         >>> continuity(x, -x, num_neighbors=2), continuity(x, np.sin(x), num_neighbors=2) < 1
@@ -44,13 +46,13 @@ def continuity(x: Any, places: Any, *, num_neighbors: int = 5) -> float:
 
 @dataclass(frozen=True)
 class TopographicProduct:
-    """Mean log distortion of neighbourhoods, over all cells and all numbers k of neighbours.
+    """The mean log distortion of neighbourhoods, over all cells and all numbers k of neighbours.
 
     Args:
-        in_input: ⟨log P₁⟩ ≥ 0: how much further apart, in the input, neighbours on the lattice are than
-            neighbours in the input. 0 where they are the same.
-        on_lattice: ⟨log P₂⟩ ≤ 0: how much nearer, on the lattice, neighbours on the lattice are than
-            neighbours in the input. 0 where they are the same.
+        in_input: ⟨log P₁⟩ ≥ 0: in the input, neighbours on the lattice are further apart than neighbours in
+            the input, by so much. 0 where they are the same.
+        on_lattice: ⟨log P₂⟩ ≤ 0: on the lattice, neighbours on the lattice are nearer than neighbours in the
+            input, by so much. 0 where they are the same.
     """
 
     in_input: float
@@ -60,22 +62,23 @@ class TopographicProduct:
     def value(self) -> float:
         """P = ⟨log P₃⟩ = (⟨log P₁⟩ + ⟨log P₂⟩) / 2: below 0, the lattice has too few axes; above, too many.
 
-        Near 0 is no proof of order: in a shuffled map the two terms are large and cancel.
+        A value near 0 is no proof of order: in a shuffled map the two terms are large and cancel.
         """
         return (self.in_input + self.on_lattice) / 2
 
 
 def topographic_product(weights: Any, positions: Any) -> TopographicProduct:
-    """P = 1/(m(m − 1)) Σⱼ Σₖ log P₃(j, k), from distances between cells in the input and on the lattice.
+    """Return P = 1/(m(m − 1)) Σⱼ Σₖ log P₃(j, k), from distances of cells in the input and on the lattice.
 
-    log P₁(j, k) is the mean over the k nearest cells l of log d(wⱼ, w of the l-th neighbour on the lattice) /
-    d(wⱼ, w of the l-th neighbour in the input), and P₂ the same of distances on the lattice. Cells equally
-    far in one space are ordered by their distance in the other.
+    log P₁(j, k) is the mean over l = 1, …, k of the log of two distances' ratio: from wⱼ to the w of the l-th
+    neighbour on the lattice, and from wⱼ to the w of the l-th neighbour in the input. P₂ is the same for
+    distances on the lattice. Cells equally far in one space are ordered by their distance in the other.
 
     Args:
         weights: of cells [m, d], all different.
         positions: of cells on the lattice [m, axes], all different.
-    Raises: ValueError: fewer than three cells, or two cells at one place.
+    Raises:
+        ValueError: fewer than three cells, or two cells at one place.
     Example:
         >>> chain = np.arange(6.0)[:, None]
         >>> topographic_product(chain**1.1, chain).value  # in order, near enough evenly
@@ -100,12 +103,12 @@ def _check_cells(*distances: np.ndarray) -> None:
         )
     if any((d + np.eye(m) == 0).any() for d in distances):
         raise ValueError(
-            "topographic_product: two cells are at one place, and have no distance to compare; drop one"
+            "topographic_product: two cells are at one place, and their distance is 0; leave one out"
         )
 
 
 def _neighbors(distances: np.ndarray, ties: np.ndarray) -> np.ndarray:
-    """For each cell, the others from the nearest to the furthest: [m, m − 1]."""
+    """The other cells for each cell, from the nearest to the furthest: [m, m − 1]."""
     return np.lexsort((ties, distances), axis=-1)[:, 1:]
 
 
@@ -125,12 +128,13 @@ class Magnification:
 
 
 def magnification(cell_density: Any, input_density: Any) -> Magnification:
-    """The exponent α of ρ ∝ q^α: 1 where each cell fires equally often, 0 where cells are spaced evenly.
+    """Return the exponent α of ρ ∝ q^α: 1 where all cells fire equally often, 0 where they are spaced evenly.
 
     Args:
         cell_density: ρ at some places [n], of any unit.
         input_density: q at the same places [n], of any unit.
-    Raises: ValueError: fewer than three places, densities not positive, or all inputs of one density.
+    Raises:
+        ValueError: fewer than three places, densities not positive, or all inputs of one density.
     Example:
         >>> magnification([1, 4, 9], [1, 2, 3]).exponent
         2.0
@@ -151,9 +155,9 @@ def magnification(cell_density: Any, input_density: Any) -> Magnification:
 def cell_density_of_chain(
     input_density: Any, widths: Any, num_cells: Number, *, response_width: Number, lateral_range: Number
 ) -> Float[np.ndarray, " n"]:
-    """The density of cells ρ(x) of a chain that conveys most, where q(x) varies slowly.
+    """Return the density of cells ρ(x) of a chain that conveys most, where q(x) varies slowly.
 
-    The firing cell is known but for σρ cells of the response and γ of the interaction, which leaves
+    The firing cell is uncertain by σρ cells of the response and γ of the interaction, which leaves
 
         I(L; M) = h(L) + ∫ q log ρ − ½ ∫ q log 2πe (γ² + σ²ρ²),    so that    q γ² ∝ ρ (γ² + σ²ρ²):
 
@@ -163,9 +167,12 @@ def cell_density_of_chain(
         input_density: q at the middle of each of n intervals.
         widths: of the intervals.
         num_cells: ∫ ρ.
-        response_width: σ. lateral_range: γ, in cells.
-    Returns: ρ, in cells for a unit of input.
-    Raises: ValueError: anything that is not positive.
+        response_width: σ.
+        lateral_range: γ, in cells.
+    Returns:
+        ρ, in cells for a unit of input.
+    Raises:
+        ValueError: anything that is not positive.
     Example:
         >>> cell_density_of_chain([1.0, 2.0], [0.5, 0.5], 30, response_width=1e-6, lateral_range=1).round(3)
         array([20., 40.])

@@ -1,6 +1,8 @@
-"""The experiments by name, each a function of a seed that returns `Evidence`; imported when first called.
+"""The experiments by name, and what they show of each statement about the InfoMax principle.
 
-Their figures are made with `drawing`, to look alike.
+Each experiment is a function of a seed that returns `Evidence`; its module is imported when it is first
+called. `drawing` gives figures one look, `running` runs experiments, `results` keeps what they find in a
+folder, and `page` shows it.
 """
 
 import importlib
@@ -9,12 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from infomax.principle.evidence import Evidence
+    from infomax.principle.experiments.evidence import Evidence
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Where an experiment's function is, ``module.function`` of this package, and a line of what it does."""
+    """An experiment that can be called with a seed.
+
+    Args:
+        home: where its function is, ``module.function`` of this package.
+        summary: what it does, in a line.
+    """
 
     home: str
     summary: str

@@ -1,4 +1,4 @@
-"""What is worth representing: features of high signal-to-noise, and correlations in time.
+"""Features that a layer represents: those of high signal-to-noise ratio, and correlations in time.
 
 Reference: Linsker (1988), Self-organization in a perceptual network; Wiskott and Sejnowski (2002), Slow
 feature analysis.
@@ -15,43 +15,43 @@ from scipy.linalg import eigh
 from scipy.signal import lfilter
 
 from infomax.estimation.lags import lagged
-from infomax.information.scalar import information_through_gaussian_noise
-from infomax.principle.evidence import Evidence, Statement
+from infomax.information.channels.scalar import information_through_gaussian_noise
 from infomax.principle.experiments.drawing import COLOURS, INK, SOFT, dress, panels
-from infomax.principle.linear import LinearUnits, best_units_of_norm
+from infomax.principle.experiments.evidence import Evidence, Statement
+from infomax.principle.linear import LinearUnits
 from infomax.principle.maps import TopographicMap
+from infomax.principle.optima import best_units_of_norm
 
-LEVELS = math.sqrt(1.5) * np.array([-1, 0, 1])  # of a feature, all three as likely: variance 1
+LEVELS = math.sqrt(1.5) * np.array([-1, 0, 1])  # of a feature, equally likely: variance 1
 GRADES = np.array([0.1, 0.3, 1.0, 3.0])  # noise of the features relative to one another, variances
 NOISES = (0.1, 0.3, 1.0, 3.0)  # what the grades are multiplied by
 SHEET, NUM_COPIES, NUM_TEST_COPIES = (6, 6), 16, 64
-KEPT, FAVOURED = (
-    0.1,
-    8.0,
-)  # bits from which a feature counts as represented; how many times more of the cleanest
+MIN_BITS = 0.1  # from which a feature counts as represented
+MIN_FAVOUR = 8.0  # times more is held of the cleanest feature than of the noisiest
 
 NUM_DELAYS, NUM_TIMES, NUM_UNITS, SENSOR_NOISE = 12, 4000, 4, 0.5
 LAGS = range(-8, 9)  # of the second sensor behind the first
-SOURCES = {"white": 0.0, "slow": 0.9}  # correlation of a source with itself, a sample later
+SOURCES = {"white": 0.0, "slow": 0.9}  # correlation of a source with itself, one sample later
 
 
 def signal_to_noise(seed: int) -> Evidence:
-    """Four independent features, received with equal variance but unequal noise: which does a sheet hold?"""
+    """Show which of four features a sheet holds, all received with equal variance but unequal noise."""
     available = np.array([[_available(grade * noise) for grade in GRADES] for noise in NOISES])
     aware, shuffled = (
         np.array([_held(noise, seed, shuffle=shuffle) for noise in NOISES]) for shuffle in (False, True)
     )
     shares, control = aware / available, shuffled / available
     favour, control_favour = (_favour(one) for one in (shares, control))
-    survivors = [int((row > KEPT).sum()) for row in aware]
+    survivors = [int((row > MIN_BITS).sum()) for row in aware]
     return Evidence(
         Statement.SIGNAL_TO_NOISE,
-        f"Of four features with noise in proportions {', '.join(f'{grade:g}' for grade in GRADES)}, all "
-        f"received with the same variance, a sheet of {math.prod(SHEET)} cells represents {survivors[0]} ("
-        f"with more than {KEPT:g} bit) at the lowest noise and {survivors[-1]} at the highest. Of what its "
-        f"input tells of the cleanest feature it holds {100 * shares[:, 0].mean():.0f} %, of the noisiest "
-        f"{100 * shares[:, -1].mean():.0f} %, a ratio of {favour:.0f}; trained on shuffled pairs of signal "
-        f"and input, so that nothing is known to be noise, the ratio is {control_favour:.1f}.",
+        f"Four features have noise in proportions {', '.join(f'{grade:g}' for grade in GRADES)}, and are all "
+        f"received with the same variance. A sheet of {math.prod(SHEET)} cells represents {survivors[0]} of "
+        f"them (with more than {MIN_BITS:g} bit) at the lowest noise and {survivors[-1]} at the highest. It "
+        f"holds {100 * shares[:, 0].mean():.0f} % of what its input tells of the cleanest feature and "
+        f"{100 * shares[:, -1].mean():.0f} % of what it tells of the noisiest, a ratio of {favour:.0f}. "
+        "Trained on shuffled pairs of signal and input, so that nothing is known to be noise, it has a ratio "
+        f"of {control_favour:.1f}.",
         {
             "noise": list(NOISES),
             "noise_of_features": GRADES.tolist(),
@@ -62,13 +62,13 @@ def signal_to_noise(seed: int) -> Evidence:
             "share_of_cleanest_over_noisiest": favour,
             "share_of_cleanest_over_noisiest_pairs_shuffled": control_favour,
         },
-        bool(favour > FAVOURED > control_favour and survivors[0] > survivors[-1] >= 1),
+        bool(favour > MIN_FAVOUR > control_favour and survivors[0] > survivors[-1] >= 1),
         _draw_features(available, aware, shuffled),
     )
 
 
 def temporal_correlation(seed: int) -> Evidence:
-    """Two sensors hear one source, one later than the other; units see the last samples of both."""
+    """Show what units learn from the last samples of two sensors, one of which hears the source later."""
     heard = {name: [_hear(memory, lag, seed) for lag in LAGS] for name, memory in SOURCES.items()}
     recovered = {
         method: [_lag_of(one[method]) for one in heard["white"]]
@@ -88,11 +88,11 @@ def temporal_correlation(seed: int) -> Evidence:
     return Evidence(
         Statement.TEMPORAL_CORRELATION,
         f"The weights of {NUM_UNITS} units that convey most show {100 * right['InfoMax']:.0f} % of the "
-        f"{len(LAGS)} lags of one sensor behind the other; with the second sensor shuffled in time "
+        f"{len(LAGS)} lags of one sensor behind the other; with the second sensor shuffled in time they show "
         f"{100 * right['shuffled']:.0f} %. Slow features of the same inputs show "
         f"{100 * right['slow features']:.0f} %, as a white source has nothing slow: they convey "
-        f"{white['slow features']:.2f} bits of it, InfoMax {white['InfoMax']:.2f}. Of a slow source it is "
-        f"{slow['slow features']:.2f} bits and {slow['InfoMax']:.2f}.",
+        f"{white['slow features']:.2f} bits of it, InfoMax {white['InfoMax']:.2f}. For a slow source the "
+        f"numbers are {slow['slow features']:.2f} bits and {slow['InfoMax']:.2f}.",
         {
             "lags": list(LAGS),
             "lags_recovered": recovered,
@@ -108,14 +108,14 @@ def temporal_correlation(seed: int) -> Evidence:
 
 
 def _available(noise: float) -> float:
-    """Bits a feature's noisy value tells of the feature."""
+    """Bits that a feature's noisy value tells of the feature."""
     return information_through_gaussian_noise(
         LEVELS, np.full(3, 1 / 3), noise_std=math.sqrt(noise), base=2
     ).lower
 
 
 def _copies(noise: float, num_copies: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Features [n, 4] in all combinations, as often as copies, and what is received: variance 1 each."""
+    """Features [n, 4] in all combinations, each `num_copies` times, and what is received, of variance 1."""
     combinations = np.array(list(itertools.product(LEVELS, repeat=len(GRADES))))
     features = np.repeat(combinations, num_copies, axis=0)
     variances = noise * GRADES
@@ -124,7 +124,7 @@ def _copies(noise: float, num_copies: int, rng: np.random.Generator) -> tuple[np
 
 
 def _held(noise: float, seed: int, *, shuffle: bool) -> Float[np.ndarray, " features"]:
-    """Bits that the firing cell tells of each feature, with noise it has not been trained on."""
+    """Bits that the firing cell tells of each feature, with noise that it was not trained on."""
     rng = np.random.default_rng(seed)
     features, received = _copies(noise, NUM_COPIES, rng)
     signals = rng.permutation(features) if shuffle else features
@@ -134,7 +134,7 @@ def _held(noise: float, seed: int, *, shuffle: bool) -> Float[np.ndarray, " feat
 
 
 def _favour(shares: Float[np.ndarray, "noises features"]) -> float:
-    """How much larger the share held of the cleanest feature is than that of the noisiest."""
+    """The share held of the cleanest feature over the share held of the noisiest."""
     return float(shares[:, 0].mean() / shares[:, -1].mean())
 
 
@@ -156,7 +156,7 @@ def _draw_features(*tables: Float[np.ndarray, "noises features"]) -> Figure:
 
 
 def _hear(memory: float, lag: int, seed: int) -> dict[str, Float[np.ndarray, "units inputs"]]:
-    """Weights of norm 1 a unit, of units that convey most, that are slowest, or of sensors out of step."""
+    """Weights of norm 1 of units that convey most, of the slowest, and of those from shuffled sensors."""
     rng = np.random.default_rng([seed, lag + NUM_DELAYS])
     sensors = _sensors(memory, lag, rng)
     together = _delayed(sensors)
@@ -169,7 +169,7 @@ def _hear(memory: float, lag: int, seed: int) -> dict[str, Float[np.ndarray, "un
 
 
 def _sensors(memory: float, lag: int, rng: np.random.Generator) -> Float[np.ndarray, "times 2"]:
-    """What both hear: a source of variance 1 and noise of their own, the second one `lag` samples later."""
+    """Signals of two sensors: a source of variance 1, which reaches the second `lag` later, and noise."""
     noise = rng.standard_normal(NUM_TIMES + 200) * math.sqrt(1 - memory**2)
     source = lfilter([1], [1, -memory], noise)
     first, second = source[100:-100], source[100 - lag : NUM_TIMES + 100 - lag]
@@ -177,7 +177,7 @@ def _sensors(memory: float, lag: int, rng: np.random.Generator) -> Float[np.ndar
 
 
 def _delayed(sensors: Float[np.ndarray, "times 2"]) -> Float[np.ndarray, "rows inputs"]:
-    """The last samples of the first sensor, the latest first, and then those of the second."""
+    """The last samples of the first sensor, the latest first, then those of the second."""
     return np.hstack([lagged(column, range(NUM_DELAYS)) for column in sensors.T])
 
 
@@ -186,16 +186,16 @@ def _most_conveying(inputs: Float[np.ndarray, "rows inputs"]) -> Float[np.ndarra
 
 
 def _slowest(inputs: Float[np.ndarray, "rows inputs"]) -> Float[np.ndarray, "units inputs"]:
-    """Slow features: W of the smallest mean square of change, for outputs of variance 1, uncorrelated."""
+    """Slow features: the W of the least mean squared change, for uncorrelated outputs of variance 1."""
     changes = np.cov(np.diff(inputs, axis=0), rowvar=False)
     features = eigh(changes, np.cov(inputs, rowvar=False))[1][:, :NUM_UNITS].T
     return features / np.linalg.norm(features, axis=1, keepdims=True)
 
 
 def _correlogram(weights: Float[np.ndarray, "units inputs"]) -> Float[np.ndarray, " lags"]:
-    """Σ over units of weights on the first sensor times those on the second, for each lag between them.
+    """Weights on the first sensor times those on the second, summed over units, for each lag between them.
 
-    Units may be rotated among one another without a change: it is a function of WᵀW.
+    A rotation of the units does not change it: it is a function of WᵀW.
     """
     products = (weights.T @ weights)[:NUM_DELAYS, NUM_DELAYS:]
     return np.array([np.trace(products, -lag) for lag in LAGS])

@@ -1,10 +1,10 @@
-"""What maps are chosen if there is no noise: they unmix sources, and find edges in photographs.
+"""The maps that convey most without noise: they unmix sources, and detect edges in photographs.
 
-The outputs y of a linear map go through sigmoids g. What is conveyed is, but for a constant, their entropy
+The outputs y of a linear map go through sigmoids g. What is conveyed is, up to a constant, their entropy
 
     H(g(Y)) = H(X) + log |det W| + Σᵢ E log gᵢ′(yᵢ)
 
-and to rotate white outputs changes that only if inputs are not Gaussian.
+and a rotation of white outputs changes it only if inputs are not Gaussian.
 
 Reference: Bell and Sejnowski (1995, 1997), The "independent components" of natural scenes are edge filters.
 """
@@ -17,21 +17,22 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from infomax.principle.densities import SUPER_AND_SUB, logistic
-from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments.drawing import COLOURS, SOFT, dress, panels
+from infomax.principle.experiments.evidence import Evidence, Statement
 from infomax.principle.gabor import Gabor, fit_gabor
 from infomax.principle.ica import InfoMaxICA, amari_distance
+from infomax.principle.unmixing.densities import SUPER_AND_SUB, logistic
 
 NUM_SOURCES, NUMS_SAMPLES = 8, (500, 2000, 8000, 32_000)
 SIDE, NUM_FILTERS, NUM_PATCHES = 12, 64, 20_000  # pixels; filters; patches of each photograph
-EXPLAINED, NARROWEST, WIDEST = 0.7, 0.5, 0.5  # of an edge filter: fit, octaves, σ in sides of a patch
+MIN_EXPLAINED, MIN_OCTAVES = 0.7, 0.5  # of an edge filter: the fit of a Gabor function, and its bandwidth
+MAX_WIDTH = 0.5  # of an edge filter: σ, in sides of a patch
 
 Rows = Float[np.ndarray, "n d"]
 
 
 def ica_sources(seed: int) -> Evidence:
-    """Eight mixed sources, of heavier and lighter tails than a Gaussian; and Gaussian ones, as control."""
+    """Show that the map that conveys most unmixes sources of heavy and light tails, but not Gaussian ones."""
     rng = np.random.default_rng(seed)
     mixing = rng.standard_normal((NUM_SOURCES, NUM_SOURCES))
     mixed = _sources(rng, max(NUMS_SAMPLES)) @ mixing.T
@@ -46,11 +47,11 @@ def ica_sources(seed: int) -> Evidence:
     bits = _bits_conveyed(mixed, found) - _bits_conveyed(mixed, first)
     return Evidence(
         Statement.CHOOSE_THE_MAP,
-        f"Of the linear maps from {NUM_SOURCES} mixed inputs to sigmoid outputs, the one that conveys most "
-        f"finds the sources, each on an output of its own: its Amari distance from the truth is "
-        f"{distances['InfoMax'][-1]:.4f} with {max(NUMS_SAMPLES)} samples and falls as more come in. "
-        f"Principal components, as uncorrelated, convey {bits:.2f} bits less and mix all sources "
-        f"({distances['principal components'][-1]:.2f}); so does InfoMax where sources are Gaussian "
+        f"The linear map from {NUM_SOURCES} mixed inputs to sigmoid outputs that conveys most finds the "
+        f"sources, each on an output of its own: its Amari distance from the truth is "
+        f"{distances['InfoMax'][-1]:.4f} with {max(NUMS_SAMPLES)} samples, and falls with their number. "
+        f"Principal components are uncorrelated too, but convey {bits:.2f} bits less and mix all sources "
+        f"({distances['principal components'][-1]:.2f}); InfoMax also mixes them where sources are Gaussian "
         f"({distances['Gaussian sources'][-1]:.2f}), since all rotations then convey the same.",
         {
             "num_samples": list(NUMS_SAMPLES),
@@ -68,7 +69,10 @@ def ica_sources(seed: int) -> Evidence:
 
 
 def ica_edges(seed: int) -> Evidence:
-    """Filters of patches of two photographs, of the same with scrambled phases, and principal axes."""
+    """Show that filters that convey most about patches of photographs detect edges.
+
+    Beside them: filters of the same photographs with scrambled phases, and principal axes.
+    """
     photographs = _photographs()
     rng = np.random.default_rng(seed)
     patches = _patches(photographs, seed)
@@ -96,11 +100,10 @@ def ica_edges(seed: int) -> Evidence:
         Statement.CHOOSE_THE_MAP,
         f"The {NUM_FILTERS} filters that convey most about patches of two photographs detect edges: "
         f"{100 * share:.0f} % are local, oriented Gabor functions (median bandwidths "
-        f"{np.median(octaves):.1f} octaves and {np.median(degrees):.0f}°), and they convey "
-        f"{gains[0]:.1f} bits a patch more than principal axes, of which {100 * principal_share:.0f} % are "
-        "such. With the phases of the photographs scrambled, so that correlations stay and edges go, it is "
-        f"{100 * scrambled_share:.0f} %, at a gain of "
-        f"{gains[1]:.1f} bits.",
+        f"{np.median(octaves):.1f} octaves and {np.median(degrees):.0f}°). They convey {gains[0]:.1f} bits a "
+        f"patch more than principal axes, of which {100 * principal_share:.0f} % are such functions. With "
+        "the phases of the photographs scrambled, which keeps correlations and removes edges, "
+        f"{100 * scrambled_share:.0f} % of the filters are, and they gain {gains[1]:.1f} bits.",
         {
             "share_of_edge_filters": shares,
             "median_explained_by_gabor": {
@@ -118,13 +121,14 @@ def ica_edges(seed: int) -> Evidence:
 
 
 def is_edge_filter(fit: Gabor) -> bool:
-    """Whether a Gabor function describes it well, and its few bars end within the patch."""
-    few_bars = NARROWEST < fit.frequency_bandwidth < math.inf
-    return fit.explained > EXPLAINED and few_bars and max(fit.width_across, fit.width_along) < WIDEST * SIDE
+    """Return whether a Gabor function describes a filter well, with few bars that end within the patch."""
+    few_bars = MIN_OCTAVES < fit.frequency_bandwidth < math.inf
+    local = max(fit.width_across, fit.width_along) < MAX_WIDTH * SIDE
+    return fit.explained > MIN_EXPLAINED and few_bars and local
 
 
 def _bits_conveyed(rows: Rows, weights: Float[np.ndarray, "k d"]) -> float:
-    """H(g(Y)) but for H(X), each output at unit variance and through the sigmoid that makes most of it."""
+    """H(g(Y)) − H(X), each output at unit variance and through the sigmoid that gives most."""
     weights = weights / (rows @ weights.T).std(axis=0)[:, None]
     outputs = (rows - rows.mean(axis=0)) @ weights.T
     log_p = np.max([density(outputs)[0].mean(axis=0) for density in (*SUPER_AND_SUB, logistic)], axis=0)
@@ -141,7 +145,7 @@ def _principal(rows: Rows) -> Float[np.ndarray, "d d"]:
 
 
 def _sources(rng: np.random.Generator, num_samples: int) -> Float[np.ndarray, "n d"]:
-    """Of unit variance: Laplace, uniform, Student's with 5 degrees of freedom, and with two humps."""
+    """Sources of unit variance: Laplace, uniform, Student's with 5 degrees of freedom, and with two humps."""
     shape = (num_samples, NUM_SOURCES // 4)
     humps = rng.choice([-1, 1], shape) + 0.5 * rng.standard_normal(shape)
     kinds = [rng.laplace(size=shape), rng.uniform(size=shape), rng.standard_t(5, shape), humps]
@@ -160,13 +164,13 @@ def _standardised(values: Float[np.ndarray, "..."], axis: int | None = None) -> 
 
 
 def _scrambled(picture: Float[np.ndarray, "h w"], rng: np.random.Generator) -> Float[np.ndarray, "h w"]:
-    """The same power spectrum with the phases of noise."""
+    """A picture of the same power spectrum, with the phases of noise."""
     noise = np.fft.rfft2(rng.standard_normal(picture.shape))
     return np.fft.irfft2(np.abs(np.fft.rfft2(picture)) * noise / np.abs(noise), picture.shape)
 
 
 def _patches(pictures: Sequence[Float[np.ndarray, "h w"]], seed: int) -> Rows:
-    """Patches as rows, the mean of each taken off."""
+    """Patches as rows, less the mean of each."""
     from sklearn.feature_extraction.image import extract_patches_2d
 
     taken = [
@@ -213,7 +217,7 @@ def _draw_edges(filters: Mapping[str, Rows], fits: Mapping[str, Sequence[Gabor]]
         shares = np.sort([fit.explained for fit in found])
         explained.plot(shares, np.arange(len(shares), 0, -1), color=colour, label=name)
     explained.legend(frameon=False, fontsize=8, loc="lower left")
-    explained.axvline(EXPLAINED, color=SOFT, linewidth=0.8, linestyle=":")
+    explained.axvline(MIN_EXPLAINED, color=SOFT, linewidth=0.8, linestyle=":")
     edges = [fit for fit in fits["InfoMax"] if is_edge_filter(fit)]
     _draw_waves(places, edges)
     dress(widths, "Bandwidths of edge filters", "octaves", "degrees")
@@ -225,7 +229,7 @@ def _draw_edges(filters: Mapping[str, Rows], fits: Mapping[str, Sequence[Gabor]]
 
 
 def _draw_waves(axes: Axes, edges: Sequence[Gabor]) -> None:
-    """Wave vectors, in the upper half plane: the direction is the orientation, the length the frequency."""
+    """Draw wave vectors, in the upper half plane: directions are orientations, lengths frequencies."""
     dress(axes, "Waves of edge filters", "cycles a pixel, along columns", "along rows")
     angle, length = (np.array(v) for v in zip(*((f.orientation, f.frequency) for f in edges), strict=True))
     axes.scatter(length * np.cos(angle), length * np.sin(angle), s=14, color=COLOURS[0])
@@ -234,7 +238,7 @@ def _draw_waves(axes: Axes, edges: Sequence[Gabor]) -> None:
 
 
 def _mosaic(weights: Rows) -> Float[np.ndarray, "h w"]:
-    """Filters in rows and columns, each scaled to its largest weight, lines of white between."""
+    """Filters in rows and columns, each scaled to its largest weight, with white lines between."""
     across = math.ceil(math.sqrt(len(weights)))
     tiles = np.ones((across**2, SIDE + 1, SIDE + 1))
     tiles[: len(weights), :SIDE, :SIDE] = [_picture(w / np.abs(w).max()) for w in weights]

@@ -1,8 +1,8 @@
-"""Ordered maps: near neighbours go to near neighbours, and frequent patterns get more cells.
+"""Ordered maps: near neighbours map to near neighbours, and frequent patterns get more cells.
 
 Reference: Linsker (1989), How to generate ordered maps by maximizing the mutual information between input and
 output signals; Kohonen (1982), Self-organized formation of topologically correct feature maps; Ritter and
-Schulten (1986), for the exponent 2/3 of his map.
+Schulten (1986), for the exponent 2/3 of Kohonen's map.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,9 +18,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
 from infomax.information.measures import mutual_information
-from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments.drawing import COLOURS, INK, SOFT, dress, panels
-from infomax.principle.maps import Layer, TopographicMap, lattice
+from infomax.principle.experiments.evidence import Evidence, Statement
+from infomax.principle.maps import CellChannel, TopographicMap, lattice
 from infomax.principle.topography import (
     Magnification,
     TopographicProduct,
@@ -31,20 +31,20 @@ from infomax.principle.topography import (
 )
 
 NUM_INPUTS, NUM_NEIGHBORS, NUM_STARTS, NUM_CONTROLS = 600, 100, 4, 5
-ORDERED, UNORDERED = 0.9, 0.85  # the lesser of trustworthiness and continuity: above, and below
+MIN_ORDER, MAX_ORDER_OF_CONTROLS = 0.9, 0.85  # the lesser of trustworthiness and continuity
 
-NUM_CELLS, NUM_PLACES = 60, 600  # of a chain, on an interval
+NUM_CELLS, NUM_PLACES = 60, 600  # of a chain, and of the inputs on an interval
 PLACES = (np.arange(NUM_PLACES) + 0.5) / NUM_PLACES
 DENSITY = 0.2 + np.exp(-0.5 * ((PLACES - 0.5) / 0.15) ** 2)
 WIDTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)  # σ, in units of 1/NUM_CELLS; γ is 1
 NUM_SHUFFLES = 200
 EDGE = 5  # cells at either end that are left out of fits, as interaction ends there
 
-Inputs = Float[np.ndarray, "n d"]
+Rows = Float[np.ndarray, "n d"]
 
 
 def near_neighbors(seed: int) -> Evidence:
-    """Chains and sheets of cells that come from random weights to ordered maps."""
+    """Show that chains and sheets of cells become ordered maps, from random weights."""
     worlds = {
         name: _world(draw(np.random.default_rng(seed)), shape, seed) for name, (draw, shape) in WORLDS.items()
     }
@@ -59,14 +59,14 @@ def near_neighbors(seed: int) -> Evidence:
     ]
     return Evidence(
         Statement.NEAR_NEIGHBORS,
-        "From random weights, chains and sheets that come to convey most keep neighbourhoods on all "
+        "Chains and sheets trained from random weights to convey most keep neighbourhoods on all "
         f"{len(worlds)} kinds of input: the lesser of trustworthiness and continuity is at least "
-        f"{min(orders['InfoMax']):.2f}, with cells shuffled on average at most "
+        f"{min(orders['InfoMax']):.2f}; with cells shuffled it is on average at most "
         f"{max(orders['cells shuffled']):.2f}. A self-organising map has "
         f"{min(orders['self-organising map']):.2f} or more and conveys up to {max(more):.0f} % less; PCA, "
-        f"which cannot unfold an arc, {min(orders['PCA']):.2f}. The topographic product is "
+        f"which cannot unfold an arc, has {min(orders['PCA']):.2f} or more. The topographic product is "
         f"{product.value:.3f} for a sheet on a square and {of_chain.value:.3f} for a chain on it, which has "
-        "an axis too few.",
+        "one axis too few.",
         {
             "trustworthiness_or_continuity": {name: dict(world.order) for name, world in worlds.items()},
             "bits": {name: dict(world.bits) for name, world in worlds.items()},
@@ -78,8 +78,8 @@ def near_neighbors(seed: int) -> Evidence:
         },
         bool(
             min(orders["InfoMax"])
-            > ORDERED
-            > UNORDERED
+            > MIN_ORDER
+            > MAX_ORDER_OF_CONTROLS
             > max(orders["cells shuffled"] + orders["random weights"])
             and of_chain.value < product.value - 0.005
         ),
@@ -88,7 +88,7 @@ def near_neighbors(seed: int) -> Evidence:
 
 
 def frequent_patterns(seed: int) -> Evidence:
-    """Chains on an interval whose middle occurs more often, over the widths of the cells' responses."""
+    """Show how many cells of a chain represent frequent inputs, over the widths of the cells' responses."""
     chains = [_chain(DENSITY, width, seed) for width in WIDTHS]
     found = [_exponent(centers) for centers in chains]
     theory = [_theory(width) for width in WIDTHS]
@@ -100,12 +100,13 @@ def frequent_patterns(seed: int) -> Evidence:
     first, last = (f"{one.exponent:.2f} ± {one.standard_error:.2f}" for one in (found[0], found[-1]))
     return Evidence(
         Statement.FREQUENT_PATTERNS,
-        f"The middle fifth of the inputs gets {often} of {NUM_CELLS} cells, the first fifth {seldom}. Where "
-        f"responses are narrow beside the interaction, the density of cells is the {first} power of that of "
-        f"inputs (theory: {theory[0]:.2f}, tending to 1), where they are wide the {last} power (theory: "
-        f"{theory[-1]:.2f}, tending to ⅓); over all widths theory is met to {error:.2f}. With all inputs "
-        f"equally frequent the exponent is {abs(even):.2f}, and in {NUM_SHUFFLES} shuffles of the density "
-        f"never beyond ±{shuffled:.2f}. A self-organising map has {som.exponent:.2f} (published: ⅔).",
+        f"The middle fifth of the inputs, which occurs most often, gets {often} of {NUM_CELLS} cells, the "
+        f"first fifth {seldom}. Where responses are narrow beside the interaction, the density of cells is "
+        f"the {first} power of that of inputs (theory: {theory[0]:.2f}, tending to 1); where they are wide, "
+        f"the {last} power (theory: {theory[-1]:.2f}, tending to ⅓). Over all widths the exponent differs "
+        f"from theory by at most {error:.2f}. With all inputs equally frequent it is {abs(even):.2f}, and in "
+        f"{NUM_SHUFFLES} shuffles of the density never beyond ±{shuffled:.2f}. A self-organising map has "
+        f"{som.exponent:.2f} (published: ⅔).",
         {
             "response_width_in_cells": list(WIDTHS),
             "exponent": [one.exponent for one in found],
@@ -124,9 +125,9 @@ def frequent_patterns(seed: int) -> Evidence:
 
 
 def kohonen(
-    x: Inputs, positions: np.ndarray, probabilities: np.ndarray | None = None, seed: int = 0
+    x: Rows, positions: np.ndarray, probabilities: np.ndarray | None = None, seed: int = 0
 ) -> Float[np.ndarray, "m d"]:
-    """Weights of a self-organising map, in batches: cells move to the mean input of their neighbourhood."""
+    """Return the weights of a self-organising map: cells move to the mean input of their neighbourhood."""
     q = np.full(len(x), 1 / len(x)) if probabilities is None else probabilities
     weights = np.random.default_rng(seed).choice(x, len(positions), replace=False)
     for reach in np.geomspace(positions.max() / 2, 0.7, 100):
@@ -141,12 +142,13 @@ def kohonen(
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Inputs, and for every way to map them: centres of cells, order, bits, topographic product.
+    """One kind of input, and for every method that maps it: centres of cells, order, bits, product.
 
-    Order and bits of controls are means over several of them, centres and products those of the first.
+    Products are topographic ones. Controls are repeated: order and bits are means, centres and products those
+    of the first.
     """
 
-    x: Inputs
+    x: Rows
     shape: tuple[int, ...]
     centers: Mapping[str, np.ndarray]
     order: Mapping[str, float]
@@ -154,24 +156,24 @@ class World:
     products: Mapping[str, TopographicProduct]
 
 
-def _interval(rng: np.random.Generator) -> Inputs:
+def _interval(rng: np.random.Generator) -> Rows:
     return rng.uniform(size=(NUM_INPUTS, 1))
 
 
-def _arc(rng: np.random.Generator) -> Inputs:
+def _arc(rng: np.random.Generator) -> Rows:
     angle = rng.uniform(0, 1.75 * np.pi, NUM_INPUTS)
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _square(rng: np.random.Generator) -> Inputs:
+def _square(rng: np.random.Generator) -> Rows:
     return rng.uniform(size=(NUM_INPUTS, 2))
 
 
-def _bent_sheet(rng: np.random.Generator) -> Inputs:
+def _bent_sheet(rng: np.random.Generator) -> Rows:
     return make_s_curve(NUM_INPUTS, random_state=int(rng.integers(2**31)))[0]
 
 
-WORLDS: Mapping[str, tuple[Callable[[np.random.Generator], Inputs], tuple[int, ...]]] = {
+WORLDS: Mapping[str, tuple[Callable[[np.random.Generator], Rows], tuple[int, ...]]] = {
     "interval": (_interval, (20,)),
     "square": (_square, (8, 8)),
     "arc": (_arc, (20,)),
@@ -180,9 +182,9 @@ WORLDS: Mapping[str, tuple[Callable[[np.random.Generator], Inputs], tuple[int, .
 METHODS = ("InfoMax", "self-organising map", "PCA", "random weights", "cells shuffled")
 
 
-def _world(x: Inputs, shape: tuple[int, ...], seed: int) -> World:
+def _world(x: Rows, shape: tuple[int, ...], seed: int) -> World:
     fitted = TopographicMap(shape, n_init=NUM_STARTS, random_state=seed).fit(x)
-    layer = Layer(fitted.positions_, fitted.response_width_, fitted.lateral_range)
+    channel = CellChannel(fitted.positions_, fitted.response_width_, fitted.lateral_range)
     rng, m = np.random.default_rng(seed), len(fitted.weights_)
     weights = {
         "InfoMax": [fitted.weights_],
@@ -190,7 +192,7 @@ def _world(x: Inputs, shape: tuple[int, ...], seed: int) -> World:
         "random weights": [rng.choice(x, m, replace=False) for _ in range(NUM_CONTROLS)],
         "cells shuffled": [rng.permutation(fitted.weights_) for _ in range(NUM_CONTROLS)],
     }
-    firing = {name: [layer.firing(x, one) for one in several] for name, several in weights.items()}
+    firing = {name: [channel.firing(x, one) for one in several] for name, several in weights.items()}
     places = {name: [one @ fitted.positions_ for one in several] for name, several in firing.items()}
     places["PCA"] = [PCA(len(shape)).fit_transform(x)]
     centers = {name: several[0].T @ x / several[0].sum(axis=0)[:, None] for name, several in firing.items()}
@@ -211,14 +213,14 @@ def _mean(values: Iterable[float]) -> float:
     return float(np.mean(list(values)))
 
 
-def _order(x: Inputs, places: Float[np.ndarray, "n axes"]) -> float:
+def _order(x: Rows, places: Float[np.ndarray, "n axes"]) -> float:
     """The lesser of trustworthiness and continuity."""
     trusted = trustworthiness(x, places, n_neighbors=NUM_NEIGHBORS)
     return float(min(trusted, continuity(x, places, num_neighbors=NUM_NEIGHBORS)))
 
 
 def _product_of_chain(seed: int) -> TopographicProduct:
-    """Of a chain of 64 cells on a square."""
+    """The topographic product of a chain of 64 cells on a square."""
     chain = TopographicMap((64,), random_state=seed).fit(_square(np.random.default_rng(seed)))
     return topographic_product(chain.centers_, chain.positions_)
 
@@ -234,7 +236,7 @@ def _draw_neighbors(worlds: Mapping[str, World]) -> Figure:
 
 
 def _draw_lattice(axes: Axes, world: World, method: str, title: str) -> None:
-    """Inputs as dots; cells at what they stand for, joined where they are neighbours on the lattice."""
+    """Draw inputs as dots, and cells at what they stand for, with lines between neighbours on the lattice."""
     x, centers, shape = world.x, world.centers[method], world.shape
     seen = (0, -1)  # the axes of the input that are drawn: of three, the first and the last
     axes.plot(*x[:, seen].T, ".", ms=2.5, color=SOFT, alpha=0.35)
@@ -263,7 +265,7 @@ def _draw_orders(axes: Axes, worlds: Mapping[str, World]) -> None:
 
 
 def _chain(density: np.ndarray, width: float, seed: int) -> Float[np.ndarray, " m"]:
-    """What each cell of a chain stands for, once it is trained on inputs of a density."""
+    """The input that each cell of a chain stands for, after training on inputs of a density."""
     fitted = TopographicMap(
         (NUM_CELLS,), response_width=width / NUM_CELLS, num_steps=400, learning_rate=1.0, random_state=seed
     ).fit(PLACES[:, None], sample_weight=density)
@@ -271,7 +273,7 @@ def _chain(density: np.ndarray, width: float, seed: int) -> Float[np.ndarray, " 
 
 
 def _cell_densities(centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places between neighbouring cells, and there the density of cells; without the ends of the chain."""
+    """Places between neighbouring cells, and the density of cells there; without the ends of the chain."""
     inner = np.sort(centers)[EDGE:-EDGE]
     return (inner[1:] + inner[:-1]) / 2, 1 / np.diff(inner)
 
@@ -282,7 +284,7 @@ def _exponent(centers: np.ndarray) -> Magnification:
 
 
 def _largest_when_shuffled(centers: np.ndarray, rng: np.random.Generator) -> float:
-    """The exponent furthest from 0, once the inputs' density at the cells is shuffled."""
+    """The exponent furthest from 0 when the inputs' density at the cells is shuffled."""
     middles, cells = _cell_densities(centers)
     density = np.interp(middles, PLACES, DENSITY)
     shuffles = (magnification(cells, rng.permutation(density)).exponent for _ in range(NUM_SHUFFLES))
@@ -290,7 +292,7 @@ def _largest_when_shuffled(centers: np.ndarray, rng: np.random.Generator) -> flo
 
 
 def _theory(width: float) -> float:
-    """The exponent fitted to the density of cells that is best in theory, at the places where cells are."""
+    """The exponent fitted to the density of cells that is best in theory, where its cells are."""
     cells = cell_density_of_chain(
         DENSITY / DENSITY.mean(),
         np.full(NUM_PLACES, 1 / NUM_PLACES),

@@ -1,4 +1,4 @@
-"""The self-adaptive network: what its layers become by Hebb's rule, and how much either rule preserves.
+"""The self-adaptive network: what its layers become by Hebb's rule, and what they preserve by either rule.
 
 Reference: Linsker (1986), From basic network principles to neural architecture, I–III; Linsker (1988),
 Self-organization in a perceptual network.
@@ -15,19 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from threadpoolctl import threadpool_limits
 
-from infomax.principle.evidence import Evidence, Statement
+from infomax.principle.arbors import Arbor, gaussian_arbor, response_matrix
+from infomax.principle.climbing import climb_within_arbors
 from infomax.principle.experiments.drawing import COLOURS, SOFT, dress, panels, show_picture
-from infomax.principle.linear import LinearUnits, best_units_of_norm
-from infomax.principle.network import (
-    Arbor,
-    Layer,
-    climb_within_arbors,
-    develop,
-    gaussian_arbor,
-    grow,
-    linsker_plans,
-    response_matrix,
-)
+from infomax.principle.experiments.evidence import Evidence, Statement
+from infomax.principle.hebb import grow
+from infomax.principle.linear import LinearUnits
+from infomax.principle.network import Layer, develop, linsker_plans
+from infomax.principle.optima import best_units_of_norm
 from infomax.principle.receptive_fields import (
     OrientationTuning,
     alignment_of_neighbours,
@@ -39,17 +34,14 @@ from infomax.principle.receptive_fields import (
 SIDE = 40  # of the sheets of cells that grow by Hebb's rule
 FREQUENCIES = np.linspace(0.03, 0.25, 12)  # of gratings, cycles a place
 NEIGHBOURS = gaussian_arbor(1.2, reach=2)  # lateral connections within layer G
-ROUND, NOT_ROUND = 0.8, 0.3  # roundness of opponent cells: above, and below if shuffled
-SELECTIVE, NOT_SELECTIVE = 0.6, 0.5  # median selectivity of layer G: above, and below if shuffled
-ALIGNED, NOT_ALIGNED = 0.4, 0.2  # neighbours with lateral connections, and without
+MIN_ROUND, MAX_ROUND_SHUFFLED = 0.8, 0.3  # roundness of opponent cells
+MIN_SELECTIVE, MAX_SELECTIVE_SHUFFLED = 0.6, 0.5  # median selectivity of layer G
+MIN_ALIGNED, MAX_ALIGNED_ALONE = 0.4, 0.2  # neighbours with lateral connections, and without
 
-SMALL_SIDE = 16  # of the sheets whose determinants are taken
+SMALL_SIDE = 16  # of the sheets whose determinants are computed
 INPUT_NOISE, OUTPUT_NOISE = 0.1, 0.1  # of every layer, its inputs having variance 1
-OF_THE_BOUND, NOT_OF_THE_BOUND = (
-    0.99,
-    0.9,
-)  # what InfoMax conveys of the most there is: above; shuffled: below
-MORE = 1.2  # times what Hebb's rule preserves
+MIN_OF_BOUND, MAX_OF_BOUND_SHUFFLED = 0.99, 0.9  # the share of the most there is that InfoMax conveys
+MIN_GAIN = 1.2  # times what Hebb's rule preserves
 
 Matrix = Float[np.ndarray, "n n"]
 
@@ -59,7 +51,7 @@ Matrix = Float[np.ndarray, "n n"]
 
 @threadpool_limits.wrap(limits=1)  # small matrices, for which more threads are slower
 def layers_hebbian(seed: int) -> Evidence:
-    """Layers that grow from noise: opponent cells, then cells that prefer an orientation, in columns."""
+    """Show that layers grow from noise to opponent cells, then to cells that prefer an orientation."""
     layers = develop(linsker_plans(), SIDE, seed=seed)
     readings = {layer.plan.name: _read(layer, seed) for layer in layers[1:]}
     last, opponent = readings["G"], [readings[name] for name in "CDEF"]
@@ -70,12 +62,12 @@ def layers_hebbian(seed: int) -> Evidence:
     most_round = max(reading.round_shuffled for reading in opponent)
     return Evidence(
         Statement.LAYER_TO_LAYER,
-        "Fed with noise alone, layers of local units that grow by Hebb's rule become, one after the other, "
-        "sums (B), cells of excitatory centre and inhibitory surround (C to F; distance from the centre "
-        f"explains at least {100 * least_round:.0f} % of the variance of their weights, "
-        f"{100 * most_round:.0f} % once shuffled), and cells that prefer an orientation (G; median "
+        "Layers of local units that receive nothing but noise and grow by Hebb's rule become, one after the "
+        "other, sums (B), cells of excitatory centre and inhibitory surround (C to F; distance from the "
+        f"centre explains at least {100 * least_round:.0f} % of the variance of their weights, at most "
+        f"{100 * most_round:.0f} % when shuffled), and cells that prefer an orientation (G; median "
         f"selectivity {last.selectivity:.2f}, in F {readings['F'].selectivity:.2f}, shuffled "
-        f"{last.selectivity_shuffled:.2f}). With lateral connections neighbours in G prefer like "
+        f"{last.selectivity_shuffled:.2f}). With lateral connections, neighbours in G prefer similar "
         f"orientations (mean cos 2Δθ {alignment['laterally connected']:.2f}; without, "
         f"{alignment['alone']:.2f}).",
         {
@@ -83,10 +75,10 @@ def layers_hebbian(seed: int) -> Evidence:
             "alignment_of_neighbours": alignment,
         },
         bool(
-            least_round > ROUND > NOT_ROUND > most_round
+            least_round > MIN_ROUND > MAX_ROUND_SHUFFLED > most_round
             and all(reading.opponent for reading in opponent)
-            and last.selectivity > SELECTIVE > NOT_SELECTIVE > last.selectivity_shuffled
-            and alignment["laterally connected"] > ALIGNED > NOT_ALIGNED > abs(alignment["alone"])
+            and last.selectivity > MIN_SELECTIVE > MAX_SELECTIVE_SHUFFLED > last.selectivity_shuffled
+            and alignment["laterally connected"] > MIN_ALIGNED > MAX_ALIGNED_ALONE > abs(alignment["alone"])
         ),
         _draw_layers(layers, readings, maps),
     )
@@ -94,7 +86,7 @@ def layers_hebbian(seed: int) -> Evidence:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What the cells of a layer are like, and the same cells with their weights shuffled among synapses."""
+    """Measures of a layer's cells, and of the same cells with their weights shuffled among synapses."""
 
     round: float
     round_shuffled: float
@@ -113,7 +105,7 @@ class Reading:
         return float(np.median(self.tuning_shuffled.selectivity))
 
     def numbers(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return what goes into JSON."""
         return {
             "roundness": self.round,
             "roundness_shuffled": self.round_shuffled,
@@ -159,30 +151,30 @@ def _sheet(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "side side"]:
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A layer's activity: covariances [n, n] of what it has of layer A, and of noise added since."""
+    """A layer's activity: the covariance [n, n] of what comes from layer A, and that of noise added since."""
 
     signal: Matrix
     noise: Matrix
 
     def onward(self, weights: Matrix) -> "Sheet":
-        """The activity of the next layer, scaled to a mean variance of 1."""
+        """Return the activity of the next layer, scaled to a mean variance of 1."""
         units = self.seen_from_first(weights)
         scale = len(weights) / np.trace(units.output_covariance)
         return Sheet(scale * weights @ self.signal @ weights.T, scale * units.noise_covariance)
 
     def next_layer(self, weights: Matrix) -> LinearUnits:
-        """Of which all activity here is the input."""
+        """Return the next layer, with all activity here as its input."""
         return LinearUnits(weights, self.signal + self.noise, INPUT_NOISE, OUTPUT_NOISE)
 
     def seen_from_first(self, weights: Matrix) -> LinearUnits:
-        """The next layer, where only layer A is the input, and noise is noise wherever it came in."""
+        """Return the next layer with only layer A as its input; noise added anywhere since is noise."""
         noise = self.noise + INPUT_NOISE * np.eye(len(self.noise))
         return LinearUnits(weights, self.signal, noise, OUTPUT_NOISE)
 
 
 @threadpool_limits.wrap(limits=1)
 def layers_infomax(seed: int) -> Evidence:
-    """The same architecture, grown by Hebb's rule or to preserve most information from layer to layer."""
+    """Compare layers grown by Hebb's rule with layers that preserve most information, of one architecture."""
     layers = develop(linsker_plans(), SMALL_SIDE, seed=seed)
     rng = np.random.default_rng(seed)
     networks = {
@@ -197,13 +189,13 @@ def layers_infomax(seed: int) -> Evidence:
     gain = informed["preserved"][1:] / hebbian["preserved"][1:]
     return Evidence(
         Statement.LAYER_TO_LAYER,
-        "With the same arbors, noise and norms, above the same layer B, layers that maximise information "
-        f"preserve {_range(informed['preserved'][1:])} bits a unit from each layer to the next, at least "
-        f"{100 * of_bound.min():.2f} % of what layers that are not local could, and at most "
-        f"{100 * of_bound_shuffled.max():.0f} % once their weights are shuffled; Hebb's layers preserve "
-        f"{_range(hebbian['preserved'][1:])}. Of layer A, {informed['about A'][-1]:.2f} and "
-        f"{hebbian['about A'][-1]:.2f} bits a unit are left in G. A Hebbian cell by itself conveys more, "
-        f"{_range(hebbian['a cell alone'][1:])} bits against {_range(informed['a cell alone'][1:])}: but its "
+        "Above the same layer B, and with the same arbors, noise and norms, layers that maximise information "
+        f"preserve {_range(informed['preserved'][1:])} bits a unit from each layer to the next. This is at "
+        f"least {100 * of_bound.min():.2f} % of what layers that are not local could preserve, and at most "
+        f"{100 * of_bound_shuffled.max():.0f} % when their weights are shuffled. Hebb's layers preserve "
+        f"{_range(hebbian['preserved'][1:])} bits. G still has {informed['about A'][-1]:.2f} and "
+        f"{hebbian['about A'][-1]:.2f} bits a unit about layer A. A Hebbian cell by itself conveys more, "
+        f"{_range(hebbian['a cell alone'][1:])} bits against {_range(informed['a cell alone'][1:])}, but its "
         "neighbours convey the same.",
         {
             "layers": [layer.plan.name for layer in layers],
@@ -214,14 +206,15 @@ def layers_infomax(seed: int) -> Evidence:
             },
         },
         bool(
-            of_bound.min() > OF_THE_BOUND > NOT_OF_THE_BOUND > of_bound_shuffled.max() and gain.min() > MORE
+            of_bound.min() > MIN_OF_BOUND > MAX_OF_BOUND_SHUFFLED > of_bound_shuffled.max()
+            and gain.min() > MIN_GAIN
         ),
         _draw_information(layers, networks, bits),
     )
 
 
 def _infomax_network(layers: Sequence[Layer], rng: np.random.Generator) -> list[Matrix]:
-    """Weights of the layers, B as it is: there, with white noise to hear, a unit could only copy an input."""
+    """Weights of the layers, with B as it is: from white noise a unit of B could only copy an input."""
     network = [_of_norm_1(layers[0].matrix)]
     sheet = _first_sheet(len(network[0])).onward(network[0])
     for layer in layers[1:]:
@@ -258,7 +251,7 @@ def _of_norm_1(weights: Matrix) -> Matrix:
 
 
 def _shuffled(weights: Matrix, rng: np.random.Generator) -> Matrix:
-    """Each unit's weights dealt out anew among its synapses."""
+    """Each unit's weights, permuted among its synapses."""
     shuffled = np.zeros_like(weights)
     for row, new in zip(weights, shuffled, strict=True):
         new[row != 0] = rng.permutation(row[row != 0])
@@ -266,7 +259,7 @@ def _shuffled(weights: Matrix, rng: np.random.Generator) -> Matrix:
 
 
 def _bits_of_a_cell(units: LinearUnits) -> float:
-    """Mean I(L; Mᵢ): what a unit conveys by itself."""
+    """The mean I(L; Mᵢ): what a unit conveys by itself."""
     ratio = np.diagonal(units.output_covariance) / np.diagonal(units.noise_covariance)
     return float(np.log2(ratio).mean() / 2)
 
@@ -297,13 +290,13 @@ def _draw_layers(
 
 
 def _mosaic(images: Float[np.ndarray, "9 height width"]) -> Float[np.ndarray, "h w"]:
-    """Nine cells, three by three, with a line of nothing between."""
+    """Nine cells, three by three, with a line of zeros between."""
     padded = np.pad(images, [(0, 0), (1, 1), (1, 1)])
     return np.block([[padded[3 * row + column] for column in range(3)] for row in range(3)])
 
 
 def _draw_profiles(axes: Axes, layers: Sequence[Layer]) -> None:
-    """Autocovariances of the layers below, along an axis."""
+    """Draw the autocovariance of what each layer receives, along an axis."""
     names = ["A", *(layer.plan.name for layer in layers)]
     for colour, name, layer in zip(COLOURS, names, layers, strict=False):
         axes.plot(layer.received[0, : SIDE // 2], color=colour, label=name)
@@ -312,7 +305,7 @@ def _draw_profiles(axes: Axes, layers: Sequence[Layer]) -> None:
 
 
 def _draw_tuning(axes: Axes, readings: Mapping[str, Reading]) -> None:
-    """Mean responses around the preferred orientation, as a share of it."""
+    """Draw mean responses around the preferred orientation, as a share of the response there."""
     curves = {
         "F": readings["F"].tuning,
         "G": readings["G"].tuning,
@@ -363,7 +356,7 @@ def _draw_information(
 
 
 def _fields(weights: Matrix, arbor: Arbor) -> Float[np.ndarray, "9 height width"]:
-    """Of nine units, each seen from its own place."""
+    """The weights of nine units, each seen from its own place."""
     side, reach = math.isqrt(len(weights)), arbor.reach
     around = np.arange(-reach, reach + 1)
     images = weights.reshape(side, side, side, side)

@@ -2,9 +2,9 @@
 
     I(L; M) = ½ log( 1 + (V₁ + V₂)/σ² + V₁V₂(1 − ρ₁₂²)/σ⁴ )
 
-are the nats of two units, their responses of variances V and correlation ρ₁₂. Where the output noise σ² is
-small the last term counts, and the units should differ; where it is large the first one does, and both should
-do the same, what is best for one.
+is what two units convey, in nats, whose responses have variances V and correlation ρ₁₂. Where the output
+noise σ² is small, the last term counts, and the units should differ. Where it is large, the term before
+counts, and both units should do the same: what is best for one.
 
 Reference: Linsker (1988), Self-organization in a perceptual network; Atick and Redlich (1990), Towards a
 theory of early visual processing.
@@ -17,13 +17,13 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from infomax.principle.evidence import Evidence, Statement
+from infomax.principle.climbing import climb_with_norms
 from infomax.principle.experiments.drawing import COLOURS, INK, SOFT, dress, panels, show_picture
-from infomax.principle.linear import (
-    LinearUnits,
+from infomax.principle.experiments.evidence import Evidence, Statement
+from infomax.principle.linear import LinearUnits
+from infomax.principle.optima import (
     best_units_of_norm,
     best_units_of_power,
-    climb_with_norms,
     share_norm_equally,
     share_power_equally,
 )
@@ -32,15 +32,12 @@ Curves = Mapping[str, Float[np.ndarray, " noises"]]
 
 CORRELATION, NUM_SAMPLES = 0.6, 20_000  # of two inputs
 OUTPUT_NOISE = np.geomspace(0.01, 10, 31)  # of two units
-SIDE, INPUT_NOISE, RETINA_NOISE = (
-    12,
-    np.geomspace(1e-4, 100, 25),
-    3.0,
-)  # pixels; variances, the pixels' being 1
+SIDE = 12  # of the retina, in pixels
+INPUT_NOISE, RETINA_NOISE = np.geomspace(1e-4, 100, 25), 3.0  # variances; that of the pixels is 1
 
 
 def noise_redundancy(seed: int) -> Evidence:
-    """Two units of weights of norm 1: different where noise is low, alike where it is high."""
+    """Show that the best two units of norm 1 differ where noise is low, and are alike where it is high."""
     rng = np.random.default_rng(seed)
     signal, shuffled = two_inputs(rng)
     bits = _bits(signal)
@@ -52,11 +49,10 @@ def noise_redundancy(seed: int) -> Evidence:
     return Evidence(
         Statement.NOISE_FAVORS_REDUNDANCY,
         f"With little noise (variance {OUTPUT_NOISE[0]:g}) two decorrelated units convey "
-        f"{100 * apart[0]:.0f} % of what two units with weights of norm 1 can, two alike only "
-        f"{100 * alike[0]:.0f} %; with much noise "
-        f"({OUTPUT_NOISE[-1]:g}) it is {100 * apart[-1]:.0f} % and {100 * alike[-1]:.0f} %. The best units "
-        f"become the same at a noise of (1 − ρ²)/ρ = {threshold:.2f}, in closed form and by gradient ascent, "
-        "and do not when the inputs are shuffled.",
+        f"{100 * apart[0]:.0f} % of what two units with weights of norm 1 can convey, two alike only "
+        f"{100 * alike[0]:.0f} %; with much noise ({OUTPUT_NOISE[-1]:g}) they convey {100 * apart[-1]:.0f} % "
+        f"and {100 * alike[-1]:.0f} %. The best units become the same at a noise of (1 − ρ²)/ρ = "
+        f"{threshold:.2f}, in closed form and by gradient ascent; when the inputs are shuffled, they do not.",
         {
             "input_correlation": rho,
             "noise_from_which_units_are_alike": threshold,
@@ -74,7 +70,7 @@ def noise_redundancy(seed: int) -> Evidence:
 
 
 def one_aspect(seed: int) -> Evidence:
-    """Photographs seen by a retina: redundancy is taken out in the light, and put in in the dark."""
+    """Show that a retina that sees photographs reduces redundancy in the light, and adds some in the dark."""
     patches = _patches(seed)
     shuffled = np.random.default_rng(seed).permuted(patches, axis=0)
     retina = _retina(np.cov(patches, rowvar=False))
@@ -86,11 +82,11 @@ def one_aspect(seed: int) -> Evidence:
     curves = {"inputs": received, "units": responded, "units, pixels shuffled": control}
     return Evidence(
         Statement.ONE_ASPECT,
-        f"Neighbouring pixels of photographs have a correlation of {received[0]:.2f}, the neighbouring units "
-        f"that convey most about them {responded[0]:.2f}: redundancy is reduced. Under noise of "
-        f"{INPUT_NOISE[-1]:g} times their variance, neighbouring inputs have {received[-1]:.2f}, units "
-        f"{responded[-1]:.2f}: redundancy is introduced, to counter the noise. Between shuffled pixels "
-        f"there is nothing to pool, and units never have more than {np.abs(control).max():.2f}.",
+        f"Neighbouring pixels of photographs have a correlation of {received[0]:.2f}, neighbours among the "
+        f"units that convey most about them {responded[0]:.2f}: redundancy is reduced. Under noise of "
+        f"{INPUT_NOISE[-1]:g} times the variance of pixels, neighbouring inputs have {received[-1]:.2f}, "
+        f"units {responded[-1]:.2f}: redundancy is introduced, to counter the noise. If pixels are shuffled "
+        f"there is nothing to average, and units never have more than {np.abs(control).max():.2f}.",
         {
             "input_noise": INPUT_NOISE.tolist(),
             "correlation_of_neighbours": _lists(curves),
@@ -106,7 +102,7 @@ def one_aspect(seed: int) -> Evidence:
 
 
 def two_inputs(rng: np.random.Generator) -> tuple[Float[np.ndarray, "2 2"], Float[np.ndarray, "2 2"]]:
-    """Covariances of two inputs of variance 1, correlated, and of the same samples once they are shuffled."""
+    """Return the covariances of two correlated inputs of variance 1, and of the same samples shuffled."""
     inputs = rng.multivariate_normal([0, 0], [[1, CORRELATION], [CORRELATION, 1]], NUM_SAMPLES)
     scaled = inputs / inputs.std(axis=0)
     shuffled = rng.permuted(scaled, axis=0)
@@ -121,7 +117,7 @@ def _lists(curves: Curves) -> dict[str, list[float]]:
 
 
 def _bits(signal: Float[np.ndarray, "2 2"]) -> Curves:
-    """Bits of two units of norm 1 at every noise: the best, the best decorrelated, and the best alike."""
+    """Bits of two units of norm 1 at every noise: of the best, the best decorrelated, and the best alike."""
     best = [best_units_of_norm(signal, 2, 2, output_noise=float(noise)) for noise in OUTPUT_NOISE]
     first = np.linalg.eigh(signal)[1][:, -1]
     alike = [LinearUnits([first, first], signal, output_noise=float(noise)) for noise in OUTPUT_NOISE]
@@ -133,7 +129,7 @@ def _bits(signal: Float[np.ndarray, "2 2"]) -> Curves:
 
 
 def _decorrelated_bits(signal: Float[np.ndarray, "2 2"], noise: float) -> float:
-    """Of the best two units of norm 1 with uncorrelated responses, among all angles of the first."""
+    """Bits of the best two units of norm 1 with uncorrelated responses, among all angles of the first."""
     angles = np.linspace(0, math.pi, 721)
     first = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     image = first @ signal
@@ -145,7 +141,7 @@ def _decorrelated_bits(signal: Float[np.ndarray, "2 2"], noise: float) -> float:
 def _alikeness(
     signal: Float[np.ndarray, "2 2"], shuffled: Float[np.ndarray, "2 2"], rng: np.random.Generator
 ) -> Curves:
-    """How correlated the responses of the best two units are, under several limits and inputs."""
+    """The correlation of the responses of the best two units, under several limits and inputs."""
 
     def of_norm(covariance: np.ndarray, noise: float) -> LinearUnits:
         return share_norm_equally(best_units_of_norm(covariance, 2, 2, output_noise=noise))
@@ -225,10 +221,10 @@ def _third(picture: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h3 w3"]:
 
 
 def _retina(covariance: Float[np.ndarray, "d d"]) -> list[LinearUnits]:
-    """For every input noise the units, as many as pixels and of mean power 1, that convey most.
+    """The units that convey most, for every input noise: as many as pixels, and of mean power 1.
 
-    Their outputs are rotated from principal axes back to pixels, which makes the units local, and all alike
-    but for their place.
+    Their outputs are rotated from principal axes back to pixels, which makes the units local, and alike
+    except for their place.
     """
     d = len(covariance)
     signal = covariance * (d / np.trace(covariance))

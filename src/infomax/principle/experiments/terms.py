@@ -1,4 +1,4 @@
-"""I(L; M) = H(M) − H(M|L): that it takes both terms, and that it is not the same as reducing redundancy.
+"""I(L; M) = H(M) − H(M|L): both terms are needed, and maximising it differs from reducing redundancy.
 
 Reference: Linsker (1988), Self-organization in a perceptual network.
 """
@@ -11,8 +11,8 @@ import scipy.linalg
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments.drawing import COLOURS, dress, panels
+from infomax.principle.experiments.evidence import Evidence, Statement
 from infomax.principle.experiments.noise import two_inputs
 from infomax.principle.linear import LinearUnits
 
@@ -26,7 +26,7 @@ Pairs = Float[np.ndarray, "levels correlations"]
 
 
 def two_terms(seed: int) -> Evidence:
-    """One unit of weights of norm 1: turned to convey most, to convey least noise, or both at once."""
+    """Compare units of weights of norm 1 that convey most, that convey least noise, or both at once."""
     rng = np.random.default_rng(seed)
     draws = [_random_inputs(rng) for _ in range(NUM_DRAWS)]
     shares = {
@@ -41,10 +41,10 @@ def two_terms(seed: int) -> Evidence:
     return Evidence(
         Statement.TWO_TERMS,
         f"Over {NUM_DRAWS} random sets of {NUM_INPUTS} inputs that differ in signal and noise, a unit that "
-        f"only maximises H(M) conveys {100 * first:.0f} % of the information it could (median), one that "
-        f"only minimises H(M|L) {100 * second:.0f} %: the one listens to whatever is loud, the other to "
-        "silence. Where all inputs have the same noise the second term is the same for all units, and the "
-        f"first alone conveys {100 * control:.0f} %.",
+        f"only maximises H(M) conveys {100 * first:.0f} % of the information it could (median), since it "
+        "prefers loud inputs, signal or noise; one that only minimises H(M|L) conveys "
+        f"{100 * second:.0f} %, since it prefers silent inputs. Where all inputs have the same noise, the "
+        f"second term is the same for all units, and the first alone conveys {100 * control:.0f} %.",
         {
             "median_share_of_information": {
                 name: float(np.median(values)) for name, values in shares.items()
@@ -62,18 +62,18 @@ def two_terms(seed: int) -> Evidence:
 
 
 def not_equivalent(seed: int) -> Evidence:
-    """Two units of power 1: is the pair that conveys most the least redundant one?"""
+    """Show whether the pair of units of power 1 that conveys most is the least redundant one."""
     signal, shuffled = two_inputs(np.random.default_rng(seed))
     bits, control = (np.array([_pair_bits(one, noise) for noise in LEVELS]) for one in (signal, shuffled))
     best, best_control = REDUNDANCY[bits.argmax(axis=1)], REDUNDANCY[control.argmax(axis=1)]
     lost = 1 - bits[:, 0] / bits.max(axis=1)
     return Evidence(
         Statement.NOT_EQUIVALENT,
-        f"With little noise (variance {LEVELS[0]:g} on inputs and outputs) the two go together: the pair "
-        f"that conveys most has a redundancy of {best[0]:.2f} bits. With much ({LEVELS[-1]:g}) it has "
-        f"{best[-1]:.2f} bits, and the pair without redundancy conveys {100 * lost[-1]:.0f} % less. With "
-        "inputs shuffled, so that they have nothing in common, the best pair never has more than "
-        f"{best_control.max():.2f} bits.",
+        f"With little noise (variance {LEVELS[0]:g} on inputs and outputs) the two criteria agree: the pair "
+        f"of units that conveys most has a redundancy of {best[0]:.2f} bits. With much noise "
+        f"({LEVELS[-1]:g}) it has {best[-1]:.2f} bits, and the pair without redundancy conveys "
+        f"{100 * lost[-1]:.0f} % less. With inputs shuffled, so that they have nothing in common, the best "
+        f"pair never has more than {best_control.max():.2f} bits.",
         {
             "noise": list(LEVELS),
             "most_bits": bits.max(axis=1).tolist(),
@@ -90,23 +90,23 @@ def not_equivalent(seed: int) -> Evidence:
 
 
 def _random_inputs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Correlated signals, and independent noise, both of very different variance from input to input."""
+    """Covariances of correlated signals and of independent noise, both very unequal among inputs."""
     mixing = rng.lognormal(0, 1, (NUM_INPUTS, 1)) * rng.normal(size=(NUM_INPUTS, NUM_INPUTS))
     return mixing @ mixing.T / NUM_INPUTS, np.diag(rng.lognormal(0, 2, NUM_INPUTS))
 
 
 def _most_conveying(signal: np.ndarray, noise: np.ndarray) -> Float[np.ndarray, " d"]:
-    """Weights of norm 1 of the largest H(M): the first principal axis of all that arrives, noise included."""
+    """Weights of norm 1 with the largest H(M): the first principal axis of signal and noise together."""
     return np.linalg.eigh(signal + noise)[1][:, -1]
 
 
 def _least_noise(_: np.ndarray, noise: np.ndarray) -> Float[np.ndarray, " d"]:
-    """Weights of norm 1 of the smallest H(M|L): the last principal axis of the noise."""
+    """Weights of norm 1 with the smallest H(M|L): the last principal axis of the noise."""
     return np.linalg.eigh(noise)[1][:, 0]
 
 
 def _most_informative(signal: np.ndarray, noise: np.ndarray, output_noise: float) -> Float[np.ndarray, " d"]:
-    """Weights of norm 1 of the largest I(L; M): those of the largest ratio of signal to noise."""
+    """Weights of norm 1 with the largest I(L; M): those with the largest ratio of signal to noise."""
     direction = scipy.linalg.eigh(signal, noise + output_noise * np.eye(len(noise)))[1][:, -1]
     return direction / np.linalg.norm(direction)
 
@@ -120,7 +120,7 @@ def _chosen(signal: np.ndarray, noise: np.ndarray, output_noise: float) -> dict[
 
 
 def _share(weights: np.ndarray, signal: np.ndarray, noise: np.ndarray) -> float:
-    """How much of the information of the best unit of norm 1 this one conveys."""
+    """The share that a unit conveys of what the best unit of norm 1 does."""
     best = _most_informative(signal, noise, OUTPUT_NOISE)
     this, most = (LinearUnits(w[None], signal, noise, OUTPUT_NOISE).information() for w in (weights, best))
     return this / most
@@ -162,7 +162,7 @@ def _draw_terms(shares: Mapping[str, list[float]]) -> Figure:
 
 
 def _pair_bits(signal: Float[np.ndarray, "2 2"], noise: float) -> Float[np.ndarray, " correlations"]:
-    """Bits of the best two units of power 1 whose responses have a given correlation c.
+    """Bits of the best two units of power 1 whose responses have a correlation c, for all c.
 
     Their powers along the principal axes are then 1 + c and 1 − c.
     """

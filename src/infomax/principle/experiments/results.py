@@ -1,7 +1,7 @@
-"""A folder of results: of each experiment its numbers as JSON and its figure as PNG and SVG, and one page.
+"""A folder of results: for each experiment its numbers as JSON and its figure as PNG and SVG; and one page.
 
-Experiments can be added to a folder one by one; what lies there is never replaced, but for the page, which
-is made of the rest.
+Experiments can be added to a folder one by one. Nothing in it is ever replaced except the page, which is made
+from the rest.
 """
 
 import json
@@ -19,13 +19,13 @@ import sklearn
 import infomax
 from infomax.files import replacing
 from infomax.information.tables import Number
-from infomax.principle.evidence import Evidence, Statement
 from infomax.principle.experiments import EXPERIMENTS
+from infomax.principle.experiments.evidence import Evidence, Statement
 
 
 @dataclass(frozen=True)
 class Result:
-    """Evidence as it lies in a folder, without its figure, and how it came about."""
+    """Evidence as it is kept in a folder: without its figure, and with what made it."""
 
     experiment: str
     statement: str
@@ -38,24 +38,25 @@ class Result:
 
 
 class Results:
-    """The files of a folder of results, by experiment."""
+    """The files of a folder of results, by name of experiment."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.page = self.folder / "principle.html"
 
     def numbers(self, name: str) -> Path:
-        """Where the finding of an experiment lies."""
+        """Return the path of what an experiment found."""
         return self.folder / f"{name}.json"
 
     def figure(self, name: str, suffix: str = ".png") -> Path:
-        """Where its figure lies."""
+        """Return the path of its figure."""
         return self.folder / f"{name}{suffix}"
 
     def check_free(self, names: Iterable[str]) -> None:
-        """Make sure that none of these experiments has left anything: results are never overwritten.
+        """Make sure that no file of these experiments is there: results are never overwritten.
 
-        Raises: FileExistsError: some have, or the folder is a file.
+        Raises:
+            FileExistsError: there are some, or the folder is a file.
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise FileExistsError(
@@ -70,9 +71,10 @@ class Results:
             )
 
     def write(self, name: str, evidence: Evidence, *, seed: int, seconds: Number) -> Result:
-        """Write what an experiment found.
+        """Write what an experiment found, and return it.
 
-        Raises: ValueError: numbers that JSON does not know, such as NaN.
+        Raises:
+            ValueError: numbers that JSON does not know, such as NaN.
         """
         result = Result(
             name,
@@ -93,9 +95,10 @@ class Results:
         return result
 
     def read(self) -> list[Result]:
-        """All results that lie in the folder, in the order of the statements they are about.
+        """Return all results in the folder, in the order of the statements they are about.
 
-        Raises: ValueError: a file that is none of ours.
+        Raises:
+            ValueError: a file that was not written by `write`.
         """
         found = [self._read(name) for name in EXPERIMENTS if self.numbers(name).is_file()]
         order = [str(statement) for statement in Statement]
@@ -121,8 +124,8 @@ def _as_json(result: Result) -> str:
         return json.dumps(asdict(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"principle: the numbers of {result.experiment} do not go into JSON ({error}); expected finite "
-            "numbers, strings, lists and mappings of them"
+            f"principle: the numbers of {result.experiment} cannot be written as JSON ({error}); expected "
+            "finite numbers, strings, and lists and mappings of them"
         ) from error
 
 

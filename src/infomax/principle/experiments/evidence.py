@@ -1,7 +1,7 @@
-"""What is said of the InfoMax principle, and what an experiment shows for it.
+"""Statements about the InfoMax principle, and the evidence of an experiment for one.
 
-Reference: Linsker (1988), Self-organization in a perceptual network, IEEE Computer 21(3): all but the first
-statement are its words.
+Reference: Linsker (1988), Self-organization in a perceptual network, IEEE Computer 21(3): all statements but
+the first are quoted from it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 
 class Statement(StrEnum):
-    """A sentence about the principle, in the order in which a reader meets them."""
+    """Sentences about the principle, in the order in which a reader meets them."""
 
     CHOOSE_THE_MAP = (
         "A function that receives a collection of inputs I to produce a collection of outputs O needs to be "
@@ -52,14 +52,14 @@ class Statement(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What an experiment shows for a statement about the InfoMax principle.
+    """The result of an experiment on a statement about the InfoMax principle.
 
     Args:
-        statement: the sentence, a member of `Statement`.
-        finding: what was measured, in one to three sentences with the figures.
-        numbers: what goes into JSON: plain Python numbers, lists, strings.
-        holds: the statistic passes its threshold while the shuffled (or untrained) control does not.
-        figure: the picture, a ``matplotlib.figure.Figure(...)`` made without pyplot, so nothing is global.
+        statement: the sentence.
+        finding: what was measured, in one to three sentences with numbers.
+        numbers: what goes into JSON: plain Python numbers, lists, strings, and mappings of them.
+        holds: whether the statistic passes its threshold while the shuffled (or untrained) control does not.
+        figure: the picture, made without pyplot, so that nothing global changes.
     """
 
     statement: Statement

@@ -1,44 +1,46 @@
-"""Run experiments one after another, write what each finds as soon as it is there, and the page of all."""
+"""Run experiments one after another; write what each finds at once, and the page of all."""
 
 import time
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infomax.errors import did_you_mean, refuse
 from infomax.principle.experiments import EXPERIMENTS
-from infomax.principle.page import write_page
-from infomax.principle.results import Result, Results
+from infomax.principle.experiments.page import write_page
+from infomax.principle.experiments.results import Result, Results
 
 
 def experiments_named(names: Sequence[str]) -> list[str]:
-    """These experiments, each once and in their usual order; all of them if none is named.
+    """Return these experiments, each once and in their usual order; all if none is named.
 
-    Raises: ValueError: no such experiment; the nearest is suggested.
+    Raises:
+        ValueError: no such experiment; the nearest is suggested.
     """
     for name in names:
         if name not in EXPERIMENTS:
-            near = get_close_matches(name, EXPERIMENTS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(EXPERIMENTS)}"
-            raise ValueError(f"principle: no experiment {name!r}; {hint}")
+            raise ValueError(f"principle: no experiment {name!r}; {did_you_mean(name, EXPERIMENTS)}")
     return [name for name in EXPERIMENTS if name in names or not names]
 
 
 def run_experiments(names: Sequence[str], folder: str | Path, *, seed: int = 0) -> list[Result]:
-    """Run experiments, all if none is named, and write what they find; progress goes to stderr.
+    """Run experiments and write what they find; progress goes to stderr.
 
+    Args:
+        names: of experiments; all are run if none is named.
+        folder: for the results; it may hold results of others.
+        seed: of all randomness.
     Raises:
-        ValueError: an unknown experiment, or a seed below 0.
+        ValueError: an unknown experiment, a seed below 0, or a file in the folder that cannot be read.
         FileExistsError: results of one of them are there already.
     """
     names, results = experiments_named(names), Results(folder)
-    if seed < 0:
-        raise ValueError(f"principle: the seed must be at least 0, got {seed}")
+    refuse(seed < 0, f"principle: the seed must be at least 0, got {seed}")
     results.check_free(names)
-    results.read()  # what cannot be read is found out before anything is computed
+    results.read()  # a file that cannot be read is found before anything is computed
     results.folder.mkdir(parents=True, exist_ok=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     done = []
