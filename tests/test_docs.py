@@ -74,3 +74,12 @@ def test_recipes_named_in_the_pages_exist():
             if name in ("amdim-", "amdim_stl10"):
                 continue
             assert name in RECIPES or name == "amdim-cifar10", f"{page.name}: {name}"
+
+
+def test_the_reference_lists_every_module():
+    """docs/api.md names every module that does not begin with an underscore; the command has its help."""
+    source = ROOT / "src"
+    paths = [path.relative_to(source).with_suffix("").parts for path in source.rglob("*.py")]
+    public = {".".join(parts) for parts in paths if not any(part.startswith("_") for part in parts[1:])}
+    listed = re.findall(r"^ {3}(infomax\.[\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(name for name in public if not name.startswith("infomax.cli."))
