@@ -17,16 +17,16 @@ from pathlib import Path
 import polars as pl
 from matplotlib.figure import Figure
 
-from infomax.evaluation.clean import labelled_split
 from infomax.evaluation.embedding import embed
+from infomax.evaluation.evaluating import evaluate_run
+from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.evaluation.probes.probe import linear_probe
-from infomax.evaluation.protocols import evaluate_run
+from infomax.evaluation.splits import labelled_split
 from infomax.files import replacing
-from infomax.learning.data.images import load_images
+from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
-from infomax.learning.training.recipes import recipe_from_mapping, recipe_named
+from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
 from recording import RESULTS, arguments_of, environment, report
 
@@ -40,7 +40,7 @@ def main():
     folder = Path(arguments.runs)
     folder.mkdir(parents=True, exist_ok=True)
     whole = run_of(recipe, images, folder / "whole")
-    num_steps = recipe_from_mapping(whole.read_recipe()).train.steps
+    num_steps = whole.read_recipe().train.steps
     assert num_steps is not None
     runs = [whole] + [
         run_of(with_steps(recipe, round(share * num_steps)), images, folder / f"{share:g}")

@@ -24,9 +24,9 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from infomax.files import replacing
-from infomax.learning.data import available_splits, load_images
+from infomax.learning.data.loading import available_splits, load_images
 from infomax.learning.data.sources.opening import open_source
-from infomax.learning.training.run import environment
+from infomax.learning.training.environment import environment
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
 

@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from infomax.evaluation.clean import labelled_split
 from infomax.evaluation.embedding import embed_layers
-from infomax.evaluation.probes.dependence import label_information, neural_dependence
-from infomax.evaluation.probes.probe import linear_probe
+from infomax.evaluation.probes.dependence import neural_dependence
+from infomax.evaluation.probes.information import label_information
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.splits import labelled_split
 from infomax.files import replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.objectives.prior_config import PriorConfig

@@ -13,8 +13,11 @@ from dataclasses import replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from infomax.evaluation.clean import PROBES, Split, assess
-from infomax.learning.data import Dataset, load_images
+from infomax.evaluation.clean import evaluate_clean
+from infomax.evaluation.options import CleanOptions
+from infomax.evaluation.splits import Split
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
@@ -43,10 +46,10 @@ def one_split(recipe, parts, seed):
     rows = train_test_split(np.arange(len(labels)), test_size=450, stratify=labels, random_state=seed)
     train, test = (Dataset(pixels[r], labels[r], [str(i) for i in r], parts[0].classes) for r in rows)
     recipe = replace(recipe, train=replace(recipe.train, seed=seed))
-    probes = {name: PROBES[name] for name in ("linear", "knn")}
+    options = CleanOptions(probes=("linear", "knn"), seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         encoder = load_encoder(pretrain(recipe, train, folder).folder)
-    return assess(encoder, Split(train, test, f"split {seed}"), probes=probes, seed=seed).rows
+    return evaluate_clean(encoder, Split(train, test, f"split {seed}"), options).rows
 
 
 def summary(key, values):

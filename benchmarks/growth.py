@@ -37,7 +37,7 @@ from torch.nn.parallel import DistributedDataParallel
 from decoding import peak_growth
 from infomax.evaluation.embedding import embed_to_file
 from infomax.files import replacing
-from infomax.learning.data import Dataset
+from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
 from infomax.learning.encoders.amdim import AMDIMEncoder

@@ -27,14 +27,16 @@ import numpy as np
 import torch
 from PIL import Image, ImageEnhance
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
 
 from decoding import anonymous_mib, peak_growth
-from infomax.learning.data.images import Images
-from infomax.learning.training.loop import Batches
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.training.batches import Batches
 from infomax.learning.training.recipes import recipe_named
-from infomax.learning.views.augmentation import Geometry
-from infomax.learning.views.images import CIFAR_VIEWS, STL_VIEWS, AugmentedViews, Normalize
+from infomax.learning.views.geometry import Geometry
+from infomax.learning.views.image_views import AugmentedViews, Normalize
+from infomax.learning.views.images import CIFAR_VIEWS, STL_VIEWS
 from recording import arguments_of, environment, report
 from training_step import parts_of, seconds_of
 
@@ -120,7 +122,7 @@ class KorniaViews(nn.Module):
         ]
         if config.crop_scale is not None:
             crop = K.RandomResizedCrop(
-                config.image_shape[1:],
+                config.input_shape[1:],
                 config.crop_scale,
                 config.crop_ratio,
                 resample="bicubic",
@@ -137,7 +139,7 @@ class KorniaViews(nn.Module):
         return views.contiguous(memory_format=torch.channels_last).chunk(2)
 
 
-class PillowViews(Dataset):
+class PillowViews(TorchDataset):
     """Two views of one image, made as torchvision's transforms make them of Pillow's images."""
 
     def __init__(self, pixels, config, num_batches=100_000):
@@ -191,7 +193,7 @@ def cropped(image, config):
             width, height = w, h
             break
     box = image.crop((left, top, left + width, top + height))
-    return box.resize(config.image_shape[:0:-1], Image.Resampling.BICUBIC)
+    return box.resize(config.input_shape[:0:-1], Image.Resampling.BICUBIC)
 
 
 def jittered(image, strengths):
@@ -252,7 +254,7 @@ def memory_of_batches(folder, advice, seconds):
     pixels = np.memmap(folder / "pixels.u8", np.uint8, "r", shape=shape)
     if advice == "random":
         pixels._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined]
-    images = Images(pixels, np.full(NUM_IMAGES, -1), Numbers(), ())
+    images = Dataset(pixels, np.full(NUM_IMAGES, -1), Numbers(), ())
     labels = anonymous_mib() - at_start
     with peak_growth() as growth:
         began = time.perf_counter()

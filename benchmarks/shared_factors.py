@@ -22,20 +22,22 @@ import torch
 from matplotlib.figure import Figure
 
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.probes.classifiers import Classifier
-from infomax.evaluation.probes.dependence import label_information
+from infomax.evaluation.probes.classifiers import FittedClassifier
+from infomax.evaluation.probes.information import label_information
 from infomax.files import replacing
 from infomax.learning.data.scenes import SCENES
-from infomax.learning.encoders.amdim import AMDIMEncoderConfig
+from infomax.learning.encoders.architectures import amdim_encoder
+from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
-from infomax.learning.methods.amdim import AMDIMConfig, amdim_encoder
+from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.loop import Recipe, TrainConfig, pretrain
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.loop import pretrain
 from infomax.learning.training.run import Run
-from infomax.learning.views.contexts import encoders_of, load_contexts, load_seen
 from infomax.learning.views.images import ViewsConfig
-from infomax.learning.views.pairing import PairedViewsConfig, TemporalViewsConfig
+from infomax.learning.views.paired import PairedViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.learning.views.temporal import TemporalViewsConfig
 from recording import RESULTS, arguments_of, environment, report
 
 ENCODER = AMDIMEncoderConfig(width=16, embedding_dim=32, depth=1)
@@ -117,17 +119,17 @@ def rows_of(scene, folder, steps):
 def all_features(scene, folder, steps):
     """column -> representation -> features of training and of test scenes."""
     plan = PLANS[scene]
-    of_column, only = dict(encoders_of(plan.views)), None
-    if "" in of_column:
+    of_column, only = {place.folder.name: place.views for place in plan.views.encoders}, None
+    if len(of_column) == 1:
         (only,) = SCENES[scene]("test").columns
-        of_column = {only: of_column[""]}
+        of_column = {only: plan.views.encoders[0].views}
     pairs = trained(plan.views, only, scene, folder / "pairs", steps)
     found = {}
     for column, views in of_column.items():
         torch.manual_seed(0)  # of the random encoder
         learned = load_encoder(pairs / column if (pairs / column).is_dir() else pairs)
         encoders = {
-            "random encoder": PretrainedEncoder(amdim_encoder(ENCODER, views), views),
+            "random encoder": PretrainedEncoder(amdim_encoder(ENCODER, views.input_shape), views),
             "augmented copies": None,
             "two views": learned,
         }
@@ -136,7 +138,7 @@ def all_features(scene, folder, steps):
             encoders["augmented copies"] = load_encoder(
                 trained(alone, column, scene, folder / f"copies-{column}", steps)
             )
-        seen = [load_seen(views, scene, split=split, column=column) for split in ("train", "test")]
+        seen = [views.load(scene, split=split, column=column) for split in ("train", "test")]
         seen = [sampled(one, split) for one, split in zip(seen, ("train", "test"), strict=True)]
         found[column] = {"raw": tuple(raw(one) for one in seen)} | {
             name: tuple(embed(encoder, one) for one in seen) for name, encoder in encoders.items() if encoder
@@ -155,7 +157,7 @@ def trained(views, column, scene, folder, steps):
             optimizer=OptimizerConfig(lr=2e-3, warmup_steps=50),
             train=TrainConfig(steps=steps, precision="float32"),
         )
-        pretrain(recipe, load_contexts(views, scene, column=column), folder, quiet=True)
+        pretrain(recipe, views.load(scene, column=column), folder, quiet=True)
     return Path(folder)
 
 
@@ -210,7 +212,7 @@ def fit_shares(features, labels, *, seed=0, num_neighbors=20):
         counts = (labels[nearest][:, :, None] == classes).sum(1) + 2 / len(classes)
         return torch.from_numpy(np.log(counts / counts.sum(1, keepdims=True)))
 
-    return Classifier(classes, features.shape[1], scores, {"k": num_neighbors})
+    return FittedClassifier(classes, features.shape[1], scores, {"k": num_neighbors})
 
 
 REPRESENTATIONS = ("raw", "random encoder", "augmented copies", "two views")

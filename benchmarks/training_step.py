@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from infomax.learning.data import Dataset
+from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig

@@ -26,18 +26,24 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import fused
 
 import training_step
-from infomax.evaluation.clean import PROBES, labelled_split, random_counterpart
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.paper import ClassifierTraining, assess_paper
+from infomax.evaluation.options import PaperOptions
+from infomax.evaluation.paper import evaluate_paper
+from infomax.evaluation.probes import PROBES
+from infomax.evaluation.representations import random_counterpart
+from infomax.evaluation.splits import labelled_split
 from infomax.files import replacing
-from infomax.learning.data.images import load_images
+from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.training.environment import environment
 from infomax.learning.training.loop import pretrain, resume
-from infomax.learning.training.recipes import recipe_from_mapping, recipe_from_options, recipe_named
-from infomax.learning.training.run import Run, environment
-from infomax.learning.views.images import CIFAR_VIEWS, AugmentedViews
+from infomax.learning.training.options import recipe_from_options
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.training.run import Run
+from infomax.learning.views.image_views import AugmentedViews
+from infomax.learning.views.images import CIFAR_VIEWS
 
 
 def main():
@@ -197,7 +203,7 @@ def training(options):
     """Train, or go on; what the run folder says of it."""
     run = Run(options.run)
     if run.recipe.exists():
-        recipe = recipe_from_mapping(run.read_recipe())
+        recipe = run.read_recipe()
         images = images_of(options.data, recipe)
         if not run.encoder.exists():
             resume(recipe, images, run)
@@ -257,8 +263,8 @@ def evaluation(options):
             print(name, key, result.accuracy, took, flush=True)
     if not options.paper_epochs:
         return {"clean": rows}
-    training = ClassifierTraining(epochs=options.paper_epochs)
-    paper = assess_paper(encoder.to(options.device), split, training=training)
+    chosen = PaperOptions(epochs=options.paper_epochs)
+    paper = evaluate_paper(encoder.to(options.device), split, chosen)
     return {"clean": rows, "paper": list(paper.rows)}
 
 
