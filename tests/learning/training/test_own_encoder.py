@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from infomax.evaluation.evaluating import evaluate_run
+from infomax.evaluation.probes.probe import ProbeResult
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.saving import load_encoder, untrained
 from infomax.learning.encoders.tapped import TappedEncoder
@@ -84,10 +85,8 @@ def test_a_module_by_the_names_of_its_layers(name, tmp_path):
 
 
 def chance_probe(train_features, train_labels, test_features, test_labels, *, seed=0):
-    from infomax.evaluation.probes.probe import result_of
-
     assert np.isfinite(train_features).all()
-    return result_of("all", [0.1], len(train_labels), len(test_labels), 0.1, {})
+    return ProbeResult.of("all", [0.1], len(train_labels), test_labels, {})
 
 
 def test_a_random_counterpart_has_other_weights_and_the_same_shape():

@@ -277,7 +277,7 @@ def test_options_reach_the_parts_of_views():
         match=r"pretrain: no option --views.second.nois; did you mean --views.second.noise",
     ):
         recipe_from_options(recipe, ["--views.second.nois", "1"])
-    with pytest.raises(ValueError, match=r"pretrain: views.first: .*flip"):
+    with pytest.raises(ValueError, match=r"pretrain: .*views.first.flip"):
         recipe_from_options(recipe, ["--views.first.flip", "much"])
 
 

@@ -64,8 +64,9 @@ def of_shape(
         ValueError: they have another shape.
     """
     if tuple(seen.shape[1:]) != shape:
+        things = "images" if len(shape) == 3 else "signals"
         raise ValueError(
-            f"{operation}: expected inputs [b, {', '.join(map(str, shape))}], got {list(seen.shape)}; "
+            f"{operation}: expected {things} [b, {', '.join(map(str, shape))}], got {list(seen.shape)}; "
             "bring them to this size, or build the encoder for theirs"
         )
     return seen
