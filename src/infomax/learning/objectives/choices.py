@@ -20,7 +20,7 @@ BOUNDS: Registry[Callable[..., Any]] = Registry(
         )
     },
 )
-"""Functions that Deep InfoMax can maximise, of scores [n, n, *locations]: some of `estimation.choices.BOUNDS`."""
+"""Functions that Deep InfoMax can maximise, of scores [n, n, *locations]; `estimation.choices` has them all."""
 
 CRITICS: Registry[Callable[[int, int, int], Any]] = Registry(
     "critic",
