@@ -32,6 +32,7 @@ autodoc_default_options = {
     "exclude-members": "set_fit_request, set_transform_request, set_score_request",  # scikit-learn's own
 }
 napoleon_use_rtype = False
+napoleon_use_ivar = True  # fields of a NamedTuple are members already, and would be described twice
 suppress_warnings = ["config.cache", "myst.xref_missing"]
 
 sphinx_gallery_conf = {

@@ -72,4 +72,4 @@ A "divergence" is another divergence than I between the same two distributions, 
 BOUNDS: Registry[Callable[..., Any]] = Registry(
     "bound", {name: f"infomax.estimation.bounds:{name}" for name in BOUND_KINDS}
 )
-"""Functions of scores [n, n, *locations]."""
+"""Functions of scores ``[n, n, *locations]``."""

@@ -27,17 +27,18 @@ if TYPE_CHECKING:
 class Protocol:
     """A way to evaluate an encoder.
 
-    name: in options and file names.
-    summary: what it does, in one line.
-    note: what its numbers are, and what they are not; written with the results.
-    file: name of the file in a run folder that holds its results, ``evaluation-NAME.json``.
-    options: class of what can be chosen, a dataclass with defaults.
-    function: called as ``function(encoder, split, options, name=...)``, returns an `Assessment`; or
-        ``"module:function"``, where it is found.
-    needs_pictures: for a protocol of encoders of images only, what it does with images; else "".
-    shared: whether several processes can share the work; otherwise it runs in one.
-    leads: whether the pictures of its test images replace those of an earlier evaluation; otherwise they are
-        written only where there are none.
+    Attributes:
+        name: in options and file names.
+        summary: what it does, in one line.
+        note: what its numbers are, and what they are not; written with the results.
+        file: name of the file in a run folder that holds its results, ``evaluation-NAME.json``.
+        options: class of what can be chosen, a dataclass with defaults.
+        function: called as ``function(encoder, split, options, name=...)``, returns an `Assessment`; or
+            ``"module:function"``, where it is found.
+        needs_pictures: for a protocol of encoders of images only, what it does with images; else "".
+        shared: whether several processes can share the work; otherwise it runs in one.
+        leads: whether the pictures of its test images replace those of an earlier evaluation; otherwise they
+            are written only where there are none.
     """
 
     name: str

@@ -20,11 +20,12 @@ MAX_FOLDED = 2000
 class FittedClassifier:
     """A fitted classifier.
 
-    classes: the labels that it can answer, sorted.
-    num_features: d.
-    scores: features [b, d] -> scores [b, k]; the highest names the class, among equal scores the smallest
-        label.
-    settings: what the caller, the seed or validation chose for the fit.
+    Attributes:
+        classes: the labels that it can answer, sorted.
+        num_features: d.
+        scores: features [b, d] -> scores [b, k]; the highest names the class, among equal scores the smallest
+            label.
+        settings: what the caller, the seed or validation chose for the fit.
     """
 
     classes: Int[np.ndarray, " k"]

@@ -20,7 +20,7 @@ BOUNDS: Registry[Callable[..., Any]] = Registry(
         )
     },
 )
-"""Functions that Deep InfoMax can maximise, of scores [n, n, *locations]; `estimation.choices` has them all."""
+"""Functions of scores ``[n, n, *locations]`` that Deep InfoMax can maximise; `estimation.choices` has all."""
 
 CRITICS: Registry[Callable[[int, int, int], Any]] = Registry(
     "critic",

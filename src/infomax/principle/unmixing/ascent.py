@@ -166,6 +166,6 @@ class _Ascent:
             return np.concatenate(turned) - alone[i] - alone
 
         alone, others = likelihood(y), np.array_split(y, -(-y.size // BLOCK))
-        gains = np.stack(list(self.samples.map(of_row, range(len(y)))))
+        gains = np.stack(list(self.samples.apply(of_row, range(len(y)))))
         gains[np.tril_indices(len(y))] = -np.inf
         return gains

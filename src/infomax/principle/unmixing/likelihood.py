@@ -63,12 +63,12 @@ class WhiteSamples:
     Args:
         rows: z [n, d].
         densities: what a source may be distributed like.
-        map: applies a function to shares of the samples, one after the other or in threads.
+        apply: applies a function to shares of the samples, one after the other or in threads.
     """
 
     rows: Float[np.ndarray, "n d"]
     densities: Sequence[Density]
-    map: OverShares = map
+    apply: OverShares = map
 
     def first(self, num_samples: int) -> "WhiteSamples":
         """Return the first few samples."""
@@ -118,7 +118,7 @@ class WhiteSamples:
             blocks = (rows[first : first + block] for first in range(0, len(rows), block))
             return reduce(_added, (sums(weights @ part.T) for part in blocks))
 
-        over_shares = self.map if share < num_samples else map
+        over_shares = self.apply if share < num_samples else map
         shares = over_shares(of_share, range(0, num_samples, share))
         return [total / num_samples for total in reduce(_added, shares)]
 
