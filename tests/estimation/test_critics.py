@@ -65,7 +65,7 @@ def test_no_columns(critic):
 
 
 def test_bad_layers():
-    with pytest.raises(ValueError, match="Concatenated: hidden must name at least one layer"):
+    with pytest.raises(ValueError, match="Concatenated: hidden must have at least one layer"):
         Concatenated(3, 5, hidden=())
     with pytest.raises(ValueError, match=r"Separable: sizes must be at least 1, got {'embedding': 0}"):
         Separable(3, 5, embedding=0)

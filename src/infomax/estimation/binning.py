@@ -13,8 +13,7 @@ from scipy.stats import chi2, rankdata
 
 from infomax.errors import refuse
 from infomax.estimation.counts import MillerMadow
-from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.neighbors.search import pointwise_error
+from infomax.estimation.estimate import Estimate, Estimator, mean_estimate
 from infomax.estimation.samples import as_rows, joint_codes
 
 
@@ -137,7 +136,7 @@ class AdaptivePartition:
         cells = [(np.arange(len(x)), np.array([[0.0, len(x)], [0.0, len(x)]]))]
         while cells:
             cells.extend(self._split(ranks, *cells.pop(), local))
-        return pointwise_error("AdaptivePartition", local)
+        return mean_estimate("AdaptivePartition", local)
 
     def _split(self, ranks: np.ndarray, members: np.ndarray, box: np.ndarray, local: np.ndarray) -> list:
         """Return the quarters of a cell that is cut; else set its local values, and return []."""

@@ -109,3 +109,9 @@ def mean_with_error(local: np.ndarray | Sequence[float]) -> tuple[float, float]:
     """Return mean and standard error of pointwise values, taken to be independent."""
     values = np.asarray(local, dtype=float)
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def mean_estimate(method: str, local: np.ndarray) -> Estimate:
+    """Return the mean of pointwise values as an estimate; its standard error is as in `mean_with_error`."""
+    value, error = mean_with_error(local)
+    return Estimate(value, error, len(local), method=method, local=local)

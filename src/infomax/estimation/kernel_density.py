@@ -16,8 +16,7 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate
-from infomax.estimation.neighbors.search import pointwise_error
+from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.samples import as_rows
 
 MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
@@ -96,7 +95,7 @@ class KernelDensity:
         groups = [(0, 1, 2), (0, 2), (1, 2), (2,)] if given is not None else [(0, 1), (0,), (1,)]
         xy, x_only, y_only, *z_only = _log_sums(scaled, groups, leave_one_out=self.leave_one_out)
         whole = z_only[0] if z_only else math.log(len(xy) - self.leave_one_out)
-        return pointwise_error(f"KernelDensity, h={width:.2g}", xy - x_only - y_only + whole)
+        return mean_estimate(f"KernelDensity, h={width:.2g}", xy - x_only - y_only + whole)
 
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = −⟨log p̂(x)⟩ in nats, from samples [n] or [n, d]."""
@@ -106,7 +105,7 @@ class KernelDensity:
         (log_sum,) = _log_sums([scores / width], [(0,)], leave_one_out=self.leave_one_out)
         log_volume = np.log(rows.std(axis=0) * width * math.sqrt(2 * math.pi)).sum()
         log_density = log_sum - math.log(len(rows) - self.leave_one_out) - log_volume
-        return pointwise_error(f"KernelDensity, h={width:.2g}", -log_density)
+        return mean_estimate(f"KernelDensity, h={width:.2g}", -log_density)
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:

@@ -13,12 +13,11 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate
+from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
     check_num_samples,
     kth_distances,
-    pointwise_error,
 )
 from infomax.estimation.samples import as_rows
 
@@ -71,7 +70,7 @@ class KozachenkoLeonenko:
         )
         k, d = self.num_neighbors, rows.shape[1]
         local = digamma(len(rows)) - digamma(k) + _log_volume(d, self.norm) + d * np.log(radii)
-        return pointwise_error(f"Kozachenko–Leonenko, k={k}", local)
+        return mean_estimate(f"Kozachenko–Leonenko, k={k}", local)
 
 
 def _log_volume(dim: int, norm: int | float) -> float:

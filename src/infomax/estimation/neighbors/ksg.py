@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import digamma
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate
+from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
     check_num_samples,
@@ -25,7 +25,6 @@ from infomax.estimation.neighbors.search import (
     kth_distances,
     most_repeats,
     nearest_rows,
-    pointwise_error,
 )
 from infomax.estimation.samples import as_rows
 
@@ -85,7 +84,7 @@ class KSG:
         variables = as_rows("KSG", x=x, y=y, given=given)
         check_num_samples("KSG", len(variables[0]), self.num_neighbors)
         _check_continuous(self.num_neighbors, *variables)
-        return pointwise_error(f"KSG, k={self.num_neighbors}", self._local(*variables))
+        return mean_estimate(f"KSG, k={self.num_neighbors}", self._local(*variables))
 
     def _local(self, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> np.ndarray:
         if self.variant == 1:

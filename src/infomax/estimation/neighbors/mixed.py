@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import digamma
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate
+from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.neighbors.ksg import local_information
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
@@ -19,7 +19,6 @@ from infomax.estimation.neighbors.search import (
     count_within,
     kth_distances,
     most_repeats,
-    pointwise_error,
     repeats,
 )
 from infomax.estimation.samples import as_codes, as_rows
@@ -69,7 +68,7 @@ class MixedKSG:
         radii, equal = _distances_with_ties(joint, self.num_neighbors, self.num_workers)
         num_joint = np.where(radii == 0, equal, self.num_neighbors)
         local = local_information(num_joint, radii, *variables)
-        return pointwise_error(f"MixedKSG, k={self.num_neighbors}", local)
+        return mean_estimate(f"MixedKSG, k={self.num_neighbors}", local)
 
 
 def _distances_with_ties(
@@ -135,7 +134,7 @@ class Ross:
         (rows,) = as_rows("Ross", values=values)
         _check_pairs(codes, rows, self)
         local = self._local(codes, rows)
-        return pointwise_error(f"Ross, k={self.num_neighbors}", local)
+        return mean_estimate(f"Ross, k={self.num_neighbors}", local)
 
     def _local(self, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         sizes = np.bincount(codes)

@@ -12,7 +12,6 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_with_error
 
 TILE = 2048  # rows whose bits are compared together; their tables fit in a core's cache
 ROWS_AT_ONCE = 512
@@ -196,9 +195,3 @@ def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> N
         f"{operation}: {num_neighbors} neighbours need more than {num_neighbors} samples, got "
         f"{num_samples}; give more samples, or a smaller num_neighbors",
     )
-
-
-def pointwise_error(method: str, local: np.ndarray) -> Estimate:
-    """Return the mean of pointwise values as an estimate, its standard error that of a mean."""
-    value, error = mean_with_error(local)
-    return Estimate(value, error, len(local), method=method, local=local)

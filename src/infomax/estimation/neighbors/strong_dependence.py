@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate
+from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.neighbors.entropy import KozachenkoLeonenko
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import check_num_neighbors, nearest_rows, pointwise_error
+from infomax.estimation.neighbors.search import check_num_neighbors, nearest_rows
 from infomax.estimation.samples import as_rows
 
 WINDOWS = (4, 8, 16, 32)  # neighbours of a local fit, for each of its coefficients
@@ -87,7 +87,7 @@ class ResidualKSG:
         _check(len(x), self.num_neighbors)
         directions = [self._explain(y, x, *condition), self._explain(x, y, *condition)]
         local, _ = min(directions, key=lambda found: found[1])
-        return pointwise_error(f"ResidualKSG, k={self.num_neighbors}", local)
+        return mean_estimate(f"ResidualKSG, k={self.num_neighbors}", local)
 
     def _explain(
         self, y: np.ndarray, x: np.ndarray, condition: np.ndarray | None = None
