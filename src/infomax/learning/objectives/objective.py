@@ -1,4 +1,4 @@
-"""What an objective returns: the value that training maximises, and the parts to watch."""
+"""The value of an objective, which training maximises, and its parts, which people watch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
