@@ -78,7 +78,7 @@ def marked(
 
 
 def plain_pictures(
-    encoder: PretrainedEncoder, images: UInt8[Tensor, "b c h w"]
+    encoder: PretrainedEncoder, images: UInt8[Tensor, "b c stored_h stored_w"]
 ) -> UInt8[np.ndarray, "b h w c"]:
     """Return what the encoder sees of images."""
     return encoder.views.pictures(encoder.view(images))
