@@ -11,8 +11,14 @@ from infomax.errors import did_you_mean, refuse
 from infomax.evaluation.probes import DEFAULT_LABELS_PER_CLASS, PROBES
 from infomax.learning.methods.optimizer import OptimizerConfig
 
-DEFAULT_NUM_DRAWS = 3
+DEFAULT_FINETUNING_DRAWS = 3
 """How often fine-tuning draws labels."""
+DEFAULT_ABLATION_SEEDS = 3
+"""Runs of each variant of an ablation."""
+DEFAULT_TARGET, DEFAULT_CELL_SIDE = 7, 5
+"""Sides of the similarity maps that are searched for a global feature, and that a cell is taken from."""
+DEFAULT_NUM_SIMILAR = 12
+"""Similar images that are drawn."""
 
 
 def _option(default: Any, text: str) -> Any:
@@ -23,8 +29,9 @@ def _option(default: Any, text: str) -> Any:
 class CleanOptions:
     """What can be chosen in the clean protocol.
 
-    probes: names from `PROBES`; or a mapping of names to probes of your own.
-    labels_per_class: None for probes with all labels only.
+    Attributes:
+        probes: names from `PROBES`; or a mapping of names to probes of your own.
+        labels_per_class: None for probes with all labels only.
     """
 
     probes: tuple[str, ...] | Mapping[str, Callable[..., Any]] = _option(
@@ -94,7 +101,9 @@ class PaperOptions:
 class DIMOptions:
     """What can be chosen in the dim protocol.
 
-    max_labels: None for all training images. labels_per_class: None leaves fine-tuning out.
+    Attributes:
+        max_labels: None for all training images.
+        labels_per_class: None leaves fine-tuning out.
     """
 
     max_labels: int | None = _option(10_000, "training images to use, drawn at random; 0 for all")

@@ -23,9 +23,10 @@ RANDOM_ENCODER = "random encoder"
 class Assessment:
     """What a protocol found out about an encoder.
 
-    rows: accuracies; one mapping for each representation, layer, probe and number of labels.
-    test_features: global features of the test set by the encoder.
-    measures: what else was measured; one mapping for each representation and measure.
+    Attributes:
+        rows: accuracies; one mapping for each representation, layer, probe and number of labels.
+        test_features: global features of the test set by the encoder.
+        measures: what else was measured; one mapping for each representation and measure.
     """
 
     rows: Sequence[Mapping[str, Any]]

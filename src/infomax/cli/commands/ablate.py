@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infomax.cli.options import argument, option
 from infomax.cli.shared import EVERY_FIELD, absolute
 from infomax.errors import refuse
+from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
 
 if TYPE_CHECKING:
     from infomax.learning.training.config import Recipe
@@ -19,7 +20,7 @@ class Ablate:
     recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
     out: str = option("folder for the runs, the table and its picture")
     minutes: float | None = option("of training, each run", default=None)
-    seeds: int = option("runs of each variant", default=3)
+    seeds: int = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS)
     only: tuple[str, ...] | None = option("variants, such as 'one scale'; all without it", default=None)
     max_labels: int | None = option("images to probe with; all without it", default=None)
     rest: Sequence[str] = ()

@@ -7,7 +7,7 @@ from typing import Any
 from infomax.cli.options import option, options_of
 from infomax.cli.output import show_accuracies
 from infomax.cli.shared import column, data, run_folder
-from infomax.evaluation.options import DEFAULT_NUM_DRAWS, FinetuningConfig
+from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Finetune:
         nargs="+",
         metavar="NUMBER",
     )
-    draws: int = option("draws of the labels", default=DEFAULT_NUM_DRAWS)
+    draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS)
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
     seed: int = option("of the draws, of training and of the network from scratch", default=0)

@@ -5,6 +5,7 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.shared import column, data, run_folder
+from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class Similarity:
     cell: tuple[int, int] | None = option(
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
     )
-    source: int = option("side of the cell's map", default=5, metavar="SIDE")
+    source: int = option("side of the cell's map", default=DEFAULT_CELL_SIDE, metavar="SIDE")
     target: int | None = option(
-        "side of the maps looked into; 7, or for a cell that of its map", default=None, metavar="SIDE"
+        f"side of the maps looked into; {DEFAULT_TARGET}, or for a cell that of its map",
+        default=None,
+        metavar="SIDE",
     )
-    num: int = option("images drawn", default=12)
+    num: int = option("images drawn", default=DEFAULT_NUM_SIMILAR)
     out: str = option("picture to write", default="similarity.png")
 
     def __call__(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from infomax.errors import refuse
 from infomax.evaluation.ablation.tables import PROBES, Row, as_mapping, as_markdown, draw, rows_of
 from infomax.evaluation.ablation.variants import VARIANTS, WHOLE
 from infomax.evaluation.embedding import embed
+from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
 from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes.probe import Probe
@@ -25,7 +26,6 @@ from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
 
 _PROBES: dict[str, Probe] = dict(zip(PROBES, (linear_probe, nearest_neighbor_probe), strict=True))
-DEFAULT_NUM_SEEDS = 3
 
 
 def ablate(
@@ -34,7 +34,7 @@ def ablate(
     out: str | Path,
     *,
     variants: Sequence[str] | None = None,
-    num_seeds: int = DEFAULT_NUM_SEEDS,
+    num_seeds: int = DEFAULT_ABLATION_SEEDS,
     max_labels: int | None = None,
     quiet: bool = False,
 ) -> list[Row]:

@@ -18,7 +18,9 @@ PROBES = ("linear", "neighbours")
 class Row:
     """One variant.
 
-    accuracies: by probe, one for each seed. costs: what is lost in comparison with the whole, seed by seed.
+    Attributes:
+        accuracies: by probe, one for each seed.
+        costs: what is lost in comparison with the whole, seed by seed.
     """
 
     variant: str

@@ -58,9 +58,10 @@ def with_own_flips(recipe: Recipe) -> Recipe:
 class Variant:
     """A recipe without one of its parts.
 
-    name: in options, tables and folders.
-    change: takes the part away.
-    needs: what a recipe must have for it, dotted.
+    Attributes:
+        name: in options, tables and folders.
+        change: takes the part away.
+        needs: what a recipe must have for it, dotted.
     """
 
     name: str

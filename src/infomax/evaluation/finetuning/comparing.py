@@ -14,7 +14,7 @@ from infomax.evaluation.embedding import embed
 from infomax.evaluation.finetuning.classifier import FinetunedClassifier
 from infomax.evaluation.finetuning.fitting import fit_classifier
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
-from infomax.evaluation.options import DEFAULT_FINETUNING, DEFAULT_NUM_DRAWS, FinetuningConfig
+from infomax.evaluation.options import DEFAULT_FINETUNING, DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.probe import ProbeResult
 from infomax.evaluation.representations import random_counterpart
@@ -29,7 +29,9 @@ FIFTY_PER_CLASS = LabelBudget(per_class=50)
 class Comparison:
     """What fine-tuning is compared with.
 
-    rows: accuracies, as of a protocol. classifier: the fine-tuned one of the first draw.
+    Attributes:
+        rows: accuracies, as of a protocol.
+        classifier: the fine-tuned one of the first draw.
     """
 
     rows: list[dict[str, Any]]
@@ -42,7 +44,7 @@ def finetune(
     test: Dataset,
     *,
     labels: LabelBudget = FIFTY_PER_CLASS,
-    num_draws: int = DEFAULT_NUM_DRAWS,
+    num_draws: int = DEFAULT_FINETUNING_DRAWS,
     config: FinetuningConfig = DEFAULT_FINETUNING,
     seed: int = 0,
 ) -> ProbeResult:
@@ -76,7 +78,7 @@ def compare_finetuning(
     *,
     labels: LabelBudget,
     name: str = "AMDIM",
-    num_draws: int = DEFAULT_NUM_DRAWS,
+    num_draws: int = DEFAULT_FINETUNING_DRAWS,
     config: FinetuningConfig = DEFAULT_FINETUNING,
     seed: int = 0,
 ) -> Comparison:

@@ -27,11 +27,12 @@ DEFAULT_NUM_DRAWS = 10
 class NamedProbe:
     """A probe of the table `PROBES`; it is called as the function that it names, and loads it then.
 
-    name: in options and tables.
-    summary: what it is, in one line.
-    home: where the function is found, ``"module:function"``.
-    settings: arguments that the function is called with.
-    settings_of_draws: further ones for a probe that is fitted to several draws of few labels.
+    Attributes:
+        name: in options and tables.
+        summary: what it is, in one line.
+        home: where the function is found, ``"module:function"``.
+        settings: arguments that the function is called with.
+        settings_of_draws: further ones for a probe that is fitted to several draws of few labels.
     """
 
     name: str

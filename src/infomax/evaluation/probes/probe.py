@@ -24,12 +24,13 @@ from infomax.evaluation.probes.rows import ProbeData
 class ProbeResult:
     """What a probe found.
 
-    accuracy: share right in the test set, the mean of `accuracies`, which has one for each fit or draw.
-    std: sample standard deviation of `accuracies`; None for a single one.
-    num_labels: labels that a fit used, those for validation included.
-    num_test: labels it was tested on.
-    chance: share of the most frequent class in the test set.
-    settings: everything that the caller, the seed or validation chose; fit for JSON.
+    Attributes:
+        accuracy: share right in the test set, the mean of `accuracies`, which has one for each fit or draw.
+        std: sample standard deviation of `accuracies`; None for a single one.
+        num_labels: labels that a fit used, those for validation included.
+        num_test: labels it was tested on.
+        chance: share of the most frequent class in the test set.
+        settings: everything that the caller, the seed or validation chose; fit for JSON.
     """
 
     probe: str

@@ -38,11 +38,12 @@ _BLOCK = 256  # images decoded at a time
 class Reconstruction:
     """How similar images decoded from test features are to the test images.
 
-    similarity: mean MS-SSIM, 1 for equal images.
-    standard_error: of that mean, over test images.
-    squared_error: mean squared difference of pixels in [0, 1].
-    exponents: of the scales that were compared, finest first.
-    settings: of the decoder and its training; fit for JSON.
+    Attributes:
+        similarity: mean MS-SSIM, 1 for equal images.
+        standard_error: of that mean, over test images.
+        squared_error: mean squared difference of pixels in [0, 1].
+        exponents: of the scales that were compared, finest first.
+        settings: of the decoder and its training; fit for JSON.
     """
 
     similarity: float

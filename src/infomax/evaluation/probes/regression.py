@@ -34,8 +34,9 @@ MAX_ROTATED = 4096
 class Loss:
     """A convex loss of the scores of a row.
 
-    of_rows: scores [n, k], targets [n] -> the loss of each row [n], and its gradient by the scores [n, k].
-    curvature: k -> roughly the second derivative of the mean loss by one score, where all scores are 0.
+    Attributes:
+        of_rows: scores [n, k], targets [n] -> the loss of each row, and its gradient by the scores.
+        curvature: k -> roughly the second derivative of the mean loss by one score, where all scores are 0.
     """
 
     of_rows: Callable[[Float[Tensor, "n k"], Int[Tensor, " n"]], tuple[Tensor, Tensor]]
@@ -46,8 +47,10 @@ class Loss:
 class Problem:
     """What is fitted to what.
 
-    features: [n, d]. targets: number of each row's class, 0 … k − 1.
-    tolerance: of the largest component of the gradient, in the coordinates of L-BFGS.
+    Attributes:
+        features: [n, d].
+        targets: number of each row's class, 0 … k − 1.
+        tolerance: of the largest component of the gradient, in the coordinates of L-BFGS.
     """
 
     features: Float[np.ndarray, "n d"]
@@ -69,8 +72,9 @@ class Problem:
 class Regression:
     """Scaled rows and their classes, in rotated coordinates.
 
-    rotated: scaled features · basis.
-    basis: orthonormal columns that span the rows; None for the identity.
+    Attributes:
+        rotated: scaled features · basis.
+        basis: orthonormal columns that span the rows; None for the identity.
     """
 
     scaling: Scaling

@@ -27,7 +27,8 @@ BLOCK = 4096
 class ProbeData:
     """Labelled rows to fit to and labelled rows to test on.
 
-    num_unlabelled: how many rows without a label were left out of each, by the names that settings use.
+    Attributes:
+        num_unlabelled: how many rows without a label were left out of each, by the names that settings use.
     """
 
     train_features: Float[np.ndarray, "n d"]

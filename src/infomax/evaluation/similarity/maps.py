@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from infomax.errors import refuse
 from infomax.evaluation.embedding import device_of
+from infomax.evaluation.options import DEFAULT_TARGET
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.features import Features, example_features
 from infomax.learning.encoders.saving import PretrainedEncoder
@@ -28,8 +29,6 @@ GLOBAL = 1
 Place = int | tuple[int, ...]
 """Where a feature stands: `GLOBAL`, or the cell (side of a map, row, column); of signals (side, position)."""
 
-DEFAULT_TARGET, DEFAULT_CELL_SIDE = 7, 5
-"""Sides of the maps that are searched for a global feature, and that a cell is taken from."""
 _BLOCK = 256  # images encoded at a time
 
 

@@ -23,7 +23,9 @@ USUAL_SHARE = 0.9
 class Painter:
     """Lays maps over pictures.
 
-    shape: of a view, px. centers: of the rows and of the columns of cells, px.
+    Attributes:
+        shape: of a view, px.
+        centers: of the rows and of the columns of cells, px.
     """
 
     shape: tuple[int, int]

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 from infomax.evaluation.similarity.fields import Field, receptive_field
 from infomax.evaluation.similarity.maps import (
-    DEFAULT_CELL_SIDE,
-    DEFAULT_TARGET,
     GLOBAL,
     Place,
     SimilarityMaps,
@@ -31,7 +30,6 @@ from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 
 FORMATS = (".png", ".svg", ".pdf")
-DEFAULT_NUM_IMAGES, DEFAULT_OUT = 12, "similarity.png"
 MAX_COLUMNS = 7
 _TILE = 256  # longer side of a picture, px
 
@@ -46,8 +44,8 @@ def similarity_of_run(
     cell: tuple[int, int] | None = None,
     source_side: int = DEFAULT_CELL_SIDE,
     target: int | None = None,
-    num_images: int = DEFAULT_NUM_IMAGES,
-    out: str | Path = DEFAULT_OUT,
+    num_images: int = DEFAULT_NUM_SIMILAR,
+    out: str | Path = "similarity.png",
 ) -> dict[str, Any]:
     """Draw the maps of the images most similar to a query; return their scores.
 
