@@ -182,6 +182,11 @@ def test_a_resumed_run_ends_the_same(finished, tmp_path, monkeypatch):
         ).read_bytes()
     with pytest.raises(ValueError, match="is finished"):
         resume(RECIPE, PAIRS.load(table()), run, quiet=True)
+    second = run.folder / "tone" / "encoder.safetensors"
+    second.unlink()  # as if killed between the two encoders
+    assert not run.finished
+    resume(RECIPE, PAIRS.load(table()), run, quiet=True)
+    assert second.read_bytes() == (finished.folder / "tone" / "encoder.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -299,13 +299,17 @@ def _writes(config: TrainConfig) -> bool:
 
 
 def _save(learner: Learner, views: Views, run: Run) -> None:
-    """Write each encoder into its folder; only the first process does."""
+    """Write each encoder into its folder; only the first process does.
+
+    An encoder that is there already was written by this run before it was interrupted, and is the same.
+    """
     if rank() > 0:
         return
     for place, encoder in zip(views.encoders, learner.encoders, strict=True):
         folder = run.folder / place.folder
-        folder.mkdir(exist_ok=True)
-        save_encoder(folder, encoder, place.views)
+        if not Run(folder).encoder.exists():
+            folder.mkdir(exist_ok=True)
+            save_encoder(folder, encoder, place.views)
 
 
 def _tensorboard(run: Run):
