@@ -323,7 +323,9 @@ class TestCodes:
         ids=lambda x: f"{type(x).__name__} {getattr(x, 'dtype', '')}",
     )
     def test_missing(self, x):
-        message = "PlugIn: x has 2 missing values; drop those rows, or give missing values a label of their own"
+        message = (
+            "PlugIn: x has 2 missing values; drop those rows, or give missing values a label of their own"
+        )
         with pytest.raises(ValueError, match=message):
             as_codes("PlugIn", x=x)
 
