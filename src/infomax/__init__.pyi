@@ -52,7 +52,9 @@ from .information.channels.best_channel import best_channel as best_channel
 from .information.channels.best_channel import best_channel_before as best_channel_before
 from .information.channels.best_channel import best_quantizer as best_quantizer
 from .information.channels.best_channel import equal_mass_thresholds as equal_mass_thresholds
-from .information.channels.bottleneck import deterministic_information_bottleneck as deterministic_information_bottleneck
+from .information.channels.bottleneck import (
+    deterministic_information_bottleneck as deterministic_information_bottleneck,
+)
 from .information.channels.bottleneck import information_bottleneck as information_bottleneck
 from .information.channels.channel import Channel as Channel
 from .information.channels.gaussian import awgn_capacity as awgn_capacity
@@ -62,7 +64,9 @@ from .information.channels.gaussian import gaussian_rate_distortion as gaussian_
 from .information.channels.gaussian import parallel_gaussian_capacity as parallel_gaussian_capacity
 from .information.channels.rate_distortion import rate_distortion as rate_distortion
 from .information.channels.scalar import amplitude_limited_capacity as amplitude_limited_capacity
-from .information.channels.scalar import information_through_gaussian_noise as information_through_gaussian_noise
+from .information.channels.scalar import (
+    information_through_gaussian_noise as information_through_gaussian_noise,
+)
 from .information.differential import differential_entropy as differential_entropy
 from .information.differential import differential_kl_divergence as differential_kl_divergence
 from .information.distributions import correlated_gaussians as correlated_gaussians
@@ -75,7 +79,9 @@ from .information.divergences import reverse_kl_divergence as reverse_kl_diverge
 from .information.divergences import squared_hellinger as squared_hellinger
 from .information.divergences import total_variation as total_variation
 from .information.gaussian import canonical_correlations as canonical_correlations
-from .information.gaussian import gaussian_conditional_mutual_information as gaussian_conditional_mutual_information
+from .information.gaussian import (
+    gaussian_conditional_mutual_information as gaussian_conditional_mutual_information,
+)
 from .information.gaussian import gaussian_entropy as gaussian_entropy
 from .information.gaussian import gaussian_kl_divergence as gaussian_kl_divergence
 from .information.gaussian import gaussian_mutual_information as gaussian_mutual_information
