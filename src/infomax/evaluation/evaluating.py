@@ -13,7 +13,7 @@ from infomax.evaluation.finetuning.classifier import save_classifier
 from infomax.evaluation.finetuning.comparing import compare_finetuning
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
 from infomax.evaluation.protocols import PROTOCOLS, Protocol
-from infomax.evaluation.representations import name_of
+from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import Assessment, write_json
 from infomax.evaluation.similarity.panel import has_panel, similarity_panel
 from infomax.evaluation.splits import Split, labelled_split
@@ -74,7 +74,7 @@ def evaluate_run(
     out = run.folder / chosen.file
     _refuse_to_replace("evaluate", out, overwrite)
     encoder = load_encoder(run.folder, module)
-    _check_pictures(chosen, encoder)
+    _check_images(chosen, encoder)
     split = labelled_split(source, encoder.views, column=column)
     if chosen.shared:
         encoder.to(own_device())
@@ -146,10 +146,10 @@ def _refuse_to_replace(operation: str, out: Path, overwrite: bool) -> None:
         raise FileExistsError(f"{operation}: {out} exists; give --overwrite to replace it, or move it away")
 
 
-def _check_pictures(protocol: Protocol, encoder: PretrainedEncoder) -> None:
+def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
     refuse(
-        protocol.needs_pictures and len(encoder.views.input_shape) != 3,
-        f"evaluate: the {protocol.name} protocol {protocol.needs_pictures}, got an encoder of "
+        protocol.needs_images and not sees_images(encoder),
+        f"evaluate: the {protocol.name} protocol {protocol.needs_images}, got an encoder of "
         f"{encoder.views.noun}s; use clean",
     )
 

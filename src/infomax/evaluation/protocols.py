@@ -35,10 +35,12 @@ class Protocol:
         options: class of what can be chosen, a dataclass with defaults.
         function: called as ``function(encoder, split, options, name=...)``, returns an `Assessment`; or
             ``"module:function"``, where it is found.
-        needs_pictures: for a protocol of encoders of images only, what it does with images; else "".
+        needs_images: for a protocol of encoders of images only, what it does with images; else "".
         shared: whether several processes can share the work; otherwise it runs in one.
         leads: whether the pictures of its test images replace those of an earlier evaluation; otherwise they
             are written only where there are none.
+        tunes_on_test: whether anything is estimated on test images; the report warns, and does not begin with
+            its numbers.
     """
 
     name: str
@@ -47,9 +49,10 @@ class Protocol:
     file: str
     options: type[Any]
     function: "str | Callable[..., Assessment]"
-    needs_pictures: str = ""
+    needs_images: str = ""
     shared: bool = False
     leads: bool = False
+    tunes_on_test: bool = False
 
     def chosen(self, options: Mapping[str, Any]) -> Any:
         """Return the options with these values.
@@ -93,6 +96,7 @@ _TABLE = (
         "evaluation-paper.json",
         PaperOptions,
         "infomax.evaluation.paper:evaluate_paper",
+        tunes_on_test=True,
     ),
     Protocol(
         "dim",
@@ -102,7 +106,7 @@ _TABLE = (
         "evaluation-dim.json",
         DIMOptions,
         "infomax.evaluation.dim:evaluate_dim",
-        needs_pictures="decodes images",
+        needs_images="decodes images",
     ),
 )
 

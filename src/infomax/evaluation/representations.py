@@ -38,6 +38,11 @@ def random_counterpart(encoder: PretrainedEncoder, seed: int) -> PretrainedEncod
     return other.to(device_of(encoder))
 
 
+def sees_images(encoder: PretrainedEncoder) -> bool:
+    """Return whether an encoder takes images [c, h, w], not signals [c, t]."""
+    return len(encoder.views.input_shape) == 3
+
+
 def name_of(run: Run, encoder: PretrainedEncoder) -> str:
     """Return the method that trained a run's encoder; the architecture of one that no recipe tells of."""
     if run.training.recipe.is_file():

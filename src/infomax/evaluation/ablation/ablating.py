@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from infomax.errors import refuse
-from infomax.evaluation.ablation.tables import PROBES, Row, as_mapping, as_markdown, draw, rows_of
+from infomax.evaluation.ablation.tables import PROBE_NAMES, Row, as_mapping, as_markdown, draw, rows_of
 from infomax.evaluation.ablation.variants import VARIANTS, WHOLE
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
@@ -25,7 +25,7 @@ from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
 
-_PROBES: dict[str, Probe] = dict(zip(PROBES, (linear_probe, nearest_neighbor_probe), strict=True))
+_PROBES: dict[str, Probe] = dict(zip(PROBE_NAMES, (linear_probe, nearest_neighbor_probe), strict=True))
 
 
 def ablate(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from infomax.evaluation.ablation.variants import WHOLE
 from infomax.pages.figures import COLOURS
 
-PROBES = ("linear", "neighbours")
+PROBE_NAMES = ("linear", "neighbours")
 """The probes, by the names that the files of an ablation use."""
 
 
@@ -55,8 +55,8 @@ def rows_of(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Row]:
         Row(
             name,
             [run["steps"] for run in runs],
-            {probe: _of_probe(runs, probe) for probe in PROBES},
-            {probe: _costs(found[WHOLE], runs, probe) for probe in PROBES},
+            {probe: _of_probe(runs, probe) for probe in PROBE_NAMES},
+            {probe: _costs(found[WHOLE], runs, probe) for probe in PROBE_NAMES},
         )
         for name, runs in found.items()
         if runs
@@ -79,7 +79,7 @@ def as_mapping(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "variant": row.variant,
             "steps": list(row.steps),
             **{probe: list(accuracies) for probe, accuracies in row.accuracies.items()},
-            **{f"{probe} verdict": row.verdict(probe) for probe in PROBES if row.verdict(probe)},
+            **{f"{probe} verdict": row.verdict(probe) for probe in PROBE_NAMES if row.verdict(probe)},
         }
         for row in rows
     ]
@@ -87,14 +87,14 @@ def as_mapping(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return a table of accuracies, what it costs to leave the part out, and verdicts."""
-    heads = [head for probe in PROBES for head in (probe, f"cost, {probe}")]
+    heads = [head for probe in PROBE_NAMES for head in (probe, f"cost, {probe}")]
     lines = [
         f"| variant | steps | {' | '.join(heads)} | the part |",
         "|---|--:|" + "--:|" * len(heads) + "---|",
     ]
     for row in rows:
         cells = [f"{np.mean(row.steps):,.0f}"]
-        for probe in PROBES:
+        for probe in PROBE_NAMES:
             cells.append(_plus_minus(row.accuracies[probe]))
             cells.append("" if row.variant == WHOLE else _plus_minus(row.costs[probe], sign="+"))
         lines.append(f"| {row.variant} | {' | '.join(cells)} | {row.verdict('linear')} |")
@@ -105,7 +105,7 @@ def draw(rows: Sequence[Row]) -> Figure:
     """Return a figure of the accuracies of each variant, one dot a seed, and their means."""
     figure = Figure(figsize=(7, 0.55 * len(rows) + 1.1), layout="constrained")
     axes = figure.subplots()
-    for place, (probe, colour) in enumerate(zip(PROBES, COLOURS, strict=False)):
+    for place, (probe, colour) in enumerate(zip(PROBE_NAMES, COLOURS, strict=False)):
         for at, row in enumerate(rows):
             y = at + 0.2 * (place - 0.5)
             values = row.accuracies[probe]

@@ -18,7 +18,7 @@ WHOLE = "whole"
 
 
 def without_augmentation(recipe: Recipe) -> Recipe:
-    """Return the recipe with views that are what was seen, so that both are the same: Deep InfoMax."""
+    """Return the recipe with views that are what was seen: both are the same, as in Deep InfoMax."""
     return replace(recipe, views=recipe.views.without_augmentation())
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from infomax.evaluation.representations import sees_images
 from infomax.evaluation.similarity.fields import Field, receptive_field
 from infomax.evaluation.similarity.maps import (
     GLOBAL,
@@ -32,8 +33,7 @@ ASKED: tuple[tuple[Place, int], ...] = ((GLOBAL, 7), ((5, 2, 2), 5))
 def has_panel(encoder: PretrainedEncoder) -> bool:
     """Return whether a panel can be drawn: images, maps of the sides that it asks for, one dimension."""
     sides = example_features(encoder.encoder).local.keys()
-    drawn = len(encoder.views.input_shape) == 3
-    return drawn and {side for _, side in ASKED} <= sides and comparable(encoder.encoder)
+    return sees_images(encoder) and {side for _, side in ASKED} <= sides and comparable(encoder.encoder)
 
 
 def similarity_panel(

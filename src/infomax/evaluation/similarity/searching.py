@@ -13,6 +13,7 @@ from torch import Tensor
 
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
+from infomax.evaluation.representations import sees_images
 from infomax.evaluation.similarity.fields import Field, receptive_field
 from infomax.evaluation.similarity.maps import (
     GLOBAL,
@@ -83,7 +84,7 @@ def similarity_of_run(
 
 def _check(encoder: PretrainedEncoder, place: Place, side: int) -> None:
     refuse(
-        len(encoder.views.input_shape) != 3,
+        not sees_images(encoder),
         f"similarity: pictures are of images, got an encoder of {encoder.views.noun}s; use similarity_maps",
     )
     check_comparable(encoder.encoder, place, side)
