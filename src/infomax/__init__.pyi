@@ -3,11 +3,11 @@ from .estimation.binning import EqualMassBins as EqualMassBins
 from .estimation.binning import FixedBins as FixedBins
 from .estimation.bounds import infonce as infonce
 from .estimation.bounds import infonce_by_image as infonce_by_image
+from .estimation.counts import NSB as NSB
 from .estimation.counts import ChaoShen as ChaoShen
 from .estimation.counts import Grassberger as Grassberger
 from .estimation.counts import JamesStein as JamesStein
 from .estimation.counts import MillerMadow as MillerMadow
-from .estimation.counts import NSB as NSB
 from .estimation.counts import PlugIn as PlugIn
 from .estimation.estimate import Estimate as Estimate
 from .estimation.gaussian import CCA as CCA
@@ -34,7 +34,7 @@ from .estimation.tables.pairwise import pairwise as pairwise
 from .estimation.tables.rank import rank_columns as rank_columns
 from .estimation.tables.read import read_frame as read_frame
 from .evaluation.embedding import embed as embed
-from .evaluation.evaluating import evaluate_run as evaluate
+from .evaluation.evaluating import evaluate_run
 from .evaluation.finetuning.classifier import load_classifier as load_classifier
 from .evaluation.finetuning.comparing import finetune as finetune
 from .evaluation.probes.dependence import neural_dependence as neural_dependence
@@ -109,7 +109,7 @@ from .learning.objectives.scoring import Scoring as Scoring
 from .learning.training.config import Recipe as Recipe
 from .learning.training.loop import pretrain as pretrain
 from .learning.training.loop import resume as resume
-from .learning.training.recipes import recipe_named as recipe
+from .learning.training.recipes import recipe_named
 from .learning.training.run import Run as Run
 from .learning.views.images import ViewsConfig as ViewsConfig
 from .principle.ica import InfoMaxICA as InfoMaxICA
@@ -120,5 +120,8 @@ from .principle.network import develop as develop
 from .principle.network import linsker_plans as linsker_plans
 from .principle.optima import best_units_of_norm as best_units_of_norm
 from .principle.optima import best_units_of_power as best_units_of_power
+
+evaluate = evaluate_run
+recipe = recipe_named
 
 __version__: str

@@ -2,7 +2,9 @@
 
 A package's ``__init__.pyi`` says where each name is defined, once for type checkers and for Python::
 
-    from .data.loading import load_images as load_images
+    from .data.loading import load_images as load_images       # offered
+    from .training.recipes import recipe_named                 # only needed in the next line
+    recipe = recipe_named                                      # offered by another name
 """
 
 import ast
@@ -13,9 +15,11 @@ from typing import Any
 
 from infomax.errors import naming_extras
 
+Names = tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]
 
-def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, from the stub beside its ``__init__``.
+
+def lazy_names(package: str, file: str) -> Names:
+    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, as the stub beside it says.
 
     Args:
         package: its ``__name__``.
@@ -38,10 +42,13 @@ def lazy_names(package: str, file: str) -> tuple[Callable[[str], Any], Callable[
 
 
 def _homes(stub: str) -> dict[str, tuple[str, str]]:
-    """Return the module, relative to the package, and the name within it, of each name in a stub."""
-    imports = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom) and node.level == 1]
-    return {
-        alias.asname or alias.name: (node.module or "", alias.name)
-        for node in imports
-        for alias in node.names
-    }
+    """Return the module, relative to the package, and the name within it, of each name that a stub offers."""
+    found, offered = {}, {}
+    for node in ast.parse(stub).body:
+        match node:
+            case ast.ImportFrom(module=str(module), names=aliases, level=1):
+                found |= {one.name: (module, one.name) for one in aliases}
+                offered |= {one.name: one.name for one in aliases if one.asname}
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=original)):
+                offered[name] = original
+    return {name: found[original] for name, original in offered.items()}

@@ -1,4 +1,4 @@
-"""A new modality is one new file, as this one: it is trained on, resumed, embedded, evaluated and reported."""
+"""A new modality is one new file, as this one: trained on, resumed, embedded, evaluated and reported."""
 
 import json
 import math
