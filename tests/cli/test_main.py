@@ -63,7 +63,7 @@ def test_help_of_a_command_shows_defaults_of_configurations(capsys):
     [
         (["pretian"], "no command 'pretian'; did you mean pretrain?"),
         (["embed", *RUN, "--out", "y", "--colunm", "z"], "embed: no option --colunm; did you mean --column?"),
-        (["embed", *RUN, "more", "--out", "y"], "embed: there is no place for more"),
+        (["embed", *RUN, "more", "--out", "y"], "embed: no option more; there are --data, --split"),
         (["evaluate", *RUN, "--protocol", "cleen"], "evaluate: no protocol 'cleen'; did you mean clean?"),
     ],
 )

@@ -51,7 +51,8 @@ def read_command(arguments: Sequence[str]) -> Any:
     command = COMMANDS[name]
     given, unknown = _parser(name, command, rest).parse_known_args(rest)
     if unknown and "rest" not in [one.name for one in fields(command)]:
-        raise ValueError(_unknown_option(name, command, unknown))
+        flags = [flag for flag in options_in(command) if flag.startswith("-")]
+        raise ValueError(f"{name}: no option {unknown[0]}; {did_you_mean(unknown[0], flags)}")
     return read_options(command, {**vars(given), "rest": unknown, "arguments": arguments})
 
 
@@ -76,15 +77,6 @@ def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser
     )
     add_options(parser, command)
     return parser
-
-
-def _unknown_option(name: str, command: Any, arguments: Sequence[str]) -> str:
-    """Return what to say about arguments that are no options of a command."""
-    flags = [one.flag for one in options_in(command) if not one.by_place]
-    wrong = next((one.partition("=")[0] for one in arguments if one.startswith("-")), None)
-    if wrong is None:
-        return f"{name}: there is no place for {' '.join(arguments)}; `infomax {name} --help` shows what is"
-    return f"{name}: no option {wrong}; {did_you_mean(wrong, flags)}"
 
 
 def _complain(error: object, code: int) -> int:

@@ -1,17 +1,13 @@
 """Options of a command, read off the fields of its dataclass: name, type, default and help stand there."""
 
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, field, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-Configs = Mapping[str, type]
-"""Dataclasses of options, each by the name of what it configures; "" where there is one."""
-
-LETTERS: Mapping[Any, str | None] = {int: "N", float: "X", str: None, Path: None}
-"""Types of values that can be typed, and what stands for one in the help; None: the option's name."""
+LETTERS: Mapping[Any, str | None] = {int: "N", float: "X", str: None}
+"""What stands for a value of a type in the help; None: the option's name."""
 
 
 def argument(text: str, *, default: Any = MISSING, **how: Any) -> Any:
@@ -22,144 +18,105 @@ def argument(text: str, *, default: Any = MISSING, **how: Any) -> Any:
         default: without it, the argument is required.
         how: keywords of `ArgumentParser.add_argument`, before those that follow from the type.
     """
-    return field(default=default, kw_only=True, metadata={"help": text, "how": how, "by_place": True})
+    nargs = {} if default is MISSING else {"nargs": "?"}
+    return option(text, default=default, by_place=True, **{**nargs, **how})
 
 
-def option(text: str, *, default: Any = MISSING, **how: Any) -> Any:
+def option(text: str, *, default: Any = MISSING, by_place: bool = False, **how: Any) -> Any:
     """Return a field that is given as ``--name value``; arguments are those of `argument`."""
-    return field(default=default, kw_only=True, metadata={"help": text, "how": how})
+    return field(default=default, kw_only=True, metadata={"help": text, "by_place": by_place, "how": how})
 
 
-def options_of(load: Callable[[], Configs]) -> Any:
+def options_of(load: Callable[[], Mapping[str, type]]) -> Any:
     """Return a field for the options of other dataclasses; it holds those that are given, by name.
 
     Args:
-        load: returns the dataclasses. A name that several of them have is one option.
+        load: returns the dataclasses, each by the name of what it configures, or "". Their fields with a
+            ``help`` are options; a name that several of them have is one option.
     """
     return field(default_factory=dict, kw_only=True, metadata={"configs": load})
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option, as argparse needs to know it."""
-
-    name: str
-    by_place: bool
-    keywords: Mapping[str, Any]
-
-    @property
-    def flag(self) -> str:
-        """The option as it is typed."""
-        return self.name if self.by_place else f"--{self.name.replace('_', '-')}"
-
-
-def options_in(command: type) -> list[Option]:
-    """Return the options of a command, in the order of its fields."""
-    return [one for owner in fields(command) for one in _options_of(owner, command)]
-
-
 def add_options(parser: ArgumentParser, command: type) -> None:
     """Add a command's options to a parser. What is not given stays out: the dataclass has its default."""
-    for one in options_in(command):
-        by_name = {} if one.by_place else {"dest": one.name}
-        parser.add_argument(one.flag, default=SUPPRESS, **by_name, **one.keywords)
+    for flag, keywords in options_in(command).items():
+        parser.add_argument(flag, default=SUPPRESS, **keywords)
 
 
 def read_options(command: type, given: Mapping[str, Any]) -> Any:
     """Return the command, made of what has been given, by name."""
     given = {name: tuple(x) if isinstance(x, list) else x for name, x in given.items()}
-    values = {owner.name: given[owner.name] for owner in fields(command) if owner.name in given}
-    for owner in fields(command):
-        if "configs" in owner.metadata:
-            names = [one.name for one in _options_of(owner, command)]
-            values[owner.name] = {name: given[name] for name in names if name in given}
+    values = {one.name: given[one.name] for one in fields(command) if one.name in given}
+    for one in fields(command):
+        if "configs" in one.metadata:
+            names = {
+                option.name for config in one.metadata["configs"]().values() for option in fields(config)
+            }
+            values[one.name] = {name: given[name] for name in names & given.keys()}
     return command(**values)
 
 
-def _options_of(owner: Field, command: type) -> Iterator[Option]:
-    """Return the options that one field stands for."""
-    if "help" in owner.metadata:
-        by_place = "by_place" in owner.metadata
-        keywords = {**_keywords(owner, get_type_hints(command)[owner.name]), "help": _help(owner)}
-        if owner.default is not MISSING and by_place:
-            keywords["nargs"] = "?"
-        elif not by_place:
-            keywords["required"] = owner.default is MISSING
-        yield Option(owner.name, by_place, {**keywords, **owner.metadata["how"]})
-    elif "configs" in owner.metadata:
-        yield from _merged(owner.metadata["configs"]())
-
-
-def _merged(configs: Configs) -> Iterator[Option]:
-    """Return one option for each name; its help says what it means to each of the dataclasses."""
+def options_in(command: type) -> dict[str, dict[str, Any]]:
+    """Return the keywords of `ArgumentParser.add_argument` for each option, as it is typed."""
     found: dict[str, dict[str, Any]] = {}
-    for label, config in configs.items():
-        kinds = get_type_hints(config)
-        for one in fields(config):
-            if _kind(kinds[one.name])[0] not in LETTERS:
-                continue
-            text = f"{label}: {_help(one)}".removeprefix(": ")
-            if one.name in found:
-                found[one.name]["help"] += f"; {text}"
-            else:
-                found[one.name] = {**_keywords(one, kinds[one.name]), "help": text}
-    return (Option(name, False, keywords) for name, keywords in found.items())
+    for label, one, kind in _labelled(command, ""):
+        by_place = one.metadata.get("by_place", False)
+        flag = one.name if by_place else f"--{one.name.replace('_', '-')}"
+        text = f"{label}: {_help(one)}" if label else _help(one)
+        if flag in found:
+            found[flag]["help"] += f"; {text}"
+            continue
+        by_flag = {} if by_place else {"dest": one.name, "required": one.default is MISSING}
+        found[flag] = {**_by_type(one, kind), **by_flag, **one.metadata.get("how", {}), "help": text}
+    return found
 
 
-def _keywords(one: Field, kind: Any) -> dict[str, Any]:
-    """Return the keywords of `ArgumentParser.add_argument` that follow from a type."""
+def _labelled(command: type, label: str) -> Iterator[tuple[str, Field, Any]]:
+    """Yield the options of a command and of the dataclasses in it: the name of these, field and type."""
+    kinds = get_type_hints(command)
+    for one in fields(command):
+        for name, config in one.metadata.get("configs", dict)().items():
+            yield from _labelled(config, name)
+        if "help" in one.metadata:
+            yield label, one, kinds[one.name]
+
+
+def _by_type(one: Field, kind: Any) -> dict[str, Any]:
+    """Return the keywords that follow from a type; of a union, the first type counts.
+
+    The values of a `Sequence` stand apart, those of a tuple have commas between them. 0 means None where the
+    default is another number that could be None.
+    """
     if kind is bool:
         return {"action": "store_true"}
-    single, number = _kind(kind)
-    letters = LETTERS[single] if number is None else "A,B"
-    off = NoneType in get_args(kind) and one.default not in (None, MISSING)
-    metavar = {"metavar": letters} if letters else {}
-    choices = {"choices": get_args(kind)} if get_origin(kind) is Literal else {}
-    return {"type": _reader(single, number, off), **metavar, **choices}
+    off = NoneType in get_args(kind) and one.default is not None
+    kind = get_args(kind)[0] if get_origin(kind) is UnionType else kind
+    parts, commas = get_args(kind), get_origin(kind) is tuple
+    single = parts[0] if parts else kind
+    number = len(parts) if commas and ... not in parts else None
+    metavar = {"metavar": "A,B"} if commas else {"metavar": LETTERS[single]} if LETTERS[single] else {}
+    return {"type": _reader(single, commas, number, off), **metavar}
 
 
-def _kind(kind: Any) -> tuple[Any, int | None]:
-    """Return the type of one value, and how many make an option: None for one, 0 for any number.
-
-    The first type of a union counts. The values of a `Sequence` stand apart, those of a tuple have commas
-    between them.
-    """
-    if get_origin(kind) in (Union, UnionType):
-        kind = get_args(kind)[0]
-    if get_origin(kind) is Sequence:
-        return get_args(kind)[0], None
-    if get_origin(kind) is tuple:
-        return get_args(kind)[0], 0 if ... in get_args(kind) else len(get_args(kind))
-    return (str if get_origin(kind) is Literal else kind), None
-
-
-def _reader(kind: Any, number: int | None, off: bool) -> Callable[[str], Any]:
-    """Return what reads `number` values (see `_kind`). Where the option can be `off`, 0 means None."""
+def _reader(kind: Any, commas: bool, number: int | None, off: bool) -> Callable[[str], Any]:
+    """Return what reads an option: a value, or with `commas` several, a certain `number` of them if given."""
 
     def read(text: str) -> Any:
-        parts = [text] if number is None else text.split(",")
         try:
-            values = tuple(map(kind, parts))
+            values = tuple(kind(part) for part in (text.split(",") if commas else [text]))
         except ValueError:
             values = ()
-        if not values or number not in (None, 0, len(values)):
-            raise ArgumentTypeError(f"expected {_form(kind, number)}, got {text!r}")
-        value = values[0] if number is None else values
-        return None if off and not value else value
+        if not values or number not in (None, len(values)):
+            form = f"{number or 'some'} values, with commas between, of" if commas else "a value of"
+            raise ArgumentTypeError(f"expected {form} type {kind.__name__}, got {text!r}")
+        return None if off and not any(values) else values if commas else values[0]
 
     return read
 
 
-def _form(kind: Any, number: int | None) -> str:
-    """Return in what form values are typed, for messages."""
-    if number is None:
-        return f"a value of type {kind.__name__}"
-    return f"{number or 'some'} values of type {kind.__name__} with commas between"
-
-
 def _help(one: Field) -> str:
     """Return the help of a field with its default."""
-    text, shown = one.metadata.get("help", ""), _shown(one.default)
+    text, shown = one.metadata["help"], _shown(one.default)
     return (f"{text} (default: {shown})" if shown else text).replace("%", "%%")
 
 

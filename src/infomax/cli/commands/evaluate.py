@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from infomax.cli.options import Configs, option, options_of
+from infomax.cli.options import option, options_of
 from infomax.cli.output import listing, show_accuracies
 from infomax.cli.shared import column, data, devices, run_folder
 from infomax.errors import refuse
 
 
-def options_of_protocols() -> Configs:
+def options_of_protocols() -> Mapping[str, type]:
     """Return the class of the options of each protocol."""
     from infomax.evaluation.protocols import PROTOCOLS
 

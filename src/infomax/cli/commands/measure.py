@@ -8,7 +8,7 @@ from typing import Any
 from infomax.cli.options import argument, option
 from infomax.errors import refuse
 
-SEVERAL = {"nargs": "+", "action": "extend"}
+SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ class Pretrain:
             recipe = self._recipe()
             if self.dry_run:
                 return asdict(recipe)
-            recipe = self._complete(recipe)
-            dataset = self._dataset(recipe)
             from infomax.learning.training.loop import pretrain, resume
             from infomax.learning.training.run import Run
 
+            recipe = self._complete(recipe)
+            dataset = self._dataset(recipe)
             if self.resume:
                 run = resume(recipe, dataset, Run(self.resume))
             else:
@@ -82,6 +82,7 @@ class Pretrain:
 
     def _dataset(self, recipe: "Recipe") -> "Dataset | Pairs":
         """Start the other processes, if there are to be some; return what each learns from."""
+        from infomax.evaluation.splits import labelled_split
         from infomax.learning.distributed.launching import start_together
 
         if recipe.train.num_nodes == 1:
@@ -89,15 +90,9 @@ class Pretrain:
         dataset = recipe.views.load(
             recipe.data, split=recipe.split, column=recipe.column, skip_broken=recipe.skip_broken
         )
-        self._check_labels(recipe)
-        return dataset
-
-    def _check_labels(self, recipe: "Recipe") -> None:
-        """Find wanting what `evaluate` names before anything is trained."""
-        from infomax.evaluation.splits import labelled_split
-
-        for place, column in self._evaluations(recipe):
+        for place, column in self._evaluations(recipe):  # refused before anything is trained
             labelled_split(self.evaluate, place.views, column=column)
+        return dataset
 
     def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None]]:
         """Yield the place of each encoder, and its column where the data is that of training."""

@@ -20,6 +20,7 @@ from infomax.errors import refuse
 
 if TYPE_CHECKING:
     import torch
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 
 @dataclass(frozen=True)
@@ -187,43 +188,37 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
 
     The agent's own messages are left out: the processes say themselves what went wrong.
     """
+    from joblib import cpu_count
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, _num_cores() // devices)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cpu_count() // devices)))
     logging.disable(logging.ERROR)
+    literally = [one.replace("$", "$$") for one in arguments]  # where the agent would fill in ${local_rank}
     with TemporaryDirectory() as folder:
+        # fmt: off
         config = LaunchConfig(
-            min_nodes=1,
-            max_nodes=1,
-            nproc_per_node=devices,
-            run_id="infomax",
-            rdzv_backend="c10d",
-            rdzv_endpoint="localhost:0",  # any free port
-            local_addr="localhost",
-            max_restarts=0,
+            min_nodes=1, max_nodes=1, nproc_per_node=devices, max_restarts=0, local_addr="localhost",
+            rdzv_backend="c10d", rdzv_endpoint="localhost:0", run_id="infomax",  # port 0: any that is free
             logs_specs=DefaultLogsSpecs(folder),
         )
-        literally = [
-            argument.replace("$", "$$") for argument in arguments
-        ]  # the agent fills in ${local_rank}
+        # fmt: on
         try:
             elastic_launch(config, sys.executable)("-m", "infomax.cli", *literally)
         except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            if failure.exitcode > 0:
-                return failure.exitcode
-            print(f"infomax: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
-            return 128 - failure.exitcode
+            return _exit_code(*error.get_first_failure())
         except SignalException as error:
             return 128 + error.sigval
     return 0
 
 
-def _num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _exit_code(rank: int, failure: "ProcessFailure") -> int:
+    """Return the exit code of a process; say so where it was ended, and could not say so itself."""
+    if failure.exitcode > 0:
+        return failure.exitcode
+    print(f"infomax: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
+    return 128 - failure.exitcode
 
 
 def _leave(signum: int, _: Any) -> None:
