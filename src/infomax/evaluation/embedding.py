@@ -82,7 +82,7 @@ def _outputs(
     batch_size: int,
     wanted: Callable[[Features], dict[str, Tensor]],
 ) -> Iterator[tuple[slice, dict[str, Float[np.ndarray, "b _"]]]]:
-    """What is wanted of each batch, flattened, in the order of the dataset; on every rank.
+    """Yield the wanted outputs of each batch, flattened, in the order of the dataset; on every rank.
 
     Rank r of R embeds the batches r, r + R, r + 2R, …. They are the batches of a single process, so the
     result is the same to the last bit. A rank holds its own batch and the one that arrives. A rank that is

@@ -1,4 +1,4 @@
-"""What can be chosen in each protocol and in fine-tuning, and the defaults.
+"""Options of the protocols and of fine-tuning, with their defaults.
 
 Each field's ``help`` is what the command line says about it.
 """
@@ -27,7 +27,7 @@ def _option(default: Any, text: str) -> Any:
 
 @dataclass(frozen=True)
 class CleanOptions:
-    """What can be chosen in the clean protocol.
+    """Options of the clean protocol.
 
     Attributes:
         probes: names from `PROBES`; or a mapping of names to probes of your own.
@@ -99,7 +99,7 @@ class PaperOptions:
 
 @dataclass(frozen=True)
 class DIMOptions:
-    """What can be chosen in the dim protocol.
+    """Options of the dim protocol.
 
     Attributes:
         max_labels: None for all training images.

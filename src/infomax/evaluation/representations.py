@@ -1,4 +1,4 @@
-"""What an evaluation compares: features of an encoder, features of a random encoder, and raw data."""
+"""Representations that an evaluation compares: an encoder's features, a random encoder's, and raw data."""
 
 from collections.abc import Callable
 from functools import partial

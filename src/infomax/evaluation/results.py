@@ -21,7 +21,7 @@ RANDOM_ENCODER = "random encoder"
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a protocol found out about an encoder.
+    """Results of a protocol for an encoder.
 
     Attributes:
         rows: accuracies; one mapping for each representation, layer, probe and number of labels.

@@ -1,4 +1,4 @@
-"""What an ablation found, as rows, as a table and as a picture."""
+"""Results of an ablation as rows, as a table and as a picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ FIFTY_PER_CLASS = LabelBudget(per_class=50)
 
 @dataclass(frozen=True)
 class Comparison:
-    """What fine-tuning is compared with.
+    """Fine-tuning beside what it is compared with.
 
     Attributes:
         rows: accuracies, as of a protocol.

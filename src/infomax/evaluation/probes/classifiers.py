@@ -1,4 +1,4 @@
-"""What all fits of classifiers share: the fitted classifier, and the rows held out to validate choices."""
+"""The fitted classifier, and the rows held out to validate choices: shared by all fits of classifiers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

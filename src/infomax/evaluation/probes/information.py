@@ -1,4 +1,4 @@
-"""What features tell of their label and of their input, in nats: lower bounds from rows not trained on.
+"""Information of features about their label and their input, in nats: lower bounds from unseen rows.
 
     I(Z; Y) ≥ H(Y) − E[ −log q(Y | Z) ]     q a classifier fitted to other rows
     I(X; Z) ≥ value( f(x_i, z_j) )          f a critic trained on other rows

@@ -22,7 +22,7 @@ from infomax.evaluation.probes.rows import ProbeData
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe found.
+    """Result of a probe.
 
     Attributes:
         accuracy: share right in the test set, the mean of `accuracies`, which has one for each fit or draw.

@@ -45,7 +45,7 @@ class Loss:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted to what.
+    """Rows and targets of a fit.
 
     Attributes:
         features: [n, d].

@@ -84,7 +84,7 @@ def similarity_panel(
 
 @dataclass(frozen=True)
 class _Row:
-    """What a row of every query asks, and the scores that answer it.
+    """Question of a row of the panel, and the scores that answer it.
 
     scores: of each query with all images. own_scores: of each query with another view of itself.
     """

@@ -125,7 +125,7 @@ class _Query:
 
 @dataclass(frozen=True)
 class _Search:
-    """What was found.
+    """Result of a search.
 
     place, side: of the source and of the maps. others: images but the query, the most similar first.
     shares: the part of the probability that each of the others has.

@@ -1,4 +1,4 @@
-"""What is seen: pictures, signals and pairs of them, as arrays, from any source."""
+"""Datasets: pictures, signals and pairs of them, as arrays, from any source."""
 
 from infomax.lazy import lazy_names
 

@@ -216,7 +216,7 @@ class Pairs:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What was left out of either because it could not be read."""
+        """Names of what could not be read in either part and was left out, with the reasons."""
         return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
 
     @property

@@ -28,7 +28,7 @@ INDEX = pa.schema([("name", pa.string()), ("label", pa.int64())])
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be decoded, and how.
+    """A stream to decode, and how to decode it.
 
     Attributes:
         source, split: where the items come from.
@@ -64,7 +64,7 @@ class Block(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What is known of a dataset, beside values, names and labels, when all blocks have passed."""
+    """Facts about a dataset, beside values, names and labels, that are known when all blocks have passed."""
 
     shape: tuple[int, ...]
     classes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What an encoder returns, and how to ask any encoder for the sizes of its features."""
+"""Features that encoders return, and how to ask any encoder for their sizes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Features:
-    """What an encoder returns for a batch of b views.
+    """Features of a batch of b views, as an encoder returns them.
 
     global_: one vector for each. local: maps of local vectors, by the length of their side: square maps of
     images, rows of signals. layers: outputs of inner layers, by name, for probes.

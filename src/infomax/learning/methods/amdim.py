@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AMDIMConfig(MethodConfig):
-    """What AMDIM maximises, and with what.
+    """Objective and encoder of AMDIM.
 
     encoder: its capacity (the same for both, where there are two). clip, penalty_weight, temperature: of the
     objective, see `Scoring`; clip null for none.
@@ -29,6 +29,13 @@ class AMDIMConfig(MethodConfig):
     """
 
     kind: ClassVar[str] = "amdim"
+    learns: ClassVar[str] = (
+        "the features of one view of {thing} tell as much as possible about those of another view"
+    )
+    bounds: ClassVar[str] = (
+        "a source feature of one view of {thing} and a target feature, at a random location, of another view "
+        "of the same {noun}"
+    )
     num_views: ClassVar[int] = 2
     one_device: ClassVar[bool] = False
 

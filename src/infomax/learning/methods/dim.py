@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DIMConfig(MethodConfig):
-    """What Deep InfoMax maximises, and with what.
+    """Objective and encoder of Deep InfoMax.
 
     encoder: its kind and capacity. bound: the function that turns scores into a value. critic, critic_units:
     the network that gives the scores, and its width.
@@ -35,6 +35,13 @@ class DIMConfig(MethodConfig):
     """
 
     kind: ClassVar[str] = "dim"
+    learns: ClassVar[str] = (
+        "the global feature of {thing} tell as much as possible about what is at each place of it"
+    )
+    bounds: ClassVar[str] = (
+        "the global feature of {thing} and its whole map of local features (global), or one of them at a "
+        "random place (local), whichever objective is maximised"
+    )
     num_views: ClassVar[int] = 1
     one_device: ClassVar[bool] = True
 

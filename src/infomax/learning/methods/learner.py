@@ -1,4 +1,4 @@
-"""What all methods have in common: an encoder, views, an objective to maximise, online classifiers."""
+"""The learner that all methods share: an encoder, views, an objective to maximise, online classifiers."""
 
 import math
 from abc import ABC, abstractmethod
@@ -53,12 +53,12 @@ class Learner(LightningModule, ABC):
     @property
     @abstractmethod
     def capturable(self) -> bool:
-        """Whether CUDA graphs can hold a step: it never waits for the device or asks the CPU for numbers."""
+        """True if CUDA graphs can hold a step: it never waits for the device, nor asks the CPU for numbers."""
 
     @property
     @abstractmethod
     def uses_all_parameters(self) -> bool:
-        """Whether every parameter gets a gradient in every step."""
+        """True if every parameter gets a gradient in every step."""
 
     @abstractmethod
     def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:

@@ -1,4 +1,4 @@
-"""What every method can do, as its configuration says it."""
+"""The interface of all methods, as their configurations implement it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodConfig(ABC):
-    """What a method maximises, and with what: the part of a recipe that `METHODS` finds by its name.
+    """Objective and encoder of a method: the part of a recipe that `METHODS` finds by its name.
 
     kind: name of the method. num_views: views of each thing that it learns from. one_device: whether it can
-    train on a single device only.
+    train on a single device only. learns, bounds: for the report, what it makes the encoder do, and what its
+    bits are between; {thing} and {noun} stand for what it learns from, with and without an article.
     """
 
     kind: ClassVar[str]
+    learns: ClassVar[str] = "its features tell as much as possible about {thing}"
+    bounds: ClassVar[str] = "features of {thing}"
     num_views: ClassVar[int]
     one_device: ClassVar[bool]
 

@@ -16,7 +16,7 @@ NUM_HIDDEN = 1024
 
 @dataclass(frozen=True)
 class OnlineResult:
-    """What the classifiers make of a batch.
+    """Loss and accuracies of the classifiers on a batch.
 
     loss: to be minimised, summed over classifiers. accuracies: by name of the classifier, the share of the
     labelled rows that it classifies rightly; NaN where no row is labelled.

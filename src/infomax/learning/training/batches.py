@@ -12,7 +12,7 @@ from infomax.learning.data.dataset import Dataset, Pairs
 
 
 class Batches(IterableDataset[tuple[Any, Tensor]]):
-    """What was seen, and its labels, for step after step without end; an epoch's order follows from the seed.
+    """Batches with their labels, step after step without end; the order of an epoch follows from the seed.
 
     Args:
         dataset: what to learn from.

@@ -1,4 +1,4 @@
-"""What happens between the steps of training: seeds, the stop at a bad number, checkpoints, timing."""
+"""Callbacks between the steps of training: seeds, the stop at a bad number, checkpoints, timing."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""What a number needs beside it: versions, commit, machine and date."""
+"""The environment of a result: versions, commit, machine and date."""
 
 import platform
 import subprocess

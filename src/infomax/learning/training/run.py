@@ -41,7 +41,7 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end: every encoder of the recipe is there."""
+        """True if training came to its end: every encoder of the recipe is there."""
         return self.recipe.is_file() and all(one.encoder.exists() for one in self.encoders)
 
     @property

@@ -1,4 +1,4 @@
-"""What every kind of views can do.
+"""The interface of all kinds of views.
 
 A kind of views is a configuration that knows how its data is loaded, what random views are made of it, which
 plain view evaluation takes, and which encoders learn from it:

@@ -1,4 +1,4 @@
-"""What the user named as a source, and what to look for in it."""
+"""A source as the user named it, and what to look for in it."""
 
 from dataclasses import dataclass
 from functools import cached_property
