@@ -53,7 +53,7 @@ class Learner(LightningModule, ABC):
     @property
     @abstractmethod
     def capturable(self) -> bool:
-        """True if CUDA graphs can hold a step: it never waits for the device, nor asks the CPU for numbers."""
+        """True if CUDA graphs can hold a step: it never waits for the device or for numbers of the CPU."""
 
     @property
     @abstractmethod
