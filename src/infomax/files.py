@@ -1,4 +1,4 @@
-"""Files written beside and renamed, so that a reader never sees half of one and a failure loses nothing."""
+"""Files written beside and then renamed: a reader never sees half of one, and a failure loses nothing."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; what is written there takes its place when the block ends well.
+    """Give a temporary path; what is written there replaces `path` when the block ends without an error.
 
     Raises:
         FileNotFoundError: the folder of `path` does not exist.

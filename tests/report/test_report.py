@@ -337,3 +337,42 @@ def test_similarity_maps_are_shown(run):
     assert page.open == [] and "Where is it, in other images?" in page.words
     labels = [attributes.get("aria-label") for tag, attributes in page.tags if tag == "i"]
     assert labels.count(HOSTILE) == 2 and labels.count("c") == 2
+
+
+@pytest.mark.parametrize(
+    ("views", "method", "words"),
+    [
+        ({"image_size": 32}, "amdim", ["on images alone", "of one view of an image", "1,200 images"]),
+        (
+            {"name": "signal"},
+            "amdim",
+            ["on signals alone", "view of the same signal", "training signals had"],
+        ),
+        ({"name": "paired"}, "amdim", ["on pairs alone", "of one view of a pair", "parts of each pair"]),
+        ({}, "dim", ["the global feature of an image tell", "its whole map of local features"]),
+    ],
+)
+def test_words_follow_views_and_method(run, views, method, words):
+    write_parts(run, classes=())
+    (run / "evaluation.json").unlink()
+    lines = [line.rsplit(",", 1)[0] for line in (run / "metrics.csv").read_text().splitlines()]
+    (run / "metrics.csv").write_text("\n".join(lines) + "\n")  # no online classifiers
+    if views.get("name") == "paired":
+        pictures = np.zeros((2, 3, 8, 8, 3), np.uint8)
+        np.savez(run / "views.npz", left=pictures[0], left_view=pictures[1])
+    (run / "recipe.yaml").write_text(yaml.safe_dump({"views": views, "method": {"name": method}}))
+    found = page_of(run).words
+    for one in words:
+        assert one in found
+
+
+def test_an_encoder_of_signals_is_tested_on_signals(run):
+    (run / "encoder.json").write_text(json.dumps({"views": {"name": "signal"}}))
+    words = page_of(run).words
+    assert "90.0 % of the test signals correctly" in words and "Test signals (left)" in words
+
+
+def test_unknown_kinds_are_refused(run):
+    (run / "recipe.yaml").write_text("method: {name: amdmi}\n")
+    with pytest.raises(ValueError, match=r"report: no method 'amdmi'; did you mean amdim\?"):
+        write_report(run)

@@ -83,7 +83,7 @@ class CellChannel:
     lateral_range: Number
 
     @cached_property
-    def spread(self) -> Float[np.ndarray, "m m"]:
+    def interaction(self) -> Float[np.ndarray, "m m"]:
         """G(k → j); each row sums to one."""
         squares = cdist(self.positions, self.positions, "sqeuclidean")
         return softmax(-squares / (2 * self.lateral_range**2), axis=1)
@@ -95,7 +95,7 @@ class CellChannel:
 
     def firing(self, x: np.ndarray, weights: np.ndarray) -> Float[np.ndarray, "n m"]:
         """Return P(j|x), the probability that cell j fires."""
-        return self.selection(x, weights) @ self.spread
+        return self.selection(x, weights) @ self.interaction
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +141,10 @@ def information_and_gradient(
 ) -> tuple[float, Float[np.ndarray, "m d"]]:
     """Return R = I(L; M) in nats, and ∂R/∂w."""
     selection = channel.selection(inputs.x, weights)
-    joint = inputs.members @ (selection @ channel.spread)  # [signals, m]
+    joint = inputs.members @ (selection @ channel.interaction)  # [signals, m]
     p_signal, p_cell = np.sum(joint, axis=1, keepdims=True), np.sum(joint, axis=0)
     told = safe_log(joint) - safe_log(p_signal) - safe_log(p_cell)
-    worth = (told @ channel.spread.T)[inputs.signals]  # D, [n, m]
+    worth = (told @ channel.interaction.T)[inputs.signals]  # D, [n, m]
     worth -= (selection * worth).sum(axis=1, keepdims=True)
     pull = inputs.probabilities[:, None] * selection * worth / channel.response_width**2
     return float((joint * told).sum()), pull.T @ inputs.x - pull.sum(axis=0)[:, None] * weights

@@ -30,10 +30,12 @@ def tables_by_protocol(folder: Path) -> list[dict[str, Any]]:
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """Return the rows of an evaluation as tables, and as headlines, one for each number of labels."""
-    rows = evaluation["rows"]
+    rows, protocol = evaluation["rows"], PROTOCOLS.get(evaluation["protocol"])
     pretraining, data = evaluation.get("pretraining") or {}, evaluation.get("data") or {}
     return {
         **{key: value for key, value in evaluation.items() if key != "rows"},
+        "note": evaluation.get("note") or (protocol.note if protocol else ""),
+        "tunes_on_test": bool(protocol and protocol.tunes_on_test),
         "pretraining": pretraining,
         "data": data,
         "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),

@@ -15,6 +15,7 @@ from infomax.report.gallery import gallery
 from infomax.report.pictures import similarity_sheet, views_sheet
 from infomax.report.reading import arrays_file, json_file, metrics_file, read
 from infomax.report.training import training_charts
+from infomax.report.wording import method_name, noun_of_encoder, words_of_training
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,14 +42,15 @@ def write_report(run: str | Path) -> Path:
 
 def _trained(files: Run) -> dict[str, Any]:
     """The part on training: settings, machine, curves and views."""
-    recipe = files.read_settings()
+    settings = files.read_settings()
+    words = words_of_training(settings)
     metrics, views = read(files.metrics, metrics_file), read(files.views, arrays_file)
     return {
-        "title": _title(recipe),
-        "method": _method(recipe),
-        "recipe": flat(recipe, setting_text),
+        "title": _title(settings),
+        **words,
+        "recipe": flat(settings, setting_text),
         "environment": read(files.environment, json_file) or {},
-        "training": metrics and training_charts(metrics),
+        "training": metrics and training_charts(metrics, words["learned_from"]),
         "views": views and views_sheet(views),
     }
 
@@ -58,18 +60,15 @@ def _evaluated(files: Run) -> dict[str, Any]:
     found, finetuning = tables_by_protocol(files.folder), read(files.finetuning, json_file)
     similarity, images = read(files.similarity, arrays_file), read(files.gallery, arrays_file)
     return {
+        "noun": noun_of_encoder(files, files.training.read_settings()),
         "evaluations": found,
-        "evaluation": next((one for one in found if one["protocol"] != "paper"), None),
+        "evaluation": next((one for one in found if not one["tunes_on_test"]), None),
         "finetuning": finetuning and finetuning_tables(finetuning),
         "similarity": similarity and similarity_sheet(similarity),
         "gallery": images and gallery(images),
     }
 
 
-def _method(recipe: Mapping[str, Any]) -> str:
-    return recipe.get("method", {}).get("name", "amdim").upper()
-
-
-def _title(recipe: Mapping[str, Any]) -> str:
-    method, data = _method(recipe), recipe.get("data")
+def _title(settings: Mapping[str, Any]) -> str:
+    method, data = method_name(settings).upper(), settings.get("data")
     return f"{method} on {Path(str(data)).name}" if data else method

@@ -13,21 +13,16 @@ LOWEST_SHOWN = -1.0
 
 ONLINE = {"online_linear": "linear", "online_mlp": "MLP"}
 
-SMALL = {
-    "value": "objective, nats",
-    "penalty": "penalty, nats",
-    "prior_divergence": "divergence from the prior, nats",
-    "prior_marginal_distance": "distance from the prior's marginals",
-    "accuracy_absolute_coordinates": "places told right",
-    "accuracy_relative_coordinates": "displacements told right",
-    "images_per_second": "images per second",
-    "learning_rate": "learning rate",
-}
-"""Metrics with a small chart of their own, and what is written beside it."""
+SMALL_SIZE = 3.66, 1.9  # inches
 
 
-def training_charts(metrics: Mapping[str, Rows]) -> dict[str, Any]:
-    """Return the charts of a run, its terms, and its last step, epoch and second."""
+def training_charts(metrics: Mapping[str, Rows], noun: str) -> dict[str, Any]:
+    """Return the charts of a run, its terms, and its last step, epoch and second.
+
+    Args:
+        metrics: the columns of metrics.csv.
+        noun: one of the things learned from.
+    """
     x = "epoch" if _has(metrics, "epoch") else "step"
     bits, online = bits_curves(metrics), _online_curves(metrics)
     return {
@@ -36,8 +31,8 @@ def training_charts(metrics: Mapping[str, Rows]) -> dict[str, Any]:
         "off_panel": bool(bits) and min(np.nanmin(line.values) for line in bits) < LOWEST_SHOWN,
         "online": online and chart(metrics[x], online, x, "% of training views"),
         "small": [
-            (label, chart(metrics[x], [Line("", metrics[name], COLOURS[0])], x, label, size=(3.66, 1.9)))
-            for name, label in SMALL.items()
+            chart(metrics[x], [Line("", metrics[name], COLOURS[0])], x, label, size=SMALL_SIZE)
+            for name, label in _small(noun).items()
             if _has(metrics, name)
         ],
         **{name: _last(metrics, name) for name in ("step", "epoch", "seconds")},
@@ -58,6 +53,20 @@ def bits_curves(metrics: Mapping[str, Rows]) -> list[Line]:
         Line(f"ceiling {_arrow(term)}", values, colours[term], dashed=True)
         for term, values in ceilings.items()
     ]
+
+
+def _small(noun: str) -> dict[str, str]:
+    """Metrics with a small chart of their own, and what is written beside it."""
+    return {
+        "value": "objective, nats",
+        "penalty": "penalty, nats",
+        "prior_divergence": "divergence from the prior, nats",
+        "prior_marginal_distance": "distance from the prior's marginals",
+        "accuracy_absolute_coordinates": "accuracy of absolute coordinates",
+        "accuracy_relative_coordinates": "accuracy of relative coordinates",
+        "images_per_second": f"{noun}s per second",
+        "learning_rate": "learning rate",
+    }
 
 
 def _online_curves(metrics: Mapping[str, Rows]) -> list[Line]:
