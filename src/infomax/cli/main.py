@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
@@ -12,10 +11,6 @@ import infomax
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
 from infomax.errors import Diverged, did_you_mean, naming_extras
-
-INTERRUPTED = 130
-PATIENCE = 3.0
-"""Seconds that processes other than the first wait before they complain."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Diverged as error:
         return _complain(error, 1)
     except KeyboardInterrupt as interrupt:
-        return _complain("; ".join(["interrupted", *interrupt.args]), INTERRUPTED)
+        return _complain("; ".join(["interrupted", *interrupt.args]), 130)
     if result is not None:
         print(json.dumps(result, indent=2))
     return 0
@@ -80,17 +75,8 @@ def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser
 
 
 def _complain(error: object, code: int) -> int:
-    """Say what went wrong, and return the exit code.
+    """Say in a line what went wrong, and return the exit code."""
+    from infomax.learning.distributed.launching import complain
 
-    Several processes mostly find the same wrong, and the first says it. The others wait; meanwhile whoever
-    has started them ends them.
-    """
-    from infomax.learning.distributed.launching import started
-
-    place = started()
-    if place is not None and place.rank > 0:
-        if code == INTERRUPTED:
-            return code
-        time.sleep(PATIENCE)
-    print(f"infomax: {error}", file=sys.stderr)
+    complain(f"infomax: {error}")
     return code

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,10 @@ from infomax.errors import refuse
 if TYPE_CHECKING:
     import torch
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+
+COMPLAINTS = "INFOMAX_COMPLAINTS"
+"""Variable for the folder in which processes that the command has started leave what went wrong."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,18 @@ def start_together(devices: int, arguments: Sequence[str]) -> None:
     if devices > 1 and started() is None:
         with ending_together():
             sys.exit(_run_again(devices, arguments))
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr; where the command has started this process, leave it for the command to print.
+
+    The processes of a command mostly find the same wrong, and it is said once.
+    """
+    place = started()
+    if place is not None and COMPLAINTS in os.environ:
+        (Path(os.environ[COMPLAINTS]) / str(place.rank)).write_text(line)
+    else:
+        print(line, file=sys.stderr)
 
 
 @contextmanager
@@ -197,6 +214,7 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
     logging.disable(logging.ERROR)
     literally = [one.replace("$", "$$") for one in arguments]  # where the agent would fill in ${local_rank}
     with TemporaryDirectory() as folder:
+        os.environ[COMPLAINTS] = folder
         # fmt: off
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=devices, max_restarts=0, local_addr="localhost",
@@ -209,12 +227,17 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
         except ChildFailedError as error:
             return _exit_code(*error.get_first_failure())
         except SignalException as error:
+            if error.sigval == signal.SIGINT:
+                raise KeyboardInterrupt from None
             return 128 + error.sigval
     return 0
 
 
 def _exit_code(rank: int, failure: "ProcessFailure") -> int:
-    """Return the exit code of a process; say so where it was ended, and could not say so itself."""
+    """Say what the process that failed first has left; return its exit code."""
+    left = Path(os.environ[COMPLAINTS]) / str(rank)
+    if left.exists():
+        print(left.read_text(), file=sys.stderr)
     if failure.exitcode > 0:
         return failure.exitcode
     print(f"infomax: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
