@@ -123,7 +123,7 @@ def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
     from infomax.learning.training.run import Run
     from infomax.report.page import write_report
 
-    assert "What was seen together" in write_report(finished.folder).read_text()
+    assert "The two parts of each pair" in write_report(finished.folder).read_text()
     tone = Run(finished.folder / "tone")
     assert tone.training.folder == finished.folder
     assert finished.training is finished
