@@ -15,9 +15,4 @@ from infomax.lazy import lazy_names
 
 __version__ = "0.1.0"
 
-__getattr__, _, _names = lazy_names(__name__, __file__)
-__all__ = ["__version__", *_names]  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, __file__)

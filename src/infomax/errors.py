@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from importlib.util import find_spec
 
 MAX_LISTED = 20
@@ -85,6 +84,8 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
         >>> nearest("lables", ["labels", "names"])
         'labels'
     """
+    from difflib import get_close_matches
+
     return next(iter(get_close_matches(name, [*known], n=1, cutoff=cutoff)), None)
 
 

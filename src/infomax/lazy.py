@@ -5,50 +5,62 @@ A package's ``__init__.pyi`` says where each name is defined, once for type chec
     from .data.loading import load_images as load_images       # offered
     from .training.recipes import recipe_named                 # only needed in the next line
     recipe = recipe_named                                      # offered by another name
+    __version__: str                                           # defined in the package itself
+
+Nothing is imported here before a name is asked for, so that importing a package costs next to nothing.
 """
 
-import ast
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
-from infomax.errors import naming_extras
-
-Names = tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]
-
-
-def lazy_names(package: str, file: str) -> Names:
-    """Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package, as the stub beside it says.
+def lazy_names(package: str, file: str) -> tuple:
+    """Return ``__getattr__`` and ``__dir__`` of a package, as the stub beside it says; ``__all__`` follows.
 
     Args:
         package: its ``__name__``.
         file: its ``__file__``.
 
     Example:
-        ``__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)``
+        ``__getattr__, __dir__ = lazy_names(__name__, __file__)``
     """
-    homes = _homes(Path(file).with_suffix(".pyi").read_text())
+    offered: dict[str, tuple[str, str] | None] = {}
 
-    def get(name: str) -> Any:
-        if name not in homes:
+    def names() -> list[str]:
+        if not offered:
+            offered.update(_offered(file))
+        return sorted(offered)
+
+    def get(name: str) -> object:
+        if name == "__all__":
+            return names()
+        home = None if name.startswith("__") else names() and offered.get(name)
+        if not home:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, attribute = homes[name]
-        with naming_extras(f"{package}.{name}"):
-            return getattr(import_module(f"{package}.{module}"), attribute)
+        return _loaded(package, name, *home)
 
-    names = sorted(homes)
-    return get, lambda: names, names
+    return get, names
 
 
-def _homes(stub: str) -> dict[str, tuple[str, str]]:
-    """Return the module, relative to the package, and the name within it, of each name that a stub offers."""
-    found, offered = {}, {}
-    for node in ast.parse(stub).body:
+def _loaded(package: str, name: str, module: str, attribute: str) -> object:
+    from importlib import import_module
+
+    from infomax.errors import naming_extras
+
+    with naming_extras(f"{package}.{name}"):
+        return getattr(import_module(f"{package}.{module}"), attribute)
+
+
+def _offered(file: str) -> dict[str, tuple[str, str] | None]:
+    """Return each name that a stub offers, with its module, relative to the package, and its name there."""
+    import ast
+    from pathlib import Path
+
+    found, names = {}, {}
+    for node in ast.parse(Path(file).with_suffix(".pyi").read_text()).body:
         match node:
             case ast.ImportFrom(module=str(module), names=aliases, level=1):
                 found |= {one.name: (module, one.name) for one in aliases}
-                offered |= {one.name: one.name for one in aliases if one.asname}
+                names |= {one.name: one.name for one in aliases if one.asname}
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=original)):
-                offered[name] = original
-    return {name: found[original] for name, original in offered.items()}
+                names[name] = original
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                names[name] = name
+    return {name: found.get(original) for name, original in names.items()}

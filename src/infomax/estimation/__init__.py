@@ -14,4 +14,4 @@ loaded when they are first used.
 
 from infomax.lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__ = lazy_names(__name__, __file__)

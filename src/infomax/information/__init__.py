@@ -11,4 +11,4 @@ Start with `entropy`, `mutual_information`, `Joint` and `Channel`. Importing thi
 
 from infomax.lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__ = lazy_names(__name__, __file__)

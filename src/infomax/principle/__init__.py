@@ -15,4 +15,4 @@ Reference: Linsker (1988), Self-organization in a perceptual network, IEEE Compu
 
 from infomax.lazy import lazy_names
 
-__getattr__, __dir__, __all__ = lazy_names(__name__, __file__)
+__getattr__, __dir__ = lazy_names(__name__, __file__)
