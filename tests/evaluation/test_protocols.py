@@ -25,7 +25,7 @@ from infomax.learning.views.images import ViewsConfig
 
 @dataclass(frozen=True)
 class ToyOptions:
-    """What can be chosen in the toy protocol."""
+    """Options of the toy protocol."""
 
     unit: str = field(default="", metadata={"help": "of the lengths"})
 

@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 LETTERS: Mapping[Any, str | None] = {int: "N", float: "X", str: None}
-"""What stands for a value of a type in the help; None: the option's name."""
+"""The word for a value of a type in the help; None: the option's name."""
 
 
 def argument(text: str, *, default: Any = MISSING, **how: Any) -> Any:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from infomax.files import replacing
 
 RANDOM_ENCODER = "random encoder"
-"""What the encoder of the same shape with random weights is called in rows."""
+"""Name in rows of the encoder of the same shape with random weights."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def one_pixel(load):
 
 @pytest.fixture
 def same():
-    """Whether two datasets hold the same."""
+    """Return whether two datasets hold the same."""
 
     def _same(a: Dataset, b: Dataset) -> bool:
         return (
@@ -66,7 +66,7 @@ def table(encode):
 
 @pytest.fixture
 def class_labels():
-    """What Hugging Face writes into a table: images with labels of these names."""
+    """A table as Hugging Face writes it: images with labels of these names."""
 
     def _class_labels(names: list[str]) -> dict:
         features = {

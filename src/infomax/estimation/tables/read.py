@@ -14,7 +14,7 @@ from infomax.errors import did_you_mean, needs, refuse
 from infomax.estimation.tables.columns import first_line
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""What counts as missing in a text file."""
+"""Words that mean a missing value in a text file."""
 
 _HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 

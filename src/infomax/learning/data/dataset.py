@@ -236,4 +236,4 @@ class Pairs:
 
 
 Seen = Dataset | Pairs
-"""What is seen: things alone, or two that belong together."""
+"""A dataset of single things, or of two that belong together."""

@@ -15,7 +15,7 @@ def test_npy_files(load, tmp_path, random_pixels):
 
 
 class Pets(torch.utils.data.Dataset):
-    """What a user writes: a map-style data set that opens files as it goes."""
+    """A map-style dataset as a user writes it, which opens files as it goes."""
 
     def __init__(self, kind, broken=None, count=6):
         self.kind, self.broken, self.count = kind, broken, count
