@@ -74,7 +74,7 @@ def _for_type_checkers(node):
 
 
 def distributions_of(module):
-    """What may provide a module; a package that is not installed is taken to be named as its module."""
+    """Return the distributions that may provide a module; one not installed is taken to be named as it is."""
     module = BROUGHT.get(module, module)
     return {normal(name) for name in DISTRIBUTIONS.get(module, [module])}
 

@@ -71,7 +71,7 @@ print(json.dumps({
 
 
 def used(python, folder, prefix=""):
-    """What the core gives in a Python of its own."""
+    """Run the core in a Python of its own, and return what it gave."""
     code = f"{prefix}\nABSENT = {ABSENT}\n{USE}"
     result = subprocess.run([python, "-c", code], capture_output=True, text=True, cwd=folder)
     assert result.returncode == 0, result.stderr

@@ -24,7 +24,9 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.precision import choose_precision
+from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
 from infomax.learning.views.images import ViewsConfig
 
@@ -255,3 +257,16 @@ def test_killed_at_a_random_moment(tmp_path):
     assert not Run(killed).encoder.exists()
     subprocess.run(command("--resume", str(killed)), check=True, capture_output=True)
     assert Run(killed).encoder.read_bytes() == Run(undisturbed).encoder.read_bytes()
+
+
+def test_configuration_files_are_read_and_refused(tmp_path):
+    """Settings of a file count; unknown ones, and files without any, are told before anything else."""
+    recipe, file = recipe_named("amdim-digits"), tmp_path / "settings.yaml"
+    file.write_text("train: {steps: 7}")
+    assert recipe_from_options(recipe, ["--config", str(file)]).train.steps == 7
+    file.write_text("optimizer: {lrr: 1}")
+    with pytest.raises(ValueError, match=r"no option --optimizer.lrr; did you mean --optimizer.lr\?"):
+        recipe_from_options(recipe, [f"--config={file}"])
+    file.write_text("")
+    with pytest.raises(ValueError, match=r"settings.yaml holds NoneType, expected settings such as"):
+        recipe_from_options(recipe, ["--config", str(file)])

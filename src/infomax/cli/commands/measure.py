@@ -7,6 +7,7 @@ from typing import Any
 
 from infomax.cli.options import argument, option
 from infomax.errors import refuse
+from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 
 SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
@@ -30,7 +31,8 @@ class Measure:
         **SEVERAL,
     )
     permutations: int | None = option(
-        "permutations behind a p-value; 199 without it, but none for all pairs", default=None
+        f"permutations behind a p-value; {DEFAULT_PERMUTATIONS} without it, but none for all pairs",
+        default=None,
     )
     rows: int | None = option("measure N rows chosen at random", default=None)
     plot: str | None = option("draw what is found: .png, .svg or .pdf", default=None, metavar="FILE")

@@ -10,6 +10,7 @@ from joblib import delayed
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
+from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 from infomax.estimation.tables.columns import Column, columns_of, named
 from infomax.estimation.tables.measuring import Measuring, measure_all, task
 
@@ -45,7 +46,7 @@ def rank_columns(
     given: str | Sequence[str] = (),
     lags: Sequence[int] = (0,),
     kinds: Mapping[str, str] | None = None,
-    num_permutations: int = 199,
+    num_permutations: int = DEFAULT_PERMUTATIONS,
     seed: int = 0,
     num_workers: int = -1,
     progress: bool = False,

@@ -131,11 +131,20 @@ def _names(options: Sequence[str]) -> Iterator[str]:
 
 
 def _keys_of(path: Path) -> list[str]:
-    """Return the dotted keys of a YAML file; none where it holds no mapping, which the parser refuses."""
+    """Return the dotted keys of a YAML file; none where there is no file, which the parser refuses.
+
+    Raises:
+        ValueError: the file holds no mapping.
+    """
     if not path.is_file():
         return []
     values = yaml.safe_load(path.read_text())
-    return list(_dotted(values)) if isinstance(values, Mapping) else []
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"--config: {path} holds {type(values).__name__}, expected settings such as "
+            "`train: {steps: 7}`; --dry-run shows all of them"
+        )
+    return list(_dotted(values))
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
