@@ -28,7 +28,7 @@ from sklearn.feature_selection import mutual_info_regression
 from sklearn.metrics import mutual_info_score
 
 from infomax.estimation.binning import EqualMassBins
-from infomax.estimation.counts import PlugIn
+from infomax.estimation.counting.counts import PlugIn
 from infomax.estimation.gaussian import Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity, scott
 from infomax.estimation.neighbors.ksg import KSG

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_iris
 
 from infomax.cli import main
-from infomax.estimation.counts import MillerMadow
+from infomax.estimation.counting.counts import MillerMadow
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
 

@@ -64,7 +64,7 @@ def test_information_of_bins_is_less():
 
 
 def test_miller_madow_is_the_default():
-    counts = pytest.importorskip("infomax.estimation.counts")
+    counts = pytest.importorskip("infomax.estimation.counting.counts")
     x, y = pairs()
     for bins in (FixedBins, EqualMassBins):
         expected = bins(6, counting=counts.MillerMadow()).estimate(x, y).value

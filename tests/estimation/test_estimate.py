@@ -383,3 +383,19 @@ def test_to_array_of_a_tensor_that_has_a_gradient():
     array = to_array(torch.ones(2, requires_grad=True) * 3)
     assert isinstance(array, np.ndarray)
     assert array.tolist() == [3.0, 3.0]
+
+
+def test_cautions_are_printed_with_the_value_and_none_is_unknown():
+    undersampled = Estimate(
+        0.5, 0.01, 50, method="PlugIn", cautions=("undersampled: 50 samples in 90 cells",)
+    )
+    assert repr(undersampled) == "0.500 ± 0.010 nats (PlugIn, n=50; undersampled: 50 samples in 90 cells)"
+    assert undersampled.has_caution("undersampled") and not undersampled.has_caution("saturated")
+    with pytest.raises(ValueError, match="must begin with one of undersampled, saturated, biased"):
+        Estimate(0.5, 0.01, 50, cautions=("doubtful",))
+
+
+def test_a_saturated_value_is_a_least_value_without_an_error_bar():
+    saturated = Estimate(8.2875, 0.0, 1000, method="KSG", cautions=("saturated",))
+    assert repr(saturated) == "at least 8.2875 nats (KSG, n=1000; saturated)"
+    assert saturated.confidence_interval() == (8.2875, math.inf)

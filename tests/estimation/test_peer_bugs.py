@@ -12,7 +12,7 @@ import torch
 
 from infomax.estimation import bounds
 from infomax.estimation.binning import EqualMassBins, FixedBins
-from infomax.estimation.counts import Grassberger, MillerMadow
+from infomax.estimation.counting.counts import Grassberger, MillerMadow
 from infomax.estimation.gaussian import Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity
 from infomax.estimation.neighbors.ksg import KSG

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.stats import chi2, rankdata
 
 from infomax.errors import refuse
-from infomax.estimation.counts import MillerMadow
+from infomax.estimation.counting.counts import MillerMadow
 from infomax.estimation.estimate import Estimate, Estimator, mean_estimate
 from infomax.estimation.samples import as_rows, joint_codes
 

@@ -9,12 +9,12 @@ from infomax.registry import Registry
 ESTIMATORS: Registry[Callable[..., Estimator]] = Registry(
     "estimator",
     {
-        "plug-in": "infomax.estimation.counts:PlugIn",
-        "miller-madow": "infomax.estimation.counts:MillerMadow",
-        "grassberger": "infomax.estimation.counts:Grassberger",
-        "chao-shen": "infomax.estimation.counts:ChaoShen",
-        "james-stein": "infomax.estimation.counts:JamesStein",
-        "nsb": "infomax.estimation.counts:NSB",
+        "plug-in": "infomax.estimation.counting.counts:PlugIn",
+        "miller-madow": "infomax.estimation.counting.counts:MillerMadow",
+        "grassberger": "infomax.estimation.counting.counts:Grassberger",
+        "chao-shen": "infomax.estimation.counting.counts:ChaoShen",
+        "james-stein": "infomax.estimation.counting.counts:JamesStein",
+        "nsb": "infomax.estimation.counting.counts:NSB",
         "ksg": "infomax.estimation.neighbors.ksg:KSG",
         "mixed-ksg": "infomax.estimation.neighbors.mixed:MixedKSG",
         "ross": "infomax.estimation.neighbors.mixed:Ross",

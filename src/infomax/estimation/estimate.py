@@ -1,7 +1,7 @@
 """The result of every estimator: a value in nats, its standard error, and what kind of number it is."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -10,7 +10,23 @@ import numpy as np
 
 from infomax.errors import refuse
 
-Kind = Literal["estimate", "lower bound", "upper bound", "neither"]
+Kind = Literal["estimate", "model estimate", "lower bound", "upper bound", "neither"]
+
+KINDS: Mapping[Kind, str] = {
+    "estimate": "converges to the truth as samples grow, whatever the distribution",
+    "model estimate": "converges to the truth where the distribution has the assumed form; else elsewhere",
+    "lower bound": "its expectation, for this number of independent samples, is at most the truth",
+    "upper bound": "its expectation, for this number of independent samples, is at least the truth",
+    "neither": "promises none of these",
+}
+"""What the kind of a number promises."""
+
+CAUTIONS: Mapping[str, str] = {
+    "undersampled": "too few samples for the number of labels: a bias may exceed the error bar",
+    "saturated": "these samples cannot show more: the truth may be anything above",
+    "biased": "a known bias exceeds the error bar",
+}
+"""What can be doubtful about a value; each caution of an estimate begins with one of these words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +39,16 @@ class Estimate:
         value: nats.
         standard_error: nats; the standard deviation of `value` over repeated samples.
         num_samples: the number of samples behind it.
-        kind: "estimate" of the quantity itself; "lower bound" or "upper bound" on it, up to sampling error;
-            "neither", for a number that is none of these.
+        kind: what the number promises, see `KINDS`.
         method: the estimator and its settings, in a few words.
         local: pointwise values in nats, one for each sample, where the method has them; their mean is
             `value`, except for a correction of bias.
+        cautions: what is doubtful about the value and its error bar. Each begins with a word of `CAUTIONS`,
+            alone or followed by a colon and the details. They are printed with the value.
 
     Raises:
-        ValueError: a value or a standard error that is not finite, or a standard error below 0.
+        ValueError: a value or a standard error that is not finite, or a standard error below 0; an unknown
+            caution.
 
     Example:
         >>> estimate = Estimate(0.41234, 0.01256, 5000, method="KSG")
@@ -46,6 +64,7 @@ class Estimate:
     kind: Kind = "estimate"
     method: str = ""
     local: np.ndarray | None = field(default=None, repr=False)
+    cautions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         refuse(
@@ -53,6 +72,15 @@ class Estimate:
             f"{self.method or 'Estimate'}: no finite value from {self.num_samples} samples, got "
             f"{self.value} ± {self.standard_error}; are the samples constant, too few, or too large?",
         )
+        for caution in self.cautions:
+            refuse(
+                _word(caution) not in CAUTIONS,
+                f"Estimate: a caution must begin with one of {', '.join(CAUTIONS)}, got {caution!r}",
+            )
+
+    def has_caution(self, word: str) -> bool:
+        """Return whether one of the cautions begins with this word of `CAUTIONS`."""
+        return word in map(_word, self.cautions)
 
     @property
     def bits(self) -> float:
@@ -63,7 +91,8 @@ class Estimate:
         """Return value ± z·standard error, in nats.
 
         It contains E[value] with probability `level` if the value is normally distributed. It knows nothing
-        of a bias: that of a bound, or of an estimator with too few samples.
+        of a bias: that of a bound, or of an estimator with too few samples, which the cautions name. The
+        upper end of a saturated value is ∞.
 
         Raises:
             ValueError: a level that is not between 0 and 1.
@@ -77,7 +106,7 @@ class Estimate:
             f"confidence_interval: level must be between 0 and 1, got {level}; 0.95 is usual",
         )
         half = NormalDist().inv_cdf((1 + level) / 2) * self.standard_error
-        return self.value - half, self.value + half
+        return self.value - half, math.inf if self.has_caution("saturated") else self.value + half
 
     def __float__(self) -> float:
         return self.value
@@ -85,10 +114,17 @@ class Estimate:
     def __repr__(self) -> str:
         digits = _digits(self.standard_error if self.standard_error > 0 else abs(self.value) / 1e3)
         kind = "" if self.kind == "estimate" else f"{self.kind}, "
-        return (
-            f"{self.value:.{digits}f} ± {self.standard_error:.{digits}f} nats "
-            f"({self.method}, {kind}n={self.num_samples})"
-        )
+        about = f"{self.method}, {kind}n={self.num_samples}"
+        value = f"{self.value:.{digits}f}"
+        if self.has_caution("saturated"):
+            value = f"at least {value}"
+        elif self.standard_error > 0 or not self.cautions:
+            value = f"{value} ± {self.standard_error:.{digits}f}"
+        return f"{value} nats ({'; '.join((about, *self.cautions))})"
+
+
+def _word(caution: str) -> str:
+    return caution.partition(":")[0]
 
 
 def _digits(error: float) -> int:
@@ -111,7 +147,9 @@ def mean_with_error(local: np.ndarray | Sequence[float]) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
-def mean_estimate(method: str, local: np.ndarray) -> Estimate:
+def mean_estimate(
+    method: str, local: np.ndarray, *, kind: Kind = "estimate", cautions: tuple[str, ...] = ()
+) -> Estimate:
     """Return the mean of pointwise values as an estimate; its standard error is as in `mean_with_error`."""
     value, error = mean_with_error(local)
-    return Estimate(value, error, len(local), method=method, local=local)
+    return Estimate(value, error, len(local), kind=kind, method=method, cautions=cautions, local=local)

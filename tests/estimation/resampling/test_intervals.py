@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import binom, norm
 
-from infomax.estimation.counts import MillerMadow, PlugIn
+from infomax.estimation.counting.counts import MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG

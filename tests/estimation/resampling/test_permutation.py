@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, chisquare
 
-from infomax.estimation.counts import MillerMadow, PlugIn
+from infomax.estimation.counting.counts import MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import multinomial
 
-from infomax.estimation.counts import PlugIn
+from infomax.estimation.counting.counts import PlugIn
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG

@@ -8,7 +8,7 @@ from scipy.stats import chi2, chi2_contingency, false_discovery_control
 from scipy.stats.contingency import crosstab, expected_freq
 from sklearn.metrics import mutual_info_score
 
-from infomax.estimation.counts import ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
+from infomax.estimation.counting.counts import ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG

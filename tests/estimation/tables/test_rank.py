@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import false_discovery_control
 
-from infomax.estimation.counts import MillerMadow
+from infomax.estimation.counting.counts import MillerMadow
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.lags import lagged_information, transfer_entropy
 from infomax.estimation.tables.rank import rank_columns

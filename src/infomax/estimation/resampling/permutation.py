@@ -120,7 +120,7 @@ def permutation_test(
             rows, or a condition with which most rows are alone in their cells.
 
     Example:
-        >>> from infomax.estimation.counts import PlugIn
+        >>> from infomax.estimation.counting.counts import PlugIn
         >>> coin = np.random.default_rng(0).integers(2, size=100)
         >>> permutation_test(coin, 1 - coin, PlugIn(), num_permutations=99).p_value
         0.01

@@ -108,7 +108,7 @@ def sample_size_curve(
             fewer than 2 repeats, or a power of 0 or less.
 
     Example:
-        >>> from infomax.estimation.counts import PlugIn
+        >>> from infomax.estimation.counting.counts import PlugIn
         >>> x, y = np.random.default_rng(0).integers(4, size=(2, 400))  # 9 / 800 nats too much, on average
         >>> curve = sample_size_curve(x, y, PlugIn())
         >>> curve.means.round(3), curve.whole

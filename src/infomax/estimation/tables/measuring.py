@@ -30,7 +30,7 @@ from scipy.stats import chi2, false_discovery_control
 from scipy.stats.contingency import crosstab
 
 from infomax.errors import refuse
-from infomax.estimation.counts import Counting, MillerMadow, PlugIn
+from infomax.estimation.counting.counts import Counting, MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG, Ross

@@ -15,7 +15,7 @@ import polars as pl
 from joblib import delayed
 
 from infomax.errors import refuse
-from infomax.estimation.counts import Counting
+from infomax.estimation.counting.counts import Counting
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.tables.columns import Column, columns_of
 from infomax.estimation.tables.contingency import contingency_tables

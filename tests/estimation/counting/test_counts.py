@@ -13,9 +13,9 @@ from scipy.special import digamma, polygamma
 from scipy.stats import binom
 from scipy.stats import entropy as scipy_entropy
 
-from infomax.estimation.counts import NSB, ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
+from infomax.estimation.counting.counts import NSB, ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
+from infomax.estimation.counting.nsb import posterior_entropy
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.nsb import posterior_entropy
 
 ALL = [PlugIn(), MillerMadow(), Grassberger(), ChaoShen(), JamesStein(), NSB()]
 NSB_COUNTS = [4, 12, 4, 5, 3, 1, 5, 1, 2, 2, 2, 2, 11, 3, 4, 12, 12, 1, 2]

@@ -20,8 +20,8 @@ import numpy as np
 from scipy.special import digamma, xlog1py, xlogy
 
 from infomax.errors import refuse
+from infomax.estimation.counting.nsb import posterior_entropy
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.nsb import posterior_entropy
 from infomax.estimation.samples import as_codes, joint_codes, to_array
 
 # ---------------------------------------------------------------------------------------- histograms

@@ -1,0 +1,1 @@
+"""Entropy and information of labels, from how often each occurs."""
