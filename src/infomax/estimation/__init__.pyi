@@ -41,6 +41,10 @@ from .resampling.permutation import PermutationTest as PermutationTest
 from .resampling.permutation import permutation_test as permutation_test
 from .resampling.sample_size import SampleSizeCurve as SampleSizeCurve
 from .resampling.sample_size import sample_size_curve as sample_size_curve
+from .selection.criteria import cmim as cmim
+from .selection.criteria import jmi as jmi
+from .selection.criteria import mrmr as mrmr
+from .selection.features import InformativeFeatures as InformativeFeatures
 from .tables.draw import heat_map as heat_map
 from .tables.draw import ranking_chart as ranking_chart
 from .tables.draw import save_picture as save_picture

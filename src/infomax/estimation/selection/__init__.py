@@ -1,0 +1,1 @@
+"""Selection of features by the information that they add, as scikit-learn selects them."""
