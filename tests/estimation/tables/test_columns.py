@@ -113,19 +113,23 @@ def test_earlier_rows():
 @pytest.mark.parametrize(
     ("table", "kinds", "message"),
     [
-        (5, {}, r"f: got int that is no table \(shape \[\]\); expected a Polars or pandas frame"),
+        (5, {}, r"f: got int that is no table \(shape \[\]\); expected a frame \(Polars, pandas"),
         (np.zeros(3), {}, r"f: got ndarray that is no table \(shape \[3\]\)"),
         ({"a": [1, 2], "b": [1]}, {}, "f: got dict that is no table .*; expected"),
         ({}, {}, "f: got a table of 0 rows and 0 columns"),
         ({"a": []}, {}, "f: got a table of 0 rows and 1 columns"),
-        ({"a": [[1], [2]]}, {}, r"f: column a is List\(Int64\); expected numbers, labels or times"),
-        ({"a": [object()]}, {}, "f: column a is Object; expected numbers, labels or times"),
+        (
+            {"a": [[1], [2]]},
+            {},
+            "f: no column can be measured: a holds lists; give each of their entries a column",
+        ),
+        ({"a": [object()]}, {}, "f: no column can be measured: a holds objects of the type object"),
         ({"a": [1.0]}, {"b": "labels"}, "f: no column 'b'; there are a"),
         ({"a": [1.0]}, {"a": "label"}, r"f: a: no kind 'label'; did you mean labels\?"),
         (
             {"a": ["x"]},
             {"a": "continuous"},
-            "f: column a is String, and cannot be continuous; make it labels",
+            "f: column a is text without numbers or times, which cannot be continuous; make it labels",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pyarrow as pa
 from polars import selectors as cs
 
 from infomax.errors import did_you_mean, needs, refuse
-from infomax.estimation.tables.columns import first_line
+from infomax.estimation.tables.reading.frames import first_line
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """Words that mean a missing value in a text file."""

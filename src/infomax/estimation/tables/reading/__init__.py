@@ -1,0 +1,1 @@
+"""How tables come in: files of any kind, tables of any library, text that holds numbers or times."""
