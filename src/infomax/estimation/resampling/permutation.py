@@ -6,22 +6,73 @@ and
 
     p = (1 + number of shuffled estimates ≥ estimate) / (1 + m)
 
-is at most α with probability α. Given Z, y is shuffled among rows of equal or nearly equal Z. For several
-tests, `scipy.stats.false_discovery_control` adjusts the p-values for their number.
+is at most α with probability at most α, for any estimator and any number of samples: orders are drawn from
+all that the null allows, the rows' own among them. Where there are no more than m others, each is used once,
+and p is that of an enumeration. For several tests, `scipy.stats.false_discovery_control` adjusts the p-values
+for their number.
 """
 
-from dataclasses import dataclass, field
-from functools import partial
+import math
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
-from scipy.spatial import KDTree
-from scipy.stats import rankdata
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.resampling.replicates import JointSamples, on_one_core, replicates
-from infomax.estimation.samples import as_codes, as_rows
+from infomax.estimation.resampling.conditional import null_given
+from infomax.estimation.resampling.nulls import Null, Shuffling, WholeGroup
+from infomax.estimation.resampling.replicates import (
+    JointSamples,
+    check_seed,
+    check_whole,
+    indexed_replicates,
+    on_one_core,
+)
+from infomax.estimation.resampling.series import serial_dependence
+
+DEFAULT_NUM_PERMUTATIONS = 999
+FIRST_BATCH = 32
+"""Shuffles after which a test that may stop looks for the first time; then after twice as many, and so on."""
+
+
+class NullValues:
+    """Estimates of shuffled samples, computed when they are asked for, and kept.
+
+    Args:
+        shuffling: the samples and the orders of y.
+        estimator: of the information.
+    """
+
+    def __init__(self, shuffling: Shuffling, estimator: Estimator) -> None:
+        self.shuffling = shuffling
+        self.estimator = on_one_core(estimator)
+        self._values = np.empty(0)
+        self._lock = Lock()
+
+    @property
+    def num_most(self) -> float:
+        """How many there can be: the number of orders besides the rows' own."""
+        return self.shuffling.orders.num - 1
+
+    def first(self, num: int, num_workers: int = 1) -> np.ndarray:
+        """Return the first `num` values of the stream, or all if there are fewer."""
+        num = int(min(num, self.num_most))
+        with self._lock:
+            if num > len(self._values):
+                more = indexed_replicates(self._value, range(len(self._values), num), num_workers)
+                self._values = np.append(self._values, more)
+            return self._values[:num]
+
+    def _value(self, index: int) -> float:
+        return self.shuffling.shuffled(index).value(self.estimator)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=Lock())
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +82,42 @@ class PermutationTest:
     Args:
         estimate: of the samples as they are.
         null: values in nats under permutation, [m].
+        statistic: the value that is compared with the null values, in nats; None: that of the estimate. Given
+            numbers, it is the estimate from residuals.
+        stop_after: h, where shuffling stops at the h-th null value that is as large.
+        method: how y was shuffled, in a few words.
+        cautions: why p may be doubtful.
     """
 
     estimate: Estimate
     null: np.ndarray = field(repr=False)
+    statistic: float | None = None
+    stop_after: int | None = None
+    method: str = ""
+    cautions: tuple[str, ...] = ()
+    _stream: NullValues | None = field(default=None, repr=False)
 
     @property
     def p_value(self) -> float:
-        """(1 + number of null values ≥ the estimate) / (1 + m); values equal up to rounding count as ≥."""
-        rounding = 1e-12 * max(1.0, abs(self.estimate.value))
-        return float((1 + (self.null >= self.estimate.value - rounding).sum()) / (1 + len(self.null)))
+        """(1 + number of null values ≥ the statistic) / (1 + m), or h / m if shuffling stopped at the h-th.
+
+        Values equal up to rounding count as ≥.
+        """
+        as_large = int(self._as_large(self.null).sum())
+        if self._has_stopped(as_large):
+            return as_large / len(self.null)
+        return (1 + as_large) / (1 + len(self.null))
+
+    @property
+    def lowest_p_value(self) -> float:
+        """1 / (1 + m), the least that m null values allow."""
+        return 1 / (1 + len(self.null))
+
+    @property
+    def is_at_floor(self) -> bool:
+        """Whether p is the lowest that so many shuffles allow, and more shuffles could make it smaller."""
+        most = math.inf if self._stream is None else self._stream.num_most
+        return len(self.null) < most and not self._as_large(self.null).any()
 
     @property
     def null_mean(self) -> float:
@@ -54,7 +131,7 @@ class PermutationTest:
 
     @property
     def z_score(self) -> float:
-        """(estimate − mean of null) / standard deviation of null.
+        """(statistic − mean of null) / standard deviation of null.
 
         Raises:
             ValueError: one permutation, or null values that are all equal.
@@ -64,7 +141,46 @@ class PermutationTest:
             f"z_score: needs null values that differ, got {len(self.null)} of the same value; "
             "take more permutations, or see whether a variable is constant",
         )
-        return (self.estimate.value - self.null_mean) / self.null_standard_deviation
+        return (self._statistic - self.null_mean) / self.null_standard_deviation
+
+    def extended(self, num_permutations: int, *, num_workers: int = 1) -> "PermutationTest":
+        """Return the test with more shuffles, `num_permutations` in all, as if they were drawn at once.
+
+        A test that has stopped, or has as many shuffles, is returned as it is.
+
+        Raises:
+            ValueError: a test that was not made by `permutation_test` or `SharedNulls`.
+        """
+        refuse(
+            self._stream is None,
+            "PermutationTest.extended: this test holds null values alone, and not the samples; "
+            "make it by permutation_test",
+        )
+        check_whole("PermutationTest.extended", "num_permutations", num_permutations, usual="999 is usual")
+        assert self._stream is not None
+        null, num = self.null, len(self.null)
+        most = int(min(num_permutations, self._stream.num_most))
+        while len(null) < most and not self._has_stopped(int(self._as_large(null).sum())):
+            num = most if self.stop_after is None else min(most, max(2 * num, FIRST_BATCH))
+            null = self._until_stop(self._stream.first(num, num_workers))
+        return replace(self, null=null)
+
+    @property
+    def _statistic(self) -> float:
+        return self.estimate.value if self.statistic is None else self.statistic
+
+    def _as_large(self, null: np.ndarray) -> np.ndarray:
+        return null >= self._statistic - 1e-12 * max(1.0, abs(self._statistic))
+
+    def _has_stopped(self, as_large: int) -> bool:
+        return self.stop_after is not None and as_large >= self.stop_after
+
+    def _until_stop(self, null: np.ndarray) -> np.ndarray:
+        """Return the null values up to the h-th that is as large."""
+        if self.stop_after is None:
+            return null
+        found = np.flatnonzero(self._as_large(null))
+        return null[: found[self.stop_after - 1] + 1] if len(found) >= self.stop_after else null
 
 
 def permutation_test(
@@ -73,51 +189,39 @@ def permutation_test(
     estimator: Estimator,
     *,
     given: Any = None,
-    num_permutations: int = 999,
-    cell_size: int = 5,
+    null: Null | None = None,
+    num_permutations: int = DEFAULT_NUM_PERMUTATIONS,
+    stop_after: int | None = None,
     seed: int = 0,
     num_workers: int = -1,
 ) -> PermutationTest:
     """Return the test of I(X;Y) = 0, or of I(X;Y|given) = 0, by shuffling y.
 
-    Without a condition, a shuffle is drawn uniformly from the derangements: no row keeps its y. (p is too
-    small by about 1/n where a single pair decides.) Rows are taken to be independent: a slowly varying time
-    series has fewer independent rows than it seems, and p is too small.
+    By default a shuffle is any permutation of the rows, for rows that are independent of each other. Series,
+    panels and repeated measurements need another `null`: `CircularShifts`, `Blocks` or `WithinGroups`. Where
+    rows follow each other and the null ignores it, the test has a caution.
 
-    Given Z, rows are gathered in cells, and y is shuffled within each cell, uniformly among all permutations
-    (because two rows have only one derangement). Where Z is labels, each value is a cell. Where Z is numbers,
-    each column is ranked, and a balanced tree makes cells of at most `cell_size` nearby rows; equal rows stay
-    together however many they are, so that a common value is a cell of its own.
-
-    The test is exact for labels. In a cell with different Z, a shuffle also loses what y knows about Z: the
-    test then finds too much where x and y follow Z closely and few rows are near. Share of p ≤ 0.05 where x
-    and y are Z, or the sum of its three columns / √3, plus independent noise (`KSG`, n = 200, 200 repeats):
-
-    ==================  ========  ==================  ==================
-    Z                   noise, σ  cells of 5          cells of 2
-    ==================  ========  ==================  ==================
-    normal              1.0       0.03                0.03
-    normal              0.3       0.02                0.04
-    three such columns  1.0       0.06                0.05
-    three such columns  0.3       **0.29**            **0.13**
-    ==================  ========  ==================  ==================
-
-    Cells of 2 also find less where there is information: 53 % rather than 75 % of a direct effect with half
-    the noise of the first row.
+    Given labels, y is shuffled among rows of equal labels, and the test is exact. Given numbers, see
+    `Residuals`.
 
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
         estimator: any object with ``estimate(x, y, given=…)``.
         given: samples of what is known already.
-        num_permutations: m; the lowest possible p-value is 1 / (1 + m).
-        cell_size: rows of different Z that are shuffled together; 1 for equal rows only.
+        null: how y is shuffled; None: `WholeGroup` without a condition, `WithinGroups` given labels,
+            `Residuals` given numbers.
+        num_permutations: m; the lowest possible p-value is 1 / (1 + m). Where there are fewer orders, all are
+            taken.
+        stop_after: h; stop at the h-th null value that is as large as the estimate, with p = h / (number of
+            shuffles so far), which is as valid and saves time where there is nothing to find. 10 to 20 are
+            usual; None takes all shuffles.
         seed: of the shuffles.
         num_workers: threads, −1 for all cores. The values do not depend on it.
 
     Raises:
-        ValueError: fewer than 1 permutation or row in a cell, fewer than 2 samples, different numbers of
-            rows, or a condition with which most rows are alone in their cells.
+        ValueError: fewer than 1 permutation, fewer than 2 samples, different numbers of rows, or samples that
+            the null does not suit.
 
     Example:
         >>> from infomax.estimation.counting.counts import PlugIn
@@ -125,79 +229,48 @@ def permutation_test(
         >>> permutation_test(coin, 1 - coin, PlugIn(), num_permutations=99).p_value
         0.01
 
-    Reference: Phipson and Smyth (2010), for p > 0; Kim, Neykov, Balakrishnan and Wasserman (2022), for cells.
-    Runge (2018) shuffles among overlapping neighbourhoods instead, and uses some y twice.
+    Reference: Phipson and Smyth (2010), for p > 0; Besag and Clifford (1991), for stopping.
     """
-    _check(num_permutations, cell_size)
+    check_numbers("permutation_test", num_permutations, stop_after, seed)
     samples = JointSamples.of("permutation_test", x, y, given)
     refuse(len(samples) < 2, f"permutation_test: shuffling needs at least 2 samples, got {len(samples)}")
+    refuse(
+        null is not None and not isinstance(null, Null),
+        f"permutation_test: null must be an object such as CircularShifts(), got {null!r}",
+    )
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
-    if samples.given is None:
-        shuffle = partial(_derangement, len(samples))
-    else:
-        shuffle = partial(_permutation_within, _cells(given, cell_size))
-
-    def replicate(rng: np.random.Generator) -> float:
-        shuffled = JointSamples(samples.x, samples.y[shuffle(rng)], samples.given)
-        return shuffled.value(on_one_core(estimator))
-
-    return PermutationTest(estimate, replicates(replicate, num_permutations, [seed], num_workers))
+    chosen = null or (WholeGroup() if given is None else null_given(given))
+    shuffling = chosen.shuffling(samples, seed)
+    cautions = shuffling.cautions
+    if shuffling.independent_rows and (caution := serial_dependence(samples.x, samples.y)):
+        cautions += (caution,)
+    test = test_against(estimate, NullValues(shuffling, estimator), cautions=cautions, stop_after=stop_after)
+    return test.extended(num_permutations, num_workers=num_workers)
 
 
-def _derangement(num_rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return an order of rows in which none keeps its place; about one permutation in e is one."""
-    order = rng.permutation(num_rows)
-    while (order == np.arange(num_rows)).any():
-        order = rng.permutation(num_rows)
-    return order
+def test_against(
+    estimate: Estimate, null: NullValues, *, cautions: tuple[str, ...] = (), stop_after: int | None = None
+) -> PermutationTest:
+    """Return a test that has no null values yet, and gets them by `extended`."""
+    shuffling = null.shuffling
+    num = f", {shuffling.orders.num:,.0f} in all" if shuffling.orders.num < math.inf else ""
+    return PermutationTest(
+        estimate,
+        np.empty(0),
+        stop_after=stop_after,
+        method=f"{shuffling.method}{num}",
+        cautions=cautions,
+        _stream=null,
+    )
 
 
-def _permutation_within(cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return an order of rows in which each row stays in its cell."""
-    order = np.empty(len(cells), dtype=np.intp)
-    order[np.argsort(cells, kind="stable")] = np.lexsort((rng.random(len(cells)), cells))
-    return order
-
-
-def _cells(given: Any, cell_size: int) -> np.ndarray:
-    """Return the number of each row's cell: [n].
+def check_numbers(operation: str, num_permutations: int, stop_after: int | None, seed: int) -> None:
+    """Check the numbers that a test is made with.
 
     Raises:
-        ValueError: most rows are alone.
+        ValueError: not whole, or fewer than 1 shuffle.
     """
-    try:
-        (rows,) = as_rows("permutation_test", given=given)
-    except ValueError:  # labels
-        (cells,) = as_codes("permutation_test", given=given)
-    else:
-        cells = _leaves(rankdata(rows, axis=0), cell_size)
-    alone = int((np.bincount(cells) == 1).sum())
-    refuse(
-        alone > len(cells) / 2,
-        f"permutation_test: {alone} of {len(cells)} values of given occur once, and nothing can be "
-        "shuffled there; set cell_size to 5 for numbers, or merge rare labels",
-    )
-    return cells
-
-
-def _leaves(points: np.ndarray, size: int) -> np.ndarray:
-    """Return the number of each row's leaf in a balanced tree: [n]."""
-    tree = KDTree(points, leafsize=size)
-    found, nodes = [], [tree.tree]
-    while nodes:
-        node: Any = nodes.pop()
-        if isinstance(node, KDTree.leafnode):
-            found.append(node.idx)
-        else:
-            nodes += [node.less, node.greater]
-    leaf_of = np.empty(len(points), dtype=np.intp)
-    leaf_of[np.concatenate(found)] = np.repeat(np.arange(len(found)), [len(leaf) for leaf in found])
-    return leaf_of
-
-
-def _check(num_permutations: int, cell_size: int) -> None:
-    refuse(
-        num_permutations < 1,
-        f"permutation_test: num_permutations must be at least 1, got {num_permutations}; 999 is usual",
-    )
-    refuse(cell_size < 1, f"permutation_test: cell_size must be at least 1, got {cell_size}; 5 is usual")
+    check_whole(operation, "num_permutations", num_permutations, usual="999 is usual")
+    if stop_after is not None:
+        check_whole(operation, "stop_after", stop_after, usual="10 to 20 are usual, None takes all shuffles")
+    check_seed(operation, seed)

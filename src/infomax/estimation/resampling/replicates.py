@@ -66,14 +66,46 @@ def replicates(
     Each generator depends on the seed and its number alone; the values do not depend on the number of
     threads.
     """
+
+    def value(index: int) -> float:
+        return value_of(np.random.default_rng([*seed, index]))
+
+    return indexed_replicates(value, range(num), num_workers)
+
+
+def indexed_replicates(value_of: Callable[[int], float], indices: range, num_workers: int) -> np.ndarray:
+    """Return value_of(index) for each index, computed in threads: [number of indices]."""
+    if num_workers == 1:
+        return np.array([value_of(index) for index in indices])
     parallel = Parallel(n_jobs=num_workers, prefer="threads")
-    rngs = (np.random.default_rng([*seed, index]) for index in range(num))
-    return np.array(parallel(delayed(value_of)(rng) for rng in rngs))
+    return np.array(parallel(delayed(value_of)(index) for index in indices))
 
 
 def on_one_core(estimator: Any) -> Estimator:
     """Return the estimator without threads of its own, for calls that share the cores."""
     return replace(estimator, num_workers=1) if hasattr(estimator, "num_workers") else estimator
+
+
+def check_whole(operation: str, name: str, num: Any, *, usual: str, at_least: int = 1) -> None:
+    """Check a number of things.
+
+    Raises:
+        ValueError: not a whole number, or too few.
+    """
+    whole = isinstance(num, int | np.integer) and not isinstance(num, bool)
+    refuse(
+        not whole or num < at_least,
+        f"{operation}: {name} must be a whole number, at least {at_least}, got {num!r}; {usual}",
+    )
+
+
+def check_seed(operation: str, seed: Any) -> None:
+    """Check the seed of random numbers.
+
+    Raises:
+        ValueError: not a whole number, or below 0.
+    """
+    check_whole(operation, "seed", seed, at_least=0, usual="the same seed gives the same shuffles")
 
 
 def check_number(operation: str, name: str, num: int) -> None:
