@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks import docs_tables
 from PIL import Image
 
 from infomax.cli import main
@@ -83,3 +84,15 @@ def test_the_reference_lists_every_module():
     public = {".".join(parts) for parts in paths if not any(part.startswith("_") for part in parts[1:])}
     listed = re.findall(r"^ {3}(infomax\.[\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(name for name in public if not name.startswith("infomax.cli."))
+
+
+def test_tables_are_those_of_the_recorded_results():
+    """After recording new results, `python benchmarks/docs_tables.py` writes the tables anew."""
+    assert [str(page) for page in docs_tables.differing()] == []
+
+
+def test_a_table_of_other_numbers_is_noticed():
+    page = "<!-- table from results:\n| a |\n|---|\n| {{ run.mean | short }} |\n-->\n\n| old |\n\n<!-- end of table -->"
+    made = docs_tables.written(page, {"run": {"mean": 0.5}})
+    assert made.endswith("-->\n\n| a |\n|---|\n| .500 |\n\n<!-- end of table -->")
+    assert docs_tables.written(made, {"run": {"mean": 0.5}}) == made
