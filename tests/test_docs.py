@@ -92,7 +92,8 @@ def test_tables_are_those_of_the_recorded_results():
 
 
 def test_a_table_of_other_numbers_is_noticed():
-    page = "<!-- table from results:\n| a |\n|---|\n| {{ run.mean | short }} |\n-->\n\n| old |\n\n<!-- end of table -->"
+    head = "<!-- table from results:\n| a |\n|---|\n| {{ run.mean | short }} |\n-->\n"
+    page = f"{head}\n| old |\n\n<!-- end of table -->"
     made = docs_tables.written(page, {"run": {"mean": 0.5}})
     assert made.endswith("-->\n\n| a |\n|---|\n| .500 |\n\n<!-- end of table -->")
     assert docs_tables.written(made, {"run": {"mean": 0.5}}) == made
