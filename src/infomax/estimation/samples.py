@@ -1,11 +1,14 @@
 """Samples as estimators take them: rows of numbers or of labels, of one length, without missing values."""
 
 import contextlib
+import numbers
 from typing import Any
 
 import numpy as np
 
 from infomax.errors import refuse
+
+MAX_EXACT = 2**53  # up to which float64 holds every integer
 
 
 def as_rows(operation: str, **variables: Any) -> list[np.ndarray]:
@@ -23,7 +26,7 @@ def as_rows(operation: str, **variables: Any) -> list[np.ndarray]:
         [(3, 1), (3, 2)]
     """
     rows = {name: _floats(operation, name, value) for name, value in variables.items() if value is not None}
-    _check_lengths(operation, rows)
+    check_lengths(operation, rows)
     return list(rows.values())
 
 
@@ -43,7 +46,7 @@ def as_codes(operation: str, **variables: Any) -> list[np.ndarray]:
         [array([1, 0, 1]), array([0, 0, 1])]
     """
     codes = {name: _codes(operation, name, value) for name, value in variables.items() if value is not None}
-    _check_lengths(operation, codes)
+    check_lengths(operation, codes)
     return list(codes.values())
 
 
@@ -78,14 +81,47 @@ def to_array(value: Any) -> np.ndarray:
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
 
 
+def as_weights(
+    operation: str, variables: list[np.ndarray], weights: Any
+) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """Return the variables without rows of weight 0, and weights of mean 1, or None where all are equal.
+
+    Raises:
+        ValueError: not [n], not finite, below 0, or all 0.
+    """
+    if weights is None:
+        return variables, None
+    (rows,) = as_rows(operation, weights=weights)
+    check_lengths(operation, {"rows": variables[0], "weights": rows})
+    refuse(
+        rows.shape[1] != 1 or rows.min() < 0 or rows.max() == 0,
+        f"{operation}: weights must be one number of at least 0 for each row, and not all 0, got "
+        f"{rows.shape[1]} columns from {rows.min()} to {rows.max()}",
+    )
+    kept, values = rows[:, 0] > 0, rows[rows > 0] / rows.max()
+    variables = [one[kept] for one in variables]
+    return variables, None if values.min() == values.max() else values / values.mean()
+
+
+def check_whole(operation: str, name: str, value: Any, *, least: int, remedy: str) -> None:
+    """Check that a setting is an integer of at least `least`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+    refuse(not whole, f"{operation}: {name} must be an integer, got {value!r}; {remedy}")
+    refuse(value < least, f"{operation}: {name} must be at least {least}, got {value}; {remedy}")
+
+
+def _with_mask(value: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the array, and which of its values are masked, if it is NumPy's masked array."""
+    masked = isinstance(value, np.ma.MaskedArray)
+    return to_array(value), np.ma.getmaskarray(value) if masked else None
+
+
 def _floats(operation: str, name: str, value: Any) -> np.ndarray:
-    try:
-        array = to_array(value).astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"{operation}: {name} must be numbers [n] or [n, d] ({error}); "
-            "labels are for the counting estimators"
-        ) from None
+    array = _as_float64(operation, name, value)
     if array.ndim == 1:
         array = array[:, None]
     refuse(
@@ -101,8 +137,52 @@ def _floats(operation: str, name: str, value: Any) -> np.ndarray:
     return array
 
 
+def _as_float64(operation: str, name: str, value: Any) -> np.ndarray:
+    """Return a float64 array in which different numbers stay different, and masked values are NaN."""
+    array, mask = _with_mask(value)
+    refuse(
+        array.dtype.kind in "cmM",
+        f"{operation}: {name} must be real numbers, got {array.dtype}; give "
+        + (
+            "real and imaginary part as two columns"
+            if array.dtype.kind == "c"
+            else "times as numbers, such as days since the first: (t - t.min()) / np.timedelta64(1, 'D')"
+        ),
+    )
+    try:
+        array = _exact(operation, name, array) if array.dtype.kind in "iuO" else array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        if str(error).startswith(operation):
+            raise
+        raise ValueError(
+            f"{operation}: {name} must be numbers [n] or [n, d] ({error}); "
+            "labels are for the counting estimators"
+        ) from None
+    return array if mask is None else np.where(mask, np.nan, array)
+
+
+def _exact(operation: str, name: str, array: np.ndarray) -> np.ndarray:
+    """Return integers as floats: as they are up to 2⁵³; beyond, less the smallest of their column.
+
+    A shift changes no information, and keeps neighbouring numbers apart.
+    """
+    floats = array.astype(np.float64)
+    if not (np.abs(floats[np.isfinite(floats)]) > MAX_EXACT).any():
+        return floats
+    columns = array.reshape(len(array), -1).astype(object)
+    if not all(isinstance(number, numbers.Integral) for number in columns.ravel()):
+        return floats
+    shifted = (columns - columns.min(axis=0)).astype(np.float64).reshape(array.shape)
+    refuse(
+        shifted.max() > MAX_EXACT,
+        f"{operation}: integers of {name} span {shifted.max():.3g}, more than the 2**53 that floats tell "
+        "apart; give them as floats if that is enough, or their ranks",
+    )
+    return shifted
+
+
 def _codes(operation: str, name: str, value: Any) -> np.ndarray:
-    array = value if isinstance(value, list | tuple) else to_array(value)
+    array, mask = (value, None) if isinstance(value, list | tuple) else _with_mask(value)
     if not isinstance(array, list | tuple) and array.ndim > 1:
         array = array.reshape(len(array), -1)  # [n, d]
         missing = array != array if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
@@ -114,6 +194,7 @@ def _codes(operation: str, name: str, value: Any) -> np.ndarray:
         labels = list(array)
         missing = np.array([label is None or label != label for label in labels], dtype=bool)
         codes = _codes_of_objects(operation, name, labels)
+    missing = missing if mask is None else missing | mask.reshape(missing.shape)
     refuse(
         missing.any(),
         f"{operation}: {name} has {int(missing.sum())} missing values; "
@@ -134,7 +215,12 @@ def _codes_of_objects(operation: str, name: str, labels: list[Any]) -> np.ndarra
     return np.fromiter((code_of[label] for label in labels), dtype=np.int64, count=len(labels))
 
 
-def _check_lengths(operation: str, variables: dict[str, np.ndarray]) -> None:
+def check_lengths(operation: str, variables: dict[str, np.ndarray]) -> None:
+    """Check that variables have equally many rows, and at least one.
+
+    Raises:
+        ValueError: they have not.
+    """
     lengths = {name: len(value) for name, value in variables.items()}
     refuse(
         len(set(lengths.values())) > 1,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import digamma
 
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import count_within, kth_distances, most_repeats, repeats
+from infomax.estimation.neighbors.ranges import count_within
+from infomax.estimation.neighbors.search import kth_distances, most_repeats, repeats
 from infomax.information.distributions import correlated_gaussians
 from infomax.information.gaussian import gaussian_conditional_mutual_information
 
@@ -69,8 +70,8 @@ def test_counts_in_several_columns_do_not_depend_on_tiles(name, monkeypatch):
     apart = distances(points)
     radii = np.sort(apart, axis=1)[:, 9]
     for tile, rows_at_once in ((2048, 512), (64, 7), (100, 1000), (1, 3)):
-        monkeypatch.setattr("infomax.estimation.neighbors.search.TILE", tile)
-        monkeypatch.setattr("infomax.estimation.neighbors.search.ROWS_AT_ONCE", rows_at_once)
+        monkeypatch.setattr("infomax.estimation.neighbors.ranges.TILE", tile)
+        monkeypatch.setattr("infomax.estimation.neighbors.ranges.ROWS_AT_ONCE", rows_at_once)
         assert (count_within(points, radii, strictly=False) == (apart <= radii[:, None]).sum(axis=1)).all()
 
 

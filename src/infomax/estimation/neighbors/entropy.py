@@ -13,11 +13,11 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_estimate
+from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
     check_num_samples,
-    kth_distances,
+    nearest,
 )
 from infomax.estimation.samples import as_rows
 
@@ -47,7 +47,7 @@ class KozachenkoLeonenko:
     num_workers: int = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("KozachenkoLeonenko", self.num_neighbors)
+        check_num_neighbors("KozachenkoLeonenko", self.num_neighbors, self.num_workers)
         refuse(
             not self.norm >= 1,
             f"KozachenkoLeonenko: norm must be an order from 1 to math.inf, got {self.norm}; 2 is Euclid's",
@@ -61,7 +61,8 @@ class KozachenkoLeonenko:
         """
         (rows,) = as_rows("KozachenkoLeonenko", x=x)
         check_num_samples("KozachenkoLeonenko", len(rows), self.num_neighbors)
-        radii = kth_distances(rows, self.num_neighbors, norm=self.norm, num_workers=self.num_workers)
+        neighbors = nearest(rows, self.num_neighbors, norm=self.norm, num_workers=self.num_workers)
+        radii = neighbors.radii
         refuse(
             not radii.all(),
             f"KozachenkoLeonenko: x must be continuous, but {int((radii == 0).sum())} of {len(rows)} rows "
@@ -70,7 +71,11 @@ class KozachenkoLeonenko:
         )
         k, d = self.num_neighbors, rows.shape[1]
         local = digamma(len(rows)) - digamma(k) + _log_volume(d, self.norm) + d * np.log(radii)
-        return mean_estimate(f"Kozachenko–Leonenko, k={k}", local)
+        influence = local - neighbors.totals(np.full(len(rows), 1 / k))
+        error = influence.std(ddof=1) / math.sqrt(len(rows))
+        return Estimate(
+            float(local.mean()), float(error), len(rows), method=f"Kozachenko–Leonenko, k={k}", local=local
+        )
 
 
 def _log_volume(dim: int, norm: int | float) -> float:

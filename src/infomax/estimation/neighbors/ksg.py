@@ -10,23 +10,24 @@ Counts include the row itself, and ψ is the digamma function. Distances are in 
 variables and within a variable with several columns: the box is a cube, and so are its projections.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-from scipy.special import digamma
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_estimate
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors.boxes import Boxes, Margin, check_weights, saturation
+from infomax.estimation.neighbors.ranges import within
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
     check_num_samples,
-    count_within,
-    kth_distances,
     most_repeats,
-    nearest_rows,
+    nearest,
 )
-from infomax.estimation.samples import as_rows
+from infomax.estimation.samples import as_rows, as_weights
+
+MAX_RATIO = 8  # of the larger k, with which the estimate is compared in several columns
 
 
 @dataclass(frozen=True)
@@ -64,71 +65,74 @@ class KSG:
     num_workers: int = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("KSG", self.num_neighbors)
+        check_num_neighbors("KSG", self.num_neighbors, self.num_workers)
         refuse(
-            self.variant not in (1, 2), f"KSG: variant must be 1 or 2, got {self.variant}; 1 is the usual one"
+            self.variant not in (1, 2) or isinstance(self.variant, bool | float),
+            f"KSG: variant must be 1 or 2, got {self.variant!r}; 1 is the usual one",
         )
 
-    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+    def estimate(self, x: Any, y: Any, *, given: Any = None, weights: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), in nats.
 
         Args:
             x: samples [n] or [n, d].
             y: samples [n] or [n, d].
             given: samples [n] or [n, d] of what is known already.
+            weights: how many rows of the population each row stands for, up to a factor: [n]. For variant 1,
+                x and y of one column each, nothing given. Rows of weight 0 are left out.
 
         Raises:
             ValueError: n ≤ k; a variable that repeats a value more than k times, and is therefore not
                 continuous.
         """
         variables = as_rows("KSG", x=x, y=y, given=given)
+        variables, weights = as_weights("KSG", variables, weights)
         check_num_samples("KSG", len(variables[0]), self.num_neighbors)
         _check_continuous(self.num_neighbors, *variables)
-        return mean_estimate(f"KSG, k={self.num_neighbors}", self._local(*variables))
+        boxes = self._cubes(*variables) if self.variant == 1 else self._boxes(*variables)
+        if weights is not None:
+            refuse(self.variant == 2, "KSG: weights need variant=1, got variant=2; use KSG(variant=1)")
+            boxes = _weighted(boxes, weights)
+        method = f"KSG, k={self.num_neighbors}{'' if weights is None else ', weighted'}"
+        found = boxes.estimate(method)
+        cautions = saturation(boxes, self.num_neighbors) or self._bias(boxes, found, *variables)
+        return replace(found, cautions=cautions)
 
-    def _local(self, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> np.ndarray:
-        if self.variant == 1:
-            radii = kth_distances(np.hstack([x, y, *given]), self.num_neighbors, num_workers=self.num_workers)
-            return local_information(self.num_neighbors, radii, x, y, *given)
+    def _cubes(self, *variables: np.ndarray) -> Boxes:
+        k = self.num_neighbors
+        neighbors = nearest(np.hstack(variables), k, num_workers=self.num_workers)
+        return Boxes(neighbors, neighbors.num, _margins(neighbors.radii, *variables), len(variables[0]))
+
+    def _boxes(self, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> Boxes:
+        """Return boxes with a side for each variable, counted up to it, boundary included."""
         refuse(given, "KSG: conditional information needs variant=1, got variant=2; use KSG(variant=1)")
-        return _local_by_boxes(self.num_neighbors, x, y, self.num_workers)
+        neighbors = nearest(np.hstack([x, y]), self.num_neighbors, num_workers=self.num_workers)
+        margins = []
+        for rows in (x, y):
+            sides = np.abs(rows[neighbors.indices] - rows[:, None]).max(axis=(1, 2))
+            ranges = within(rows, sides, strictly=False)
+            margins.append(Margin(-1, ranges, ranges.counts - 1))
+        return Boxes(neighbors, neighbors.num, margins, len(x), offset=-1 / self.num_neighbors)
+
+    def _bias(self, boxes: Boxes, found: Estimate, *variables: np.ndarray) -> tuple[str, ...]:
+        """Return the caution that the value is too low, where a larger k makes it lower still.
+
+        Boxes in which the density varies hold too many rows for their size. The bias grows with the volume
+        of the box as (k/n)^{2/d}, in d columns, so that the difference between k and a larger k shows it.
+        """
+        return ()
 
 
-def local_information(
-    num_joint: int | np.ndarray,
-    radii: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    *given: np.ndarray,
-) -> np.ndarray:
-    """Return ψ(k) − ψ(n_x) − ψ(n_y) + ψ(n), or given z, ψ(k) − ψ(n_xz) − ψ(n_yz) + ψ(n_z), of each row.
-
-    Counts are of rows strictly within the radii.
-    """
-
-    def log_count(*parts: np.ndarray) -> np.ndarray:
-        return digamma(count_within(np.hstack(parts), radii))
-
-    whole = log_count(*given) if given else digamma(len(x))
-    return digamma(num_joint) - log_count(x, *given) - log_count(y, *given) + whole
+def _margins(radii: np.ndarray, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> list[Margin]:
+    """Return the margins xz, yz and z of cubes: counts are of rows strictly within the radii."""
+    parts = [(-1, (x, *given)), (-1, (y, *given)), *([(1, given)] if given else [])]
+    ranges = [(sign, within(np.hstack(part), radii)) for sign, part in parts]
+    return [Margin(sign, one, one.counts) for sign, one in ranges]
 
 
-def _local_by_boxes(num_neighbors: int, x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
-    """Return ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y) of each row.
-
-    Each variable is counted up to its own side of the box, boundary included.
-    """
-    neighbors = nearest_rows(np.hstack([x, y]), num_neighbors, num_workers=num_workers)
-
-    def log_count(rows: np.ndarray) -> np.ndarray:
-        sides = np.zeros(len(rows))
-        for column in rows.T:
-            sides = np.maximum(sides, np.abs(column[neighbors] - column[:, None]).max(axis=1))
-        others = count_within(rows, sides, strictly=False) - 1
-        return digamma(others)
-
-    k = num_neighbors
-    return digamma(k) - 1 / k + digamma(len(x)) - log_count(x) - log_count(y)
+def _weighted(boxes: Boxes, weights: np.ndarray) -> Boxes:
+    check_weights("KSG", weights, [margin.ranges for margin in boxes.margins], boxes.neighbors.num)
+    return replace(boxes, weights=weights)
 
 
 def _check_continuous(num_neighbors: int, *variables: np.ndarray) -> None:

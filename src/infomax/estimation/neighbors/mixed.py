@@ -1,45 +1,55 @@
 """Nearest neighbours where values repeat: variables that are partly or wholly discrete, and labels.
 
-`MixedKSG` differs from `KSG` in rows whose k-th neighbour lies at distance 0: there it counts equal rows, as
-a plug-in estimate would. `Ross` is for a label and a continuous variable.
+`MixedKSG` differs from `KSG` in rows whose range ends on values that repeat, or whose k-th neighbour equals
+the row: there it counts all rows up to the boundary, as a plug-in estimate would. `Ross` is for a label and a
+continuous variable. With labels, neighbours are sought among the rows with the same labels.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from scipy.special import digamma
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_estimate
-from infomax.estimation.neighbors.ksg import local_information
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors.boxes import Boxes, Margin, check_weights, saturation
+from infomax.estimation.neighbors.ranges import Within, within
 from infomax.estimation.neighbors.search import (
+    Neighbors,
     check_num_neighbors,
     check_num_samples,
-    count_within,
-    kth_distances,
     most_repeats,
+    nearest,
     repeats,
 )
-from infomax.estimation.samples import as_codes, as_rows
+from infomax.estimation.samples import as_codes, as_rows, as_weights, check_lengths, joint_codes
+
+NAMES = ("x", "y", "given")
+MAX_LEFT_OUT = 0.05
+"""The share of rows that may be left out without a caution, because their labels occur once."""
 
 
 @dataclass(frozen=True)
 class MixedKSG:
     """I = ⟨ψ(k̃) − ψ(n_x) − ψ(n_y)⟩ + ψ(n), for any mixture of continuous and discrete variables.
 
-    k̃ is k, or the number of equal rows where at least k others equal the row. A single variable may be a
-    mixture as well (rainfall, censored times). Equal to `KSG` where nothing repeats, near the plug-in
-    estimate for labels alone, and exactly 0 for a constant. Labels must be coded as numbers, further apart
-    than the continuous values of near neighbours. Labels in k rows or fewer are treated as continuous. Counts
-    include the row itself, and ψ(n) replaces the paper's log n, so that a constant has no information.
+    Counts are those of `KSG` where nothing repeats. Where at least k others equal a row, k̃ is the number of
+    equal rows, and counts are of equal rows. Where the range of a row ends on a value that repeats, k̃ and the
+    counts include the boundary, and leave the row itself out. A single variable may be a mixture as well
+    (rainfall, censored times) or rounded to a grid. Near the plug-in estimate for labels alone, and exactly 0
+    for a constant.
 
-    Too high for numbers rounded to a grid, whose neighbours lie at few different distances: independent
-    Gaussian pairs (n = 2,000) rounded to 1/20 of their spread gave 0.206 nats. Break such ties at random, as
-    `pairwise` does, and use `KSG`.
+    Variables named in `labels` hold labels, which are equal or not, at no distance. Neighbours are then
+    sought within a cell, the rows that agree in all labels; k is smaller in cells of k rows or fewer, and
+    rows alone in their cell are left out. For a label and a number this is `Ross`, which has no bias at
+    independence, however rare the labels. Labels that are coded as numbers and not named must be further
+    apart than the continuous values of near neighbours, and occur more than k times.
 
     Args:
         num_neighbors: k.
+        labels: which of "x", "y" and "given" hold labels, of any hashable type; not both "x" and "y" and all
+            that is given, for which counting estimators are made.
         num_workers: threads for the tree, −1 for all cores.
 
     Example:
@@ -51,39 +61,36 @@ class MixedKSG:
     """
 
     num_neighbors: int = 3
+    labels: str | tuple[str, ...] = ()
     num_workers: int = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("MixedKSG", self.num_neighbors)
+        check_num_neighbors("MixedKSG", self.num_neighbors, self.num_workers)
+        names = _names(self.labels)
+        refuse(
+            not set(names) <= set(NAMES),
+            f"MixedKSG: labels must be of 'x', 'y' and 'given', got {self.labels!r}; "
+            "which arguments hold labels?",
+        )
 
-    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
+    def estimate(self, x: Any, y: Any, *, given: Any = None, weights: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].
 
+        Args:
+            x: numbers [n] or [n, d], or labels.
+            y: numbers [n] or [n, d], or labels.
+            given: numbers [n] or [n, d], or labels, of what is known already.
+            weights: how many rows of the population each row stands for, up to a factor: [n]. With one
+                column of numbers in all, or two that are x and y. Rows of weight 0 are left out.
+
         Raises:
-            ValueError: n ≤ k.
+            ValueError: n ≤ k; labels alone.
         """
-        variables = as_rows("MixedKSG", x=x, y=y, given=given)
-        check_num_samples("MixedKSG", len(variables[0]), self.num_neighbors)
-        joint = np.hstack(variables)
-        radii, equal = _distances_with_ties(joint, self.num_neighbors, self.num_workers)
-        num_joint = np.where(radii == 0, equal, self.num_neighbors)
-        local = local_information(num_joint, radii, *variables)
-        return mean_estimate(f"MixedKSG, k={self.num_neighbors}", local)
-
-
-def _distances_with_ties(
-    points: np.ndarray, num_neighbors: int, num_workers: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance to each row's k-th neighbour, and how many rows equal it, itself included.
-
-    A tree is slow at many equal points. It gets at most k + 1 copies of each, because more do not change a
-    distance.
-    """
-    equal, before = repeats(points)
-    kept = before <= num_neighbors
-    radii = np.zeros(len(points))
-    radii[kept] = kth_distances(points[kept], num_neighbors, num_workers=num_workers)
-    return radii, equal
+        table = _read("MixedKSG", _names(self.labels), weights, x=x, y=y, given=given)
+        check_num_samples("MixedKSG", table.num_rows, min(self.num_neighbors, table.num_rows - 1, 1))
+        if table.cells is None:
+            check_num_samples("MixedKSG", table.num_rows, self.num_neighbors)
+        return _estimate("MixedKSG", table, self.num_neighbors, self.num_workers)
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,16 @@ class Ross:
     """I(X;Y) = ψ(n) + ⟨ψ(k) − ψ(n_label) − ψ(m)⟩, for a label X and a continuous Y.
 
     The k-th neighbour is searched among the rows with the same label, and m counts the rows of any label that
-    are nearer. A label with k rows or fewer gets a smaller k: its number of rows less one.
+    are nearer. A label with k rows or fewer gets a smaller k: its number of rows less one. Rows whose label
+    occurs once are left out; the method says how many. Without bias at independence, however rare the labels.
+
+    Given numbers, counts are of rows that are near in these as well; given labels, everything is done within
+    each of them.
 
     Args:
         num_neighbors: k.
         labels: which argument of `estimate` holds the labels, of any hashable type; the other one holds
-            numbers.
+            numbers. ("x", "given") or ("y", "given") where what is given are labels, too.
         num_workers: threads for the tree, −1 for all cores.
 
     Example:
@@ -106,62 +117,186 @@ class Ross:
         >>> abs(Ross().estimate(label, value).value - 0.693) < 0.02
         True
 
-    Reference: Ross (2014), equation 2.
+    Reference: Ross (2014), equation 2; Mesner and Shalizi (2020), for the conditional form.
     """
 
     num_neighbors: int = 3
-    labels: Literal["x", "y"] = "x"
+    labels: str | tuple[str, ...] = "x"
     num_workers: int = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("Ross", self.num_neighbors)
+        check_num_neighbors("Ross", self.num_neighbors, self.num_workers)
+        names = _names(self.labels)
         refuse(
-            self.labels not in ("x", "y"),
-            f"Ross: labels must be 'x' or 'y', got {self.labels!r}; which argument has them?",
+            len(set(names) & {"x", "y"}) != 1 or not set(names) <= set(NAMES),
+            f"Ross: labels must be 'x' or 'y', or one of them and 'given', got {self.labels!r}; "
+            "which argument has them?",
         )
 
-    def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
-        """Return I(X;Y) in nats.
+    def estimate(self, x: Any, y: Any, *, given: Any = None, weights: Any = None) -> Estimate:
+        """Return I(X;Y), or I(X;Y|given), in nats.
+
+        Args:
+            x: labels, or numbers [n] or [n, d], as `labels` says.
+            y: numbers, or labels.
+            given: numbers [n] or [n, d], or labels, of what is known already.
+            weights: how many rows of the population each row stands for, up to a factor: [n]. For one column
+                of numbers. Rows of weight 0 are left out.
 
         Raises:
-            ValueError: a label that occurs once; numbers that repeat more than k times; a condition.
+            ValueError: no label that occurs twice; numbers that repeat more than k times.
         """
-        refuse(
-            given is not None, "Ross: no conditional form is known; use MixedKSG with labels coded as numbers"
-        )
-        labels, values = (x, y) if self.labels == "x" else (y, x)
-        (codes,) = as_codes("Ross", labels=labels)
-        (rows,) = as_rows("Ross", values=values)
-        _check_pairs(codes, rows, self)
-        local = self._local(codes, rows)
-        return mean_estimate(f"Ross, k={self.num_neighbors}", local)
-
-    def _local(self, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        sizes = np.bincount(codes)
-        radii = np.empty(len(rows))
-        for members in np.split(np.argsort(codes, kind="stable"), np.cumsum(sizes)[:-1]):
-            k = min(self.num_neighbors, len(members) - 1)
-            radii[members] = kth_distances(rows[members], k, num_workers=self.num_workers)
-        nearer = count_within(rows, radii)
-        k = np.minimum(self.num_neighbors, sizes - 1)[codes]
-        return digamma(len(rows)) + digamma(k) - digamma(sizes[codes]) - digamma(nearer)
+        names = _names(self.labels)
+        table = _read("Ross", names, weights, x=x, y=y, given=given)
+        other = "y" if "x" in names else "x"
+        _check_continuous(table.numbers[other], self.num_neighbors)
+        return _estimate("Ross", table, self.num_neighbors, self.num_workers)
 
 
-def _check_pairs(codes: np.ndarray, rows: np.ndarray, ross: Ross) -> None:
-    refuse(
-        len(codes) != len(rows),
-        f"Ross: variables must have equally many samples, got {len(codes)} and {len(rows)}",
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Variables in rows: numbers [n, d] and codes [n] by name, with weights, and how many rows are gone."""
+
+    numbers: dict[str, np.ndarray]
+    codes: dict[str, np.ndarray]
+    weights: np.ndarray | None
+    num_left_out: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        return len(next(iter([*self.numbers.values(), *self.codes.values()])))
+
+    def columns(self, *names: str) -> np.ndarray:
+        """Return the numbers of these variables: [n, d], d = 0 where all are labels."""
+        parts = [self.numbers[name] for name in names if name in self.numbers]
+        return np.hstack(parts) if parts else np.empty((self.num_rows, 0))
+
+    def cells_of(self, *names: str) -> np.ndarray | None:
+        """Return one code for the labels of these variables; None where all are numbers."""
+        codes = [self.codes[name] for name in names if name in self.codes]
+        return joint_codes(*codes) if codes else None
+
+    @property
+    def cells(self) -> np.ndarray | None:
+        return self.cells_of(*NAMES)
+
+    def where(self, kept: np.ndarray) -> "_Table":
+        """Return some of the rows."""
+        numbers = {name: rows[kept] for name, rows in self.numbers.items()}
+        codes = {name: np.unique(code[kept], return_inverse=True)[1] for name, code in self.codes.items()}
+        weights = None if self.weights is None else self.weights[kept] / self.weights[kept].mean()
+        return _Table(numbers, codes, weights, int((~kept).sum()))
+
+
+def _names(labels: str | Sequence[str]) -> tuple[str, ...]:
+    return (labels,) if isinstance(labels, str) else tuple(labels)
+
+
+def _read(operation: str, labels: tuple[str, ...], weights: Any, **variables: Any) -> _Table:
+    """Return the variables as a table, without rows of weight 0 and rows alone in their cell."""
+    present = {name: value for name, value in variables.items() if value is not None}
+    codes = {
+        name: as_codes(operation, **{name: value})[0] for name, value in present.items() if name in labels
+    }
+    numbers = {
+        name: as_rows(operation, **{name: value})[0] for name, value in present.items() if name not in labels
+    }
+    check_lengths(operation, {name: (codes | numbers)[name] for name in present})
+    kept, weights = as_weights(operation, [*codes.values(), *numbers.values()], weights)
+    table = _Table(
+        dict(zip(numbers, kept[len(codes) :], strict=True)),
+        dict(zip(codes, kept[: len(codes)], strict=True)),
+        weights,
     )
-    sizes = np.bincount(codes)
-    other = "y" if ross.labels == "x" else "x"
     refuse(
-        sizes.min() < 2,
-        f"Ross: every label needs at least 2 samples, got {int((sizes == 1).sum())} of {len(sizes)} with "
-        f"one; merge or drop rare labels, or set labels={other!r} if the labels are in {other}",
+        not numbers,
+        f"{operation}: all variables are labels; use a counting estimator such as MillerMadow",
     )
-    most = most_repeats(rows, ross.num_neighbors)
+    return table if table.cells is None else _without_singles(operation, labels, table)
+
+
+def _without_singles(operation: str, labels: tuple[str, ...], table: _Table) -> _Table:
+    cells = table.cells_of(*NAMES)
+    sizes = np.bincount(cells)
+    alone = sizes[cells] == 1
     refuse(
-        most > ross.num_neighbors,
+        alone.all(),
+        f"{operation}: labels need at least 2 samples each, got {len(sizes)} of {len(sizes)} with one; "
+        f"merge rare labels, or set labels to the arguments that hold labels, if they are not {labels}",
+    )
+    return table.where(~alone) if alone.any() else table
+
+
+def _check_continuous(rows: np.ndarray, num_neighbors: int) -> None:
+    most = most_repeats(rows, num_neighbors)
+    refuse(
+        most > num_neighbors,
         f"Ross: the numbers must be continuous, but one occurs {most} times, more than num_neighbors "
-        f"= {ross.num_neighbors}; use MixedKSG, which allows ties",
+        f"= {num_neighbors}; use MixedKSG, which allows ties, with the same labels",
     )
+
+
+def _estimate(operation: str, table: _Table, num_neighbors: int, num_workers: int) -> Estimate:
+    boxes = _boxes(table, num_neighbors, num_workers)
+    if table.weights is not None:
+        check_weights(
+            operation, table.weights, [margin.ranges for margin in boxes.margins], boxes.neighbors.num
+        )
+        boxes = replace(boxes, weights=table.weights)
+    method = f"{operation}, k={num_neighbors}{'' if table.weights is None else ', weighted'}"
+    if table.num_left_out:
+        method += f", {table.num_left_out} rows with labels that occur once left out"
+    cautions = _left_out(table)
+    if not {"x", "y"} & set(table.codes):
+        cautions += saturation(boxes, num_neighbors)
+    return boxes.estimate(method, cautions)
+
+
+def _left_out(table: _Table) -> tuple[str, ...]:
+    total = table.num_rows + table.num_left_out
+    if table.num_left_out <= MAX_LEFT_OUT * total:
+        return ()
+    return (f"undersampled: {table.num_left_out} of {total} rows have labels that occur once",)
+
+
+def _boxes(table: _Table, num_neighbors: int, num_workers: int) -> Boxes:
+    points, cells = table.columns(*NAMES), table.cells
+    neighbors = nearest(points, num_neighbors, cells=cells, num_workers=num_workers)
+    names = [(-1, ("x", "given")), (-1, ("y", "given"))]
+    if "given" in table.numbers or "given" in table.codes:
+        names.append((1, ("given",)))
+    parts = [(sign, table.columns(*which), table.cells_of(*which)) for sign, which in names]
+    strict = [within(rows, neighbors.radii, cells=codes) for _, rows, codes in parts]
+    if not _repeats_values(points):
+        margins = [Margin(sign, one, one.counts) for (sign, *_), one in zip(parts, strict, strict=True)]
+        return Boxes(neighbors, neighbors.num, margins, table.num_rows)
+    return _boxes_with_ties(neighbors, points, cells, parts, strict)
+
+
+def _repeats_values(points: np.ndarray) -> bool:
+    line = np.sort(points, axis=0)
+    return bool((line[1:] == line[:-1]).any())
+
+
+def _boxes_with_ties(
+    neighbors: Neighbors,
+    points: np.ndarray,
+    cells: np.ndarray | None,
+    parts: list[tuple[int, np.ndarray, np.ndarray | None]],
+    strict: list[Within],
+) -> Boxes:
+    """Return boxes that include their boundary where a projection has two rows or more on it."""
+    radii = neighbors.radii
+    closed = [within(rows, radii, strictly=False, cells=codes) for _, rows, codes in parts]
+    on_boundary = [two.counts - one.counts for one, two in zip(strict[:2], closed[:2], strict=True)]
+    include = (radii > 0) & (np.maximum(*on_boundary) > 1)
+    ranges = [
+        within(rows, np.where(include, radii, np.nextafter(radii, 0)), strictly=False, cells=codes)
+        for _, rows, codes in parts
+    ]
+    labelled = points if cells is None else np.column_stack([points, cells])
+    equal = np.where(radii == 0, repeats(labelled)[0], 0)
+    joint = within(points, radii, strictly=False, cells=cells).counts - 1
+    num_joint = np.where(include, joint, np.where(radii == 0, equal, neighbors.num))
+    margins = [Margin(sign, one, one.counts - include) for (sign, *_), one in zip(parts, ranges, strict=True)]
+    return Boxes(neighbors, num_joint, margins, len(points) - include, equal)

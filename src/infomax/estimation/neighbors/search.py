@@ -1,52 +1,169 @@
-"""Nearest neighbours in the max norm: distances to the k-th one, and exact counts of points within a radius.
+"""Nearest neighbours in the max norm: the k nearest rows, among all rows or among those with the same labels.
 
-Points are rows, and d(i, j) = max over the columns |xᵢ − xⱼ|. Every count equals that of a double loop over
-floating-point distances, ties included.
+Points are rows, and d(i, j) = max over the columns |xᵢ − xⱼ|. Every distance is that of floating-point
+subtraction, as a double loop would give it.
 """
 
 import math
-from functools import reduce
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from infomax.errors import refuse
+from infomax.estimation.samples import check_whole
 
-TILE = 2048  # rows whose bits are compared together; their tables fit in a core's cache
-ROWS_AT_ONCE = 512
+MAX_CELL = 48  # rows; in smaller cells all distances are computed, in larger ones a tree is built
+MAX_DISTANCES = 2**20  # in memory at once
+
+
+class Neighbors(NamedTuple):
+    """The nearest others of each row.
+
+    Attributes:
+        radii: the distance to the last of them: [n].
+        num: how many they are, k or fewer in a small cell: [n].
+        indices: which rows, [n, k]; beyond `num`, −1.
+    """
+
+    radii: np.ndarray
+    num: np.ndarray
+    indices: np.ndarray
+
+    def totals(self, values: np.ndarray) -> np.ndarray:
+        """Return the sum of `values` of those rows that have row j among their neighbours: [n]."""
+        found = self.indices >= 0
+        weights = np.broadcast_to(values[:, None], found.shape)[found]
+        return np.bincount(self.indices[found], weights=weights, minlength=len(values))
+
+
+def nearest(
+    points: np.ndarray,
+    num_neighbors: int,
+    *,
+    cells: np.ndarray | None = None,
+    norm: int | float = math.inf,
+    num_workers: int = -1,
+) -> Neighbors:
+    """Return the k nearest others of each row, in the p-norm `norm`.
+
+    Args:
+        points: [n, d].
+        num_neighbors: k.
+        cells: a code for each row; neighbours are sought among rows with the same code, and are fewer than k
+            in a cell of k rows or fewer.
+        norm: the order of the norm.
+        num_workers: threads for the tree.
+    """
+    if points.shape[1] == 1:
+        return _nearest_in_line(points[:, 0], num_neighbors, cells)
+    if cells is None:
+        return _nearest_in_tree(points, num_neighbors, norm, num_workers)
+    sizes = np.bincount(cells)
+    num = np.minimum(num_neighbors, sizes[cells] - 1)
+    found = Neighbors(np.zeros(len(points)), num, np.full((len(points), num_neighbors), -1))
+    for members in _groups(cells):
+        k = min(num_neighbors, members.shape[1] - 1)
+        if members.shape[1] <= MAX_CELL:
+            radii, indices = _nearest_by_distances(points[members], k, norm)
+        else:
+            part = _nearest_in_tree(points[members[0]], k, norm, num_workers)
+            radii, indices = part.radii[None], part.indices[None]
+        found.radii[members] = radii
+        found.indices[members, :k] = np.take_along_axis(members[:, :, None], indices, axis=1)
+    return found
+
+
+def _groups(cells: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows of cells of more than one row, [cells, rows]: small cells of one size together."""
+    sizes = np.bincount(cells)
+    order = np.argsort(cells, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes[sizes > 1]):
+        members = order[starts[sizes == size][:, None] + np.arange(size)]
+        at_once = max(MAX_DISTANCES // int(size) ** 2, 1) if size <= MAX_CELL else 1
+        yield from (members[first : first + at_once] for first in range(0, len(members), at_once))
+
+
+def _nearest_by_distances(
+    points: np.ndarray, num_neighbors: int, norm: int | float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return radii [c, s] and indices [c, s, k] of the k nearest within each of c cells [c, s, d]."""
+    apart = np.linalg.norm(points[:, :, None] - points[:, None], ord=norm, axis=-1)
+    own = np.arange(points.shape[1])
+    apart[:, own, own] = np.inf
+    indices = np.argsort(apart, axis=2)[:, :, :num_neighbors]
+    return np.take_along_axis(apart, indices, axis=2)[:, :, -1], indices
+
+
+def _nearest_in_tree(
+    points: np.ndarray, num_neighbors: int, norm: int | float, num_workers: int
+) -> Neighbors:
+    """Return neighbours from a tree, which is slow at many equal points: it gets k + 1 copies of each."""
+    kept = np.arange(len(points))
+    if most_repeats(points[:, :1], num_neighbors + 1) > num_neighbors + 1:
+        kept = np.flatnonzero(repeats(points)[1] <= num_neighbors)
+    tree = KDTree(points[kept], balanced_tree=False)
+    order = kept[tree.indices]  # leaf by leaf, so that consecutive queries read the same memory
+    distances, places = tree.query(points[order], k=num_neighbors + 1, p=norm, workers=num_workers)
+    radii, indices = np.zeros(len(points)), np.full((len(points), num_neighbors), -1)
+    radii[order] = distances[:, -1]  # the row itself is one of the k + 1
+    indices[order] = _others(np.append(kept, -1)[places], order)
+    return Neighbors(radii, np.full(len(points), num_neighbors), indices)
+
+
+def _others(indices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return [n, k] of indices [n, k + 1] without the row itself, or without the last where it is absent."""
+    own = indices == rows[:, None]
+    own[~own.any(axis=1), -1] = True
+    return indices[~own].reshape(len(rows), -1)
+
+
+def _nearest_in_line(values: np.ndarray, num_neighbors: int, cells: np.ndarray | None) -> Neighbors:
+    """Return the neighbours in one column.
+
+    A row and its k nearest others are neighbours in the sorted column. k + 1 such runs contain the row; the
+    one with the shortest reach gives the distance.
+    """
+    order = np.argsort(values) if cells is None else np.lexsort((values, cells))
+    n, line, places = len(values), values[order], np.arange(len(values))
+    start, end = (np.zeros(n, np.intp), np.full(n, n)) if cells is None else _bounds(cells[order])
+    num = np.minimum(num_neighbors, end - start - 1)
+    radii, first = np.full(n, np.inf), places.copy()
+    for back in range(num_neighbors + 1):
+        low = places - back
+        inside = (low >= start) & (low + num < end) & (back <= num)
+        left, right = np.where(inside, low, places), np.where(inside, low + num, places)
+        reach = np.where(inside, np.maximum(line - line[left], line[right] - line), np.inf)
+        first = np.where(reach < radii, low, first)
+        radii = np.minimum(reach, radii)
+    members = first[:, None] + np.arange(num_neighbors)
+    members += members >= places[:, None]
+    absent = np.arange(num_neighbors) >= num[:, None]
+    found = Neighbors(np.empty(n), np.empty(n, np.intp), np.empty((n, num_neighbors), np.intp))
+    found.radii[order], found.num[order] = radii, num
+    found.indices[order] = np.where(absent, -1, order[np.where(absent, 0, members)])
+    return found
+
+
+def _bounds(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the run of equal values begins and ends at each place of a sorted column."""
+    changes = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    edges = np.concatenate([[0], changes, [len(ordered)]])
+    sizes = np.diff(edges)
+    return np.repeat(edges[:-1], sizes), np.repeat(edges[1:], sizes)
 
 
 def kth_distances(
     points: np.ndarray, num_neighbors: int, *, norm: int | float = math.inf, num_workers: int = -1
 ) -> np.ndarray:
-    """Return the distance from each row to its k-th nearest other row, in the p-norm `norm`: [n]."""
-    if points.shape[1] == 1:
-        return _kth_distances_in_line(points[:, 0], num_neighbors)
-    tree = KDTree(points, balanced_tree=False)
-    order = tree.indices  # leaf by leaf, so that consecutive queries read the same memory
-    distances = np.empty(len(points))
-    found, _ = tree.query(points[order], k=[num_neighbors + 1], p=norm, workers=num_workers)  # pyright: ignore[reportArgumentType]
-    distances[order] = found[:, 0]  # the first of the k + 1 is the row itself
-    return distances
+    """Return the distance from each row to its k-th nearest other row, in the p-norm `norm`: [n].
 
-
-def _kth_distances_in_line(values: np.ndarray, num_neighbors: int) -> np.ndarray:
-    """Return the k-th distances in one column.
-
-    A row and its k nearest others are neighbours in the sorted column. k + 1 such runs contain the row; the
-    one with the shortest reach gives the distance.
+    It is ∞ where there are k rows or fewer.
     """
-    order = np.argsort(values)
-    n, k, line = len(values), num_neighbors, values[order]
-    padded = np.pad(line, k, constant_values=(-np.inf, np.inf))
-    reaches = (
-        np.maximum(line - padded[first : first + n], padded[first + k : first + k + n] - line)
-        for first in range(k + 1)
-    )
-    distances = np.empty(n)
-    distances[order] = reduce(np.minimum, reaches)
-    return distances
+    found = nearest(points, num_neighbors, norm=norm, num_workers=num_workers)
+    return np.where(found.num < num_neighbors, np.inf, found.radii)
 
 
 def nearest_rows(points: np.ndarray, num_neighbors: int, *, num_workers: int = -1) -> np.ndarray:
@@ -56,99 +173,6 @@ def nearest_rows(points: np.ndarray, num_neighbors: int, *, num_workers: int = -
     indices = np.empty((len(points), num_neighbors + 1), dtype=np.intp)
     indices[order] = tree.query(points[order], k=num_neighbors + 1, p=math.inf, workers=num_workers)[1]
     return indices
-
-
-def count_within(points: np.ndarray, radii: np.ndarray, *, strictly: bool = True) -> np.ndarray:
-    """Return how many rows j have d(i, j) < radiusᵢ (≤, if not `strictly`), row i itself included: [n].
-
-    Where a radius is 0, the rows equal to row i are counted in either case. In one column, the rows within a
-    radius are a run of the sorted column; in several columns, they are what the runs have in common. This
-    takes about n²/64 steps of very few nanoseconds: less time than a tree up to n = 10⁶.
-    """
-    radii = np.nextafter(radii, 0) if strictly else radii
-    columns = [_runs(column, radii) for column in points.T]
-    return columns[0].end - columns[0].start if len(columns) == 1 else _count_common(columns)
-
-
-class _Runs(NamedTuple):
-    """In one column, the rows within the radius of row i are order[startᵢ : endᵢ]: [n] each."""
-
-    order: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-
-
-def _runs(values: np.ndarray, radii: np.ndarray) -> _Runs:
-    order = np.argsort(values)
-    line, radii, places = values[order], radii[order], np.arange(len(values))
-    start, end = np.empty((2, len(values)), dtype=np.intp)
-    start[order] = places + 1 - _reach(-line[::-1], radii[::-1])[::-1]
-    end[order] = places + _reach(line, radii)
-    return _Runs(order, start, end)
-
-
-def _count_common(columns: list[_Runs]) -> np.ndarray:
-    """Return how many rows are in row i's runs of all columns; one bit a row, some rows at a time."""
-    shortest = min(columns, key=lambda runs: (runs.end - runs.start).sum())
-    counts = np.zeros(len(shortest.order), dtype=np.intp)
-    for first in range(0, len(counts), TILE):
-        tile = shortest.order[first : first + TILE]
-        rows = np.flatnonzero((shortest.start < first + TILE) & (shortest.end > first))
-        bits = [_run_bits(runs, tile, rows) for runs in columns]
-        for part in (slice(k, k + ROWS_AT_ONCE) for k in range(0, len(rows), ROWS_AT_ONCE)):
-            common = reduce(
-                np.bitwise_and, (upto[end[part]] ^ upto[start[part]] for upto, start, end in bits)
-            )
-            counts[rows[part]] += np.bitwise_count(common).sum(axis=1, dtype=np.intp)
-    return counts
-
-
-def _run_bits(runs: _Runs, tile: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return upto, start, end: members of the tile in row i's run have the bits upto[endᵢ] ^ upto[startᵢ].
-
-    upto[m] has the bits of the first m members in the order of the column.
-    """
-    number = np.full(len(runs.order), -1)
-    number[tile] = np.arange(len(tile))
-    members = number[runs.order]
-    num_before = np.append(0, np.cumsum(members >= 0))
-    word, bit = np.divmod(members[members >= 0].astype(np.uint64), 64)
-    upto = np.zeros((len(tile) + 1, -(-len(tile) // 64)), dtype=np.uint64)
-    upto[np.arange(1, len(tile) + 1), word] = np.uint64(1) << bit
-    np.bitwise_or.accumulate(upto, axis=0, out=upto)
-    return upto, num_before[runs.start[rows]], num_before[runs.end[rows]]
-
-
-def _reach(line: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return how many rows j ≥ i of the rising `line` have line[j] − line[i] ≤ radius, row i included.
-
-    Differences are those of floating-point subtraction. Searching for line + radius would be off by one
-    wherever that sum is rounded across a neighbour, and the k-th neighbour lies exactly at the radius. The
-    search therefore uses a radius that is smaller by more than the rounding error, and rows that could reach
-    further are searched again by differences. They are few where radii are strict.
-    """
-    end = np.searchsorted(line, line + (radii - _slack(line, radii)), side="right")
-    short = np.flatnonzero(np.append(line, np.inf)[end] - line <= radii)
-    end[short] = _end_by_differences(line, line[short], radii[short])
-    return end - np.arange(len(line))
-
-
-def _end_by_differences(line: np.ndarray, values: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return the first j with line[j] − value > radius, by bisection within the rounding error."""
-    slack = _slack(values, radii)
-    first = np.searchsorted(line, values + (radii - slack), side="left")
-    last = np.searchsorted(line, values + (radii + slack), side="right")
-    while (first < last).any():
-        middle = np.minimum((first + last) // 2, len(line) - 1)
-        inside = (line[middle] - values <= radii) & (first < last)
-        last = np.where(inside, last, np.maximum(np.minimum(last, middle), first))
-        first = np.where(inside, middle + 1, first)
-    return first
-
-
-def _slack(values: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return more than the rounding error of value + radius."""
-    return 8 * np.finfo(float).eps * (np.abs(values) + radii)
 
 
 def repeats(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,15 +197,15 @@ def most_repeats(points: np.ndarray, allowed: int) -> int:
     return int(repeats(points)[0].max())
 
 
-def check_num_neighbors(operation: str, num_neighbors: int) -> None:
-    """Check the number of neighbours.
+def check_num_neighbors(operation: str, num_neighbors: Any, num_workers: Any = -1) -> None:
+    """Check the settings that all nearest-neighbour estimators have.
 
     Raises:
-        ValueError: k < 1.
+        ValueError: k is not an integer of at least 1; threads are neither −1 nor an integer of at least 1.
     """
-    refuse(
-        num_neighbors < 1, f"{operation}: num_neighbors must be at least 1, got {num_neighbors}; 3 is usual"
-    )
+    check_whole(operation, "num_neighbors", num_neighbors, least=1, remedy="3 is usual")
+    if num_workers != -1 or isinstance(num_workers, bool | float):
+        check_whole(operation, "num_workers", num_workers, least=1, remedy="−1 takes all cores")
 
 
 def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> None:
