@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(_LEARNING.split(), "learning"),
     "kornia": "policies",
     "tensorboard": "tensorboard",
+    "fastexcel": "tables",
 }
 """The extra of infomax that installs an optional package, by the name under which it is imported."""
 

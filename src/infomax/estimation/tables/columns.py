@@ -198,11 +198,11 @@ def columns_of(
     """
     read, kinds = as_frame(operation, table), kinds or {}
     _check_names(operation, read, kinds, weights, group)
-    texts = {pl.String, pl.Categorical} if isinstance(table, ReadFrame) else {pl.String}
+    texts = (pl.String, pl.Categorical) if isinstance(table, ReadFrame) else (pl.String,)
     numbers = [
         name
         for name in read.frame.columns[:1]
-        if _are_row_numbers(read.frame[name], {*kinds, weights, group})
+        if _are_row_numbers(read.frame.get_column(name), {*kinds, weights, group})
     ]
     columns = tuple(
         _column(operation, series, kinds.get(series.name), series.dtype in texts)
@@ -217,8 +217,10 @@ def columns_of(
         (*read.notes, *map(str, (*read.left_out, *left_out)), *guesses),
         None
         if weights is None
-        else _weights(operation, read.frame[weights], read.frame[weights].dtype in texts),
-        None if group is None else Column(group, "labels", _any_codes(read.frame[group])),
+        else _weights(
+            operation, read.frame.get_column(weights), read.frame.get_column(weights).dtype in texts
+        ),
+        None if group is None else Column(group, "labels", _any_codes(read.frame.get_column(group))),
     )
 
 

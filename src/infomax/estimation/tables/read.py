@@ -1,148 +1,194 @@
-"""Tables read from a file, a folder or the Hugging Face hub, as a Polars frame of the wanted columns."""
+"""Tables read from a file, a folder, standard input, the network or the Hugging Face hub."""
 
-import json
-import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import polars as pl
-import pyarrow as pa
 from polars import selectors as cs
 
-from infomax.errors import did_you_mean, needs, refuse
-from infomax.estimation.tables.reading.frames import first_line
+from infomax.errors import refuse
+from infomax.estimation.tables.reading.cells import MISSING_WORDS, counted, exactly, texts_of
+from infomax.estimation.tables.reading.delimited import Text, open_text
+from infomax.estimation.tables.reading.dialect import TextOptions
+from infomax.estimation.tables.reading.files import (
+    TEXT,
+    Opened,
+    check_known,
+    find,
+    open_binary,
+    open_folder,
+    open_hub,
+)
+from infomax.estimation.tables.reading.frames import LeftOut, ReadFrame, first_line, reason_to_leave_out
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""Words that mean a missing value in a text file."""
-
-_HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
+_NUM_NAMED = 3
 
 
 def read_frame(
-    source: str | Path, columns: Iterable[str] | None = None, *, split: str = "train"
-) -> pl.DataFrame:
-    """Return the named columns of a table, or all columns of numbers, labels and times.
+    source: str | Path,
+    columns: Iterable[str] | None = None,
+    *,
+    split: str = "train",
+    separator: str | None = None,
+    decimal: str | None = None,
+    thousands: str | None = None,
+    encoding: str | None = None,
+    header: bool = True,
+    missing: Iterable[str] = (),
+    keep: Iterable[str] = (),
+) -> ReadFrame:
+    """Return the named columns of a table, or all columns of numbers, labels and times, and what was guessed.
 
     A file is read lazily and in parts, and text becomes categories while it is read: memory grows with the
-    wanted columns, not with the file.
+    wanted columns, not with the file. (Files in .bz2, .xz or .zip, in other encodings than UTF-8, and .json
+    are unpacked in memory.) In text files and workbooks the words that pandas reads as missing values are
+    missing. Numbers and times written as text are recognised by `columns_of`, which takes the result.
 
     Args:
-        source: a file (.csv, .tsv, .txt, each also .gz or .zst; .parquet; .arrow, .feather or .ipc; .jsonl),
-            a pattern of such files (``part-*.parquet``), a folder that ``datasets.save_to_disk`` wrote, or
+        source: a file (.csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl, .xlsx, .ods, .npy, …,
+            each also in .gz, .zst, .bz2, .xz or .zip), a pattern of such files (``part-*.parquet``), - for
+            standard input, an address (https://…), a folder that ``datasets.save_to_disk`` wrote, or
             ``hf:owner/name[:configuration][@revision]`` on the Hugging Face hub.
         columns: names; None: all columns except those of other types than numbers, labels and times.
-        split: the part to read, where a folder or hub name has several.
+        split: the part to read, where a folder or hub name has several, or a workbook several sheets.
+        separator: the sign between columns of a text file, or its name (tab); None: guessed.
+        decimal: "." or ","; None: guessed.
+        thousands: the sign between groups of three digits; None: guessed for each column.
+        encoding: of a text file; None: guessed.
+        header: the first line of a text file holds names; without it they are column_1, column_2, …
+        missing: further words, or numbers, that mean a missing value.
+        keep: usual words for missing values that are values here, such as NA for Namibia.
 
     Raises:
         FileNotFoundError: no such file.
-        MissingExtra: a hub name, and the package `datasets` is not installed.
+        MissingExtra: a hub name, and the package `datasets` is not installed; a workbook without `fastexcel`.
         ValueError: an unknown kind of file; a file that cannot be read as such; a column that is missing (the
             nearest name is suggested) or of another type; a table without rows.
     """
-    lazy = _open(str(source), split)
-    try:
-        names = _measurable(source, lazy, columns)
-        frame = lazy.select(names).with_columns(cs.string().cast(pl.Categorical)).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ValueError(f"measure: {source} cannot be read as a table: {first_line(error)}") from error
-    refuse(
-        frame.is_empty(), f"measure: {source} has no {'rows' if names else 'columns of numbers or labels'}"
+    name = str(source)
+    options = TextOptions(
+        separator, decimal, thousands, encoding, header, tuple(map(str, missing)), tuple(map(str, keep))
     )
-    return frame
-
-
-def _measurable(source: str | Path, lazy: pl.LazyFrame, columns: Iterable[str] | None) -> list[str]:
-    """Names of the wanted columns, or of all numbers, labels and times: no lists, structures or bytes."""
-    kinds = cs.numeric() | cs.string() | cs.boolean() | cs.categorical() | cs.enum() | cs.temporal()
-    measurable = lazy.select(kinds).collect_schema().names()
-    if columns is None:
-        return measurable
-    schema, names = lazy.collect_schema(), list(dict.fromkeys(columns))
-    for name in names:
-        _check_known(source, "column", schema.names(), name)
-        refuse(
-            name not in measurable,
-            f"measure: {source}: column {name} is {schema[name]}; expected numbers, labels or times",
-        )
-    return names
-
-
-def _open(source: str, split: str) -> pl.LazyFrame:
-    path = Path(source).expanduser()
-    if source.startswith("hf:"):
-        return _hub(source, split)
+    wanted = None if columns is None else [*dict.fromkeys(columns)]
+    path = Path(name).expanduser()
+    if name.startswith("hf:"):
+        return _read(name, open_hub(name, split), wanted, options)
     if path.is_dir():
-        return _saved_dataset(path, split)
-    if not path.exists() and not list(path.parent.glob(path.name)):
-        raise FileNotFoundError(f"measure: there is no file {source}; expected a table, or hf:owner/name")
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".zst")]
-    refuse(
-        not suffixes or suffixes[-1] not in _SCANNERS,
-        f"measure: {source} is not a known kind of table; expected one of {', '.join(_SCANNERS)}",
-    )
-    return _SCANNERS[suffixes[-1]](path)
+        return _read(name, open_folder(path, split), wanted, options)
+    found = find(name)
+    if found.suffix in TEXT:
+        return _read_text(open_text(found, options), wanted)
+    return _read(name, _opened(name, lambda: open_binary(found, split)), wanted, options)
 
 
-def _scan_text(separator: str) -> Callable[[Path], pl.LazyFrame]:
-    def scan(path: Path) -> pl.LazyFrame:
-        return pl.scan_csv(path, separator=separator, null_values=list(MISSING), infer_schema_length=None)
-
-    return scan
-
-
-_SCANNERS: dict[str, Callable[[Path], pl.LazyFrame]] = {
-    ".csv": _scan_text(","),
-    ".tsv": _scan_text("\t"),
-    ".txt": _scan_text("\t"),
-    ".parquet": pl.scan_parquet,
-    ".arrow": pl.scan_ipc,
-    ".feather": pl.scan_ipc,
-    ".ipc": pl.scan_ipc,
-    ".jsonl": pl.scan_ndjson,
-}
-
-
-def _saved_dataset(folder: Path, split: str) -> pl.LazyFrame:
-    """The Arrow files that ``datasets.save_to_disk`` wrote, memory-mapped."""
-    if (folder / "dataset_dict.json").exists():
-        splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
-        _check_known(folder, "split", splits, split)
-        folder = folder / split
-    refuse(
-        not (folder / "state.json").exists(),
-        f"measure: {folder} is a folder, but not one that datasets.save_to_disk wrote; "
-        f"give a file, or a pattern such as '{folder}/*.parquet'",
-    )
-    files = json.loads((folder / "state.json").read_text())["_data_files"]
-    tables = [pa.ipc.open_stream(pa.memory_map(str(folder / file["filename"]))).read_all() for file in files]
-    return _lazy(pa.concat_tables(tables))
-
-
-def _hub(source: str, split: str) -> pl.LazyFrame:
-    name = _HUB_NAME.fullmatch(source)
-    if name is None:
-        raise ValueError(f"measure: received {source!r}, expected hf:owner/name[:configuration][@revision]")
-    needs("datasets", extra="learning", operation=f"measure: reading {source}")
-    from datasets import load_dataset
-
+def _read_text(text: Text, wanted: Sequence[str] | None) -> ReadFrame:
+    """The columns of delimited text, once more where it turns out to be written otherwise than it began."""
+    name = text.found.name
     try:
-        dataset: Any = load_dataset(name["repo"], name["config"], revision=name["revision"], split=split)
-        return _lazy(dataset.with_format("arrow")[:])
-    except Exception as error:
-        raise ValueError(
-            f"measure: cannot open {source} on the Hugging Face hub: {first_line(error)}; "
-            "expected the name of a dataset there and a network connection, or a local file"
-        ) from error
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            read = _collected(name, text.opened(), wanted, text.options)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        if text.is_other_encoding(error):
+            return _read_text(text.in_another_encoding(), wanted)
+        raise ValueError(f"measure: {name} cannot be read as a table: {text.explained(error)}") from error
+    if any("malformed" in str(warning.message) for warning in warned) and not text.dialect.rewritten:
+        return _read_text(text.rewritten(), wanted)
+    short = text.short_line() if read.frame.get_columns()[-1].has_nulls() else None
+    return replace(read, notes=(*read.notes, *([f"{name}: {short}"] if short else [])))
 
 
-def _lazy(table: pa.Table) -> pl.LazyFrame:
-    """A memory-mapped table as a lazy frame, without a copy."""
-    frame = pl.from_arrow(table, rechunk=False)
-    assert isinstance(frame, pl.DataFrame)
-    return frame.lazy()
+def _opened(name: str, opening: Callable[[], Opened]) -> Opened:
+    """A table of another kind, still to be read, or why it cannot be."""
+    try:
+        return opening()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(f"measure: {name} cannot be read as a table: {first_line(error)}") from error
 
 
-def _check_known(source: str | Path, what: str, available: list[str], name: str) -> None:
-    if name not in available:
-        raise ValueError(f"measure: {source} has no {what} {name!r}; {did_you_mean(name, available)}")
+def _read(name: str, opened: Opened, wanted: Sequence[str] | None, options: TextOptions) -> ReadFrame:
+    try:
+        return _collected(name, opened, wanted, options)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(f"measure: {name} cannot be read as a table: {first_line(error)}") from error
+
+
+def _collected(name: str, opened: Opened, wanted: Sequence[str] | None, options: TextOptions) -> ReadFrame:
+    """The wanted columns in memory, without words for missing values."""
+    earlier = opened.read or ReadFrame(pl.DataFrame())
+    names, left_out = _measurable(name, opened.lazy, wanted, earlier.left_out)
+    lazy = opened.lazy.select(cs.by_name(*names)).with_columns(cs.string().cast(pl.Categorical))
+    frame = lazy.collect(engine="streaming")[names]
+    refuse(frame.is_empty(), f"measure: {name} has no {'rows' if names else 'columns of numbers or labels'}")
+    frame, notes = _without_words(frame, options.words if opened.from_text else options.missing)
+    frame = _in_notation(_without_numbers(frame, options.missing), options)
+    said = [f"{name}: {note}" for note in (*opened.notes, *notes)]
+    return ReadFrame(frame, (*earlier.notes, *said), left_out)
+
+
+def _measurable(
+    source: str, lazy: pl.LazyFrame, wanted: Sequence[str] | None, left_out: Sequence[LeftOut]
+) -> tuple[list[str], tuple[LeftOut, ...]]:
+    """Names of the wanted columns, or of all that can be measured; and the others."""
+    schema = lazy.collect_schema()
+    reasons = {name: reason_to_leave_out(dtype) for name, dtype in schema.items()}
+    reasons |= {one.name: one.reason for one in left_out}
+    for name in wanted or ():
+        check_known(source, "column", [*reasons], name)
+        refuse(
+            reasons[name],
+            f"measure: {source}: column {name} {reasons[name]}; expected numbers, labels or times",
+        )
+    if wanted is not None:
+        return [*wanted], ()
+    odd = tuple(LeftOut(name, reason) for name, reason in reasons.items() if reason)
+    return [name for name, reason in reasons.items() if not reason], odd
+
+
+def _without_words(frame: pl.DataFrame, words: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
+    """Text without words for missing values; and a line for each word that could be a label."""
+    seen: dict[str, list[tuple[str, int]]] = {}
+    for series in frame.select(cs.categorical()):
+        texts = texts_of(series)
+        gone = texts.texts.is_in([*words]).to_numpy()
+        if not gone.any():
+            continue
+        rows = pl.Series(np.append(gone, False)[texts.codes])
+        frame = frame.with_columns(series.zip_with(~rows, pl.Series([None], dtype=series.dtype)))
+        for word, count in zip(texts.texts.filter(gone), texts.counts[gone], strict=True):
+            seen.setdefault(word, []).append((series.name, int(count)))
+    usual = {word: where for word, where in seen.items() if word and word in MISSING_WORDS}
+    return frame, [_word_note(word, where) for word, where in usual.items()]
+
+
+def _word_note(word: str, where: Sequence[tuple[str, int]]) -> str:
+    places = [f"{column} ({counted(count, 'cell')})" for column, count in where]
+    more = len(places) - _NUM_NAMED
+    listed = ", ".join(places[:_NUM_NAMED]) + (f" and {counted(more, 'more column')}" if more > 0 else "")
+    return f"{word!r} in {listed} is taken as missing; --keep {word} if it is a label"
+
+
+def _without_numbers(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Numbers without those that mean a missing value."""
+    numbers = pl.Series([*missing], dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list()
+    if not numbers:
+        return frame
+    return frame.with_columns(pl.when(~cs.numeric().cast(pl.Float64).is_in(numbers)).then(cs.numeric()))
+
+
+def _in_notation(frame: pl.DataFrame, options: TextOptions) -> pl.DataFrame:
+    """Text as numbers where all of its cells are numbers in the notation that the user named."""
+    if options.decimal is None and options.thousands is None:
+        return frame
+    found = [
+        exactly(texts_of(series), options.decimal, options.thousands)
+        for series in frame.select(cs.categorical())
+    ]
+    return frame.with_columns(
+        values.rename(series.name)
+        for series, values in zip(frame.select(cs.categorical()), found, strict=True)
+        if values is not None
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.interchange
+import pyarrow.interchange as interchange
 
 from infomax.errors import refuse
 from infomax.estimation.samples import to_array
@@ -195,7 +195,7 @@ def _of_arrow(table: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_interchange(table: Any) -> Iterator[tuple[str, Any]]:
-    yield from _of_arrow(pa.interchange.from_dataframe(table))
+    yield from _of_arrow(interchange.from_dataframe(table))
 
 
 def _of_other(table: Any) -> Iterator[tuple[str, Any]]:
@@ -267,7 +267,9 @@ def _series(values: Any) -> pl.Series:
         values = values.values  # xarray, pandas arrays
     if hasattr(values, "__array__") or hasattr(values, "detach"):
         return _of_array(_array(values))
-    return _of_objects([*values]) if not isinstance(values, str) else pl.Series([values])
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError("is one value; expected one for each row")
+    return _of_objects([*values])
 
 
 def _array(values: Any) -> np.ndarray:

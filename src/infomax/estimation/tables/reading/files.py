@@ -1,0 +1,416 @@
+"""Files of every kind that holds a table: found, unpacked, and opened as lazy Polars frames."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import re
+import sys
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from infomax.errors import did_you_mean, needs, refuse
+from infomax.estimation.tables.reading.dialect import SAMPLE_BYTES, guess_encoding
+from infomax.estimation.tables.reading.frames import ReadFrame, as_frame, first_line
+
+TEXT: Mapping[str, str] = {
+    ".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t", ".psv": "|", ".dat": ",", ".data": ",",
+}  # fmt: skip
+"""Text files, with the separator that each usually has."""
+WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
+CONVERTED: Mapping[str, str] = {
+    ".sav": "pandas.read_spss({0!r})",
+    ".dta": "pandas.read_stata({0!r})",
+    ".sas7bdat": "pandas.read_sas({0!r})",
+    ".xpt": "pandas.read_sas({0!r})",
+    ".h5": "pandas.read_hdf({0!r})",
+    ".hdf5": "pandas.read_hdf({0!r})",
+    ".pkl": "pandas.read_pickle({0!r})",
+    ".pickle": "pandas.read_pickle({0!r})",
+    ".orc": "pandas.read_orc({0!r})",
+    ".html": "pandas.read_html({0!r})[0]",
+    ".xml": "pandas.read_xml({0!r})",
+}
+"""Files that pandas reads and this does not."""
+
+_MAGIC: Sequence[tuple[bytes, str]] = (
+    (b"PAR1", ".parquet"),
+    (b"ARROW1", ".arrow"),
+    (b"\x1f\x8b", ".gz"),
+    (b"\x28\xb5\x2f\xfd", ".zst"),
+    (b"BZh", ".bz2"),
+    (b"\xfd7zXZ", ".xz"),
+    (b"PK\x03\x04", ".zip"),
+    (b"\xd0\xcf\x11\xe0", ".xls"),
+    (b"\x93NUMPY", ".npy"),
+    (b"\x89HDF", ".h5"),
+    (b"%PDF", ".pdf"),
+    (b"SQLite format 3", ".sqlite"),
+)
+_HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
+_SECONDS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A table's files, or what they hold.
+
+    Args:
+        name: what the user called it.
+        parts: paths, or bytes that were received or unpacked, one for each file.
+        suffix: the kind of file, without compression.
+        packed: the compression that Polars still has to undo: .gz, .zst or nothing.
+    """
+
+    name: str
+    parts: tuple[Path | bytes, ...]
+    suffix: str
+    packed: str = ""
+
+    def unpacked(self) -> Any:
+        """Return the first file, open, as unpacked bytes."""
+        first = self.parts[0]
+        return io.BytesIO(first) if isinstance(first, bytes) else _unpacking(first, self.packed)
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of the first file, unpacked."""
+        try:
+            with self.unpacked() as file:
+                return file.read(SAMPLE_BYTES)
+        except (OSError, EOFError) as error:
+            raise ValueError(f"measure: {self.name} cannot be unpacked: {first_line(error)}") from error
+
+    def content(self) -> tuple[bytes, ...]:
+        """Return all bytes of each file, unpacked."""
+        return tuple(_all_bytes(self.name, part, self.packed) for part in self.parts)
+
+    @property
+    def first(self) -> Any:
+        """The first file, as readers take it."""
+        return io.BytesIO(self.parts[0]) if isinstance(self.parts[0], bytes) else self.parts[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A table that is not read yet.
+
+    Args:
+        lazy: its columns.
+        from_text: its cells were words, some of which mean a missing value.
+        read: what is known of it already.
+    """
+
+    lazy: pl.LazyFrame
+    from_text: bool = False
+    read: ReadFrame | None = None
+    notes: tuple[str, ...] = ()
+
+
+def find(source: str) -> Found:
+    """Return the files of a source: a path, a pattern, a page on the network, or - for standard input.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a kind of file that is not read; the message says how to convert it.
+    """
+    if source == "-":
+        return _recognised("standard input", sys.stdin.buffer.read())
+    if re.match(r"https?://", source):
+        return _unpacked(source, (_fetched(source),), PurePosixPath(urlsplit(source).path).suffixes)
+    refuse(
+        re.match(r"[a-z][a-z0-9+]+://", source),
+        f"measure: {source} is not read from there; download it, and give the file",
+    )
+    path = Path(source).expanduser()
+    paths = (path,) if path.exists() else tuple(sorted(path.parent.glob(path.name))) if path.name else ()
+    if not paths:
+        raise FileNotFoundError(f"measure: there is no file {source}; expected a table, or hf:owner/name")
+    return _unpacked(source, paths, path.suffixes)
+
+
+def open_binary(found: Found, split: str) -> Opened:
+    """Return a table that is no delimited text, still to be read where its kind allows it.
+
+    Args:
+        found: its files.
+        split: the sheet, where a workbook has several.
+    """
+    if found.suffix in _SCANNERS:
+        return Opened(_SCANNERS[found.suffix](as_sources(found.parts)))
+    return _READERS[found.suffix](found, split)
+
+
+def open_folder(folder: Path, split: str) -> Opened:
+    """Return the Arrow files that ``datasets.save_to_disk`` wrote, memory-mapped."""
+    if (folder / "dataset_dict.json").exists():
+        splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
+        check_known(str(folder), "split", splits, split)
+        folder = folder / split
+    refuse(
+        not (folder / "state.json").exists(),
+        f"measure: {folder} is a folder, but not one that datasets.save_to_disk wrote; "
+        f"give a file, or a pattern such as '{folder}/*.parquet'",
+    )
+    files = json.loads((folder / "state.json").read_text())["_data_files"]
+    tables = [pa.ipc.open_stream(pa.memory_map(str(folder / file["filename"]))).read_all() for file in files]
+    return Opened(_lazy(pa.concat_tables(tables)))
+
+
+def open_hub(source: str, split: str) -> Opened:
+    """Return a dataset of the Hugging Face hub.
+
+    Raises:
+        MissingExtra: the package `datasets` is not installed.
+        ValueError: a name that is none, or nothing there.
+    """
+    name = _HUB_NAME.fullmatch(source)
+    if name is None:
+        raise ValueError(f"measure: received {source!r}, expected hf:owner/name[:configuration][@revision]")
+    needs("datasets", extra="learning", operation=f"measure: reading {source}")
+    from datasets import load_dataset
+
+    try:
+        dataset: Any = load_dataset(name["repo"], name["config"], revision=name["revision"], split=split)
+        return Opened(_lazy(dataset.with_format("arrow")[:]))
+    except Exception as error:
+        raise ValueError(
+            f"measure: cannot open {source} on the Hugging Face hub: {first_line(error)}; "
+            "expected the name of a dataset there and a network connection, or a local file"
+        ) from error
+
+
+def check_known(source: str, what: str, available: Sequence[str], name: str) -> None:
+    """Check that a source has a column, split or sheet of this name.
+
+    Raises:
+        ValueError: it has not; the nearest name is suggested.
+    """
+    if name not in available:
+        alike = [one for one in available if one.strip().casefold() == name.strip().casefold()]
+        remedy = f"did you mean {alike[0]!r}?" if alike else did_you_mean(name, available)
+        raise ValueError(f"measure: {source} has no {what} {name!r}; {remedy}")
+
+
+def as_sources(parts: Sequence[Path | bytes]) -> Any:
+    """Return files as Polars takes them; those with signs of a pattern in their names as bytes."""
+    contents = [
+        part.read_bytes() if isinstance(part, Path) and set("*?[") & {*str(part)} else part for part in parts
+    ]
+    sources = [io.BytesIO(part) if isinstance(part, bytes) else part for part in contents]
+    return sources if len(sources) > 1 else sources[0]
+
+
+def check_text(found: Found) -> None:
+    """Check that a file that should be text is no other kind.
+
+    Raises:
+        ValueError: it is empty, or begins as another kind of file.
+    """
+    head = found.head
+    refuse(not head.strip(), f"measure: {found.name} is empty; expected names in the first line, and rows")
+    kind = _kind_of(head)
+    refuse(
+        kind is None and b"\0" in head and guess_encoding(head)[:3] != "utf",
+        f"measure: {found.name} is no text: it holds bytes without a meaning in any encoding",
+    )
+    refuse(
+        kind,
+        f"measure: {found.name} is no text, but begins like a {kind} file; name it so that it ends in {kind}",
+    )
+
+
+def _unpacked(name: str, parts: tuple[Path | bytes, ...], suffixes: Sequence[str]) -> Found:
+    """Files without a compression that Polars does not undo."""
+    suffixes = [suffix.lower() for suffix in suffixes]
+    packed = suffixes[-1] if suffixes and suffixes[-1] in COMPRESSED else ""
+    suffix = next(reversed(suffixes[: -1 if packed else None]), "")
+    if packed == ".zip":
+        return _of_archives(name, parts)
+    _check_suffix(name, suffix)
+    if packed and (suffix not in TEXT or packed not in (".gz", ".zst") or isinstance(parts[0], bytes)):
+        return Found(name, tuple(_all_bytes(name, part, packed) for part in parts), suffix)
+    return Found(name, parts, suffix, packed)
+
+
+def _of_archives(name: str, parts: Sequence[Path | bytes]) -> Found:
+    found = []
+    for part in parts:
+        with zipfile.ZipFile(io.BytesIO(part) if isinstance(part, bytes) else part) as archive:
+            members = [m for m in archive.namelist() if not m.endswith("/") and not m.startswith("__MACOSX")]
+            refuse(
+                len(members) != 1,
+                f"measure: {name} holds {len(members)} files ({', '.join(members[:3])}, …); "
+                "unpack it, and give one of them",
+            )
+            found.append((archive.read(members[0]), PurePosixPath(members[0]).suffixes))
+    return _unpacked(name, tuple(content for content, _ in found), found[0][1])
+
+
+def _check_suffix(name: str, suffix: str) -> None:
+    if suffix in CONVERTED:
+        command = f"import pandas; {CONVERTED[suffix].format(name)}.to_parquet('table.parquet')"
+        raise ValueError(f'measure: {suffix} files are not read; convert {name}: python -c "{command}"')
+    refuse(
+        suffix not in (*TEXT, *_SCANNERS, *_READERS),
+        f"measure: {name} is not a known kind of table; expected one of "
+        f"{', '.join([*TEXT, *_SCANNERS, *_READERS])}, some also {', '.join(COMPRESSED)}",
+    )
+
+
+def _recognised(name: str, content: bytes) -> Found:
+    """Bytes without a name, by how they begin."""
+    kind = _kind_of(content[:SAMPLE_BYTES])
+    if kind in COMPRESSED and kind != ".zip":
+        return _recognised(name, _all_bytes(name, content, kind))
+    if kind == ".zip":
+        kind = _kind_in_archive(content)
+        if kind == ".zip":
+            return _of_archives(name, (content,))
+    _check_suffix(name, kind or ".csv")
+    return Found(name, (content,), kind or ".csv")
+
+
+def _kind_in_archive(content: bytes) -> str:
+    """Whether an archive is a workbook."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+    if "[Content_Types].xml" in names:
+        return ".xlsx"
+    return ".ods" if "content.xml" in names else ".zip"
+
+
+def _kind_of(head: bytes) -> str | None:
+    """The kind of file by its first bytes; None for delimited text."""
+    for magic, suffix in _MAGIC:
+        if head.startswith(magic):
+            return suffix
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] == b"{" and start.splitlines()[0].rstrip().endswith(b"}"):
+        return ".jsonl"
+    return ".json" if start[:1] == b"{" or re.match(rb"\[\s*[\[{]", start) else None
+
+
+def _unpacking(path: Path, packed: str) -> IO[bytes] | Any:
+    """An open file that yields unpacked bytes."""
+    if packed == ".zst":
+        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+    opening: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return opening[packed](path) if packed else path.open("rb")
+
+
+def _all_bytes(name: str, part: Path | bytes, packed: str) -> bytes:
+    if isinstance(part, bytes) and not packed:
+        return part
+    try:
+        if isinstance(part, Path):
+            with _unpacking(part, packed) as file:
+                return file.read()
+        if packed == ".zst":
+            return pa.CompressedInputStream(pa.BufferReader(part), "zstd").read()
+        return {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}[packed](part)
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        raise ValueError(f"measure: {name} cannot be unpacked as {packed}: {first_line(error)}") from error
+
+
+def _fetched(address: str) -> bytes:
+    try:
+        with urlopen(address, timeout=_SECONDS) as answer:
+            return answer.read()
+    except (URLError, OSError, ValueError) as error:
+        raise ValueError(
+            f"measure: cannot read {address}: {first_line(error)}; expected a file there, or a local file"
+        ) from error
+
+
+def _json(found: Found, split: str) -> Opened:
+    """Records, or columns, of a JSON file; also as pandas writes them."""
+    try:
+        value = json.loads(found.content()[0])
+    except ValueError as error:
+        raise ValueError(
+            f"measure: {found.name} is no JSON ({first_line(error)}); "
+            "a file with one object a line ends in .jsonl"
+        ) from error
+    read = as_frame(f"measure: {found.name}", _table_of(value))
+    return Opened(read.frame.lazy(), read=read)
+
+
+def _table_of(value: Any) -> Any:
+    """The table in what a JSON file holds."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("data"), list):  # pandas, with the orientation "split" or "table"
+        rows, names = value["data"], value.get("columns")
+        return rows if names is None else dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    if value and all(isinstance(column, dict) for column in value.values()):
+        rows = dict.fromkeys(row for column in value.values() for row in column)
+        return {name: [column.get(row) for row in rows] for name, column in value.items()}
+    return value
+
+
+def _numpy(found: Found, split: str) -> Opened:
+    arrays = np.load(found.first, allow_pickle=False)
+    table = {name: arrays[name] for name in arrays.files} if hasattr(arrays, "files") else arrays
+    read = as_frame(f"measure: {found.name}", table)
+    return Opened(read.frame.lazy(), read=read)
+
+
+def _workbook(found: Found, split: str) -> Opened:
+    """The sheet of that name, or the first one."""
+    needs("fastexcel", extra="tables", operation=f"measure: reading {found.name}")
+    import fastexcel
+
+    source = found.content()[0] if isinstance(found.parts[0], bytes) else str(found.parts[0])
+    try:
+        sheets = fastexcel.read_excel(source).sheet_names
+        if split != "train":
+            check_known(found.name, "sheet", sheets, split)
+        sheet = split if split in sheets else sheets[0]
+        frame = pl.read_excel(found.first, sheet_name=sheet, infer_schema_length=None, raise_if_empty=False)
+    except (fastexcel.FastExcelError, pl.exceptions.PolarsError) as error:
+        raise ValueError(
+            f"measure: {found.name} cannot be read as a workbook: {first_line(error)}"
+        ) from error
+    others = [one for one in sheets if one != sheet]
+    note = f"sheet {sheet!r} is read; --split reads another one of {', '.join(others)}"
+    return Opened(frame.lazy(), from_text=True, notes=(note,) if others and split != sheet else ())
+
+
+def _lazy(table: pa.Table) -> pl.LazyFrame:
+    """A memory-mapped table as a lazy frame, without a copy."""
+    frame = pl.from_arrow(table, rechunk=False)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.lazy()
+
+
+def _scan_lines(source: Any) -> pl.LazyFrame:
+    return pl.scan_ndjson(source, infer_schema_length=None)
+
+
+_SCANNERS: dict[str, Callable[[Any], pl.LazyFrame]] = {
+    ".parquet": pl.scan_parquet,
+    ".arrow": pl.scan_ipc,
+    ".feather": pl.scan_ipc,
+    ".ipc": pl.scan_ipc,
+    ".jsonl": _scan_lines,
+    ".ndjson": _scan_lines,
+}
+_READERS: dict[str, Callable[[Found, str], Opened]] = {
+    ".json": _json,
+    ".npy": _numpy,
+    ".npz": _numpy,
+    **dict.fromkeys(WORKBOOKS, _workbook),
+}
