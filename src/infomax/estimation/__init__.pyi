@@ -7,12 +7,17 @@ from .choices import BOUND_KINDS as BOUND_KINDS
 from .choices import BOUNDS as BOUNDS
 from .choices import CRITICS as CRITICS
 from .choices import ESTIMATORS as ESTIMATORS
+from .counting.adjusted import AdjustedPlugIn as AdjustedPlugIn
+from .counting.adjusted import adjusted_mutual_information as adjusted_mutual_information
+from .counting.adjusted import expected_mutual_information as expected_mutual_information
+from .counting.adjusted import normalized_information as normalized_information
 from .counting.counts import NSB as NSB
 from .counting.counts import ChaoShen as ChaoShen
 from .counting.counts import Grassberger as Grassberger
 from .counting.counts import JamesStein as JamesStein
 from .counting.counts import MillerMadow as MillerMadow
 from .counting.counts import PlugIn as PlugIn
+from .counting.suited import SuitedCounting as SuitedCounting
 from .critics import Bilinear as Bilinear
 from .critics import Concatenated as Concatenated
 from .critics import CriticObjective as CriticObjective
