@@ -256,7 +256,7 @@ def test_arguments_are_not_changed():
         (lambda: entropy([3, 7]), ValueError, r"integers that sum to 10.*Joint.from_counts"),
         (lambda: entropy(np.array([1j, 1])), TypeError, r"entropy: expected real numbers, got complex128"),
         (lambda: entropy([True, False]), TypeError, r"entropy: expected real numbers, got bool"),
-        (lambda: entropy([0.5, 0.5], base=1), ValueError, r"base must be positive and not 1, got 1"),
+        (lambda: entropy([0.5, 0.5], base=1), ValueError, r"base must be finite and more than 1, got 1"),
         (
             lambda: mutual_information([0.5, 0.5]),
             ValueError,

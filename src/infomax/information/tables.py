@@ -43,6 +43,35 @@ def _as_array(values: Array, like: Array | None) -> Array:
     return xp.asarray(values, dtype=like.dtype, device=device(like))
 
 
+def as_number(operation: str, name: str, value: Number) -> float:
+    """Return one real number as a float, for the parameters of an operation; ±∞ are numbers.
+
+    Raises:
+        TypeError: not a real number, such as text, None, a complex number or an array of several.
+        ValueError: NaN.
+    """
+    scalar = value.item() if is_array_api_obj(value) and value.ndim == 0 else value
+    if isinstance(scalar, bool | np.bool_) or not isinstance(scalar, Number):
+        raise TypeError(f"{operation}: {name} must be a real number, got {value!r}; pass one such as 0.5")
+    number = float(scalar)
+    if math.isnan(number):
+        raise ValueError(f"{operation}: {name} is NaN, expected a real number; find where it comes from")
+    return number
+
+
+def as_positive(operation: str, name: str, value: Number) -> float:
+    """Return one number above 0 as a float.
+
+    Raises:
+        TypeError: not a real number.
+        ValueError: NaN, 0 or below.
+    """
+    number = as_number(operation, name, value)
+    if not number > 0:
+        raise ValueError(f"{operation}: {name} must be more than 0, got {number:g}")
+    return number
+
+
 def rank(values: Array) -> int:
     """Return how many axes an array or nested lists have."""
     return len(values.shape) if is_array_api_obj(values) else np.ndim(values)  # pyright: ignore
@@ -148,11 +177,24 @@ def in_base(nats: Array, base: Number) -> Array:
     """Return nats in units of log `base`: 2 for bits, 10 for hartleys, e for nats.
 
     Raises:
-        ValueError: a base that is not positive, or 1.
+        TypeError: a base that is no real number.
+        ValueError: a base that is not finite and more than 1.
     """
-    if not (base > 0 and base != 1):
-        raise ValueError(f"base must be positive and not 1, got {base}; use 2 for bits, math.e for nats")
-    return nats if base == math.e else nats / math.log(base)
+    unit = log_of_base(base)
+    return nats if unit == 1 else nats / unit
+
+
+def log_of_base(base: Number) -> float:
+    """Return log `base`, the size of the unit in nats: log 2 for bits.
+
+    Raises:
+        TypeError: a base that is no real number.
+        ValueError: a base that is not finite and more than 1.
+    """
+    number = as_number("base", "the base of the logarithm", base)
+    if not 1 < number < math.inf:
+        raise ValueError(f"base must be finite and more than 1, got {base}; use 2 for bits, math.e for nats")
+    return math.log(number)
 
 
 def safe_log(p: Array) -> Array:

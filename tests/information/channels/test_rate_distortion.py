@@ -88,6 +88,72 @@ def test_impossible_letters_forbidden_pairs_and_enormous_slopes():
     assert np.all(free.upper <= 1e-9) and np.all(free.distortions == 0)
 
 
+def test_a_distortion_that_is_the_least_but_for_rounding():
+    curve = rate_distortion([0.5, 0.5], [[0.25, 1], [1, 0.25]])
+    for distortion in (0.25 * (1 - 5e-13), 0.25, 0.25 * (1 + 1e-15)):
+        lower, upper = curve.bracket(distortion)
+        assert lower <= math.log(2) + 1e-9 and upper >= math.log(2) - 1e-9 and 0 <= upper - lower < 1e-8
+    below_zero = rate_distortion([0.5, 0.5], [[-3, 1], [1, -3]])
+    assert below_zero.bracket(-3)[1] == pytest.approx(math.log(2))
+    assert below_zero.bracket(-3 - 1e-12)[1] == pytest.approx(math.log(2))
+    with pytest.raises(ValueError, match=r"no channel has distortion -3\.1; the least is -3"):
+        below_zero.bracket(-3.1)
+
+
+def random_distortions(seed):
+    """Distortions of many kinds: equal, negative, of widely different sizes, forbidden."""
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 6, size=2)
+    source, d = rng.dirichlet(np.full(n, [0.1, 1, 10][rng.integers(3)])), rng.random((n, m))
+    kind = rng.integers(8)
+    if kind == 0:
+        d[rng.random((n, m)) < 0.3] = math.inf
+        d[np.arange(n), rng.integers(m, size=n)] = 0.5
+    kinds = [
+        d,
+        rng.integers(0, 3, size=(n, m)).astype(float),
+        d * 10.0 ** rng.uniform(-8, 8),
+        d - 3,
+        10.0 ** rng.uniform(-6, 6, size=(n, m)),
+        d[:, rng.integers(m, size=m)],
+        np.broadcast_to(d[:1], (n, m)).copy(),
+        d,
+    ]
+    return source, kinds[kind], rng.random(3)
+
+
+def check_brackets(seed):
+    source, d, (first, second, third) = random_distortions(seed)
+    curve = rate_distortion(source, d)
+    assert np.all(curve.lower <= curve.upper) and np.all(curve.upper - curve.lower <= 1e-9)
+    least, most = curve.distortions[0], curve.distortions[-1]
+    room = most - least if most < math.inf else 1.0
+    for distortion in (
+        least,
+        least - 5e-13 * abs(least),
+        np.nextafter(least, math.inf),
+        least + first * room,
+        least + room * 10.0 ** (-14 * second),
+        most,
+    ):
+        lower, upper = curve.bracket(distortion)
+        assert 0 <= lower <= upper
+    distortion = least + third * room
+    lower, upper = curve.refined(distortion, tolerance=1e-6).bracket(distortion)
+    assert 0 <= upper - lower <= 1e-6
+
+
+def test_random_brackets_stand_upright():
+    for seed in range(5):
+        check_brackets(seed)
+
+
+@pytest.mark.slow
+def test_many_random_brackets_stand_upright():
+    for seed in range(100, 300):
+        check_brackets(seed)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -96,6 +162,8 @@ def test_impossible_letters_forbidden_pairs_and_enormous_slopes():
         (lambda: rate_distortion([0.5, 0.5], [[0, math.nan], [0, 0]]), "none may be NaN"),
         (lambda: rate_distortion([0.5, 0.5], HAMMING, slopes=[-1]), "slopes must be positive and finite"),
         (lambda: rate_distortion([0.5, 0.6], HAMMING), "rate_distortion: probabilities must sum to 1"),
+        (lambda: rate_distortion([0.5, 0.5], HAMMING, tolerance=0.0), "tolerance must be more than 0, got 0"),
+        (lambda: rate_distortion([0.5, 0.5], HAMMING).bracket(math.nan), "bracket: distortion is NaN"),
     ],
 )
 def test_errors(call, message):

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from infomax.information.channels.simplex import ConcaveFunction, Maximum, maximize_on_simplex
 from infomax.information.tables import Array
 
+MAX_EXCESS = 1e13  # inputs whose cost allows them less than this share of the probability are left out
+
 
 @dataclass(frozen=True, eq=False)
 class Capacity:
@@ -55,17 +57,52 @@ def maximize_information(
             f"capacity: the budget {budget:g} is below the cheapest input's cost {costs.min():g}; "
             "no input can meet it, so raise the budget"
         )
-    if budget == costs.min():
-        return _among_cheapest(transition, costs == budget, tolerance)
-    start = _affordable_start(costs, budget)
+    excess = _excess(costs, budget)
+    affordable = excess <= MAX_EXCESS
+    others = _gain_by_others(int(np.sum(np.isfinite(excess) & ~affordable)))
+    if others >= tolerance:
+        raise RuntimeError(
+            f"capacity: some costs are over {MAX_EXCESS:g} times what the budget allows above the cheapest; "
+            f"what those inputs add is known to {others:.3g}; ask for a larger tolerance than {tolerance:.3g}"
+        )
+    best = _within_budget(transition[affordable], excess[affordable], tolerance - others)
+    point = np.zeros(len(costs))
+    point[affordable] = best.point
+    return best._replace(point=point, upper=best.upper + others)
+
+
+def _excess(costs: np.ndarray, budget: float) -> np.ndarray:
+    """The costs beyond the cheapest, in units of what the budget allows of them: Σ p(x) excess(x) ≤ 1."""
+    scale = 2.0 ** max(0, np.frexp(np.abs(costs).max())[1] - 1000)  # so that differences are finite
+    above, allowed = costs / scale - costs.min() / scale, budget / scale - costs.min() / scale
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.where(above > 0, above / np.where(above > 0, allowed, 1), 0.0)
+
+
+def _within_budget(transition: np.ndarray, excess: np.ndarray, tolerance: float) -> Maximum:
+    transition = transition[:, transition.sum(axis=0) > 0]
+    cheapest = (excess == 0) / np.sum(excess == 0)
+    start = np.full(len(excess), 1 / len(excess))
+    if excess.max() <= 1:
+        return maximize_on_simplex("capacity", _information(transition), start, tolerance=tolerance)
+    shares = 1 / np.maximum(excess, 1) / len(excess) / 2  # what they cost is at most half the budget
     return maximize_on_simplex(
         "capacity",
         _information(transition),
-        start,
+        shares + (1 - shares.sum()) * cheapest,
         tolerance=tolerance,
-        costs=costs[None, :],
-        budgets=np.array([budget]),
+        costs=excess[None, :],
+        budgets=np.ones(1),
     )
+
+
+def _gain_by_others(num_others: int) -> float:
+    """Return a bound on what k inputs whose excess is above MAX_EXCESS can add to the capacity.
+
+    Give them a share δ = 1/MAX_EXCESS of the output's distribution. Then each has a divergence of at most
+    log(k/δ), which a price of δ log(k/δ) outweighs, and those of the affordable inputs rise by −log(1 − δ).
+    """
+    return (2 + math.log(num_others * MAX_EXCESS)) / MAX_EXCESS if num_others else 0.0
 
 
 def _information(transition: np.ndarray) -> ConcaveFunction:
@@ -79,17 +116,3 @@ def _information(transition: np.ndarray) -> ConcaveFunction:
         return p @ divergences, divergences, scaled @ scaled.T
 
     return objective
-
-
-def _among_cheapest(transition: np.ndarray, cheapest: np.ndarray, tolerance: float) -> Maximum:
-    best = maximize_information(transition[cheapest], tolerance=tolerance)
-    point = np.zeros(len(transition))
-    point[cheapest] = best.point
-    return best._replace(point=point)
-
-
-def _affordable_start(costs: np.ndarray, budget: float) -> np.ndarray:
-    """A mixture of uniform, and uniform over the cheapest inputs, that costs less than the budget."""
-    cheapest = (costs == costs.min()) / np.sum(costs == costs.min())
-    share = min(1.0, (budget - costs.min()) / (costs.mean() - costs.min()) / 2)
-    return share / len(costs) + (1 - share) * cheapest

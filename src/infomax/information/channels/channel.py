@@ -19,7 +19,17 @@ from array_api_compat import array_namespace, device
 from infomax.information.channels.capacity import Capacity, maximize_information
 from infomax.information.joint import Joint
 from infomax.information.measures import conditional_entropy, mutual_information
-from infomax.information.tables import Array, Number, as_probabilities, as_real, same_namespace, to_numpy
+from infomax.information.tables import (
+    Array,
+    Number,
+    as_number,
+    as_positive,
+    as_probabilities,
+    as_real,
+    log_of_base,
+    same_namespace,
+    to_numpy,
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -238,23 +248,28 @@ class Channel:
             base: of the logarithm; 2 gives bits a use.
             tolerance: the largest width of the bracket, in the same unit.
             costs: the cost of each input letter.
-            budget: the largest mean cost, Σ p(x) cost(x).
+            budget: the largest mean cost, Σ p(x) cost(x). The input's excess Σ p(x) (cost(x) − least cost)
+                is at most that of the budget but for the rounding of a float64 sum (n · 2.2e-16 of it).
         Returns:
             lower, upper, input and iterations; computed in float64 on the CPU.
         Raises:
-            ValueError: a batch of channels, or a budget that no input can meet.
+            ValueError: a batch of channels, costs that are not finite, a budget without costs or one that no
+                input can meet, or a tolerance that is not positive.
             RuntimeError: a tolerance finer than float64 can certify.
         Example:
             >>> c = Channel.binary_symmetric(0.1).capacity(base=2)
             >>> round(c.lower, 6), c.upper - c.lower <= 1e-9, c.input
             (0.531004, True, array([0.5, 0.5]))
         """
-        unit = math.log(base)
+        unit = log_of_base(base)
+        budget = as_number("capacity", "budget", budget)
+        if costs is None and budget < math.inf:
+            raise ValueError("capacity: a budget is given without costs; give the cost of each input letter")
         best = maximize_information(
             _float64_rows(self.transition),
-            tolerance=tolerance * abs(unit),
+            tolerance=as_positive("capacity", "tolerance", tolerance) * unit,
             costs=None if costs is None else _costs(costs, self.num_inputs),
-            budget=float(budget),
+            budget=budget,
         )
         point = best.point if isinstance(self.transition, np.ndarray) else _like(best.point, self.transition)
         return Capacity(best.lower / unit, best.upper / unit, point, best.iterations)

@@ -13,7 +13,16 @@ import numpy as np
 from infomax.information.channels.channel import Channel
 from infomax.information.channels.simplex import ConcaveFunction, maximize_on_simplex
 from infomax.information.measures import mutual_information
-from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
+from infomax.information.tables import (
+    Array,
+    Number,
+    as_number,
+    as_positive,
+    as_probabilities,
+    in_base,
+    log_of_base,
+    to_numpy,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,25 +54,30 @@ class RateDistortion:
         return Channel(_tilted(self.outputs[index], _kernel(self.distortion, self._nats(index))))
 
     def _nats(self, index: int) -> float:
-        return self.slopes[index] * math.log(self.base)
+        return self.slopes[index] * log_of_base(self.base)
 
     def bracket(self, distortion: Number) -> tuple[float, float]:
         """Return certified bounds of R at any distortion: by tangents from below, by chords from above.
 
+        The least distortion of the curve is a rounded number: less than it by a part in 10¹² is taken as it.
+
         Raises:
             ValueError: less distortion than any channel can have.
         """
-        if distortion < self.distortions[0] * (1 - 1e-12):
+        distortion, least = as_number("RateDistortion.bracket", "distortion", distortion), self.distortions[0]
+        if distortion < least - 1e-12 * abs(least):
             raise ValueError(
-                f"RateDistortion.bracket: no channel has distortion {distortion:g}; the least is "
-                f"{self.distortions[0]:g}"
+                f"RateDistortion.bracket: no channel has distortion {distortion:g}; the least is {least:g}"
             )
         if distortion >= self.distortions[-1]:
             return 0.0, 0.0
-        tangents = self.lower[1:] + self.slopes[1:] * (self.distortions[1:] - distortion)
+        distortion = max(distortion, self.distortions.min())
+        nearer = self.distortions[1:-1] - distortion
+        rounding = 8 * np.finfo(float).eps * np.abs(self.distortions[1:-1])
+        tangents = self.lower[1:-1] + self.slopes[1:-1] * (nearer - rounding)
         points = sorted(zip(self.distortions, self.upper, strict=True))
         chords = (_chord(a, b, distortion) for k, a in enumerate(points) for b in points[k + 1 :])
-        return max(0.0, float(tangents.max())), float(min(c for c in chords if c is not None))
+        return float(np.max(tangents, initial=0.0)), float(min(c for c in chords if c is not None))
 
     def refined(self, distortion: Number, *, tolerance: float = 1e-7) -> "RateDistortion":
         """Return the curve with points added around one distortion, until the bracket there is narrow enough.
@@ -86,7 +100,7 @@ class RateDistortion:
         k = int(np.searchsorted(self.distortions, distortion, side="right").clip(1, len(self.slopes) - 1))
         steep, flat = self.slopes[k - 1], self.slopes[k]
         slope = {math.inf: 4 * flat}.get(steep, steep / 4 if flat == 0 else math.sqrt(steep * flat))
-        unit = math.log(self.base)
+        unit = log_of_base(self.base)
         point = _point(self.source, self.distortion, slope * unit, tolerance * unit / 4)
         columns = (self.distortions, self.lower * unit, self.upper * unit, self.outputs)
         d, lower, upper, outputs = (np.insert(c, k, v, axis=0) for c, v in zip(columns, point, strict=True))
@@ -123,7 +137,8 @@ def rate_distortion(
         base: of the logarithm, for rates and slopes.
         tolerance: the largest width of a bracket, in the same unit.
     Raises:
-        ValueError: shapes that do not fit, NaN, a letter all of whose pairs are forbidden, or slopes ≤ 0.
+        ValueError: shapes that do not fit, NaN, a letter all of whose pairs are forbidden, slopes ≤ 0, or
+            a tolerance that is not positive.
     Example:
         A fair bit, of which one in ten may be wrong: R = 1 − h₂(0.1).
 
@@ -132,7 +147,8 @@ def rate_distortion(
         [0.531004, 0.531004]
     """
     source, d = _source_and_distortion(p_x, distortion)
-    unit = math.log(base)
+    tolerance = as_positive("rate_distortion", "tolerance", tolerance)
+    unit = log_of_base(base)
     finite = _default_slopes(source, d, unit) if slopes is None else np.sort(to_numpy(slopes).ravel())[::-1]
     if not (np.isfinite(finite).all() and (finite > 0).all()):
         raise ValueError(f"rate_distortion: slopes must be positive and finite, got {slopes}")
@@ -186,7 +202,8 @@ def _point(source: np.ndarray, d: np.ndarray, slope: float, tolerance: float) ->
     table = source[:, None] * _tilted(best.point, kernel)
     excess = np.sum(table * np.where(table > 0, d - d.min(axis=1, keepdims=True), 0))
     tilt = 0.0 if slope == math.inf else slope * excess
-    rate = float(mutual_information(table))
+    rounding = np.finfo(float).eps * (8 + 4 * math.log(table.size))
+    rate = max(0.0, float(mutual_information(table))) + rounding
     return source @ d.min(axis=1) + excess, min(rate, -tilt - best.upper), rate, best.point
 
 

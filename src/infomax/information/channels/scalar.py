@@ -16,7 +16,7 @@ import numpy as np
 
 from infomax.information.channels.capacity import maximize_information
 from infomax.information.measures import mutual_information
-from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
+from infomax.information.tables import Array, Number, as_probabilities, in_base, log_of_base, to_numpy
 
 _TAIL = 12.0  # standard deviations; less than 4e-33 of the probability lies beyond
 
@@ -64,7 +64,7 @@ def information_through_gaussian_noise(
             "information_through_gaussian_noise: expected as many points as probabilities, got shapes "
             f"{x.shape} and {p.shape}"
         )
-    width = math.sqrt(4 * tolerance * math.log(base) / max(1e-12, min(1.0, np.ptp(x) ** 2 / 4))) * 0.9
+    width = math.sqrt(4 * tolerance * log_of_base(base) / max(1e-12, min(1.0, np.ptp(x) ** 2 / 4))) * 0.9
     table = p[:, None] * _binned(x, width)
     p_y = table.sum(axis=0)
     second, first = x**2 @ table, x @ table
@@ -97,7 +97,7 @@ def amplitude_limited_capacity(
         (0.49, 0.49, array([-1.,  1.]))
     """
     sigma = _positive("amplitude_limited_capacity", noise_std)
-    a, room = _positive("amplitude_limited_capacity", amplitude) / sigma, tolerance * math.log(base) / 4
+    a, room = _positive("amplitude_limited_capacity", amplitude) / sigma, tolerance * log_of_base(base) / 4
     num_points = 1 + math.ceil(2 * a / math.sqrt(8 * room / max(a**2 - 1, room)))
     x = np.linspace(-a, a, max(num_points, 3))
     width = math.sqrt(2 * room) / a

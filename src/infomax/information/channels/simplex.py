@@ -9,7 +9,9 @@ The bounds hold without convergence: with gradient g at any p, concavity gives f
 
     f(p) ≤ f* ≤ f(p) + max_i g_i − g·p,
 
-and with linear costs C p' ≤ b, for any prices λ ≥ 0, f* ≤ f(p) − g·p + max_i (g − Cᵀλ)_i + λ·b.
+and with linear costs C p' ≤ b, for any prices λ ≥ 0, f* ≤ f(p) − g·p + max_i (g − Cᵀλ)_i + λ·b. The lower
+bound then is f at a point that meets the costs: rounding may carry p a little beyond them, and such a p is
+moved back towards the start.
 
 Reference: Mehrotra (1992), On the implementation of a primal–dual interior point method.
 """
@@ -43,6 +45,14 @@ class _State(NamedTuple):
     multipliers: np.ndarray
 
 
+class _Limits(NamedTuple):
+    """The costs C and budgets b of C p ≤ b, and a point that strictly meets them."""
+
+    start: np.ndarray
+    costs: np.ndarray
+    budgets: np.ndarray
+
+
 def maximize_on_simplex(
     operation: str,
     objective: ConcaveFunction,
@@ -67,73 +77,113 @@ def maximize_on_simplex(
         RuntimeError: the bounds are further apart after `max_iterations`; the message gives them.
     """
     costs = np.zeros((0, len(start))) if costs is None else costs
-    budgets = np.zeros(0) if budgets is None else budgets
-    p, room, multipliers = start, np.append(start, budgets - costs @ start), None
-    best = Maximum(start, -np.inf, np.inf, 0, np.zeros(len(budgets)))
+    limits = _Limits(start, costs, np.zeros(0) if budgets is None else budgets)
+    best = Maximum(start, -np.inf, np.inf, 0, np.zeros(len(costs)))
+    state = _State(start, np.append(start, limits.budgets - costs @ start), np.zeros(len(start) + len(costs)))
+    values = objective(start)
     for iteration in range(max_iterations):
-        value, gradient, curvature = objective(p)
-        prices = np.zeros(len(budgets)) if multipliers is None else multipliers[len(p) :]
-        best = _improve(best, p, value, gradient, prices, costs, budgets)._replace(iterations=iteration)
+        best = _improve(best, state, values, limits)._replace(iterations=iteration)
+        if best.upper - best.lower > tolerance:
+            best = _with_affordable_point(best, objective, state.p, limits)
         if best.upper - best.lower <= tolerance:
             return best
-        if multipliers is None:
-            multipliers = (best.upper - best.lower) / len(p) / room
-        state = _newton_step(_State(p, room, multipliers), gradient, curvature, costs)
-        p, multipliers = state.p / state.p.sum(), state.multipliers
-        room = np.append(p, state.room[len(p) :])
+        if iteration == 0:
+            state = state._replace(multipliers=(best.upper - best.lower) / len(start) / state.room)
+        least = tolerance / 10 / len(state.room)  # of w z: more precision is not asked for, and hard to reach
+        move = _newton_step(state, values, limits, least)
+        state, values = _advance(state, move, objective, values)
     raise RuntimeError(
         f"{operation}: after {max_iterations} iterations the value lies in [{best.lower:.12g}, "
         f"{best.upper:.12g}], wider than the tolerance {tolerance:.3g}; ask for a larger tolerance"
     )
 
 
-def _improve(best: Maximum, p, value, gradient, prices, costs, budgets) -> Maximum:
-    slack = np.finfo(float).eps * (8 + np.log2(len(p))) * (1 + np.max(np.abs(gradient)))
-    lower = value - slack
-    upper = value - gradient @ p + np.max(gradient - prices @ costs) + prices @ budgets + slack
-    if lower > best.lower:
-        best = best._replace(point=p, lower=float(lower), prices=prices)
+def _advance(state: _State, move: _State, objective: ConcaveFunction, values) -> tuple[_State, tuple]:
+    """Make the move, or the half, the quarter … of it if f falls by more than what is left to gain."""
+    (before, *_), left = values, state.room @ state.multipliers
+    for _ in range(40):
+        p, room, z = (x + dx for x, dx in zip(state, move, strict=True))
+        p = p / p.sum()
+        values = objective(p)
+        if values[0] >= before - left:
+            break
+        move = _State(*(dx / 2 for dx in move))
+    return _State(p, np.append(p, room[len(p) :]), z), values
+
+
+def _improve(best: Maximum, state: _State, values, limits: _Limits) -> Maximum:
+    p, prices, (value, gradient, _) = state.p, state.multipliers[len(state.p) :], values
+    slack = _rounding(p, gradient)
+    upper = value - gradient @ p + np.max(gradient - prices @ limits.costs) + prices @ limits.budgets + slack
+    if value - slack > best.lower and np.all(limits.costs @ p <= limits.budgets):
+        best = best._replace(point=p, lower=float(value - slack), prices=prices)
     return best._replace(upper=min(best.upper, float(upper)))
 
 
-def _newton_step(state: _State, gradient, curvature, costs) -> _State:
-    """Make one predictor–corrector step towards gradient − ν + z_p − Cᵀz_c = 0 and w z = 0."""
+def _rounding(p: np.ndarray, gradient: np.ndarray) -> float:
+    return np.finfo(float).eps * (8 + np.log2(len(p))) * (1 + np.max(np.abs(gradient)))
+
+
+def _with_affordable_point(best: Maximum, objective: ConcaveFunction, p, limits: _Limits) -> Maximum:
+    """The better of `best` and of the point nearest to p, on the line to the start, that meets the costs."""
+    spent, at_start = limits.costs @ p, limits.costs @ limits.start
+    over = spent > limits.budgets
+    if not over.any():
+        return best
+    share = np.min((limits.budgets - at_start)[over] / (spent - at_start)[over]) * (1 - 1e-15)
+    point = share * p + (1 - share) * limits.start
+    point = point / point.sum()
+    value, gradient, _ = objective(point)
+    lower = float(value - _rounding(point, gradient))
+    affordable = np.all(limits.costs @ point <= limits.budgets)
+    return best._replace(point=point, lower=lower) if affordable and lower > best.lower else best
+
+
+def _newton_step(state: _State, values, limits: _Limits, least: float) -> _State:
+    """Return a predictor–corrector step to gradient − ν + z_p − Cᵀz_c = 0, w z = `least`, w_c = b − C p."""
     p, room, z = state
-    n = len(p)
-    solve = _solver(curvature, costs, room, z, n)
+    n, (_, gradient, curvature) = len(p), values
+    solve = _solver(curvature, limits.costs, room, z, n)
+    missing = limits.budgets - limits.costs @ p - room[n:]  # 0 but for rounding
+    gradient = gradient - z[n:] @ limits.costs
+    gradient = gradient - gradient @ p  # what is small is computed as something small, or rounding would win
 
     def direction(target):
-        dp, prices = solve(gradient + target[:n] / p, target[n:] / z[n:])
-        dz = np.append((target[:n] - z[:n] * dp) / p, prices) - z
-        return dp, np.append(dp, (target[n:] - room[n:] * prices) / z[n:]), dz
+        dp, d_prices = solve(gradient + target[:n] / p, target[n:] / z[n:] - room[n:] - missing)
+        d_room = target[n:] / z[n:] - room[n:] * (1 + d_prices / z[n:])
+        dz = np.append((target[:n] - z[:n] * dp) / p - z[:n], d_prices)
+        return dp, np.append(dp, d_room), dz
 
     _, d_room, dz = direction(np.zeros_like(z))
     gap = room @ z
     predicted = (room + _longest(room, d_room) * d_room) @ (z + _longest(z, dz) * dz)
-    dp, d_room, dz = direction((predicted / gap) ** 3 * gap / len(z) - d_room * dz)
+    dp, d_room, dz = direction(max((predicted / gap) ** 3 * gap / len(z), least) - d_room * dz)
     step = 0.99 * min(_longest(room, d_room), _longest(z, dz))  # of both, which the curvature couples
-    return _State(p + step * dp, room + step * d_room, z + step * dz)
+    return _State(step * dp, step * d_room, step * dz)
 
 
 def _solver(curvature, costs, room, z, n: int) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """A function that solves M dp + Aᵀy = force, A dp − D y = −(0, shift) for dp, and y but its first entry.
+    """A function that solves M dp + 1ν + Cᵀy = force, 1·dp = 0, C dp − D y = −shift for dp and y.
 
-    M = curvature + diag(z_p/p), A = (1; C), D = diag(0, w_c/z_c).
+    M = curvature + diag(z_p/p), D = diag(w_c/z_c). The mean of each row of C in the metric of M⁻¹ is taken
+    away first, which changes only ν: then the equations of ν and of y do not mix, and no matrix is singular.
     """
     from scipy.linalg import cho_factor, cho_solve
 
     matrix = curvature.copy()
-    ridge = 1e-15 * np.trace(curvature)  # against rounding
+    ridge = 1e-15 * n * np.diagonal(curvature)  # against rounding
     matrix.flat[:: n + 1] += z[:n] / room[:n] + ridge
     factor = cho_factor(matrix, overwrite_a=True, check_finite=False)
-    rows = np.vstack([np.ones(n), costs])
-    responses = cho_solve(factor, rows.T)
-    schur = rows @ responses + np.diag(np.append(0.0, room[n:] / z[n:]))
+    of_ones = cho_solve(factor, np.ones(n))
+    centred = costs - (costs @ of_ones / of_ones.sum())[:, None]
+    of_costs = cho_solve(factor, centred.T)
+    schur = centred @ of_costs + np.diag(room[n:] / z[n:])
 
     def solve(force, shift):
         free = cho_solve(factor, force)
-        y = np.linalg.solve(schur, rows @ free + np.append(0.0, shift))
-        return free - responses @ y, y[1:]
+        free = free - of_ones * (free.sum() / of_ones.sum())
+        y = np.linalg.solve(schur, centred @ free + shift)
+        return free - of_costs @ y, y
 
     return solve
 
