@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from infomax.information.channels import partitions
 from infomax.information.channels.bottleneck import (
     deterministic_information_bottleneck,
     information_bottleneck,
@@ -58,22 +59,66 @@ def test_the_bottleneck_beats_random_restarts():
         assert rates.encoder.num_outputs == 2 and rates.objective <= result.objective + 1e-9
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("beta", [1.5, 5.0, 50.0])
-def test_the_deterministic_bottleneck_is_near_the_best_partition(seed, beta):
-    table = np.random.default_rng(seed).dirichlet(np.full(15, 0.4)).reshape(5, 3)
-    values = []
-    for labels in itertools.product(range(5), repeat=5):
-        if any(label > max(labels[:k], default=-1) + 1 for k, label in enumerate(labels)):
-            continue  # the same partition under other names
-        encoder = np.eye(5)[list(labels)]
-        merged = encoder.T @ table
-        values.append(beta * float(mutual_information(merged)) - float(entropy(merged.sum(1))))
-    result = deterministic_information_bottleneck(table, beta)
-    assert result.objective <= max(values) + 1e-12
-    assert result.objective >= max(values) - 0.02 * abs(max(values)) - 1e-12
-    assert set(np.unique(result.encoder.transition)) <= {0.0, 1.0}
-    assert result.rate == pytest.approx(float(entropy(table.sum(1) @ result.encoder.transition)))
+def best_of_all_partitions(table, num_clusters, beta):
+    """The largest β I(T;Y) − H(T), by trying every assignment of x to clusters."""
+    every = np.array(list(itertools.product(range(num_clusters), repeat=len(table) - 1)), dtype=int)
+    encoders = np.eye(num_clusters)[np.column_stack([np.zeros(len(every), dtype=int), every])]
+    merged = np.swapaxes(encoders, 1, 2) @ table
+    return float((beta * mutual_information(merged) - entropy(merged.sum(axis=2))).max())
+
+
+def random_problem(seed):
+    rng = np.random.default_rng(seed)
+    n, m = [(6, 4), (5, 3), (4, 6)][seed % 3]
+    table = rng.dirichlet(np.full(n * m, rng.choice([0.2, 0.5, 1.0]))).reshape(n, m)
+    return table, int(rng.integers(2, n)), float(rng.choice([1.5, 3, 10, 50]))
+
+
+def check_partitions(seed):
+    table, num_clusters, beta = random_problem(seed)
+    best = best_of_all_partitions(table, num_clusters, beta)
+    hard = deterministic_information_bottleneck(table, beta, num_clusters=num_clusters)
+    assert hard.objective == pytest.approx(best, abs=1e-10)
+    assert set(np.unique(hard.encoder.transition)) <= {0.0, 1.0}
+    assert hard.rate == pytest.approx(float(entropy(table.sum(1) @ hard.encoder.transition)))
+    soft = information_bottleneck(table, beta, num_clusters=num_clusters)
+    assert best - 1e-10 <= soft.objective <= soft.upper + 1e-12
+    assert soft.encoder.num_outputs == num_clusters
+
+
+def test_no_partition_is_better():
+    for seed in range(20):
+        check_partitions(seed)
+
+
+def test_no_partition_is_better_than_what_merging_and_moving_find(monkeypatch):
+    monkeypatch.setattr(partitions, "MAX_PARTITIONS", 0)
+    for seed in range(20, 40):
+        check_partitions(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("most", [partitions.MAX_PARTITIONS, 0])
+def test_no_partition_is_better_in_a_thousand_problems(monkeypatch, most):
+    monkeypatch.setattr(partitions, "MAX_PARTITIONS", most)
+    for seed in range(1000, 2000):
+        check_partitions(seed)
+
+
+def test_two_clusters_of_four_letters():
+    """The partition {0, 1} | {2, 3} has the objective 2.2906 nats."""
+    table = np.array([[0.245, 0.069, 0], [0.049, 0.078, 0.02], [0.01, 0, 0.235], [0.059, 0.069, 0.167]])
+    table /= table.sum()
+    assert best_of_all_partitions(table, 2, 10) == pytest.approx(2.2906, abs=1e-4)
+    result = information_bottleneck(table, 10, num_clusters=2)
+    assert result.objective >= best_of_all_partitions(table, 2, 10)
+    assert result.encoder.transition.round(1).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+
+
+def test_every_partition_is_listed_once():
+    for n, clusters, count in [(1, 1, 1), (4, 4, 15), (5, 2, 16), (8, 8, 4140)]:  # Bell and Stirling numbers
+        listed = partitions._every_partition(n, clusters, 10**6)
+        assert listed is not None and len(np.unique(listed, axis=0)) == len(listed) == count
 
 
 def test_bottleneck_of_awkward_tables():

@@ -144,7 +144,7 @@ def check_brackets(seed):
 
 
 def test_random_brackets_stand_upright():
-    for seed in range(5):
+    for seed in range(2):
         check_brackets(seed)
 
 

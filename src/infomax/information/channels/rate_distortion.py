@@ -75,9 +75,15 @@ class RateDistortion:
         nearer = self.distortions[1:-1] - distortion
         rounding = 8 * np.finfo(float).eps * np.abs(self.distortions[1:-1])
         tangents = self.lower[1:-1] + self.slopes[1:-1] * (nearer - rounding)
-        points = sorted(zip(self.distortions, self.upper, strict=True))
-        chords = (_chord(a, b, distortion) for k, a in enumerate(points) for b in points[k + 1 :])
-        return float(np.max(tangents, initial=0.0)), float(min(c for c in chords if c is not None))
+        return float(np.max(tangents, initial=0.0)), self._least_chord(distortion)
+
+    def _least_chord(self, distortion: float) -> float:
+        """Return the least upper bound at a distortion on the line between any two points about it."""
+        left, right = self.distortions <= distortion, self.distortions >= distortion
+        x0, y0 = self.distortions[left][:, None], self.upper[left][:, None]
+        width = self.distortions[right] - x0
+        share = (distortion - x0) / np.where(width > 0, width, 1)
+        return float(np.min(y0 + (self.upper[right] - y0) * share))
 
     def refined(self, distortion: Number, *, tolerance: float = 1e-7) -> "RateDistortion":
         """Return the curve with points added around one distortion, until the bracket there is narrow enough.
@@ -108,13 +114,6 @@ class RateDistortion:
         return replace(
             self, slopes=slopes, distortions=d, lower=lower / unit, upper=upper / unit, outputs=outputs
         )
-
-
-def _chord(left: tuple, right: tuple, x: Number) -> float | None:
-    (x0, y0), (x1, y1) = left, right
-    if not x0 <= x <= x1:
-        return None
-    return min(y0, y1) if x0 == x1 else y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
 def rate_distortion(
