@@ -81,6 +81,8 @@ class Column:
         Raises:
             ValueError: the lag is below 0, or at least the number of rows of the table or of every group.
         """
+        if lag == 0:
+            return self
         rows = np.arange(len(self)) if groups is None else groups._rows_by_label
         same = np.ones(max(len(self) - lag, 0), bool) if groups is None else groups._reaches(lag)
         what = "the table has" if groups is None else f"the largest group of {groups.name} has"
@@ -88,8 +90,6 @@ class Column:
             lag < 0 or not same.any(),
             f"{self.name}@{lag}: a lag must be from 0 to {self._max_lag(groups)}, one row less than {what}",
         )
-        if lag == 0:
-            return self
         values = np.full_like(self.values, -1 if self.has_labels else np.nan)
         values[rows[lag:][same]] = self.values[rows[:-lag][same]]
         return replace(self, name=f"{self.name}@{lag}", values=values)
@@ -293,7 +293,7 @@ def _column(operation: str, series: pl.Series, kind: str | None, is_text: bool) 
             name, series.to_physical().cast(pl.Float64).fill_nan(None), kind, dtype.is_integer()
         )
     if is_text:
-        return _of_text(operation, name, texts_of(series), kind)
+        return _of_text(operation, name, texts_of(series), kind, dtype == pl.String)
     if kind == "continuous" and dtype in (pl.Categorical, pl.Enum):
         return _of_text(operation, name, texts_of(series.cast(pl.String)), kind)
     refuse(
@@ -336,7 +336,7 @@ def _of_large_numbers(name: str, series: pl.Series, kind: str | None) -> Column:
     return replace(column, note=None if kind else what)
 
 
-def _of_text(operation: str, name: str, texts: Texts, kind: str | None) -> Column:
+def _of_text(operation: str, name: str, texts: Texts, kind: str | None, in_memory: bool = False) -> Column:
     """Numbers or times where most cells are such, else labels."""
     found = None if kind == "labels" else parsed(texts, whatever_share=kind == "continuous")
     refuse(
@@ -348,14 +348,17 @@ def _of_text(operation: str, name: str, texts: Texts, kind: str | None) -> Colum
         return _of_text_labels(name, texts, kind)
     if kind is None and found.num_other and _are_few(found.values):
         return _of_labels(name, found.rest.codes, "labels")
-    column = _of_numbers(name, found.values, kind)
-    keeps = (
-        f"; --kind {name}=labels keeps the text" if found.num_other or "read as" in (found.note or "") else ""
-    )
-    note = f"{name}: {found.note}{keeps}" if found.note else None
-    return replace(
-        column, note="; ".join(filter(None, [note, (column.note or "").removeprefix(f"{name}: ")])) or None
-    )
+    whole = bool((found.values == found.values.floor()).all())
+    column = _of_numbers(name, found.values, kind, found.what == "numbers" and whole)
+    notes = [found.note, (column.note or "").removeprefix(f"{name}: ")]
+    if kind is not None:
+        return replace(column, note=f"{name}: {found.note}" if found.num_other else None)
+    if found.note and (found.num_other or "read as" in found.note):
+        notes[0] = f"{found.note}; --kind {name}=labels keeps the text"
+    elif in_memory and not column.has_labels and not found.note and found.what == "numbers":
+        notes[0] = f"text of numbers, taken as numbers; --kind {name}=labels keeps the text"
+    said = "; ".join(note for note in notes if note)
+    return replace(column, note=f"{name}: {said}" if said else None)
 
 
 def _of_text_labels(name: str, texts: Texts, kind: str | None) -> Column:

@@ -64,12 +64,14 @@ class Parsed:
     """A text column as numbers.
 
     Args:
-        values: float64, null where missing: [n]; times in seconds since 1970.
+        what: "numbers", or "times" in seconds since 1970 or midnight.
+        values: float64, null where missing: [n].
         note: what was decided about cells, without the name of the column; None where nothing was.
         num_other: cells that are neither such values nor missing.
         rest: the texts, without those that mean a missing value.
     """
 
+    what: str
     values: pl.Series
     note: str | None
     num_other: int
@@ -111,7 +113,7 @@ def parsed(texts: Texts, *, whatever_share: bool = False) -> Parsed | None:
             other = values.is_null()
             notes = [_absent_note(texts, absent), note, _other_note(rest, other, what)]
             note = "; ".join(one for one in notes if one) or None
-            return Parsed(rest.spread(values), note, int(rest.counts[other.to_numpy()].sum()), rest)
+            return Parsed(what, rest.spread(values), note, int(rest.counts[other.to_numpy()].sum()), rest)
     return None
 
 
@@ -158,7 +160,7 @@ def _other_note(texts: Texts, other: pl.Series, what: str) -> str | None:
         return None
     num_cells, num_all = int(texts.counts[other.to_numpy()].sum()), int(texts.counts.sum())
     examples = quoted(texts.texts.filter(other))
-    return f"{num_cells:,} of {counted(num_all, 'cell')} are no {what} ({examples}), taken as missing"
+    return f"{num_cells:,} of {counted(num_all, 'cell')} are not {what} ({examples}), taken as missing"
 
 
 def counted(number: int, what: str) -> str:

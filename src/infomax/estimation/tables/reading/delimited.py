@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 import polars as pl
 
@@ -116,7 +116,7 @@ class Text:
             text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
             yield from enumerate(self._cells(text), 1)
 
-    def _cells(self, text: IO[str]) -> Iterator[list[str]]:
+    def _cells(self, text: io.TextIOBase) -> Iterator[list[str]]:
         """Yield the cells of each line; none where a line is empty."""
         if self.dialect.separator == " ":
             return (line.split() for line in text)

@@ -248,7 +248,7 @@ def _unpacked(name: str, parts: tuple[Path | bytes, ...], suffixes: Sequence[str
 def _of_archives(name: str, parts: Sequence[Path | bytes]) -> Found:
     found = []
     for part in parts:
-        with zipfile.ZipFile(io.BytesIO(part) if isinstance(part, bytes) else part) as archive:
+        with _archive(name, part) as archive:
             members = [m for m in archive.namelist() if not m.endswith("/") and not m.startswith("__MACOSX")]
             refuse(
                 len(members) != 1,
@@ -257,6 +257,13 @@ def _of_archives(name: str, parts: Sequence[Path | bytes]) -> Found:
             )
             found.append((archive.read(members[0]), PurePosixPath(members[0]).suffixes))
     return _unpacked(name, tuple(content for content, _ in found), found[0][1])
+
+
+def _archive(name: str, part: Path | bytes) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(io.BytesIO(part) if isinstance(part, bytes) else part)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"measure: {name} cannot be unpacked as .zip: {first_line(error)}") from error
 
 
 def _check_suffix(name: str, suffix: str) -> None:
@@ -285,7 +292,7 @@ def _recognised(name: str, content: bytes) -> Found:
 
 def _kind_in_archive(content: bytes) -> str:
     """Whether an archive is a workbook."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+    with _archive("standard input", content) as archive:
         names = archive.namelist()
     if "[Content_Types].xml" in names:
         return ".xlsx"

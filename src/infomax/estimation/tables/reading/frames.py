@@ -131,7 +131,7 @@ def _assembled(operation: str, table: Any, columns: Sequence[tuple[str, Any]]) -
         columns and not kept,
         f"{operation}: no column can be measured: " + "; ".join(f"{o.name} {o.reason}" for o in left_out),
     )
-    frame = pl.DataFrame(kept)
+    frame = pl.DataFrame({series.name: series for series in kept})
     refuse(
         frame.is_empty(),
         f"{operation}: got a table of {frame.height} rows and {frame.width} columns; "
