@@ -21,7 +21,7 @@ from scipy.stats import rankdata
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.samples import as_rows
+from infomax.estimation.samples import as_rows, check_whole, rescaled
 from infomax.information.gaussian import (
     canonical_correlations,
     gaussian_entropy,
@@ -35,10 +35,10 @@ MIN_EIGENVALUE = 1e-14  # of a correlation matrix, for each column; below it, co
 class Gaussian:
     """I(X;Y) = ½ log( det S_x det S_y / det S ): the information of linear dependence.
 
-    Given Z, of the linear dependence that remains. Exact for Gaussians, blind to dependence without
-    correlation. Unbiased, and therefore below 0 at times, unless `bias_corrected` is off: then it is the
-    maximum-likelihood estimate, too high by about dim X · dim Y / 2n. The standard error is √(Σρ²/n), for
-    Gaussians as well, plus the second-order term that remains at independence.
+    Given Z, of the linear dependence that remains. A model estimate: it assumes joint Gaussians, and is blind
+    to dependence without correlation. Unbiased, and therefore below 0 at times, unless `bias_corrected` is
+    off: then it is the maximum-likelihood estimate, too high by about dim X · dim Y / 2n. The standard error
+    is √(Σρ²/n), for Gaussians as well, plus the second-order term that remains at independence.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -62,15 +62,17 @@ class Gaussian:
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
         (rows,) = as_rows("Gaussian", x=x)
-        scores, scale = _standardised("Gaussian", rows)
+        scores, log_scale = _standardised("Gaussian", rows)
         dof, dim = len(rows) - 1, rows.shape[1]
         covariance = scores.T @ scores / dof
         bias = _log_det_bias(dim, dof) + dim * np.log(2 / dof)
-        raw = float(gaussian_entropy(covariance)) + float(np.log(scale).sum())
+        raw = float(gaussian_entropy(covariance)) + float(log_scale.sum())
         value = raw - self.bias_corrected * bias / 2
         error = np.sqrt(polygamma(1, (dof - np.arange(dim)) / 2).sum()) / 2
         local = raw + (_mahalanobis(scores, covariance) - dim) / 2
-        return Estimate(float(value), float(error), len(rows), method="Gaussian", local=local)
+        return Estimate(
+            float(value), float(error), len(rows), kind="model estimate", method="Gaussian", local=local
+        )
 
     def _of_rows(self, method: str, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> Estimate:
         dim_x, dim_y = x.shape[1], y.shape[1]
@@ -83,15 +85,24 @@ class Gaussian:
         local = (
             raw + np.sum([sign * _mahalanobis(part, part.T @ part / dof) for part, sign in parts], axis=0) / 2
         )
-        return Estimate(raw - self.bias_corrected * bias, error, len(x), method=method, local=local)
+        return Estimate(
+            raw - self.bias_corrected * bias,
+            error,
+            len(x),
+            kind="model estimate",
+            method=method,
+            local=local,
+            cautions=() if self.bias_corrected else _noise(dim_x, dim_y, dof, error),
+        )
 
 
 @dataclass(frozen=True)
 class GaussianCopula:
     """`Gaussian` of normal scores Φ⁻¹(rank/(n + 1)): independent of the margins, as mutual information is.
 
-    Exact where increasing functions of the columns are jointly Gaussian. Tied values get the mean of their
-    ranks, which is good enough for a few ties; variables with few different values are for `MixedKSG`.
+    A model estimate: it assumes that increasing functions of the columns are jointly Gaussian. Tied values
+    get the mean of their ranks, which is good enough for a few ties; variables with few different values are
+    for `MixedKSG`.
 
     Reference: Ince et al. (2017), A statistical framework for neuroimaging data analysis.
     """
@@ -130,8 +141,9 @@ def shrunk_covariance(rows: np.ndarray) -> np.ndarray:
 class CCA:
     """−½ Σ log(1 − ρᵢ²) over the largest canonical correlations: of the best directions.
 
-    Not corrected for bias: noise, too, has correlations in many directions. Where dimensions are near n,
-    `shrunk_covariance` removes much of the bias, and then tends to be too low.
+    A model estimate: it assumes joint Gaussians. Not corrected for bias: noise, too, has correlations in many
+    directions, and a caution says how much they are worth where that is more than the standard error. Where
+    dimensions are near n, `shrunk_covariance` removes much of the bias, and then tends to be too low.
 
     Args:
         num_components: how many directions count; None for all.
@@ -145,10 +157,8 @@ class CCA:
     covariance: Callable[[np.ndarray], np.ndarray] = sample_covariance
 
     def __post_init__(self) -> None:
-        if self.num_components is not None and self.num_components < 1:
-            raise ValueError(
-                f"CCA: num_components must be at least 1, got {self.num_components}; None counts all"
-            )
+        if self.num_components is not None:
+            check_whole("CCA", "num_components", self.num_components, least=1, remedy="None counts all")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d]."""
@@ -156,8 +166,16 @@ class CCA:
         needs_full_rank = self.covariance is sample_covariance
         scores, dof = _residuals("CCA", np.hstack([x, y]), *rest, full_rank=needs_full_rank)
         rho = canonical_correlations(self.covariance(scores), x.shape[1])[: self.num_components]
-        error = _standard_error(rho, x.shape[1], y.shape[1], max(dof, x.shape[1] + y.shape[1]))
-        return Estimate(float(-np.log1p(-(rho**2)).sum() / 2), error, len(x), method=f"CCA, {len(rho)}")
+        dims = x.shape[1], y.shape[1]
+        error = _standard_error(rho, *dims, max(dof, sum(dims)))
+        return Estimate(
+            float(-np.log1p(-(rho**2)).sum() / 2),
+            error,
+            len(x),
+            kind="model estimate",
+            method=f"CCA, {len(rho)}",
+            cautions=_noise(*dims, dof, error),
+        )
 
 
 def _residuals(
@@ -174,13 +192,14 @@ def _residuals(
 def _standardised(
     operation: str, rows: np.ndarray, *, full_rank: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return columns of mean 0 and variance 1, and their scales; refuse a covariance without an inverse."""
+    """Return columns of mean 0 and variance 1, and logs of their scales; refuse a singular covariance."""
     n, dim = rows.shape
     if n < 2 or (full_rank and n <= dim + 1):
         raise ValueError(
             f"{operation}: {dim} columns in all need more than {dim + 1} samples, got {n}; give more, "
             "or use CCA with covariance=shrunk_covariance"
         )
+    rows, exponents = rescaled(rows)
     scale, ranges = rows.std(axis=0, ddof=1), np.ptp(rows, axis=0)
     refuse(
         (ranges == 0).any(),
@@ -194,7 +213,7 @@ def _standardised(
         f"{operation}: the covariance is singular: some columns are copies or linear combinations of others; "
         "leave those out",
     )
-    return scores, scale
+    return scores, np.log(scale) + exponents * np.log(2)
 
 
 def _log_det_bias(dim: int, dof: int) -> float:
@@ -209,6 +228,14 @@ def _standard_error(rho: np.ndarray, dim_x: int, dim_y: int, dof: int) -> float:
     above = np.maximum(dof - max(dim_x, dim_y) - i, 1) / 2
     at_independence = (polygamma(1, above) - polygamma(1, (dof - i) / 2)).sum() / 4
     return float(np.sqrt(signal / dof + at_independence))
+
+
+def _noise(dim_x: int, dim_y: int, dof: int, error: float) -> tuple[str, ...]:
+    """Return the caution that correlations of noise add more than the standard error."""
+    bias = dim_x * dim_y / (2 * max(dof, 1))
+    if bias <= error:
+        return ()
+    return (f"biased: correlations of noise in {dim_x} × {dim_y} directions add about {bias:.2g} nats",)
 
 
 def _mahalanobis(rows: np.ndarray, covariance: np.ndarray) -> np.ndarray:

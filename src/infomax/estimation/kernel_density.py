@@ -16,10 +16,12 @@ from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_estimate
-from infomax.estimation.samples import as_rows
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.samples import as_rows, rescaled
 
 MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
+MIN_KERNELS = 10  # a row whose density is that of fewer kernels stands at the ceiling
+MAX_SATURATED = 0.15  # the share of such rows above which an estimate is called saturated
 
 
 def scott(scores: np.ndarray) -> float:
@@ -48,7 +50,7 @@ def likelihood_cross_validated(scores: np.ndarray) -> float:
     middle = math.log(scott(scores))
 
     def surprise(log_width: float) -> float:
-        (log_density,) = _log_sums([scores / math.exp(log_width)], [(0,)], leave_one_out=True)
+        (log_density,), _ = _log_sums([scores / math.exp(log_width)], [(0,)], leave_one_out=True)
         return scores.shape[1] * log_width - float(log_density.mean())
 
     found: Any = minimize_scalar(surprise, bounds=(middle - 6, middle + 1), options={"xatol": 0.02})
@@ -93,22 +95,41 @@ class KernelDensity:
         width = self.bandwidth(np.hstack(variables))
         scaled = [v / width for v in variables]
         groups = [(0, 1, 2), (0, 2), (1, 2), (2,)] if given is not None else [(0, 1), (0,), (1,)]
-        xy, x_only, y_only, *z_only = _log_sums(scaled, groups, leave_one_out=self.leave_one_out)
-        whole = z_only[0] if z_only else math.log(len(xy) - self.leave_one_out)
-        return mean_estimate(f"KernelDensity, h={width:.2g}", xy - x_only - y_only + whole)
+        logs, shares = _log_sums(scaled, groups, leave_one_out=self.leave_one_out)
+        whole = logs[3] if given is not None else math.log(len(logs[0]) - self.leave_one_out)
+        local = logs[0] - logs[1] - logs[2] + whole
+        moved = shares[0] - shares[1] - shares[2] + (shares[3] if given is not None else 1)
+        return _mean(f"KernelDensity, h={width:.2g}", local, local + moved, _saturation(local))
 
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = −⟨log p̂(x)⟩ in nats, from samples [n] or [n, d]."""
         (rows,) = as_rows("KernelDensity", x=x)
         scores = _standardised(rows)
         width = self.bandwidth(scores)
-        (log_sum,) = _log_sums([scores / width], [(0,)], leave_one_out=self.leave_one_out)
-        log_volume = np.log(rows.std(axis=0) * width * math.sqrt(2 * math.pi)).sum()
-        log_density = log_sum - math.log(len(rows) - self.leave_one_out) - log_volume
-        return mean_estimate(f"KernelDensity, h={width:.2g}", -log_density)
+        (log_sum,), (shares,) = _log_sums([scores / width], [(0,)], leave_one_out=self.leave_one_out)
+        smaller, exponents = rescaled(rows)
+        log_scale = np.log(smaller.std(axis=0)) + exponents * math.log(2)
+        log_volume = (log_scale + math.log(width * math.sqrt(2 * math.pi))).sum()
+        local = math.log(len(rows) - self.leave_one_out) + log_volume - log_sum
+        return _mean(f"KernelDensity, h={width:.2g}", local, local - shares)
+
+
+def _mean(method: str, local: np.ndarray, influence: np.ndarray, cautions: tuple[str, ...] = ()) -> Estimate:
+    """Return the mean of local values; the error is that of influences, which count shared kernels."""
+    error = float(influence.std(ddof=1)) / math.sqrt(len(local))
+    return Estimate(float(local.mean()), error, len(local), method=method, cautions=cautions, local=local)
+
+
+def _saturation(local: np.ndarray) -> tuple[str, ...]:
+    """Return the caution that many local values are near log n, the most that n kernels can show."""
+    share = float((local > math.log(len(local) / MIN_KERNELS)).mean())
+    if share <= MAX_SATURATED:
+        return ()
+    return (f"saturated: in {share:.0%} of the rows dependence is finer than the distance to neighbours",)
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:
+    rows, _ = rescaled(rows)
     num_constant = int((np.ptp(rows, axis=0) == 0).sum())
     refuse(
         len(rows) < 3 or num_constant > 0,
@@ -120,20 +141,27 @@ def _standardised(rows: np.ndarray) -> np.ndarray:
 
 def _log_sums(
     variables: list[np.ndarray], groups: list[tuple[int, ...]], *, leave_one_out: bool
-) -> list[np.ndarray]:
-    """Return log Σⱼ exp(−½ ‖vᵢ − vⱼ‖²) for each group of variables: [n] each."""
-    blocks = [
-        [_log_sum_exp(sum(exponents[k] for k in group)) for group in groups]
-        for exponents in _exponents(variables, leave_one_out)
-    ]
-    return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return log Σⱼ kᵢⱼ, and the sum over i of kᵢⱼ / Σ kᵢ, for each group of variables: [n] each.
+
+    kᵢⱼ = exp(−½ ‖vᵢ − vⱼ‖²).
+    """
+    logs: list[list[np.ndarray]] = [[] for _ in groups]
+    shares = [np.zeros(len(variables[0])) for _ in groups]
+    for exponents in _exponents(variables, leave_one_out):
+        for place, group in enumerate(groups):
+            log_sum, share = _log_sum_exp(sum(exponents[k] for k in group))
+            logs[place].append(log_sum)
+            shares[place] += share
+    return [np.concatenate(parts) for parts in logs], shares
 
 
-def _log_sum_exp(exponents: Any) -> np.ndarray:
-    """Return log Σⱼ e^{exponentsᵢⱼ} for each row i."""
+def _log_sum_exp(exponents: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return log Σⱼ e^{exponentsᵢⱼ} for each row i, and Σᵢ e^{exponentsᵢⱼ} / Σⱼ e^{exponentsᵢⱼ}."""
     highest = exponents.max(axis=1, keepdims=True)
     terms = exponents - highest
-    return np.log(np.exp(terms, out=terms).sum(axis=1)) + highest[:, 0]
+    sums = np.exp(terms, out=terms).sum(axis=1)
+    return np.log(sums) + highest[:, 0], (1 / sums) @ terms
 
 
 def _exponents(variables: list[np.ndarray], leave_one_out: bool) -> Iterator[list[np.ndarray]]:

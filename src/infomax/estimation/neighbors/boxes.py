@@ -57,6 +57,7 @@ class Boxes:
         equal: how many rows equal the row, itself included, where the box has no size; else 0.
         weights: of the rows, of mean 1; None for equal ones.
         offset: what is added to every pointwise value.
+        groups: a code for each row; rows of a group share one box. None where no rows do.
     """
 
     neighbors: Neighbors
@@ -66,6 +67,7 @@ class Boxes:
     equal: np.ndarray | None = None
     weights: np.ndarray | None = None
     offset: float = 0.0
+    groups: np.ndarray | None = None
 
     def estimate(self, method: str, cautions: tuple[str, ...] = ()) -> Estimate:
         """Return the mean of the pointwise values, with its standard error by the infinitesimal jackknife."""
@@ -90,8 +92,15 @@ class Boxes:
         for margin in self.margins:
             mass = margin.ranges.counts if self.weights is None else margin.ranges.sums(weights)
             influence = influence + margin.sign * margin.ranges.totals(weights / mass, rows)
-        first = (weights[rows] * influence).var(ddof=1) / len(deviations)
+        first = self._of_groups(weights[rows] * influence, rows) / len(deviations)
         return math.sqrt(first + self._second_order() / len(deviations) ** 2)
+
+    def _of_groups(self, influence: np.ndarray, rows: np.ndarray) -> float:
+        """Return the variance of influences, where rows that share one box count as one."""
+        if self.groups is None or len(rows) < len(self.groups):
+            return float(influence.var(ddof=1))
+        sums = np.bincount(self.groups, influence - influence.mean())
+        return float((sums**2).sum() / len(rows) * len(sums) / max(len(sums) - 1, 1))
 
     def _shares(self, weights: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return Σᵢ [j in box i] / k; rows that are equal share their boxes evenly."""

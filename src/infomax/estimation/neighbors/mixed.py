@@ -26,7 +26,7 @@ from infomax.estimation.neighbors.search import (
 from infomax.estimation.samples import as_codes, as_rows, as_weights, check_lengths, joint_codes
 
 NAMES = ("x", "y", "given")
-MAX_LEFT_OUT = 0.05
+MAX_LEFT_OUT = 0.1
 """The share of rows that may be left out without a caution, because their labels occur once."""
 
 
@@ -269,8 +269,20 @@ def _boxes(table: _Table, num_neighbors: int, num_workers: int) -> Boxes:
     strict = [within(rows, neighbors.radii, cells=codes) for _, rows, codes in parts]
     if not _repeats_values(points):
         margins = [Margin(sign, one, one.counts) for (sign, *_), one in zip(parts, strict, strict=True)]
-        return Boxes(neighbors, neighbors.num, margins, table.num_rows)
-    return _boxes_with_ties(neighbors, points, cells, parts, strict)
+        boxes = Boxes(neighbors, neighbors.num, margins, table.num_rows)
+    else:
+        boxes = _boxes_with_ties(neighbors, points, cells, parts, strict)
+    return replace(boxes, groups=None if cells is None else _sharing(cells, num_neighbors))
+
+
+def _sharing(cells: np.ndarray, num_neighbors: int) -> np.ndarray | None:
+    """Return a code for each row, the same in a cell whose rows all are neighbours of each other."""
+    small = np.bincount(cells)[cells] <= num_neighbors + 1
+    if not small.any():
+        return None
+    return np.unique(
+        np.where(small, cells, int(cells.max()) + 1 + np.arange(len(cells))), return_inverse=True
+    )[1]
 
 
 def _repeats_values(points: np.ndarray) -> bool:

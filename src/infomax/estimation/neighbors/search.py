@@ -100,16 +100,23 @@ def _nearest_by_distances(
 def _nearest_in_tree(
     points: np.ndarray, num_neighbors: int, norm: int | float, num_workers: int
 ) -> Neighbors:
-    """Return neighbours from a tree, which is slow at many equal points: it gets k + 1 copies of each."""
-    kept = np.arange(len(points))
-    if most_repeats(points[:, :1], num_neighbors + 1) > num_neighbors + 1:
-        kept = np.flatnonzero(repeats(points)[1] <= num_neighbors)
-    tree = KDTree(points[kept], balanced_tree=False)
-    order = kept[tree.indices]  # leaf by leaf, so that consecutive queries read the same memory
-    distances, places = tree.query(points[order], k=num_neighbors + 1, p=norm, workers=num_workers)
+    if most_repeats(points[:, :1], num_neighbors + 1) <= num_neighbors + 1:
+        return _query(points, num_neighbors, norm, num_workers)
+    kept = np.flatnonzero(repeats(points)[1] <= num_neighbors)
+    found = _query(points[kept], num_neighbors, norm, num_workers)
     radii, indices = np.zeros(len(points)), np.full((len(points), num_neighbors), -1)
-    radii[order] = distances[:, -1]  # the row itself is one of the k + 1
-    indices[order] = _others(np.append(kept, -1)[places], order)
+    radii[kept], indices[kept] = found.radii, kept[found.indices]
+    return Neighbors(radii, np.full(len(points), num_neighbors), indices)
+
+
+def _query(points: np.ndarray, num_neighbors: int, norm: int | float, num_workers: int) -> Neighbors:
+    """Return neighbours from a tree, which is slow where points have more than k + 1 copies."""
+    tree = KDTree(points, balanced_tree=False)
+    order = tree.indices  # leaf by leaf, so that consecutive queries read the same memory
+    distances, places = tree.query(points[order], k=num_neighbors + 1, p=norm, workers=num_workers)
+    others = places[:, 1:] if (places[:, 0] == order).all() else _others(places, order)
+    radii, indices = np.empty(len(points)), np.empty(others.shape, dtype=np.intp)
+    radii[order], indices[order] = distances[:, -1], others  # the row itself is one of the k + 1
     return Neighbors(radii, np.full(len(points), num_neighbors), indices)
 
 
