@@ -175,7 +175,7 @@ class Discrete(Distribution):
     @property
     def mutual_information(self) -> float:
         """I(X;Y) in nats."""
-        return float(mutual_information(to_numpy(self.table)))
+        return float(mutual_information(to_numpy(as_probabilities("Discrete", self.table, axis=(-2, -1)))))
 
 
 def through_channel(p_x: Array, channel: Channel) -> Discrete:

@@ -96,8 +96,8 @@ def gaussian_kl_divergence(
             f"{mean_p.shape[-1]}, {covariance_p.shape[-1]}, {mean_q.shape[-1]}, {covariance_q.shape[-1]}"
         )
     shift = (mean_q - mean_p)[..., None]
-    second_moment = covariance_p + shift @ xp.linalg.matrix_transpose(shift)
-    trace = xp.linalg.trace(xp.linalg.solve(covariance_q, second_moment))
+    distance = xp.sum(shift * xp.linalg.solve(covariance_q, shift), axis=(-2, -1))
+    trace = xp.linalg.trace(xp.linalg.solve(covariance_q, covariance_p)) + distance
     log_ratio = _log_det(name, covariance_q) - _log_det(name, covariance_p)
     return in_base((trace - covariance_p.shape[-1] + log_ratio) / 2, base)
 

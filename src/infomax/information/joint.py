@@ -289,11 +289,25 @@ def _column_names(columns: Any) -> list:
 
 
 def _column(name: Any, column: Any) -> np.ndarray:
-    values = column.to_numpy() if hasattr(column, "to_numpy") else np.asarray(column)
+    values = column.to_numpy() if hasattr(column, "to_numpy") else _as_values(name, column)
     if values.ndim != 1:
         raise ValueError(f"Joint.from_samples: column {name!r} must have one axis, got shape {values.shape}")
     if any(value is None or value != value for value in values.tolist()):
         raise ValueError(
             f"Joint.from_samples: column {name!r} has missing values; drop or fill those rows first"
         )
+    return values
+
+
+def _as_values(name: Any, column: Any) -> np.ndarray:
+    """An array of a column, in which different values stay different."""
+    values = np.asarray(column)
+    if isinstance(column, np.ndarray) or not isinstance(column, Sequence):
+        return values
+    if values.dtype.kind in "US" and not all(isinstance(value, str | bytes) for value in column):
+        raise ValueError(
+            f"Joint.from_samples: column {name!r} mixes text and other values; make all of them text with str"
+        )
+    if values.dtype.kind == "f" and any(isinstance(v, int) and abs(v) > 2**53 for v in column):
+        return np.array(column, dtype=object)  # whole numbers that differ by less than a float can tell
     return values

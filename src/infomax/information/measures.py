@@ -18,6 +18,8 @@ from infomax.information.tables import (
     Array,
     Axis,
     Number,
+    as_integer,
+    as_number,
     as_probabilities,
     in_base,
     other_axes,
@@ -129,7 +131,7 @@ def tsallis_entropy(p: Array, order: Number, *, axis: int = -1) -> Array:
 
 
 def _check_order(operation: str, order: Number) -> None:
-    if not order >= 0:
+    if not as_number(operation, "order", order) >= 0:
         raise ValueError(f"{operation}: order must be at least 0, got {order}; 1 is Shannon's entropy")
 
 
@@ -147,6 +149,9 @@ def joint_entropy(p_xy: Array, *, num_variables: int = 2, base: Number = math.e)
         >>> round(float(joint_entropy([[1/2, 0], [1/4, 1/4]], base=2)), 6)
         1.5
     """
+    num_variables = as_integer("joint_entropy", "num_variables", num_variables)
+    if num_variables < 1:
+        raise ValueError(f"joint_entropy: expected at least 1 variable, got {num_variables}")
     axes = tuple(range(-num_variables, 0))
     p_xy = as_probabilities("joint_entropy", p_xy, axis=axes, num_axes=num_variables)
     return in_base(_entropy(p_xy, axes), base)
@@ -174,7 +179,7 @@ def conditional_entropy(p_xy: Array, *, given: int = -1, base: Number = math.e) 
 
 
 def _check_given(operation: str, given: int, num_variables: int) -> None:
-    if not -num_variables <= given <= -1:
+    if not -num_variables <= as_integer(operation, "given", given) <= -1:
         raise ValueError(
             f"{operation}: given must be an axis from -{num_variables} to -1, got {given}; "
             "-1 is the last variable, -2 the one before"
@@ -407,7 +412,7 @@ def interaction_information(
 
 
 def _joint_of(operation: str, p: Array, num_variables: int | None) -> tuple[Array, int]:
-    m = rank(p) if num_variables is None else num_variables
+    m = rank(p) if num_variables is None else as_integer(operation, "num_variables", num_variables)
     if m < 2:
         raise ValueError(f"{operation}: expected at least 2 variables, got {m}; one axis is one variable")
     return as_probabilities(operation, p, axis=tuple(range(-m, 0)), num_axes=m), m

@@ -20,27 +20,47 @@ Axis: TypeAlias = int | tuple[int, ...]
 def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
     """Return an array of real floating numbers: lists become NumPy arrays, integers become float64.
 
+    Numbers of 16 bits become float64 too: their sums would lose what the numbers hold.
+
     Args:
         operation: what asks for it, for the message.
         values: numbers, lists, or an array.
         like: an array whose kind, precision and device plain numbers and lists take.
     Raises:
-        TypeError: complex, boolean or other entries that are not real numbers.
+        TypeError: complex, boolean or other entries that are not real numbers, or rows of unequal length.
+        ValueError: a masked array with masked entries.
     """
-    array: Array = values if is_array_api_obj(values) else _as_array(values, like)
+    array = _as_array(operation, values, like)
     xp = array_namespace(array)
-    if xp.isdtype(array.dtype, "integral"):
+    if xp.isdtype(array.dtype, "integral") or _is_short(array):
         return xp.astype(array, xp.float64)
     if not xp.isdtype(array.dtype, "real floating"):
         raise TypeError(f"{operation}: expected real numbers, got {array.dtype}; convert them first")
     return array
 
 
-def _as_array(values: Array, like: Array | None) -> Array:
-    if like is None:
+def _as_array(operation: str, values: Array, like: Array | None = None) -> Array:
+    if isinstance(values, np.ma.MaskedArray):
+        if np.ma.is_masked(values):
+            raise ValueError(
+                f"{operation}: got {np.ma.count_masked(values)} masked entries, which have no value; fill them, "
+                "as in p.filled(0), or leave them out, so that probabilities sum to 1 without them"
+            )
+        return values.data
+    if is_array_api_obj(values):
+        return values
+    if like is not None:
+        return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
+    try:
         return np.asarray(values)
-    xp = array_namespace(like)
-    return xp.asarray(values, dtype=like.dtype, device=device(like))
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{operation}: expected numbers, or rows of equally many, got {values!r}") from error
+
+
+def _is_short(array: Array) -> bool:
+    """True if the array holds floating numbers of 16 bits: half precision or bfloat16."""
+    xp = array_namespace(array)
+    return xp.isdtype(array.dtype, "real floating") and xp.finfo(array.dtype).bits < 32
 
 
 def as_number(operation: str, name: str, value: Number) -> float:
@@ -57,6 +77,17 @@ def as_number(operation: str, name: str, value: Number) -> float:
     if math.isnan(number):
         raise ValueError(f"{operation}: {name} is NaN, expected a real number; find where it comes from")
     return number
+
+
+def as_integer(operation: str, name: str, value: int | np.integer) -> int:
+    """Return one whole number as an int.
+
+    Raises:
+        TypeError: not a whole number; 2.0 is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{operation}: {name} must be a whole number, got {value!r}; pass one such as 2")
+    return int(value)
 
 
 def as_positive(operation: str, name: str, value: Number) -> float:
@@ -95,25 +126,34 @@ def same_namespace(operation: str, *arrays: Array) -> ModuleType:
 def as_probabilities(operation: str, p: Array, *, axis: Axis = -1, num_axes: int = 1) -> Array:
     """Return `p` itself, once it is known to hold probabilities that sum to one over `axis`.
 
+    Tables of 16 bits, whose entries are rounded to two or three digits, become float64 and are divided by
+    their sum.
+
     Raises:
         TypeError: complex, boolean or other entries that are not real numbers.
-        ValueError: empty, too few axes, NaN, negative, or a sum further from one than the square root of
-            the machine epsilon of its dtype (1.5e-8 in float64, 3.5e-4 in float32).
+        ValueError: empty, too few axes, masked, NaN, negative, or a sum further from one than the square root
+            of the machine epsilon of its dtype (1.5e-8 in float64, 3.5e-4 in float32, .03 in float16).
     """
-    counts_like = _holds_integers(p)
-    p = as_real(operation, p)
+    given = _as_array(operation, p)
+    p = as_real(operation, given)
     if p.ndim < num_axes:
         raise ValueError(f"{operation}: expected at least {num_axes} axes, got shape {tuple(p.shape)}")
     if 0 in p.shape:
         raise ValueError(f"{operation}: got an empty table of shape {tuple(p.shape)}, expected probabilities")
+    _check_axis(operation, axis, p.ndim)
     _check_non_negative(operation, p)
-    _check_sums(operation, p, axis, counts_like)
-    return p
+    sums = _checked_sums(operation, p, axis, given)
+    return p / sums if _is_short(given) else p
 
 
-def _holds_integers(p: Array) -> bool:
-    p = p if is_array_api_obj(p) else np.asarray(p)
-    return bool(array_namespace(p).isdtype(p.dtype, "integral"))
+def _check_axis(operation: str, axis: Axis, num_axes: int) -> None:
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    if all(isinstance(k, int | np.integer) and -num_axes <= k < num_axes for k in axes):
+        return
+    raise ValueError(
+        f"{operation}: axis must be from {-num_axes} to {num_axes - 1} for a table of {num_axes} axes, or "
+        f"a tuple of such numbers, got {axis!r}"
+    )
 
 
 def _check_non_negative(operation: str, p: Array) -> None:
@@ -127,14 +167,20 @@ def _check_non_negative(operation: str, p: Array) -> None:
         )
 
 
-def _check_sums(operation: str, p: Array, axis: Axis, counts_like: bool) -> None:
-    xp = array_namespace(p)
-    sums = xp.sum(p, axis=axis)
-    deviation = xp.max(xp.abs(sums - 1)).item()
-    if deviation <= sum_tolerance(p):
-        return
-    worst = xp.reshape(sums, (-1,))[int(xp.argmax(xp.abs(xp.reshape(sums, (-1,)) - 1)))].item()
-    raise ValueError(f"{operation}: {_sum_message(worst, axis, counts_like, sum_tolerance(p))}")
+def _checked_sums(operation: str, p: Array, axis: Axis, given: Array) -> Array:
+    xp, tolerance = array_namespace(p), math.sqrt(_epsilon(given))
+    sums = xp.sum(p, axis=axis, keepdims=True)
+    if xp.max(xp.abs(sums - 1)).item() <= tolerance:
+        return sums
+    flat = xp.reshape(sums, (-1,))
+    worst = flat[int(xp.argmax(xp.abs(flat - 1)))].item()
+    are_integers = array_namespace(given).isdtype(given.dtype, "integral")
+    raise ValueError(f"{operation}: {_sum_message(worst, axis, are_integers, tolerance)}")
+
+
+def _epsilon(given: Array) -> float:
+    xp = array_namespace(given)
+    return float(xp.finfo(given.dtype if xp.isdtype(given.dtype, "real floating") else xp.float64).eps)
 
 
 def _sum_message(total: float, axis: Axis, counts_like: bool, tolerance: float) -> str:
@@ -147,11 +193,6 @@ def _sum_message(total: float, axis: Axis, counts_like: bool, tolerance: float) 
         f"probabilities must sum to 1 over axis {axis}, got {total:.10g} (tolerance {tolerance:.2g}); "
         f"normalise first, as in p / p.sum({axis}, keepdims=True)"
     )
-
-
-def sum_tolerance(p: Array) -> float:
-    """Return how far from 1 a sum of probabilities may be: the square root of the dtype's machine epsilon."""
-    return math.sqrt(array_namespace(p).finfo(p.dtype).eps)
 
 
 def to_numpy(values: Array) -> np.ndarray:

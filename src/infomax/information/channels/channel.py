@@ -303,7 +303,7 @@ def _like(values: np.ndarray, array: Array) -> Array:
 
 
 def _costs(costs: Array, num_inputs: int) -> np.ndarray:
-    values = to_numpy(costs)
+    values = to_numpy(as_real("capacity", costs))
     if values.shape != (num_inputs,) or not np.isfinite(values).all():
         raise ValueError(
             f"capacity: costs must be {num_inputs} finite numbers, one an input, got shape {values.shape}"

@@ -60,7 +60,7 @@ def parallel_gaussian_capacity(
         >>> parallel_gaussian_capacity([1.0, 2.0, 10.0], power=5).powers
         array([3., 2., 0.])
     """
-    noise = to_numpy(noise_variances).ravel()
+    noise = to_numpy(as_real("parallel_gaussian_capacity", noise_variances)).ravel()
     if not (noise.size and (noise > 0).all() and np.isfinite(noise).all() and 0 <= power < math.inf):
         raise ValueError(
             "parallel_gaussian_capacity: noise variances must be positive and power at least 0, "
@@ -86,7 +86,7 @@ def gaussian_rate_distortion(variances: Array, distortion: Number, *, base: Numb
         >>> gaussian_rate_distortion([1.0], 1/4, base=2)
         1.0
     """
-    sigma2 = to_numpy(variances).ravel()
+    sigma2 = to_numpy(as_real("gaussian_rate_distortion", variances)).ravel()
     if not (sigma2.size and (sigma2 > 0).all() and distortion > 0):
         raise ValueError(
             "gaussian_rate_distortion: variances and distortion must be positive, "

@@ -19,6 +19,7 @@ from infomax.information.tables import (
     as_number,
     as_positive,
     as_probabilities,
+    as_real,
     in_base,
     log_of_base,
     to_numpy,
@@ -148,7 +149,7 @@ def rate_distortion(
     source, d = _source_and_distortion(p_x, distortion)
     tolerance = as_positive("rate_distortion", "tolerance", tolerance)
     unit = log_of_base(base)
-    finite = _default_slopes(source, d, unit) if slopes is None else np.sort(to_numpy(slopes).ravel())[::-1]
+    finite = _default_slopes(source, d, unit) if slopes is None else _rising(slopes)[::-1]
     if not (np.isfinite(finite).all() and (finite > 0).all()):
         raise ValueError(f"rate_distortion: slopes must be positive and finite, got {slopes}")
     all_slopes = np.concatenate([[math.inf], finite])
@@ -161,7 +162,7 @@ def rate_distortion(
 
 def _source_and_distortion(p_x: Array, distortion: Array) -> tuple[np.ndarray, np.ndarray]:
     source = to_numpy(as_probabilities("rate_distortion", p_x))
-    d = to_numpy(distortion)
+    d = to_numpy(as_real("rate_distortion", distortion))
     if d.ndim != 2 or source.shape != d.shape[:1]:
         raise ValueError(
             f"rate_distortion: expected a source [x] and distortions [x, y], got {source.shape} and {d.shape}"
@@ -179,6 +180,10 @@ def _default_slopes(source: np.ndarray, d: np.ndarray, unit: float) -> np.ndarra
         return np.array([1.0])
     nearest = np.min(excess, axis=1, where=positive, initial=excess[positive].max())
     return np.geomspace(20 / (source @ nearest), 0.1 / excess[positive].mean(), 50) / unit
+
+
+def _rising(slopes: Array) -> np.ndarray:
+    return np.sort(to_numpy(as_real("rate_distortion", slopes)).ravel())
 
 
 def _kernel(d: np.ndarray, slope: float) -> np.ndarray:

@@ -16,7 +16,15 @@ import numpy as np
 
 from infomax.information.channels.capacity import maximize_information
 from infomax.information.measures import mutual_information
-from infomax.information.tables import Array, Number, as_probabilities, in_base, log_of_base, to_numpy
+from infomax.information.tables import (
+    Array,
+    Number,
+    as_probabilities,
+    as_real,
+    in_base,
+    log_of_base,
+    to_numpy,
+)
 
 _TAIL = 12.0  # standard deviations; less than 4e-33 of the probability lies beyond
 
@@ -57,7 +65,9 @@ def information_through_gaussian_noise(
         >>> round(bracket.lower, 3), round(bracket.upper, 3)
         (0.486, 0.486)
     """
-    x = to_numpy(points) / _positive("information_through_gaussian_noise", noise_std)
+    x = to_numpy(as_real("information_through_gaussian_noise", points)) / _positive(
+        "information_through_gaussian_noise", noise_std
+    )
     p = to_numpy(as_probabilities("information_through_gaussian_noise", p_x))
     if x.ndim != 1 or x.shape != p.shape:
         raise ValueError(
