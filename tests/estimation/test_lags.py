@@ -1,9 +1,12 @@
 """Lags against slices, and transfer entropy against the closed form of an autoregression."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
+from infomax.estimation.counting.counts import MillerMadow, PlugIn
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.lags import lagged, lagged_information, transfer_entropy
 from infomax.estimation.neighbors.ksg import KSG
@@ -89,6 +92,64 @@ def test_delay_is_found():
     assert int(np.argmax(found)) + 1 == 3
 
 
+# ------------------------------------------------------------------------------------ groups, cautions
+
+
+def panel(num_groups=40, length=50):
+    """Each group is a shuffled path whose next label is the last one plus its own step: 8 labels."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(num_groups), length)
+    steps = rng.integers(8, size=(num_groups, length))
+    source = steps.ravel()
+    target = np.concatenate([np.append(rng.integers(8), row[:-1]) for row in steps])
+    return source, target, groups
+
+
+def test_lags_do_not_cross_groups():
+    """target_t = source_{t−1} within each group: log 8, but not from the end of one to the start of the next."""
+    source, target, groups = panel()
+    within = lagged_information(source, target, PlugIn(), 1, groups=groups)
+    across = lagged_information(source, target, PlugIn(), 1)
+    truth = MillerMadow().entropy(source[np.arange(len(source)) % 50 < 49])
+    assert within.value == pytest.approx(truth.value, abs=0.002)
+    assert across.value < within.value - 0.05
+    assert within.num_samples == 40 * 49
+    assert within.method == "PlugIn, 40 of 2,000 rows without a past in their group left out"
+
+
+def test_groups_may_stand_in_any_order():
+    """A panel sorted by time, whose groups alternate, is the one sorted by group."""
+    source, target, groups = panel()
+    by_time = np.arange(len(source)).reshape(40, 50).T.ravel()
+    names = np.array([f"animal {g}" for g in groups])
+    for function in (partial(lagged_information, lag=2), transfer_entropy):
+        expected = function(source, target, estimator=MillerMadow(), groups=groups)
+        found = function(
+            source[by_time], target[by_time], estimator=MillerMadow(), groups=names[by_time].tolist()
+        )
+        assert found.value == expected.value
+        assert found.method == expected.method
+
+
+def test_one_group_is_no_group():
+    source, target, _ = panel()
+    alone = transfer_entropy(source, target, MillerMadow(), source_lags=(1, 2))
+    grouped = transfer_entropy(source, target, MillerMadow(), source_lags=(1, 2), groups=["a"] * len(source))
+    assert grouped.value == alone.value
+    assert grouped.num_samples == alone.num_samples
+
+
+def test_undersampled_states_are_said_to_be():
+    """100 states whose last five are known: every past is seen once, and nothing is told (truth: log 100)."""
+    rng = np.random.default_rng(0)
+    source = rng.integers(100, size=2000)
+    target = np.append(0, source[:-1])
+    found = transfer_entropy(source, target, PlugIn(), target_lags=(1, 2, 3, 4, 5))
+    assert found.value == pytest.approx(0)
+    assert found.cautions == ("undersampled: 100% of 1,995 samples are the only ones with their labels",)
+    assert repr(found).startswith("0.000 nats (PlugIn, n=1995; undersampled: 100% of")
+
+
 class TestErrors:
     series = np.arange(10.0)
 
@@ -119,3 +180,13 @@ class TestErrors:
         gap = np.where(self.series == 4, np.nan, self.series)
         with pytest.raises(ValueError, match="must be finite"):
             transfer_entropy(gap, self.series, Gaussian())
+
+    def test_groups(self):
+        with pytest.raises(
+            ValueError, match="lags of up to 5 rows need a group with more rows, got 2 groups of at most 5"
+        ):
+            lagged_information(self.series, self.series, Gaussian(), 5, groups=[0] * 5 + [1] * 5)
+        with pytest.raises(ValueError, match="transfer_entropy: series must have equally many rows"):
+            transfer_entropy(self.series, self.series, Gaussian(), groups=[0, 1])
+        with pytest.raises(ValueError, match="groups has 1 missing values"):
+            lagged_information(self.series, self.series, Gaussian(), 1, groups=[None, *"abcdefghi"])

@@ -3,16 +3,21 @@
 Series are arrays [n] or [n, d] in order of time, evenly spaced; a lag of 1 is one row. Each function aligns
 the series and passes them to an estimator. No row may be missing: dropping one would join times that are
 apart.
+
+Rows of several series (a panel: one for each person, animal or recording) have their labels in `groups`. A
+lag then counts the rows of the same group, wherever these stand. The first rows of each group, whose past is
+not known, are left out, and `method` says how many.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
-from infomax.estimation.samples import to_array
+from infomax.estimation.samples import as_codes, to_array
 
 
 def lagged(series: Any, lags: Sequence[int], *, start: int | None = None) -> np.ndarray:
@@ -45,12 +50,15 @@ def lagged(series: Any, lags: Sequence[int], *, start: int | None = None) -> np.
     return np.column_stack([rows[start - lag : len(rows) - lag] for lag in lags])
 
 
-def lagged_information(x: Any, y: Any, estimator: Estimator, lag: int, *, given: Any = None) -> Estimate:
+def lagged_information(
+    x: Any, y: Any, estimator: Estimator, lag: int, *, given: Any = None, groups: Any = None
+) -> Estimate:
     """Return I(X_{t−lag}; Y_t), or the same given Z_t: what x tells about y `lag` rows later.
 
     Args:
         lag: how many rows y is later; if negative, how many rows it is earlier: I(X_t; Y_{t+lag}).
         given: a series that is read at the time of Y.
+        groups: labels [n] of the series that rows belong to; None for one series.
 
     Example:
         >>> from infomax.estimation.gaussian import Gaussian
@@ -59,13 +67,13 @@ def lagged_information(x: Any, y: Any, estimator: Estimator, lag: int, *, given:
         >>> [lagged_information(x, y, Gaussian(), lag).value > 0.1 for lag in (1, 2, 3)]
         [False, True, False]
     """
-    n = _equal_lengths("lagged_information", x=x, y=y, given=given)
+    n = _equal_lengths("lagged_information", x=x, y=y, given=given, groups=groups)
     _check_lags("lagged_information", [abs(lag)], n)
-    start = abs(lag)
+    aligned = _Aligned("lagged_information", abs(lag), n, groups)
     delay_x, delay_y = max(lag, 0), max(-lag, 0)
-    condition = None if given is None else lagged(given, [delay_y], start=start)
-    return estimator.estimate(
-        lagged(x, [delay_x], start=start), lagged(y, [delay_y], start=start), given=condition
+    condition = None if given is None else aligned.rows(given, [delay_y])
+    return aligned.told(
+        estimator.estimate(aligned.rows(x, [delay_x]), aligned.rows(y, [delay_y]), given=condition)
     )
 
 
@@ -78,6 +86,7 @@ def transfer_entropy(
     target_lags: Sequence[int] = (1,),
     given: Any = None,
     given_lags: Sequence[int] = (1,),
+    groups: Any = None,
 ) -> Estimate:
     """Return I(source_{t−l}; target_t | target_{t−m}, given_{t−g}): what the source adds.
 
@@ -92,6 +101,7 @@ def transfer_entropy(
         target_lags: m, at least 1.
         given: another series whose past is known.
         given_lags: g, at least 0.
+        groups: labels [n] of the series that rows belong to; None for one series.
 
     Raises:
         ValueError: lags out of range, series of different lengths, or too few rows.
@@ -106,7 +116,7 @@ def transfer_entropy(
 
     Reference: Schreiber (2000).
     """
-    n = _equal_lengths("transfer_entropy", source=source, target=target, given=given)
+    n = _equal_lengths("transfer_entropy", source=source, target=target, given=given, groups=groups)
     used = [*source_lags, *target_lags, *(given_lags if given is not None else ())]
     _check_lags("transfer_entropy", used, n)
     refuse(
@@ -115,15 +125,46 @@ def transfer_entropy(
         f"source_lags={tuple(source_lags)}, target_lags={tuple(target_lags)}; without a history of the "
         "target, use lagged_information",
     )
-    start = max(used)
-    past = [lagged(target, target_lags, start=start)]
+    aligned = _Aligned("transfer_entropy", max(used), n, groups)
+    past = [aligned.rows(target, target_lags)]
     if given is not None:
-        past.append(lagged(given, given_lags, start=start))
-    return estimator.estimate(
-        lagged(source, source_lags, start=start),
-        lagged(target, [0], start=start),
-        given=np.column_stack(past),
-    )
+        past.append(aligned.rows(given, given_lags))
+    x, y = aligned.rows(source, source_lags), aligned.rows(target, [0])
+    return aligned.told(estimator.estimate(x, y, given=np.column_stack(past)))
+
+
+class _Aligned:
+    """Rows with a past of `start` rows of their own group, in order of the groups' first appearance."""
+
+    def __init__(self, operation: str, start: int, num_rows: int, groups: Any) -> None:
+        self._start, self._num_rows, self._order = start, num_rows, None
+        self._kept = np.ones(num_rows - start, dtype=bool)
+        if groups is None:
+            return
+        (codes,) = as_codes(operation, groups=groups)
+        firsts = np.unique(codes, return_index=True)[1]
+        self._order = np.argsort(firsts[codes], kind="stable")
+        codes = codes[self._order]
+        self._kept = codes[start:] == codes[: num_rows - start]
+        refuse(
+            not self._kept.any(),
+            f"{operation}: lags of up to {start} rows need a group with more rows, got "
+            f"{len(firsts)} groups of at most {np.bincount(codes).max()}; lags count the rows of a group",
+        )
+
+    def rows(self, series: Any, lags: Sequence[int]) -> np.ndarray:
+        """Return the rows of `lagged`, without those whose past lies in another group."""
+        series = to_array(series)
+        series = series if self._order is None else series[self._order]
+        return lagged(series, lags, start=self._start)[self._kept]
+
+    def told(self, estimate: Estimate) -> Estimate:
+        """Return the estimate; with groups, its method says how many rows have no past."""
+        if self._order is None:
+            return estimate
+        left_out = self._num_rows - int(self._kept.sum())
+        about = f"{left_out:,} of {self._num_rows:,} rows without a past in their group left out"
+        return replace(estimate, method=f"{estimate.method}, {about}")
 
 
 def _equal_lengths(operation: str, **series: Any) -> int:

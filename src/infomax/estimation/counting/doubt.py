@@ -13,9 +13,10 @@ the adjusted value, together with the sampling error:
 
     √( a² s² + (value − u·H)² + (1.5 E u (1−u))² + ((MM − u·H) / 8)² + (u f)² ),
 
-where s is the error of the plug-in value, a = 1 + (1 − u) E / (H − E) says how much the adjustment enlarges
-it, and f is the share of samples alone with their label of the variable with the lesser entropy. The factors
-1.5 and 1/8 were found by simulation; `Counting` has its result.
+where s is the error of the plug-in value, by the delta method or the jackknife, whichever is larger,
+a = 1 + (1 − u) E / (H − E) says how much the adjustment enlarges it, and f is the share of samples alone with
+their label of the variable with the lesser entropy. The factors 1.5 and 1/8 were found by simulation;
+`Counting` has its result.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ MAX_ALONE = 1 / 3
 
 MAX_BIAS = 1 / 3
 """Above this ratio of a known bias to the standard error, an estimate is called biased."""
+
+MANY_SAMPLES = 20  # in a cell, on average
 
 NO_RANGE = 1e-9  # nats: chance explains the whole entropy, as where each label occurs once
 
@@ -68,12 +71,19 @@ def doubt_about(margins: Margins) -> Doubt:
     share = np.where(wide, (information - chance) / gap, 0.0)
     adjusted = share * (entropy + correction)
     u = np.clip(share, 0, 1)
-    enlarged = np.where(wide, sampling_error * (1 + (1 - u) * chance / gap), np.inf)
-    enlarged = np.minimum(enlarged, np.maximum(entropy, sampling_error))
+    s = np.maximum(sampling_error, _jackknife_error(margins))
+    enlarged = np.where(wide, s * (1 + (1 - u) * chance / gap), np.inf)
+    enlarged = np.minimum(enlarged, np.maximum(entropy, s))
     miller_madow = information + _correction(margins)
     terms = enlarged, 1.5 * chance * u * (1 - u), (miller_madow - adjusted) / 8, u * alone
     open_error = np.sqrt(sum(term**2 for term in terms))
     return Doubt(adjusted, sampling_error, open_error, margins.xyz.share_alone, local)
+
+
+def _jackknife_error(margins: Margins) -> Any:
+    """Return the jackknife's error where cells hold few samples, else 0: then it is the lesser one."""
+    sparse = margins.xyz.num_samples < MANY_SAMPLES * margins.xyz.num_seen
+    return np.where(sparse, margins.jackknife_error(), 0.0) if np.any(sparse) else 0.0
 
 
 def _lesser(margins: Margins) -> tuple[Any, Any, Any]:
