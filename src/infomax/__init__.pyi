@@ -30,6 +30,7 @@ from .estimation.resampling.permutation import PermutationTest as PermutationTes
 from .estimation.resampling.permutation import permutation_test as permutation_test
 from .estimation.resampling.sample_size import SampleSizeCurve as SampleSizeCurve
 from .estimation.resampling.sample_size import sample_size_curve as sample_size_curve
+from .estimation.tables.joint import rank_pairs as rank_pairs
 from .estimation.tables.pairwise import pairwise as pairwise
 from .estimation.tables.rank import rank_columns as rank_columns
 from .estimation.tables.read import read_frame as read_frame

@@ -50,11 +50,13 @@ from .selection.criteria import cmim as cmim
 from .selection.criteria import jmi as jmi
 from .selection.criteria import mrmr as mrmr
 from .selection.features import InformativeFeatures as InformativeFeatures
-from .tables.draw import heat_map as heat_map
-from .tables.draw import ranking_chart as ranking_chart
-from .tables.draw import save_picture as save_picture
+from .tables.joint import JointRanking as JointRanking
+from .tables.joint import rank_pairs as rank_pairs
 from .tables.pairwise import PairwiseInformation as PairwiseInformation
 from .tables.pairwise import pairwise as pairwise
 from .tables.rank import Ranking as Ranking
 from .tables.rank import rank_columns as rank_columns
 from .tables.read import read_frame as read_frame
+from .tables.results.draw import heat_map as heat_map
+from .tables.results.draw import ranking_chart as ranking_chart
+from .tables.results.draw import save_picture as save_picture

@@ -11,7 +11,6 @@ from sklearn.metrics import mutual_info_score
 from infomax.estimation.counting.counts import ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.mixed import MixedKSG
 from infomax.estimation.tables import pairwise as module
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
@@ -95,10 +94,13 @@ def test_each_pair_by_the_kinds_of_its_columns():
     assert abs(value[0, 2]) < 0.03
 
 
-def test_a_label_seen_once_is_not_for_ross():
+def test_a_label_seen_once_leaves_its_row_out():
     x, _ = gaussians(100, 0)
     table = {"label": ["once", *["a", "b"] * 49, "a"], "x": x}
-    assert pairwise(table).to_frame()["method"].to_list() == ["MixedKSG, k=3"]
+    found = pairwise(table)["label", "x"]
+    assert found["method"].startswith("Ross, k=3, 1 row")
+    assert found["value"] == pytest.approx(pairwise(table, kinds={"label": "labels"}).value[0, 1])
+    assert abs(found["value"]) < 0.1
 
 
 def test_units_and_increasing_functions_do_not_matter():
@@ -110,9 +112,8 @@ def test_units_and_increasing_functions_do_not_matter():
 
 
 def test_rounded_numbers_read_neither_high_nor_low():
-    """MixedKSG reads 0.2 nats where two columns are independent and rounded to a fifth of their spread."""
+    """Rounded to a twentieth of their spread."""
     x, y = (np.round(values / 0.05) * 0.05 for values in gaussians(2000, 0.0))
-    assert MixedKSG().estimate(x, y).value > 0.15
     found = pairwise({"x": x, "y": y})
     assert abs(found.value[0, 1]) < 0.05
     x, y = (np.round(values / 0.05) * 0.05 for values in gaussians(2000, 0.6))
@@ -134,8 +135,10 @@ def test_p_values():
     n, plug_in = 300, mutual_info_score(table["a"], table["b"])
     assert found.p_value[0, 1] == pytest.approx(chi2.sf(2 * n * plug_in, 1 * 2), rel=1e-9)
     assert found.p_value[0, 2] < 1e-4
-    by_permutations = found.p_value[[0, 0], [4, 5]] * 50
-    np.testing.assert_allclose(by_permutations, np.round(by_permutations))
+    by_permutations = found.frame.filter(pl.col("num_permutations").is_not_null())
+    assert {"number", "rare"} >= set(by_permutations["y"]) - set("abcd")
+    rank = by_permutations["p_value"].to_numpy() * (1 + by_permutations["num_permutations"].to_numpy())
+    np.testing.assert_allclose(rank, np.round(rank))
     upper = np.triu_indices(6, 1)
     np.testing.assert_allclose(
         found.adjusted_p_value[upper], false_discovery_control(found.p_value[upper]), rtol=1e-12
@@ -147,14 +150,15 @@ def test_g_tests_equal_to_scipy():
     """Wherever 5 rows can be expected in every cell of the labels that occur; else permutations."""
     table = with_gaps({**labels(200), "skew": ["s", *["t"] * 199], "one": [1.0] * 200})
     num_tests = 0
-    for x, y, p_value in pairwise(table, num_permutations=9).to_frame().select("x", "y", "p_value").rows():
+    frame = pairwise(table, num_permutations=9).to_frame().select("x", "y", "p_value", "num_permutations")
+    for x, y, p_value, number in frame.rows():
         counts = crosstab(*map(list, complete(table, x, y))).count
         if min(counts.shape) > 1 and expected_freq(counts).min() >= 5:
             num_tests += 1
             expected = chi2_contingency(counts, correction=False, lambda_="log-likelihood").pvalue
             assert p_value == pytest.approx(expected, rel=1e-9)
         else:
-            assert p_value * 10 == pytest.approx(round(p_value * 10))
+            assert p_value * (1 + number) == pytest.approx(round(p_value * (1 + number)))
     assert 3 <= num_tests <= 10
 
 
@@ -176,8 +180,8 @@ def test_pairs_that_cannot_be_measured_are_named():
     assert np.isnan(found.value[0, 2])
     assert found.num_samples[0, 2] == 5
     assert found.kinds == {"x": "continuous", "y": "continuous", "late": "continuous", "id": "identifiers"}
-    as_labels = pairwise({"x": x, "id": [f"row {i}" for i in range(30)]}, kinds={"id": "labels"})
-    assert np.isfinite(as_labels.value[0, 1])
+    as_labels = pairwise({"x": x, "y": y, "id": [f"row {i}" for i in range(30)]}, kinds={"id": "labels"})
+    assert "labels need at least 2 samples each" in as_labels["x", "id"]["refused"]
 
 
 def test_one_pair_that_is_refused_does_not_spoil_its_stack():
@@ -204,8 +208,8 @@ def test_one_pair_that_is_refused_does_not_spoil_its_stack():
 def test_the_frame_has_a_row_for_each_pair():
     frame = pairwise(with_gaps(labels())).to_frame()
     assert frame.columns == [
-        "x", "y", "value", "standard_error", "num_samples", "p_value", "adjusted_p_value", "kind", "method",
-        "refused",
+        "x", "y", "value", "standard_error", "bits", "bits_error", "num_samples", "p_value",
+        "adjusted_p_value", "num_permutations", "kind", "method", "cautions", "untested", "refused",
     ]  # fmt: skip
     assert frame.select("x", "y").rows() == [
         ("a", "b"),

@@ -41,7 +41,7 @@ def test_columns_come_in_order_of_what_they_tell():
     assert rows(ranking)["strong", 0]["value"] == pytest.approx(np.log(3), abs=0.05)
     assert rows(ranking)["same", 0]["method"] == "MillerMadow"
     assert rows(ranking)["same", 0]["p_value"] < 1e-50
-    assert rows(ranking)["strong", 0]["p_value"] == 0.05
+    assert rows(ranking)["strong", 0]["p_value"] < 0.005
     assert rows(ranking)["noise", 0]["p_value"] > 0.05
     assert "holds identifiers" in rows(ranking)["name", 0]["refused"]
     assert (ranking.target, ranking.given, ranking.kinds["weak"]) == ("target", (), "continuous")
@@ -66,8 +66,9 @@ def test_transfer_entropy_is_a_ranking_of_lags_given_the_past(series):
 
 def test_lags_by_kind(series):
     ranking = rank_columns(series, "y", lags=(0, 1, 2), num_permutations=19)
-    first = ranking.to_frame().row(0, named=True)
-    assert (first["column"], first["lag"], first["p_value"]) == ("x", 1, 0.05)
+    assert (ranking[0]["column"], ranking[0]["lag"]) == ("x", 1)
+    assert ranking[0]["p_value"] <= 0.0051  # 399 rows have as many shifts, and 199 were drawn at first
+    assert ranking.about.null == "shifts"
 
 
 def test_what_is_given_unlocks_a_sum():
@@ -81,8 +82,8 @@ def test_what_is_given_unlocks_a_sum():
         MillerMadow().estimate(coin, coin ^ other, given=other).value, abs=1e-12
     )
     assert known["coin", 0]["value"] == pytest.approx(np.log(2), abs=0.01)
-    assert known["coin", 0]["p_value"] == 0.05
-    assert known["number", 0]["method"] == "MixedKSG, k=3"
+    assert known["coin", 0]["p_value"] <= 0.05
+    assert known["number", 0]["method"] == "Ross, k=3"
     assert abs(known["number", 0]["value"]) < 0.05
 
 

@@ -1,11 +1,11 @@
 """``infomax measure``."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from infomax.cli.options import argument, option
+from infomax.cli.options import argument, option, options_of
 from infomax.errors import refuse
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 
@@ -13,10 +13,37 @@ SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a table is read."""
+
+    separator: str | None = option(
+        "between the columns of a text file: ;, tab, …; guessed without it", default=None
+    )
+    decimal: str | None = option("the decimal sign of a text file: . or ,", default=None)
+    thousands: str | None = option("the sign between thousands", default=None)
+    encoding: str | None = option("of a text file: utf-8, latin-1, …", default=None)
+    no_header: bool = option("the first line holds values; columns are column_1, column_2, …", default=False)
+    missing: Sequence[str] = option(
+        "further words that mean a missing value", default=(), metavar="WORD", **SEVERAL
+    )
+    keep: Sequence[str] = option(
+        "words that usually mean a missing value, and are values here", default=(), metavar="WORD", **SEVERAL
+    )
+    split: str = option("part of a dataset that has several, or sheet of a workbook", default="train")
+
+    def frame(self, table: str) -> Any:
+        """Return the table, with what was guessed about it."""
+        from infomax.estimation.tables.read import read_frame
+
+        settings = {name: value for name, value in vars(self).items() if name != "no_header"}
+        return read_frame(table, header=not self.no_header, **settings)
+
+
+@dataclass(frozen=True)
 class Measure:
     """Measure how many bits the columns of a table tell about one of them, or about each other."""
 
-    table: str = argument(".csv, .parquet, .arrow, … or hf:owner/name of the Hugging Face hub")
+    table: str = argument(".csv, .parquet, .xlsx, … or hf:owner/name of the Hugging Face hub; - for stdin")
     target: Sequence[str] = option(
         "rank the others by it; all pairs without it", default=(), action="append", metavar="COLUMN"
     )
@@ -24,82 +51,170 @@ class Measure:
     lag: Sequence[int] = option(
         "rows by which the target is later; 0 without it", default=(), metavar="N", **SEVERAL
     )
+    pairs: bool = option("rank pairs of columns by what they tell about the target together", default=False)
+    group: str | None = option(
+        "the column of groups, such as patients: lags and shuffles stay in them",
+        default=None,
+        metavar="COLUMN",
+    )
+    weights: str | None = option("the column of weights of the rows", default=None, metavar="COLUMN")
     kind: Sequence[str] = option(
         "labels or continuous, where the kind that is inferred would be wrong",
         default=(),
         metavar="COLUMN=KIND",
         **SEVERAL,
     )
+    estimator: Sequence[str] = option(
+        "for pairs of labels, continuous columns, or one of each (mixed): labels=nsb",
+        default=(),
+        metavar="KIND=NAME",
+        **SEVERAL,
+    )
     permutations: int | None = option(
-        f"permutations behind a p-value; {DEFAULT_PERMUTATIONS} without it, but none for all pairs",
+        f"permutations behind a p-value, at first; {DEFAULT_PERMUTATIONS} without it, but none for all pairs",
         default=None,
+    )
+    null: str | None = option(
+        "permutations, or shifts or blocks for series; without it, shifts with --lag, else permutations",
+        default=None,
+        metavar="NAME",
+    )
+    tested_rows: int | None = option(
+        "rows that are shuffled; of longer tables, 50000 drawn at random without it", default=None
     )
     rows: int | None = option("measure N rows chosen at random", default=None)
     plot: str | None = option("draw what is found: .png, .svg or .pdf", default=None, metavar="FILE")
-    split: str = option("part of a dataset that has several", default="train")
+    heat_map: str | None = option(
+        "measure and draw all pairs too, the target first", default=None, metavar="FILE"
+    )
     seed: int = option("of all randomness", default=0)
+    reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 
     @staticmethod
     def notes() -> str:
         """Return what is printed where, and how an earlier row is named."""
+        from infomax.estimation.choices import ESTIMATORS
+
         return (
             "On a terminal it prints a table; JSON where the output goes elsewhere.\n"
-            "COLUMN@2 is a column two rows earlier."
+            "COLUMN@2 is a column two rows earlier.\n"
+            f"Estimators: {', '.join(ESTIMATORS)}."
         )
 
     def __call__(self) -> dict[str, Any] | None:
         """Return what was found; on a terminal, only show it."""
-        from rich.console import Console
-
-        from infomax.estimation.tables.draw import check_picture, save_picture
-        from infomax.estimation.tables.show import as_mapping, as_table
+        from infomax.estimation.tables.running import Interrupted
 
         self._check()
-        if self.plot:
-            check_picture(self.plot)
-        found, draw = self._ranked() if self.target else self._pairwise()
-        plot = {"plot": str(save_picture(draw, found, self.plot))} if self.plot else {}
-        Console(stderr=True).print(as_table(found))
-        return None if sys.stdout.isatty() else {"table": self.table, **as_mapping(found), **plot}
+        frame = self._frame()
+        try:
+            found, draw = self._found(frame)
+        except Interrupted as interrupt:
+            self._print_partial(interrupt.result)
+            raise KeyboardInterrupt(*interrupt.args) from None
+        pictures = self._draw(frame, found, draw)
+        self._show(found)
+        return None if sys.stdout.isatty() else {"table": self.table, **found.to_mapping(), **pictures}
 
-    def _ranked(self) -> tuple[Any, Any]:
-        """Return the columns ranked by the target, and what draws them."""
-        from infomax.estimation.tables.draw import ranking_chart
-        from infomax.estimation.tables.rank import rank_columns
+    def _found(self, frame: Any) -> tuple[Any, Any]:
+        """Return the result, and what draws it."""
+        from infomax.estimation.tables import joint, pairwise, rank
+        from infomax.estimation.tables.results.draw import heat_map, ranking_chart
 
+        settings = self._settings()
+        if not self.target:
+            return pairwise.pairwise(frame, **settings, **self._tests()), heat_map
+        if self.pairs:
+            del settings["group"]
+            return joint.rank_pairs(frame, self.target[0], **settings), None
         lags = {"given": self.given, "lags": self.lag or (0,)}
-        return rank_columns(self._frame(), self.target[0], **lags, **self._settings()), ranking_chart
+        ranking = rank.rank_columns(frame, self.target[0], **lags, **settings, **self._tests())
+        return ranking, ranking_chart
 
-    def _pairwise(self) -> tuple[Any, Any]:
-        """Return the information of all pairs of columns, and what draws it."""
-        from infomax.estimation.tables.draw import heat_map
+    def _draw(self, frame: Any, found: Any, draw: Any) -> dict[str, str]:
+        """Return the pictures that were drawn, by the name of their option."""
+        from functools import partial
+
         from infomax.estimation.tables.pairwise import pairwise
+        from infomax.estimation.tables.results.draw import heat_map, save_picture
 
-        return pairwise(self._frame(), **self._settings()), heat_map
+        pictures = {"plot": str(save_picture(draw, found, self.plot))} if self.plot else {}
+        if self.heat_map:
+            first = self.target[0] if self.target else None
+            whole = pairwise(frame, **self._settings()) if self.target else found
+            pictures["heat_map"] = str(save_picture(partial(heat_map, first=first), whole, self.heat_map))
+        return pictures
+
+    def _show(self, found: Any) -> None:
+        """Print the table, and what can be done next."""
+        from rich.console import Console
+
+        from infomax.estimation.tables.results.show import as_table
+
+        console = Console(stderr=True)
+        console.print(as_table(found, console.width, further=[self._next(found)]), soft_wrap=False)
+
+    def _print_partial(self, found: Any) -> None:
+        """Print what was found before Ctrl-C, as JSON too."""
+        import json
+
+        self._show(found)
+        if not sys.stdout.isatty():
+            print(json.dumps({"table": self.table, **found.to_mapping()}, indent=2))
+
+    def _next(self, found: Any) -> str:
+        if not self.target:
+            return "next: --target COLUMN ranks the others by it; --plot FILE draws all pairs"
+        if self.pairs:
+            return "next: --given COLUMN ranks what the others tell beyond it"
+        best = found[0]["column"]
+        return (
+            f"next: --given {best!r} shows what the others add; --pairs what two tell together; --plot FILE"
+        )
 
     def _frame(self) -> Any:
         """Return the table, or the rows that are drawn from it."""
-        from infomax.estimation.tables.read import read_frame
-
-        frame = read_frame(self.table, split=self.split)
-        if self.rows is None or self.rows >= len(frame):
-            return frame
-        return frame.sample(self.rows, seed=self.seed)
+        read = Reading(**self.reading).frame(self.table)
+        if self.rows is None or self.rows >= len(read):
+            return read
+        note = f"{self.rows:,} of {len(read):,} rows, drawn at random"
+        return replace(read, frame=read.frame.sample(self.rows, seed=self.seed), notes=(*read.notes, note))
 
     def _settings(self) -> dict[str, Any]:
-        """Return what ranking and pairs have in common."""
-        for one in self.kind:
-            refuse("=" not in one, f"measure: --kind expects COLUMN=KIND, such as age=labels, got {one!r}")
-        kinds = {column: kind for column, _, kind in (one.rpartition("=") for one in self.kind)}
-        permutations = {} if self.permutations is None else {"num_permutations": self.permutations}
-        return {"kinds": kinds, "seed": self.seed, "progress": True, **permutations}
+        """Return what all measurements have in common."""
+        from infomax.estimation.choices import ESTIMATORS
+
+        names = _by_name("--estimator", "KIND=NAME, such as labels=nsb", self.estimator)
+        return {
+            "kinds": _by_name("--kind", "COLUMN=KIND, such as age=labels", self.kind),
+            "estimators": {kind: ESTIMATORS.find(name, "measure")() for kind, name in names.items()},
+            "weights": self.weights,
+            "group": self.group,
+            "seed": self.seed,
+            "progress": True,
+        }
+
+    def _tests(self) -> dict[str, Any]:
+        """Return what belongs to p-values, where it is given."""
+        given = {
+            "num_permutations": self.permutations,
+            "null": self.null,
+            "num_tested_rows": self.tested_rows,
+        }
+        return {name: value for name, value in given.items() if value is not None}
 
     def _check(self) -> None:
+        from infomax.estimation.tables.results.draw import check_picture
+
         targets = ", ".join(self.target)
         refuse(len(self.target) > 1, f"measure: got the targets {targets}; expected one --target")
         refuse(
-            not self.target and (self.given or self.lag),
-            "measure: --given and --lag are for information about a column; say which with --target",
+            not self.target and (self.given or self.lag or self.pairs),
+            "measure: --given, --lag and --pairs are for information about a column; say which with --target",
+        )
+        refuse(
+            self.pairs and (self.given or self.lag or self.plot or self.group or self._tests()),
+            "measure: --pairs goes without --given, --lag, --group, --plot and p-values; leave those out",
         )
         refuse(
             self.rows is not None and self.rows < 1, f"measure: --rows must be at least 1, got {self.rows}"
@@ -108,3 +223,12 @@ class Measure:
             self.rows and (self.lag or any("@" in name for name in self.given)),
             "measure: --rows picks rows at random, which have no lags; leave one out",
         )
+        for picture in filter(None, (self.plot, self.heat_map)):
+            check_picture(picture)
+
+
+def _by_name(flag: str, expected: str, texts: Sequence[str]) -> dict[str, str]:
+    """Return NAME=VALUE texts as a mapping."""
+    for text in texts:
+        refuse("=" not in text, f"measure: {flag} expects {expected}, got {text!r}")
+    return {name: value for name, _, value in (text.rpartition("=") for text in texts)}

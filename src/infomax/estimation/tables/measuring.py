@@ -1,57 +1,44 @@
 """Information of pairs of columns, on the rows where both have values, by the estimator for their kinds.
 
-===============================  ==============  ========================
-columns, condition included      estimator       p-value
-===============================  ==============  ========================
-labels alone                     `MillerMadow`   G-test, or permutations
-continuous alone                 `KSG`           permutations
-one label and one continuous     `Ross`          permutations
-labels and continuous, others    `MixedKSG`      permutations
-===============================  ==============  ========================
+===============================  ================  ==========  ========================
+columns, condition included      estimator         of kind     p-value
+===============================  ================  ==========  ========================
+labels alone                     `SuitedCounting`  labels      G-test, or permutations
+continuous alone                 `KSG`             continuous  permutations
+label and continuous, condition  `Ross`            mixed       permutations
+labels and continuous, others    `MixedKSG`        mixed       permutations
+===============================  ================  ==========  ========================
 
 Numbers become normal scores with ties in random order (`Column.normal_scores`): `KSG` and `Ross` then measure
-rounded, repeated and censored numbers as well.
-
-The G-test compares 2n times the plug-in information with χ². It is used for two columns of labels without a
-condition, where independence would put at least 5 rows into every cell. It takes no time, and its p-values
-can be below 1 / (1 + number of permutations), the lowest that permutations can give. `Ross` needs every label
-at least twice; where a label occurs once, the estimator is `MixedKSG`.
+rounded, repeated and censored numbers as well. `SuitedCounting` chooses for each table of counts by how well
+it is sampled. What is doubtful about a value is said by its cautions. p-values are those of `testing`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+import inspect
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
-from joblib import Parallel, parallel_config
-from scipy.stats import chi2, false_discovery_control
-from scipy.stats.contingency import crosstab
+from scipy.special import ndtri
 
 from infomax.errors import refuse
-from infomax.estimation.counting.counts import Counting, MillerMadow, PlugIn
+from infomax.estimation.counting.counts import Counting
+from infomax.estimation.counting.suited import SuitedCounting
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG, Ross
-from infomax.estimation.resampling.permutation import permutation_test
 from infomax.estimation.resampling.replicates import on_one_core
-from infomax.estimation.tables.columns import Column
+from infomax.estimation.samples import joint_codes
+from infomax.estimation.tables.columns import Column, known
+from infomax.estimation.tables.testing import Testing, g_test, g_test_of_labels, suits_g_test
 
 MIN_ROWS = 10
-MIN_EXPECTED = 5  # rows in every cell under independence, for a G-test (Cochran's rule)
 LABEL_SPACING = 100.0  # between codes of labels; normal scores lie within ±10
+PAIR_KINDS = ("labels", "continuous", "mixed")
 
-_SCHEMA = {
-    "value": pl.Float64,
-    "standard_error": pl.Float64,
-    "num_samples": pl.Int64,
-    "p_value": pl.Float64,
-    "adjusted_p_value": pl.Float64,
-    "kind": pl.String,
-    "method": pl.String,
-    "refused": pl.String,
-}
+Values = list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -61,20 +48,35 @@ class Measuring:
     Args:
         estimator: one for all pairs, which gets numbers unchanged and labels as codes; None: by the kinds of
             the columns, with numbers turned into normal scores.
-        num_permutations: behind a p-value; 0 for no p-values.
-        seed: of the permutations, and of the order of ties.
+        estimators: by kind of pair, "labels", "continuous" or "mixed", in place of those above; they get
+            normal scores.
+        testing: how pairs are tested.
+        weights: of the rows, [n].
+        seed: of the order of ties.
     """
 
     estimator: Estimator | None = None
-    num_permutations: int = 0
+    estimators: Mapping[str, Estimator] = field(default_factory=dict)
+    testing: Testing = field(default_factory=Testing)
+    weights: np.ndarray | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for kind in self.estimators:
+            known("measure", "kind of pair", PAIR_KINDS, kind)
         refuse(
-            self.num_permutations < 0,
-            f"measure: num_permutations must be at least 0, got {self.num_permutations}; "
-            "0 leaves p-values out",
+            self.estimator is not None and self.estimators,
+            "measure: got an estimator for all pairs and others by kind; give one of the two",
         )
+        for estimator in [self.estimator, *self.estimators.values()]:
+            refuse(
+                estimator is not None and not hasattr(estimator, "estimate"),
+                f"measure: an estimator is an object with estimate(x, y), such as KSG(), got {estimator!r}",
+            )
+
+    def without_tests(self) -> "Measuring":
+        """Return the same measuring without p-values."""
+        return replace(self, testing=Testing())
 
     def prepared(self, column: Column) -> Column:
         """Return the column as estimators get it; done once for a column, for all of its pairs."""
@@ -82,27 +84,71 @@ class Measuring:
 
     def pair(self, x: Column, y: Column, given: Sequence[Column] = ()) -> dict[str, Any]:
         """Return I(X;Y), or I(X;Y|given), of prepared columns as a row of the result."""
-        present = np.logical_and.reduce([column.present for column in (x, y, *given)])
-        columns = [replace(column, values=column.values[present]) for column in (x, y, *given)]
+        columns = (x, y, *given)
+        present = np.logical_and.reduce([column.present for column in columns])
         num_samples = int(present.sum())
         try:
             self._check(num_samples, columns)
-            return self._measured(*self._suited(columns))
+            estimator = self._suited([x], [y], given)
+            estimate = self._estimate(estimator, self._values([x], [y], given, present), present)
         except ValueError as error:
-            return _refused(num_samples, error)
+            return refused_row(num_samples, error)
+        return measured_row(estimate, **self._tested(x, y, given, estimator, present))
+
+    def joint(self, x: Sequence[Column], y: Column, rows: np.ndarray) -> Estimate:
+        """Return I(X1,X2,…;Y) of prepared columns, on rows where all have values.
+
+        Labels L and numbers X together are measured by the chain rule, I(L;Y) + I(X;Y|L).
+
+        Raises:
+            ValueError: identifiers, too few rows, or what the estimator refuses.
+        """
+        self._check(int(rows.sum()), (*x, y))
+        labels = [column for column in x if column.has_labels]
+        numbers = [column for column in x if not column.has_labels]
+        if self.estimator is not None or not (labels and numbers):
+            return self._of_variables(x, y, (), rows)
+        first, then = self._of_variables(labels, y, (), rows), self._of_variables(numbers, y, labels, rows)
+        return Estimate(
+            first.value + then.value,
+            math.hypot(first.standard_error, then.standard_error),
+            first.num_samples,
+            kind=then.kind,
+            method=f"{first.method} + {then.method}",
+            cautions=tuple(dict.fromkeys(first.cautions + then.cautions)),
+        )
+
+    def _of_variables(
+        self, x: Sequence[Column], y: Column, given: Sequence[Column], rows: np.ndarray
+    ) -> Estimate:
+        return self._estimate(self._suited(x, [y], given), self._values(x, [y], given, rows), rows)
+
+    def entropy(self, codes: np.ndarray, rows: np.ndarray) -> Estimate:
+        """Return the entropy of labels in these rows of the table, in nats.
+
+        Args:
+            codes: of the labels, [m].
+            rows: True in the m rows they belong to, [n].
+        """
+        chosen = self._of_kind("labels")
+        counting: Any = chosen if isinstance(chosen, Counting) else SuitedCounting()
+        weighted = {} if self.weights is None else {"weights": self.weights[rows]}
+        return counting.entropy(codes, **weighted)
 
     def in_stacks(self, tables: np.ndarray) -> np.ndarray:
         """Return which of these tables [m, x, y] need no permutations, and are for `tables`: [m]."""
-        return _suits_g_test(tables) if self.num_permutations else np.ones(len(tables), dtype=bool)
+        if not self.testing:
+            return np.ones(len(tables), dtype=bool)
+        return suits_g_test(tables) & self.testing.by_g_test
 
     def tables(self, pairs: Sequence[tuple[Column, Column]], tables: np.ndarray) -> list[dict[str, Any]]:
         """Return I(X;Y) of pairs of label columns, from counts [pairs, x, y], as rows of the result.
 
         The values of the columns are not read, only their names and kinds.
         """
-        p_values = _g_test(tables) if self.num_permutations else [None] * len(pairs)
+        p_values = g_test(tables) if self.testing else [None] * len(pairs)
         try:
-            estimates = self._counting.information_of_tables(tables)
+            estimates = self.counting.information_of_tables(tables)
         except ValueError:  # at least one pair is refused; measured one by one, each says why
             estimates = [None] * len(pairs)
         found = zip(pairs, tables, estimates, p_values, strict=True)
@@ -118,15 +164,26 @@ class Measuring:
         num_samples = int(table.sum())
         try:
             self._check(num_samples, pair)
-            return _row(estimate or self._counting.information_of_counts(_of_labels_seen(table)), p_value)
+            found = estimate or self.counting.information_of_counts(_of_labels_seen(table))
+            return measured_row(found, p_value=p_value)
         except ValueError as error:
-            return _refused(num_samples, error)
+            return refused_row(num_samples, error)
 
     @property
-    def _counting(self) -> Counting:
-        counting = self.estimator or MillerMadow()
+    def counting(self) -> Counting:
+        """The estimator of columns of labels."""
+        counting = self._of_kind("labels")
         assert isinstance(counting, Counting)
         return counting
+
+    @property
+    def counts_labels(self) -> bool:
+        """Whether columns of labels can be counted together."""
+        return self.weights is None and isinstance(self._of_kind("labels"), Counting)
+
+    def _of_kind(self, kind: str) -> Estimator:
+        defaults = {"labels": SuitedCounting(), "continuous": KSG(), "mixed": MixedKSG()}
+        return on_one_core(self.estimator or self.estimators.get(kind) or defaults[kind])
 
     def _check(self, num_samples: int, columns: Sequence[Column]) -> None:
         if self.estimator is not None:
@@ -143,141 +200,125 @@ class Measuring:
             f"{num_samples} rows have values of {' and '.join(names)}, expected at least {MIN_ROWS}",
         )
 
-    def _suited(self, columns: Sequence[Column]) -> tuple[Estimator, list[np.ndarray]]:
-        """Return the estimator, and the values of the columns as it takes them."""
-        values = [column.values for column in columns]
+    def _suited(self, x: Sequence[Column], y: Sequence[Column], given: Sequence[Column] = ()) -> Estimator:
+        """Return the estimator for the kinds of these variables, of one column or several each."""
+        kind = pair_kind([*x, *y, *given])
+        estimator = self._of_kind(kind)
+        if self.estimator is not None or kind != "mixed":
+            return estimator
+        variables = {"x": x, "y": y, "given": given}
+        labels = tuple(name for name, columns in variables.items() if columns and _are_labels(columns))
+        whole = all(_are_labels(v) or not any(c.has_labels for c in v) for v in variables.values())
+        suits_ross = whole and len({"x", "y"} & set(labels)) == 1
+        if suits_ross and isinstance(self.estimators.get("mixed", Ross()), Ross):
+            return replace(self.estimators.get("mixed", Ross()), labels=labels, num_workers=1)
+        if isinstance(estimator, Ross):
+            estimator = MixedKSG(num_workers=1)
+        return replace(estimator, labels=labels) if isinstance(estimator, MixedKSG) else estimator
+
+    def _values(
+        self, x: Sequence[Column], y: Sequence[Column], given: Sequence[Column], rows: np.ndarray
+    ) -> Values:
+        """Return x, y and given in these rows, as estimators take them."""
+        return [self._variable(columns, rows) for columns in (x, y, given) if columns]
+
+    def _variable(self, columns: Sequence[Column], rows: np.ndarray) -> np.ndarray:
+        """Return labels as codes, [n], or numbers [n] or [n, d], as scores among themselves.
+
+        Codes among numbers are so far apart that no row has neighbours with other labels.
+        """
+        values = [column.values if rows.all() else column.values[rows] for column in columns]
         if self.estimator is not None:
-            return on_one_core(self.estimator), values
-        kinds = {column.kind for column in columns}
-        if kinds == {"labels"}:
-            return MillerMadow(), values
-        if kinds == {"continuous"}:
-            return KSG(num_workers=1), values
-        if kinds == {"labels", "continuous"} and len(columns) == 2 and _all_labels_repeat(columns):
-            return Ross(labels="x" if columns[0].has_labels else "y", num_workers=1), values
-        apart = [LABEL_SPACING * c.values if c.has_labels else c.values for c in columns]
-        return MixedKSG(num_workers=1), apart
+            return values[0] if len(values) == 1 else np.column_stack(values)
+        if _are_labels(columns):
+            return values[0] if len(values) == 1 else joint_codes(*values)
+        if not rows.all():
+            values = [v if c.has_labels else _scores(v) for c, v in zip(columns, values, strict=True)]
+        values = [LABEL_SPACING * v if c.has_labels else v for c, v in zip(columns, values, strict=True)]
+        return values[0] if len(values) == 1 else np.column_stack(values)
 
-    def _measured(self, estimator: Estimator, values: list[np.ndarray]) -> dict[str, Any]:
+    def _estimate(self, estimator: Estimator, values: Values, rows: np.ndarray) -> Estimate:
         x, y, *rest = values
-        given = np.column_stack(rest) if rest else None
-        if not self.num_permutations:
-            return _row(estimator.estimate(x, y, given=given), None)
-        if isinstance(estimator, Counting) and given is None:
-            p_value = _g_test_of_labels(x, y)
+        how: dict[str, Any] = {"given": rest[0]} if rest else {}
+        if self.weights is not None:
+            refuse(
+                "weights" not in inspect.signature(estimator.estimate).parameters,
+                f"{type(estimator).__name__} takes no weights; leave them out, or choose another "
+                "estimator for this kind of pair: KSG, Ross and the counting ones take them",
+            )
+            how["weights"] = self.weights[rows]
+        return estimator.estimate(x, y, **how)
+
+    def _tested(
+        self, x: Column, y: Column, given: Sequence[Column], estimator: Estimator, present: np.ndarray
+    ) -> dict[str, Any]:
+        """Return p-value, number of permutations and test; or why there is none."""
+        testing = self.testing
+        if not testing:
+            return {}
+        if isinstance(estimator, Counting) and not given and testing.by_g_test:
+            p_value = g_test_of_labels(x.values[present], y.values[present])
             if p_value is not None:
-                return _row(estimator.estimate(x, y), p_value)
-        test = permutation_test(
-            x,
-            y,
-            estimator,
-            given=given,
-            num_permutations=self.num_permutations,
-            seed=self.seed,
-            num_workers=1,  # pairs share the cores already
-        )
-        return _row(test.estimate, test.p_value)
+                return {"p_value": p_value}
+        rows = present if testing.rows is None else present & testing.rows
+        try:
+            values = self._values([x], [y], given, rows)
+            test = testing.test(*values, estimator=estimator, rows=np.flatnonzero(rows))
+        except ValueError as error:
+            return {"untested": str(error)}
+        number, shared = len(test.null), testing.is_shared(given)
+        return {"p_value": test.p_value, "num_permutations": number, "test": test, "shared": shared}
 
 
-def measure_all(
-    operation: str, tasks: Iterable[Any], num_rows: int, num_workers: int, progress: bool
-) -> pl.DataFrame:
-    """Run `joblib` tasks that return rows; return all rows as a frame, p-values adjusted for their number.
-
-    Raises:
-        ValueError: every row was refused.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    parallel: Any = Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
-    found = track(
-        chain.from_iterable(parallel(tasks)),
-        description=operation,
-        total=num_rows,
-        console=console,
-        transient=True,
-        disable=not (progress and console.is_terminal),
-    )
-    rows = list(found)
-    if all(row["refused"] for row in rows):
-        more = f" (and so on, for all {len(rows)})" if len(rows) > 1 else ""
-        raise ValueError(f"{operation}: {rows[0]['refused']}{more}")
-    return _adjusted(pl.DataFrame(rows, schema_overrides=_SCHEMA, infer_schema_length=None))
+def _are_labels(columns: Sequence[Column]) -> bool:
+    return all(column.has_labels for column in columns)
 
 
-def task(function: Any, key: Mapping[str, Any], *arguments: Any) -> list[dict[str, Any]]:
-    """Return the row that a function returns, after its key; on one core, because tasks share the cores."""
-    with parallel_config(backend="sequential"):
-        return [{**key, **function(*arguments)}]
+def pair_kind(columns: Sequence[Column]) -> str:
+    """Return the kind of a pair, with its condition: one of `PAIR_KINDS`."""
+    kinds = {column.kind if column.kind == "continuous" else "labels" for column in columns}
+    return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def stacked_task(function: Any, keys: Sequence[Mapping[str, Any]], *arguments: Any) -> list[dict[str, Any]]:
-    """Return the rows that a function returns, each after its key; on one core, as in `task`."""
-    with parallel_config(backend="sequential"):
-        return [{**key, **row} for key, row in zip(keys, function(*arguments), strict=True)]
-
-
-def _adjusted(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add p-values adjusted for the false discovery rate (Benjamini and Hochberg, 1995)."""
-    tested = frame["p_value"].is_not_null().to_numpy()
-    adjusted = np.full(len(frame), np.nan)
-    if tested.any():
-        adjusted[tested] = false_discovery_control(frame["p_value"].to_numpy()[tested])
-    return frame.with_columns(adjusted_p_value=pl.Series(adjusted).fill_nan(None)).select(
-        *(name for name in frame.columns if name not in _SCHEMA), *_SCHEMA
-    )
-
-
-def _row(estimate: Estimate, p_value: float | None) -> dict[str, Any]:
+def measured_row(
+    estimate: Estimate,
+    *,
+    p_value: float | None = None,
+    num_permutations: int | None = None,
+    untested: str | None = None,
+    test: Any = None,
+    shared: bool = False,
+) -> dict[str, Any]:
+    """Return a row of the result, and what its p-value needs to become lower."""
     return {
         "value": estimate.value,
         "standard_error": estimate.standard_error,
         "num_samples": estimate.num_samples,
         "p_value": p_value,
+        "num_permutations": num_permutations,
         "kind": estimate.kind,
         "method": estimate.method,
+        "cautions": "; ".join(estimate.cautions) or None,
         "refused": None,
+        "untested": untested,
+        "test": test,
+        "shared": shared,
     }
 
 
-def _refused(num_samples: int, error: ValueError) -> dict[str, Any]:
-    nothing = dict.fromkeys(("value", "standard_error", "p_value", "kind", "method"))
-    return {**nothing, "num_samples": num_samples, "refused": str(error)}
+def refused_row(num_samples: int, error: ValueError) -> dict[str, Any]:
+    """Return a row without an estimate, with the reason."""
+    nothing = ("value", "standard_error", "p_value", "num_permutations", "kind", "method", "cautions")
+    more = {"untested": None, "test": None, "shared": False}
+    return {**dict.fromkeys(nothing), "num_samples": num_samples, "refused": str(error), **more}
+
+
+def _scores(values: np.ndarray) -> np.ndarray:
+    """Return normal scores of numbers without ties."""
+    scores = np.empty(len(values))
+    scores[np.argsort(values)] = ndtri(np.arange(1, len(values) + 1) / (len(values) + 1))
+    return scores
 
 
 def _of_labels_seen(table: np.ndarray) -> np.ndarray:
     return table[table.any(axis=1)][:, table.any(axis=0)]
-
-
-def _suits_g_test(tables: np.ndarray) -> np.ndarray:
-    """Return which tables have two labels or more a side, and 5 rows expected in every cell: [m]."""
-    n = tables.sum(axis=(1, 2))
-    margins = tables.sum(axis=2), tables.sum(axis=1)
-    vary = [np.count_nonzero(margin, axis=1) > 1 for margin in margins]
-    rarest = [np.where(margin > 0, margin, n[:, None]).min(axis=1, initial=n.max()) for margin in margins]
-    return vary[0] & vary[1] & (rarest[0] * rarest[1] >= MIN_EXPECTED * n)
-
-
-def _g_test(tables: np.ndarray) -> list[float]:
-    """Return p-values of 2n·Î against χ²."""
-    found = PlugIn().information_of_tables(tables)
-    statistics = [2 * estimate.num_samples * estimate.value for estimate in found]
-    degrees = [np.count_nonzero(tables.any(axis=axis), axis=1) - 1 for axis in (1, 2)]
-    return chi2.sf(statistics, degrees[0] * degrees[1]).tolist()
-
-
-def _g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Return the p-value of a G-test; None where it does not suit."""
-    num_cells = len(np.unique(x)) * len(np.unique(y))
-    if MIN_EXPECTED * num_cells > len(x):
-        return None
-    table: Any = crosstab(x, y).count
-    return _g_test(table[None])[0] if _suits_g_test(table[None])[0] else None
-
-
-def _all_labels_repeat(columns: Sequence[Column]) -> bool:
-    codes = columns[0].values if columns[0].has_labels else columns[1].values
-    counts = np.bincount(codes)
-    return bool((counts[counts > 0] > 1).all())

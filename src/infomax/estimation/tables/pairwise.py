@@ -8,40 +8,63 @@ one for each pair that has numbers or needs permutations.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from joblib import delayed
 
 from infomax.errors import refuse
-from infomax.estimation.counting.counts import Counting
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.tables.columns import Column, columns_of
+from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.contingency import contingency_tables
-from infomax.estimation.tables.measuring import Measuring, measure_all, stacked_task, task
+from infomax.estimation.tables.measuring import Measuring
+from infomax.estimation.tables.preparing import How, prepared
+from infomax.estimation.tables.results.result import TableResult, in_order
+from infomax.estimation.tables.running import announce, measure_all, stacked_task, task
+from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
 
 MAX_COUNTED_LABELS = 50
 """Columns with more labels are not counted together: a dense table costs more than the cells that occur."""
+MAX_NAMED = 5  # columns of a kind
 
 
-@dataclass(frozen=True, eq=False)
-class PairwiseInformation:
-    """The result of `pairwise`: symmetric matrices [d, d] in the order of `names`, in nats.
+@dataclass(frozen=True, eq=False, repr=False)
+class PairwiseInformation(TableResult):
+    """The result of `pairwise`: rows, and symmetric matrices [d, d] in the order of `names`, in nats.
 
     The diagonal is NaN, because a column and itself are no pair. NaN elsewhere means that the pair was
-    refused; the frame says why.
+    refused; the frame says why. ``pairs["a", "b"]`` is the row of a pair, in either order.
 
     Args:
+        frame: one row for each pair x, y, in the order of the columns; the other columns are those of
+            `TableResult`.
+        about: kinds of columns, guesses and settings.
         names: of the d columns.
-        kinds: of the columns, by name.
-        frame: one row for each pair: x, y, value and standard_error in nats, num_samples, p_value,
-            adjusted_p_value, kind and method of the estimate; refused: why there is no estimate.
     """
 
-    names: tuple[str, ...]
-    kinds: Mapping[str, str]
-    frame: pl.DataFrame
+    names: tuple[str, ...] = ()
+    keys: ClassVar[tuple[str, ...]] = ("x", "y")
+
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        return "Mutual information of pairs of columns"
+
+    def scale(self) -> str:
+        """Return the kinds of the columns, which have no common scale."""
+        by_kind: dict[str, list[str]] = {}
+        for name in self.names:
+            by_kind.setdefault(self.kinds[name], []).append(name)
+        few = [
+            (kind, ", ".join(names) if len(names) <= MAX_NAMED else f"{len(names)} columns")
+            for kind, names in by_kind.items()
+        ]
+        return "; ".join(f"{kind}: {names}" for kind, names in few)
+
+    def shown(self) -> pl.DataFrame:
+        """Return the rows from the most information to the least, doubtful ones after the others."""
+        return in_order(self.frame)
 
     @property
     def value(self) -> np.ndarray:
@@ -68,22 +91,29 @@ class PairwiseInformation:
         """p-values adjusted for their number: the pairs with at most α have a false discovery rate of α."""
         return self._matrix("adjusted_p_value")
 
-    def to_frame(self) -> pl.DataFrame:
-        """Return one row for each pair: x, y, value, standard_error, …; refused: why there is no estimate."""
-        return self.frame
-
     def _matrix(self, what: str) -> np.ndarray:
+        place = {name: number for number, name in enumerate(self.names)}
         matrix = np.full((len(self.names), len(self.names)), np.nan)
-        matrix[np.triu_indices(len(self.names), 1)] = self.frame[what].cast(pl.Float64).fill_null(np.nan)
-        return np.where(np.isnan(matrix), matrix.T, matrix)
+        x, y = ([place[name] for name in self.frame[side]] for side in self.keys)
+        matrix[x, y] = matrix[y, x] = self.frame[what].cast(pl.Float64).fill_null(np.nan)
+        return matrix
+
+    def _named(self) -> dict[Any, int]:
+        pairs = list(zip(self.frame["x"], self.frame["y"], strict=True))
+        return {name: place for place, (x, y) in enumerate(pairs) for name in ((x, y), (y, x))}
 
 
 def pairwise(
     table: Any,
     estimator: Estimator | None = None,
     *,
+    estimators: Mapping[str, Estimator] | None = None,
     kinds: Mapping[str, str] | None = None,
     num_permutations: int = 0,
+    null: str = "permutations",
+    num_tested_rows: int | None = DEFAULT_TESTED_ROWS,
+    weights: str | None = None,
+    group: str | None = None,
     seed: int = 0,
     num_workers: int = -1,
     progress: bool = False,
@@ -94,19 +124,29 @@ def pairwise(
     ``with joblib.parallel_config(backend="dask"): pairwise(table)``.
 
     Args:
-        table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
+        table: a Polars or pandas frame, a mapping of names to columns, an array [n, d], or another table that
+            `columns_of` reads.
         estimator: one for all pairs. It gets labels as codes, and numbers unchanged; a nearest-neighbour
             estimator therefore needs columns of similar spread. None: by the kinds of the columns, with
             numbers as normal scores, which makes the values independent of units; see `measuring`.
+        estimators: by kind of pair, "labels", "continuous" or "mixed", in place of those by which pairs of
+            that kind are measured; they get normal scores.
         kinds: "labels" or "continuous" by column name, for columns whose kind would be inferred wrongly; see
             `columns_of`.
-        num_permutations: behind every p-value; 0 for none.
+        num_permutations: behind every p-value, at first; more are added where a pair stands at the floor, see
+            `testing`; 0 for no p-values.
+        null: "permutations" for independent rows; "shifts" or "blocks" for series in the order of time.
+        num_tested_rows: rows that are shuffled, drawn at random from longer tables; None for all. Values are
+            always measured on all rows.
+        weights: the column that holds the weights of the rows; there are no p-values with them.
+        group: the column that holds the groups of the rows; rows are shuffled within them.
         seed: of the permutations, and of the order of ties.
         num_workers: cores, −1 for all.
-        progress: show a progress bar on stderr.
+        progress: show a progress bar on stderr, and before a long run how long it will take.
 
     Raises:
-        ValueError: no table, fewer than 2 columns, unknown kinds, or no pair that can be measured.
+        ValueError: no table, fewer than 2 columns, unknown names, or no pair that can be measured.
+        Interrupted: Ctrl-C was pressed; the exception's `result` holds what was measured until then.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -116,17 +156,31 @@ def pairwise(
         array([[nan,  1.,  0.],
                [ 1., nan,  0.],
                [ 0.,  0., nan]])
+        >>> found["same", "coin"]["method"]
+        'MillerMadow'
     """
-    measuring = Measuring(estimator, num_permutations, seed)
-    columns = [measuring.prepared(column) for column in columns_of("pairwise", table, kinds)]
+    how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
+    ready = prepared("pairwise", table, how)
+    columns = ready.columns
     refuse(len(columns) < 2, f"pairwise: expected at least 2 columns, got {columns[0].name} alone")
-    num_pairs = len(columns) * (len(columns) - 1) // 2
-    frame = measure_all("pairwise", _tasks(measuring, columns), num_pairs, num_workers, progress)
-    return PairwiseInformation(
-        tuple(column.name for column in columns),
-        {column.name: column.kind for column in columns},
-        frame.sort("number").drop("number"),
+    pairs = [*combinations(columns, 2)]
+    announce(_one_by_one(ready.measuring, pairs), (), ready.measuring, num_workers, progress)
+    measured = measure_all(
+        "pairwise",
+        _tasks(ready.measuring, columns),
+        len(pairs),
+        ready.measuring,
+        num_rows=ready.num_tested,
+        num_workers=num_workers,
+        progress=progress,
     )
+    frame = measured.frame.sort("number").drop("number")
+    names = tuple(column.name for column in columns)
+    return measured.finish(PairwiseInformation(frame, ready.about_what_was(measured), names))
+
+
+def _one_by_one(measuring: Measuring, pairs: Sequence[tuple[Column, Column]]) -> list[tuple[Column, Column]]:
+    return [pair for pair in pairs if not all(_is_counted(measuring, column) for column in pair)]
 
 
 def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:
@@ -151,5 +205,4 @@ def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:
 
 
 def _is_counted(measuring: Measuring, column: Column) -> bool:
-    by_counts = measuring.estimator is None or isinstance(measuring.estimator, Counting)
-    return by_counts and column.has_labels and bool(column.values.max() < MAX_COUNTED_LABELS)
+    return measuring.counts_labels and column.has_labels and bool(column.values.max() < MAX_COUNTED_LABELS)

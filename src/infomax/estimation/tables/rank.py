@@ -2,51 +2,89 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from joblib import delayed
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimator
+from infomax.estimation.estimate import Estimate, Estimator
+from infomax.estimation.samples import joint_codes
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
-from infomax.estimation.tables.columns import Column, columns_of, named
-from infomax.estimation.tables.measuring import Measuring, measure_all, task
+from infomax.estimation.tables.columns import Column
+from infomax.estimation.tables.measuring import Measuring
+from infomax.estimation.tables.preparing import How, Prepared, prepared, with_target
+from infomax.estimation.tables.results.result import TableResult, in_order
+from infomax.estimation.tables.running import announce, measure_all, task
+from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
 
 
-@dataclass(frozen=True, eq=False)
-class Ranking:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(TableResult):
     """The result of `rank_columns`.
 
+    ``ranking["age"]`` is the row of a column, ``ranking["age@2"]`` that of the column two rows earlier.
+
     Args:
+        frame: one row for each column and lag, from the most information to the least; undersampled ones,
+            whose values may be bias alone, after the others, and refused ones last.
+        about: kinds of columns, guesses and settings.
         target: the column that the others are ranked for.
         given: columns that are known already.
-        kinds: of all columns, by name.
-        frame: one row for each column and lag, from the most information to the least, refused ones last:
-            column, lag, value and standard_error in nats, num_samples, p_value, adjusted_p_value, kind and
-            method of the estimate; refused: why there is no estimate.
+        target_entropy: H(Y), or H(Y|given), in nats, where the target and the given columns are labels.
     """
 
-    target: str
-    given: tuple[str, ...]
-    kinds: Mapping[str, str]
-    frame: pl.DataFrame
+    target: str = ""
+    given: tuple[str, ...] = ()
+    target_entropy: Estimate | None = None
+    keys: ClassVar[tuple[str, ...]] = ("column", "lag")
 
-    def to_frame(self) -> pl.DataFrame:
-        """Return one row for each column and lag, in order; refused: why there is no estimate."""
+    @property
+    def title(self) -> str:
+        """What was measured."""
+        given = f", given {', '.join(self.given)}" if self.given else ""
+        kind = self.kinds.get(self.target)
+        return f"Information about {self.target}{f' ({kind})' if kind else ''}{given}"
+
+    def scale(self) -> str:
+        """Return the entropy of the target, of which a column can tell a share."""
+        if self.target_entropy is not None:
+            known = f" given {', '.join(self.given)}" if self.given else ""
+            return f"share: of the {self.target_entropy.bits:.3f} bits of {self.target}{known}"
+        if self.kinds.get(self.target) == "continuous":
+            return "continuous target: no share"
+        return "no share of what is left given numbers"
+
+    def shown(self) -> pl.DataFrame:
+        """Return the rows in order."""
         return self.frame
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return everything in bits, as values for JSON."""
+        entropy = None if self.target_entropy is None else self.target_entropy.bits
+        about = {"target": self.target, "given": list(self.given), "target_entropy": entropy}
+        return {**about, **super().to_mapping()}
+
+    def _named(self) -> dict[Any, int]:
+        keys = zip(self.frame["column"], self.frame["lag"], strict=True)
+        return {f"{column}@{lag}" if lag else column: place for place, (column, lag) in enumerate(keys)}
 
 
 def rank_columns(
     table: Any,
-    target: str,
+    target: Any,
     estimator: Estimator | None = None,
     *,
+    estimators: Mapping[str, Estimator] | None = None,
     given: str | Sequence[str] = (),
     lags: Sequence[int] = (0,),
     kinds: Mapping[str, str] | None = None,
     num_permutations: int = DEFAULT_PERMUTATIONS,
+    null: str | None = None,
+    num_tested_rows: int | None = DEFAULT_TESTED_ROWS,
+    weights: str | None = None,
+    group: str | None = None,
     seed: int = 0,
     num_workers: int = -1,
     progress: bool = False,
@@ -57,61 +95,84 @@ def rank_columns(
     order of time: a lag measures I(X_{t−lag}; Y_t). With ``given="y@1"``, which is Y_{t−1}, I(X_{t−lag}; Y_t
     | Y_{t−1}) is the transfer entropy from X to Y. The target's own past is ranked with the other columns.
 
-    p-values assume independent rows: two slowly varying series can look dependent without being so. The
-    lowest p-value is 1 / (1 + num_permutations): the more columns, the more permutations are needed.
+    Undersampled values, which may be bias alone, stand after all others, whatever they are. p-values are for
+    independent rows, or for series where there are lags (`null`); how they get small is told in `testing`.
 
     Args:
-        table: a Polars or pandas frame, a mapping of names to columns, or an array [n, d].
-        target: name of Y.
+        table: a Polars or pandas frame, a mapping of names to columns, an array [n, d], or another table that
+            `columns_of` reads.
+        target: Y: the name of a column, its place, or its values: a series, an array or a list.
         estimator: as in `pairwise`.
+        estimators: as in `pairwise`.
         given: name or names of the known columns; ``name@lag`` for a column `lag` rows earlier.
         lags: rows by which X is earlier than Y, each at least 0.
         kinds: as in `pairwise`.
-        num_permutations: behind every p-value; 0 for none.
+        num_permutations: behind every p-value, at first; 0 for no p-values.
+        null: as in `pairwise`; None: "shifts" where there are lags and nothing is given, else "permutations".
+        num_tested_rows: as in `pairwise`.
+        weights: as in `pairwise`.
+        group: the column that holds the groups of the rows: lags do not cross them, and rows are shuffled
+            within them.
         seed: of the permutations, and of the order of ties.
         num_workers: cores, −1 for all.
-        progress: show a progress bar on stderr.
+        progress: as in `pairwise`.
 
     Raises:
         ValueError: no table; a column that is missing (the nearest name is suggested); a target that is also
             given, is constant, or holds identifiers; no column left, or none that can be measured.
+        Interrupted: Ctrl-C was pressed; the exception's `result` holds what was measured until then.
 
     Example:
         >>> rng = np.random.default_rng(0)
         >>> x, noise = rng.standard_normal((2, 500))
         >>> y = np.append(0, x[:-1]) + 0.5 * noise  # x, one row earlier
         >>> ranking = rank_columns({"x": x, "y": y}, "y", lags=[1, 2], num_permutations=99)
-        >>> ranking.to_frame()["column", "lag", "p_value"].row(0)
-        ('x', 1, 0.01)
+        >>> ranking[0]["column"], ranking["x@1"]["p_value"]
+        ('x', 0.01)
     """
-    measuring = Measuring(estimator, num_permutations, seed)
-    columns = [measuring.prepared(column) for column in columns_of("rank_columns", table, kinds)]
+    table, name = with_target("rank_columns", table, target)
     known = [given] if isinstance(given, str) else list(given)
-    y = named("rank_columns", columns, target)
-    conditions = [named("rank_columns", columns, name) for name in known]
-    _check_target(y, known)
-    candidates = _candidates(columns, lags, {target, *known})
-    tasks = _tasks(measuring, candidates, y, conditions)
-    frame = measure_all("rank_columns", tasks, len(candidates), num_workers, progress)
-    kinds = {column.name: column.kind for column in columns}
-    return Ranking(target, tuple(known), kinds, frame.sort("value", descending=True, nulls_last=True))
+    null = null or ("shifts" if any(lags) and not known else "permutations")
+    how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
+    ready = prepared("rank_columns", table, how)
+    y = ready.named("rank_columns", name)
+    conditions = [ready.named("rank_columns", given) for given in known]
+    check_target("rank_columns", y, known)
+    candidates = _candidates(ready, lags, {name, *known})
+    pairs = [(column, y) for column, _ in candidates]
+    announce(pairs, conditions, ready.measuring, num_workers, progress)
+    measured = measure_all(
+        "rank_columns",
+        _tasks(ready, candidates, y, conditions),
+        len(candidates),
+        ready.measuring,
+        num_rows=ready.num_tested,
+        num_workers=num_workers,
+        progress=progress,
+    )
+    entropy = entropy_left(ready.measuring, y, conditions)
+    frame = in_order(with_share(measured.frame, entropy))
+    ranking = Ranking(
+        frame, ready.about_what_was(measured), target=name, given=tuple(known), target_entropy=entropy
+    )
+    return measured.finish(ranking)
 
 
 def _tasks(
-    measuring: Measuring, candidates: Sequence[tuple[Column, int]], y: Column, given: Sequence[Column]
+    ready: Prepared, candidates: Sequence[tuple[Column, int]], y: Column, given: Sequence[Column]
 ) -> Iterator[Any]:
     for column, lag in candidates:
         key = {"column": column.name, "lag": lag}
-        yield delayed(task)(measuring.pair, key, column.earlier(lag), y, given)
+        yield delayed(task)(ready.measuring.pair, key, ready.earlier(column, lag), y, given)
 
 
-def _candidates(columns: Sequence[Column], lags: Sequence[int], taken: set[str]) -> list[tuple[Column, int]]:
+def _candidates(ready: Prepared, lags: Sequence[int], taken: set[str]) -> list[tuple[Column, int]]:
     """Return columns with their lags, without the target and the given columns themselves."""
     candidates = [
         (column, lag)
-        for column in columns
+        for column in ready.columns
         for lag in dict.fromkeys(lags)
-        if column.earlier(lag).name not in taken
+        if ready.earlier(column, lag).name not in taken
     ]
     refuse(
         not candidates,
@@ -121,19 +182,44 @@ def _candidates(columns: Sequence[Column], lags: Sequence[int], taken: set[str])
     return candidates
 
 
-def _check_target(y: Column, given: Sequence[str]) -> None:
+def check_target(operation: str, y: Column, given: Sequence[str] = ()) -> None:
+    """Check that there can be information about a column.
+
+    Raises:
+        ValueError: a target that is also given, is constant, has no values, or holds identifiers.
+    """
     refuse(
         y.name in given,
-        f"rank_columns: {y.name} is both the target and given, so that no information about it is left",
+        f"{operation}: {y.name} is both the target and given, so that no information about it is left",
     )
     refuse(
         y.kind == "identifiers",
-        f"rank_columns: the target {y.name} holds identifiers, labels most of which occur once; "
+        f"{operation}: the target {y.name} holds identifiers, labels most of which occur once; "
         "expected labels that repeat, or numbers",
     )
     values = y.values[y.present]
     what = "is constant" if len(values) else "has no values"
     refuse(
         len(np.unique(values)) < 2,
-        f"rank_columns: the target {y.name} {what}, and no column can tell anything about it",
+        f"{operation}: the target {y.name} {what}, and no column can tell anything about it",
     )
+
+
+def entropy_left(measuring: Measuring, y: Column, given: Sequence[Column] = ()) -> Estimate | None:
+    """Return H(Y), or H(Y|given), in nats, where all have values; None where one holds numbers."""
+    columns = (y, *given)
+    if not all(column.has_labels for column in columns):
+        return None
+    rows = np.logical_and.reduce([column.present for column in columns])
+    codes = [column.values[rows] for column in columns]
+    if not given:
+        return measuring.entropy(codes[0], rows)
+    whole = measuring.entropy(joint_codes(*codes), rows)
+    known = measuring.entropy(joint_codes(*codes[1:]), rows)
+    return Estimate(whole.value - known.value, whole.standard_error, whole.num_samples, method=whole.method)
+
+
+def with_share(frame: pl.DataFrame, entropy: Estimate | None) -> pl.DataFrame:
+    """Return rows with their share of an entropy, null where there is none."""
+    whole = None if entropy is None or entropy.value <= 0 else entropy.value
+    return frame.with_columns(share=(pl.col("value") / whole if whole else pl.lit(None, dtype=pl.Float64)))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from infomax.estimation.tables.draw import check_picture, heat_map, ranking_chart, save_picture
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
+from infomax.estimation.tables.results.draw import check_picture, heat_map, ranking_chart, save_picture
 
 
 @pytest.fixture

@@ -1,0 +1,193 @@
+"""What all measurements of a table begin with: columns as estimators get them, and how they are measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from infomax.errors import refuse
+from infomax.estimation.estimate import Estimator
+from infomax.estimation.resampling.shared import SharedNulls
+from infomax.estimation.tables.columns import Column, columns_of, named
+from infomax.estimation.tables.measuring import Measuring
+from infomax.estimation.tables.reading.frames import as_frame, as_series
+from infomax.estimation.tables.results.about import About
+from infomax.estimation.tables.running import Measured
+from infomax.estimation.tables.testing import Testing
+
+
+@dataclass(frozen=True)
+class How:
+    """How the pairs of a table's columns are measured, and what each column is.
+
+    Args:
+        estimator: one for all pairs.
+        estimators: by kind of pair.
+        kinds: of columns whose kind would be inferred wrongly.
+        num_permutations: the first round behind a p-value.
+        null: how rows are shuffled.
+        num_tested_rows: most rows that are shuffled.
+        weights: the column of weights.
+        group: the column of groups.
+        seed: of the permutations, and of the order of ties.
+    """
+
+    estimator: Estimator | None = None
+    estimators: Mapping[str, Estimator] | None = None
+    kinds: Mapping[str, str] | None = None
+    num_permutations: int = 0
+    null: str = "permutations"
+    num_tested_rows: int | None = None
+    weights: str | None = None
+    group: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A table that is ready to be measured.
+
+    Args:
+        columns: as estimators get them.
+        groups: the column of groups.
+        measuring: how pairs are measured.
+        about: what is known before.
+    """
+
+    columns: list[Column]
+    groups: Column | None
+    measuring: Measuring
+    about: About
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table."""
+        return len(self.columns[0])
+
+    @property
+    def num_tested(self) -> int:
+        """Rows that are shuffled for p-values."""
+        rows = self.measuring.testing.rows
+        return self.num_rows if rows is None else int(rows.sum())
+
+    def named(self, operation: str, name: str) -> Column:
+        """Return the column of that name; ``name@lag`` is the column `lag` rows earlier, in its group."""
+        return named(operation, self.columns, name, self.groups)
+
+    def earlier(self, column: Column, lag: int) -> Column:
+        """Return the column `lag` rows earlier, in its group."""
+        return column.earlier(lag, self.groups)
+
+    def about_what_was(self, measured: Measured, notes: Sequence[str] = ()) -> About:
+        """Return what belongs to the result."""
+        notes = (*self.about.notes, *notes, *measured.notes)
+        return replace(self.about, notes=notes, num_missing=measured.num_missing)
+
+
+def prepared(operation: str, table: Any, how: How) -> Prepared:
+    """Return the columns of a table, and how they are measured.
+
+    Raises:
+        ValueError: no table; no column that can be measured; unknown names.
+    """
+    columns = columns_of(operation, table, how.kinds, weights=how.weights, group=how.group)
+    groups, weights, num_rows = columns.groups, columns.weights, len(columns[0])
+    testing = Testing(
+        num_permutations=0 if weights is not None else how.num_permutations,
+        null=how.null,
+        groups=None if groups is None else groups.values,
+        rows=_tested_rows(operation, num_rows, how),
+        seed=how.seed,
+        shared=SharedNulls(how.seed),
+    )
+    measuring = Measuring(how.estimator, how.estimators or {}, testing, weights, how.seed)
+    unread = {str(one) for one in columns.left_out}
+    about = About(
+        num_rows=num_rows,
+        kinds={column.name: column.kind for column in columns},
+        notes=(*(note for note in columns.notes if note not in unread), *_notes(weights, how)),
+        left_out={one.name: one.reason for one in columns.left_out},
+        estimators=_names(how),
+        num_permutations=testing.num_permutations,
+        null=how.null,
+        seed=how.seed,
+        weights=how.weights,
+        group=how.group,
+    )
+    return Prepared([measuring.prepared(column) for column in columns], groups, measuring, about)
+
+
+def with_target(operation: str, table: Any, target: Any) -> tuple[Any, str]:
+    """Return a table that has the target as a column, and the name of that column.
+
+    Args:
+        operation: the name of the caller, for error messages.
+        table: any table.
+        target: the name of a column, its place, or values: a series, an array or a list. Values get the name
+            of their series, or "target"; where the table has such a column with the same values, it is that
+            one.
+
+    Raises:
+        ValueError: no such place, values that cannot be read, or not one for each row.
+    """
+    if isinstance(target, str):
+        return table, target
+    frame = as_frame(operation, table)
+    names = frame.frame.columns
+    if isinstance(target, int | np.integer):
+        refuse(
+            str(target) not in names and not -len(names) <= target < len(names),
+            f"{operation}: no column {target}; the table has {len(names)}",
+        )
+        return frame, str(target) if str(target) in names else names[int(target)]
+    name = str(getattr(target, "name", None) or "target")
+    try:
+        series = as_series(name, target)
+    except ValueError as error:
+        raise ValueError(
+            f"{operation}: the target {error}; expected the name of a column, or one value for each row"
+        ) from None
+    refuse(
+        len(series) != len(frame),
+        f"{operation}: the target has {len(series)} values for {len(frame)} rows; expected one for each",
+    )
+    if name in names and _are_equal(series, frame.frame[name]):
+        return frame, name
+    while name in names:
+        name += "_target" if name != "target" else "_"
+    return replace(frame, frame=frame.frame.with_columns(series.rename(name))), name
+
+
+def _are_equal(one: pl.Series, other: pl.Series) -> bool:
+    if one.dtype != other.dtype:
+        return False
+    if one.dtype in (pl.Categorical, pl.Enum):
+        one, other = one.cast(pl.String), other.cast(pl.String)
+    return one.equals(other, null_equal=True)
+
+
+def _tested_rows(operation: str, num_rows: int, how: How) -> np.ndarray | None:
+    """Return which rows are tested, [n]: some at random, or the first where they are a series; None: all."""
+    number = how.num_tested_rows
+    refuse(
+        number is not None and number < 2,
+        f"{operation}: num_tested_rows must be at least 2, got {number}; None tests all rows",
+    )
+    if number is None or number >= num_rows:
+        return None
+    rows = np.arange(num_rows) < number
+    return np.random.default_rng(how.seed).permutation(rows) if how.null == "permutations" else rows
+
+
+def _notes(weights: np.ndarray | None, how: How) -> list[str]:
+    if weights is None or not how.num_permutations:
+        return []
+    return [f"no p-values: shuffling rows does not allow for the weights in {how.weights}"]
+
+
+def _names(how: How) -> dict[str, str]:
+    if how.estimator is not None:
+        return {"all": repr(how.estimator)}
+    return {kind: repr(estimator) for kind, estimator in (how.estimators or {}).items()}
