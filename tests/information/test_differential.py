@@ -42,3 +42,39 @@ def test_divergences_of_exponentials_and_gaussians():
 def test_an_unreliable_quadrature_is_an_error():
     with pytest.raises(RuntimeError, match="split the interval where the density is not smooth"):
         differential_entropy(lambda x: -math.log(x) if x > 0 else 0.0, 0, 1)
+
+
+NORM = scipy.stats.norm
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: differential_entropy(NORM.pdf, -10, 10),
+            r"exp\(log_density\) integrates to 21\.1.* over \(-10, 10\), expected 1 within 1e-06; "
+            r"log_density must be the logarithm of a density, such as scipy\.stats\.norm\.logpdf, not the density itself",
+        ),
+        (lambda: differential_entropy(NORM.logpdf, -1, 1), r"integrates to 0\.682689.*hold all its mass"),
+        (lambda: differential_entropy(lambda x: 1000.0, 0, 1), "integrates to inf"),
+        (
+            lambda: differential_kl_divergence(NORM.pdf, NORM.logpdf, -10, 10),
+            r"differential_kl_divergence: exp\(log_p\) integrates to 21\.1",
+        ),
+        (
+            lambda: differential_kl_divergence(NORM.logpdf, NORM.pdf, -10, 10),
+            r"differential_kl_divergence: exp\(log_q\) integrates to 21\.1.*expected at most 1",
+        ),
+        (lambda: differential_entropy(NORM.logpdf, 10, -10), "lower must be below upper, got 10 and -10"),
+        (lambda: differential_entropy(NORM.logpdf, -1e7, 1e7), "integrates to .*not be much wider"),
+    ],
+)
+def test_densities_must_integrate_to_one(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_q_may_have_mass_outside_the_support_of_p():
+    uniform = scipy.stats.uniform(0, 1)
+    value = differential_kl_divergence(uniform.logpdf, NORM.logpdf, 0, 1)
+    assert value == pytest.approx(math.log(2 * math.pi) / 2 + 1 / 6)

@@ -141,3 +141,38 @@ def test_the_objectives_of_deep_infomax_reach_these_values(divergence, critic, c
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_weighted_jensen_shannon_divergence():
+    """H(Σ w p) − Σ w H(p), of batches and of as many distributions as are given."""
+    rng = np.random.default_rng(0)
+    parts, weights = rng.dirichlet(np.full(5, 0.5), size=(4, 3)), rng.dirichlet(np.ones(4))
+    parts[0, 0] = [1, 0, 0, 0, 0]
+    expected = entropy(np.einsum("k,kbx->bx", weights, parts)) - np.einsum("k,kb->b", weights, entropy(parts))
+    np.testing.assert_allclose(js_divergence(*parts, weights=weights), expected, atol=1e-14)
+    np.testing.assert_allclose(
+        js_divergence(*parts, base=2), js_divergence(*parts, weights=[1 / 4] * 4) / math.log(2), atol=1e-14
+    )
+    table = np.moveaxis(weights[:, None, None] * parts, 1, 0)  # what a draw tells of where it came from
+    np.testing.assert_allclose(js_divergence(*parts, weights=weights), mutual_information(table), atol=1e-13)
+    np.testing.assert_allclose(js_divergence(parts[0], parts[1], weights=[1, 0]), 0, atol=1e-15)
+    p = parts[1, 1]
+    assert float(js_divergence(p, p, p, weights=[0.2, 0.3, 0.5])) == pytest.approx(0, abs=1e-15)
+    tensors = [torch.tensor(part, dtype=torch.float32) for part in parts]
+    value = js_divergence(*tensors, weights=[0.1, 0.2, 0.3, 0.4])
+    assert value.dtype == torch.float32
+    np.testing.assert_allclose(value, js_divergence(*parts, weights=[0.1, 0.2, 0.3, 0.4]), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "weights", "message"),
+    [
+        (([1.0, 0], [0.5, 0.5]), [1.0], r"one weight for each of the 2 distributions, got shape \(1,\)"),
+        (([1.0, 0], [0.5, 0.5]), [0.5, 0.6], "js_divergence: probabilities must sum to 1"),
+        (([1.0, 0], [0.5, 0.5]), [1.5, -0.5], "negative probability"),
+        (([1.0, 0], [0.5, 0.5], [1.0, 0, 0]), None, "must have the same shape"),
+    ],
+)
+def test_weights_that_do_not_fit(arguments, weights, message):
+    with pytest.raises(ValueError, match=message):
+        js_divergence(*arguments, weights=weights)

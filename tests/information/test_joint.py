@@ -9,7 +9,12 @@ import torch
 
 from infomax.information.divergences import kl_divergence
 from infomax.information.joint import Joint
-from infomax.information.measures import conditional_mutual_information, entropy, mutual_information
+from infomax.information.measures import (
+    conditional_mutual_information,
+    entropy,
+    interaction_information,
+    mutual_information,
+)
 
 XOR = Joint([[[1 / 4, 0], [0, 1 / 4]], [[0, 1 / 4], [1 / 4, 0]]], "x y z")
 TABLE = np.random.default_rng(0).dirichlet(np.ones(24)).reshape(2, 3, 4)
@@ -46,12 +51,90 @@ def test_a_quantity_is_a_number():
 
 
 def test_derivations_are_printed():
+    quarters = "-(1/4 log2 1/4 + 1/4 log2 1/4 + 1/4 log2 1/4 + 1/4 log2 1/4) = 2\n"
+    some, none = "1/4 log2 1/4", "0 log2 0"
+    zeros = f"-({' + '.join([some, none, none, some, none, some, some, none])})"
     assert XOR.I("x ; y | z", base=2).explain() == (
         "I(x ; y | z) = H(x, z) + H(y, z) - H(x, y, z) - H(z)\n"
-        "             = 2 + 2 - 2 - 1\n"
-        "             = 1 bits"
+        f"  H(x, z)    = {quarters}"
+        f"  H(y, z)    = {quarters}"
+        f"  H(x, y, z) = {zeros} = 2, with 0 log 0 = 0\n"
+        "  H(z)       = -(1/2 log2 1/2 + 1/2 log2 1/2) = 1\n"
+        "I(x ; y | z) = 2 + 2 - 2 - 1\n"
+        "             = 1 bit"
     )
     assert XOR.H("x", base=10).explain().endswith("= 0.30103 in base 10")
+
+
+def test_an_entropy_is_derived_term_by_term():
+    """The three examples of the document from which the project grew."""
+    fair, unfair = Joint([1 / 2, 1 / 2], "coin"), Joint([3 / 4, 1 / 4], "coin")
+    assert fair.H("coin", base=2).explain() == (
+        "H(coin) = -Σ p(coin) log2 p(coin)\n"
+        "        = -(1/2 log2 1/2 + 1/2 log2 1/2)\n"
+        "        = -(1/2 × -1 + 1/2 × -1)\n"
+        "        = 0.5 + 0.5\n"
+        "        = 1 bit"
+    )
+    assert unfair.H("coin", base=2).explain() == (
+        "H(coin) = -Σ p(coin) log2 p(coin)\n"
+        "        = -(3/4 log2 3/4 + 1/4 log2 1/4)\n"
+        "        = -(3/4 × -0.415037 + 1/4 × -2)\n"
+        "        = 0.311278 + 0.5\n"
+        "        = 0.811278 bits"
+    )
+    die = Joint([1 / 2, 1 / 4, 0, 0, 1 / 8, 1 / 8], "die")
+    assert die.H("die", base=2).explain() == (
+        "H(die) = -Σ p(die) log2 p(die)\n"
+        "       = -(1/2 log2 1/2 + 1/4 log2 1/4 + 0 log2 0 + 0 log2 0 + 1/8 log2 1/8 + 1/8 log2 1/8)\n"
+        "       = -(1/2 × -1 + 1/4 × -2 + 0 + 0 + 1/8 × -3 + 1/8 × -3), with 0 log 0 = 0\n"
+        "       = 0.5 + 0.5 + 0 + 0 + 0.375 + 0.375\n"
+        "       = 1.75 bits"
+    )
+
+
+@pytest.mark.parametrize(
+    "expression", ["x", "x, y", "x | y", "x | x", "x ; y", "x ; x", "x ; y ; z", "y ; z | x"]
+)
+@pytest.mark.parametrize("base", [2, math.e, 10, 3])
+def test_nothing_is_explained_by_itself(expression, base):
+    quantity = (JOINT.I if ";" in expression else JOINT.H)(expression, base=base)
+    lines = quantity.explain().split("\n")
+    assert lines[-1].split(" = ")[1].startswith(f"{round(float(quantity), 12) + 0.0:.6g}")
+    assert {2: "log2", math.e: "ln", 10: "log10", 3: "log3"}[base] in quantity.explain()
+    for line in lines:
+        left, *rights = (side.strip() for side in line.split(" = "))
+        assert left not in rights
+
+
+def test_what_is_long_is_cut_short_and_batches_are_explained_by_formula():
+    long = Joint(np.full(100, 1 / 100), "x").H("x").explain()
+    assert "… 85 terms …" in long and max(map(len, long.split("\n"))) < 400
+    sure = Joint([1.0], "x").H("x", base=2).explain()
+    assert sure == "H(x) = -Σ p(x) log2 p(x)\n     = -(1 log2 1)\n     = -(1 × 0)\n     = 0 bits"
+    batch = Joint(np.full((3, 2, 2), 1 / 4), "... x y")
+    assert batch.H("x").explain() == "H(x) = -Σ p(x) ln p(x)\n     = <(3,)> nats"
+    assert "H(x, y) = -Σ p(x, y) ln p(x, y) = <(3,)>" in batch.I("x ; y").explain()
+
+
+def test_co_information():
+    """I(X;Y;Z) = I(X;Y) − I(X;Y|Z), and so on for more, by the recursion itself."""
+    assert float(XOR.I("x ; y ; z", base=2)) == pytest.approx(-1)
+    copies = Joint(np.diag([1 / 2, 1 / 2])[:, :, None] * np.eye(2), "x y z")
+    assert float(copies.I("x ; y ; z", base=2)) == pytest.approx(1)
+    assert float(JOINT.I("x ; y ; z")) == pytest.approx(JOINT.I("x ; y") - JOINT.I("x ; y | z"))
+    assert float(JOINT.I("x;y;z")) == pytest.approx(-float(interaction_information(TABLE)))
+    table = np.random.default_rng(3).dirichlet(np.ones(48)).reshape(2, 3, 2, 2, 2)
+    five = Joint(table, "a b c d e")
+    assert float(five.I("a ; b ; c ; d")) == pytest.approx(five.I("a ; b ; c") - five.I("a ; b ; c | d"))
+    assert float(five.I("a;b;c|d,e")) == pytest.approx(five.I("a ; b | d, e") - five.I("a ; b | c, d, e"))
+    assert float(five.I("a, b ; c ; d | e")) == pytest.approx(
+        five.I("a, b ; c | e") - five.I("a, b ; c | d, e")
+    )
+    four = five.marginal("a b c d")
+    assert float(four.I("a ; b ; c ; d")) == pytest.approx(float(interaction_information(four.table)))
+    assert float(five.I("a;b;c;d;e")) == pytest.approx(-float(interaction_information(table)))
+    assert five.I("a;b;c|d").symbol == "I(a ; b ; c | d)"
 
 
 @pytest.mark.parametrize(
@@ -64,8 +147,8 @@ def test_derivations_are_printed():
         ("x ; y | z ; x", "the condition comes last", 10),
         ("x ; y + z", r"unexpected '\+'", 6),
         ("x, x ; y", "'x' is named twice here", 3),
-        ("x", "expected two groups, as in 'x ; y'", 0),
-        ("x ; y ; z", "expected two groups", 0),
+        ("x", "expected two groups or more, as in 'x ; y', 'x ; y | z' or 'x ; y ; z', got 1 group", 0),
+        ("x ; y ; z ;", "a variable is missing here", 11),
     ],
 )
 def test_parse_errors_show_the_place(expression, message, place):

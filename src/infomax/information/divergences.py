@@ -16,6 +16,7 @@ from infomax.information.tables import (
     Axis,
     Number,
     as_probabilities,
+    as_real,
     check_same_shape,
     in_base,
     safe_log,
@@ -69,20 +70,56 @@ def cross_entropy(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e)
     return in_base(array_namespace(p).sum(_infinite_outside(q, p, -p * safe_log(q)), axis=axis), base)
 
 
-def js_divergence(p: Array, q: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
-    """Return ½ D(p‖m) + ½ D(q‖m) with m = (p + q)/2, from 0 to log 2; its square root is a metric.
+def js_divergence(
+    p: Array, q: Array, *others: Array, weights: Array | None = None, axis: Axis = -1, base: Number = math.e
+) -> Array:
+    """Return H(Σᵢ wᵢ pᵢ) − Σᵢ wᵢ H(pᵢ) of two distributions or more, from 0 to H(w) ≤ log of how many.
 
-    It is the mutual information between a fair coin and a draw from p or q, whichever the coin says.
+    It is Σᵢ wᵢ D(pᵢ‖m), m = Σᵢ wᵢ pᵢ being their mixture: the information that a draw from the mixture gives
+    about which of them it came from. Of two with equal weights it is ½ D(p‖m) + ½ D(q‖m), at most log 2, and
+    its square root is a metric.
 
+    Args:
+        p: probabilities that sum to one over `axis`.
+        q: probabilities of the same shape.
+        others: more of them.
+        weights: probabilities w, one for each distribution; equal by default.
+        axis: the axis, or the tuple of axes, of the table.
+        base: 2 for bits.
+    Raises:
+        ValueError: different shapes, not probabilities, or another number of weights than of distributions.
     Example:
         >>> float(js_divergence([1, 0], [0, 1], base=2))
         1.0
+        >>> round(float(js_divergence([1, 0], [0, 1], weights=[3/4, 1/4], base=2)), 6)
+        0.811278
 
-    Reference: Lin (1991).
+    Reference: Lin (1991), section IV.
     """
-    p, q = _pair("js_divergence", p, q, axis)
-    middle = (p + q) / 2
-    return in_base((_kl(p, middle, axis) + _kl(q, middle, axis)) / 2, base)
+    parts = [as_probabilities("js_divergence", part, axis=axis) for part in (p, q, *others)]
+    for part in parts[1:]:
+        same_namespace("js_divergence", parts[0], part)
+        check_same_shape("js_divergence", parts[0], part)
+    pairs = [(w, part) for w, part in zip(_weights(weights, parts), parts, strict=True) if w > 0]
+    mixture = _total([weight * part for weight, part in pairs])
+    return in_base(_total([weight * _kl(part, mixture, axis) for weight, part in pairs]), base)
+
+
+def _weights(weights: Array | None, parts: list[Array]) -> list:
+    if weights is None:
+        return [1 / len(parts)] * len(parts)
+    checked = as_probabilities("js_divergence", as_real("js_divergence", weights, like=parts[0]))
+    same_namespace("js_divergence", checked, parts[0])
+    if tuple(checked.shape) != (len(parts),):
+        raise ValueError(
+            f"js_divergence: expected one weight for each of the {len(parts)} distributions, got shape "
+            f"{tuple(checked.shape)}"
+        )
+    return [checked[k] for k in range(len(parts))]
+
+
+def _total(arrays: list[Array]) -> Array:
+    return sum(arrays[1:], arrays[0])
 
 
 def chi_squared_divergence(p: Array, q: Array, *, axis: Axis = -1) -> Array:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -129,25 +130,37 @@ class Joint:
     def I(self, expression: str, *, base: Number = math.e) -> Quantity:  # noqa: E743
         """Return the mutual information of an expression such as "x ; y" or "x, y ; z | w".
 
-        I(A;B|C) = H(A,C) + H(B,C) − H(A,B,C) − H(C).
+        I(A;B|C) = H(A,C) + H(B,C) − H(A,B,C) − H(C). Of three or more groups it is the co-information, what
+        all share: I(A;B;D|C) = I(A;B|C) − I(A;B|C,D), and so on, −Σ_S (−1)^|S| H(S,C) over the sets S of
+        groups. It may be negative (XOR: −1 bit). `interaction_information` of m variables has the sign
+        (−1)^m of it: the opposite for three, the same for two and four.
 
         Raises:
             ValueError: an expression that cannot be read; the message shows the place.
+        Example:
+            >>> xor = Joint([[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]], "x y z")
+            >>> xor.I("x ; y ; z", base=2)
+            I(x ; y ; z) = -1
+
+        Reference: Bell (2003), The co-information lattice.
         """
-        parsed = parse("Joint.I", expression, self.names, num_parts=2)
-        (a, b), c = parsed
-        return self._sum(f"I({parsed})", [(+1, (a, c)), (+1, (b, c)), (-1, (a, b, c)), (-1, (c,))], base)
+        parsed = parse("Joint.I", expression, self.names, num_parts=2, or_more=True)
+        groups, c = parsed
+        sets = [s for size in range(1, len(groups) + 1) for s in combinations(groups, size)]
+        signed = [(1 if len(s) % 2 else -1, (*s, c)) for s in sets]
+        return self._sum(f"I({parsed})", [*signed, (-1, (c,))], base)
 
     def _sum(self, symbol: str, signed_groups: list, base: Number) -> Quantity:
         unions = [
             (sign, tuple(n for n in self.names if any(n in g for g in groups)))
             for sign, groups in signed_groups
         ]
-        terms = (Term(sign, names, self._entropy(names, base)) for sign, names in unions if names)
-        return Quantity(symbol, tuple(terms), {2: "bits", math.e: "nats"}.get(base, f"in base {base:g}"))
+        terms = (self._term(sign, names, base) for sign, names in unions if names)
+        return Quantity(symbol, tuple(terms), base)
 
-    def _entropy(self, names: tuple[str, ...], base: Number) -> Array:
-        return entropy(self._marginal_table(names), axis=tuple(range(-len(names), 0)), base=base)
+    def _term(self, sign: int, names: tuple[str, ...], base: Number) -> Term:
+        table = self._marginal_table(names)
+        return Term(sign, names, table, entropy(table, axis=tuple(range(-len(names), 0)), base=base))
 
     def kl(self, other: "Joint", *, base: Number = math.e) -> Array:
         """Return D(self‖other), where the other joint has the same variables, in any order.

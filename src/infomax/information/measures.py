@@ -396,8 +396,8 @@ def interaction_information(
     """Return I(X;Y|Z) − I(X;Y), how much knowing Z adds to what X tells of Y; symmetric in the three.
 
     It is positive for synergy (XOR: 1 bit), negative for redundancy (three copies of a bit: −1 bit). With m
-    variables it is −Σ_S (−1)^(m−|S|) H(S) over their subsets; with two it is the mutual information. Some
-    books give it the other sign for odd m.
+    variables it is −Σ_S (−1)^(m−|S|) H(S) over their subsets; with two it is the mutual information. The
+    co-information, as in ``Joint.I("x ; y ; z")``, has the other sign for odd m.
 
     Example:
         >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]

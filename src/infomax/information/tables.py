@@ -41,10 +41,10 @@ def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
 
 def _as_array(operation: str, values: Array, like: Array | None = None) -> Array:
     if isinstance(values, np.ma.MaskedArray):
-        if np.ma.is_masked(values):
+        if num_masked := np.ma.count_masked(values):
             raise ValueError(
-                f"{operation}: got {np.ma.count_masked(values)} masked entries, which have no value; fill them, "
-                "as in p.filled(0), or leave them out, so that probabilities sum to 1 without them"
+                f"{operation}: got {num_masked} masked entries, which have no value; fill them, as in "
+                "p.filled(0), or leave them out, so that probabilities sum to 1 without them"
             )
         return values.data
     if is_array_api_obj(values):

@@ -85,7 +85,7 @@ def _merged(p_xy: np.ndarray, num_clusters: int, weights: tuple[float, float]) -
         a, b = np.unravel_index(gains.argmax(), gains.shape)
         value += gains[a, b]
         labels[labels == b], alive[b], rows[a] = a, False, rows[a] + rows[b]
-        scores[a], gains[b], gains[:, b] = _score(rows[a], weights), -math.inf, -math.inf
+        scores[a], gains[b], gains[:, b] = _score(rows[[a]], weights)[0], -math.inf, -math.inf
         others = np.flatnonzero(alive & (np.arange(len(rows)) != a))
         with_a = _score(rows[a] + rows[others], weights) - scores[a] - scores[others]
         gains[np.minimum(a, others), np.maximum(a, others)] = with_a

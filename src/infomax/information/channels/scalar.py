@@ -65,9 +65,8 @@ def information_through_gaussian_noise(
         >>> round(bracket.lower, 3), round(bracket.upper, 3)
         (0.486, 0.486)
     """
-    x = to_numpy(as_real("information_through_gaussian_noise", points)) / _positive(
-        "information_through_gaussian_noise", noise_std
-    )
+    sigma = _positive("information_through_gaussian_noise", noise_std)
+    x = to_numpy(as_real("information_through_gaussian_noise", points)) / sigma
     p = to_numpy(as_probabilities("information_through_gaussian_noise", p_x))
     if x.ndim != 1 or x.shape != p.shape:
         raise ValueError(
