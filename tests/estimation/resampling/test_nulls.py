@@ -68,7 +68,8 @@ def test_permutations_are_drawn_evenly(monkeypatch):
 def test_many_orders_are_drawn_from_all():
     of_seed = orders(WholeGroup(), 20)
     assert of_seed.num == math.inf
-    assert np.mean([(of_seed(index) == np.arange(20)).sum() for index in range(400)]) == pytest.approx(1, abs=0.2)  # fmt: skip
+    kept = [(of_seed(index) == np.arange(20)).sum() for index in range(400)]
+    assert np.mean(kept) == pytest.approx(1, abs=0.2)
     assert orders(WholeGroup(), 9).num == math.factorial(9)
     assert orders(CircularShifts(), 500).num == 500
     assert orders(CircularShifts(np.arange(500) // 50), 500).num == math.inf
@@ -114,11 +115,11 @@ def test_all_orders_by_brute_force():
 
 class TestErrors:
     def test_one_block(self):
-        with pytest.raises(ValueError, match="blocks of 12 rows leave nothing to shuffle in 20 rows; give a"):
+        with pytest.raises(ValueError, match="blocks of 20 rows leave nothing to shuffle in 20; give a"):
             orders(Blocks(12), 20)
 
     def test_length(self):
-        with pytest.raises(ValueError, match="Blocks: length must be a whole number, at least 1, got 0"):
+        with pytest.raises(ValueError, match="Blocks: length must be at least 1, got 0"):
             Blocks(0)
 
     @pytest.mark.parametrize("null", [WithinGroups("abc"), CircularShifts("abc"), Blocks(1, "abc")])

@@ -80,7 +80,7 @@ def test_cautions_of_a_test():
         assert permutation_test(x, y, Correlation(), null=null, **quick).cautions == ()
     test = permutation_test(x, y, Correlation(), null=Blocks(), **quick)
     length = block_length(x, y)
-    assert test.method.startswith(f"{300 // length} blocks of {length} rows, by autocorrelation")
+    assert test.method.startswith(f"{(num := 300 // length)} blocks of {300 // num} rows, by autoc")
 
 
 def shares(null, correlation, repeats, *, direct=0.0, n=500, level=0.05):

@@ -1,38 +1,65 @@
-"""Permutation tests given numbers: y is shuffled among rows that are near."""
+"""Permutation tests given numbers: what z says is taken out first, then near rows are shuffled."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.spatial import KDTree
 from scipy.stats import rankdata
 
+from infomax.errors import refuse
 from infomax.estimation.resampling.nulls import Null, Shuffling, WithinGroups
-from infomax.estimation.resampling.replicates import JointSamples, check_whole
-from infomax.estimation.samples import as_rows
+from infomax.estimation.resampling.regression import (
+    Fit,
+    best_scale,
+    held_out_fits,
+    predicted_spreads,
+    standardised,
+)
+from infomax.estimation.resampling.replicates import JointSamples
+from infomax.estimation.samples import as_codes, as_rows, check_whole
+
+MIN_EQUAL = 5
+"""Rows that equal another in the condition on average, from which on it is shuffled as labels are."""
+MIN_VALUES = 20
+MAX_SHARE = 0.1
+"""Numbers with fewer different values, or one that is more frequent, are shuffled as labels are."""
+MAX_CLASSES = 4
+"""Values of a discrete variable whose probabilities are predicted; rarer ones share what is left."""
+NUM_NEAR = 20
+MAX_LEFT = 1.0
+"""The bias that z may leave in the correlation of residuals, in standard deviations of that correlation."""
 
 
 def null_given(given: Any) -> Null:
-    """Return the null for a condition: within equal labels, or among near rows of numbers."""
+    """Return the null for a condition: within equal rows, or of residuals where numbers hardly repeat."""
     try:
-        as_rows("permutation_test", given=given)
+        (rows,) = as_rows("permutation_test", given=given)
     except ValueError:  # labels
         return WithinGroups(given)
-    return NearRows()
+    (codes,) = as_codes("permutation_test", given=rows)
+    return WithinGroups(codes) if len(codes) >= MIN_EQUAL * (codes.max() + 1) else Residuals()
 
 
 @dataclass(frozen=True)
 class NearRows:
-    """Shuffles of y within cells of nearby rows of the condition.
+    """Shuffles of y within cells of nearby rows of the condition, numbers as they are.
+
+    Columns of the condition are ranked, and a balanced tree makes cells; equal rows stay together however
+    many they are. In a cell with different Z, a shuffle also loses what y knows about Z: the test finds too
+    much where x and y follow Z closely and few rows are near. `Residuals` does better nearly everywhere.
 
     Args:
         cell_size: rows of different Z that are shuffled together; 1 for equal rows only.
+
+    Reference: Kim, Neykov, Balakrishnan and Wasserman (2022). Runge (2018) shuffles among overlapping
+    neighbourhoods instead, and uses some y twice.
     """
 
     cell_size: int = 5
 
     def __post_init__(self) -> None:
-        check_whole("NearRows", "cell_size", self.cell_size, usual="5 is usual")
+        check_whole("NearRows", "cell_size", self.cell_size, least=1, remedy="5 is usual")
 
     def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
         """Return shuffles within cells.
@@ -40,15 +67,144 @@ class NearRows:
         Raises:
             ValueError: no numbers as a condition, or most rows alone in their cells.
         """
-        (rows,) = as_rows("permutation_test", given=samples.given)
-        cells = cells_of(rows, self.cell_size)
-        shuffling = WithinGroups(cells).shuffling(samples, seed)
-        return Shuffling(samples, shuffling.orders, f"permutations within {cells.max() + 1} cells of Z")
+        cells = cells_of(_condition("NearRows", samples), self.cell_size)
+        orders = WithinGroups(cells).shuffling(samples, seed).orders
+        return Shuffling(samples, orders, f"permutations within {cells.max() + 1} cells of near rows")
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """Shuffles of what is left of y once z has been taken out: the null given numbers.
+
+    x and y become residuals of predictions from z that did not see the row, divided by their predicted
+    spread (`regression`). I(X;Y|Z) stays the same, for the prediction and the spread are functions of z. The
+    residuals of y, which hardly depend on z any more, are shuffled within cells of rows with near z, so that
+    a dependence that was missed stays in the null. The test holds its level if one of x and y is predicted
+    well, up to the product of both errors.
+
+    Where one variable is discrete, the residuals of the other one are shuffled, and the discrete one stays as
+    it is. Where both are, y is shuffled among rows at which z predicts nearly the same probabilities.
+
+    Refused is what cannot be right: where residuals of x still go with the residuals of y of *other* rows
+    with near z, both still follow z.
+
+    Args:
+        cell_size: rows that are shuffled together.
+
+    Reference: Shah and Peters (2020), for residuals and their product of errors; Kim, Neykov, Balakrishnan
+    and Wasserman (2022), for cells; Rosenbaum and Rubin (1983), for predicted probabilities.
+    """
+
+    cell_size: int = 20
+
+    def __post_init__(self) -> None:
+        check_whole("Residuals", "cell_size", self.cell_size, least=2, remedy="20 is usual")
+
+    def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
+        """Return shuffles of residuals.
+
+        Raises:
+            ValueError: no numbers as a condition, or residuals that still follow it.
+        """
+        z = _condition("Residuals", samples)
+        x_rows, y_rows = _continuous(samples.x), _continuous(samples.y)
+        if x_rows is None and y_rows is None:
+            cells = cells_of(_predicted_probabilities(z, samples.y), self.cell_size)
+            orders = WithinGroups(cells).shuffling(samples, seed).orders
+            method = f"permutations within {cells.max() + 1} cells of like predictions of y"
+            return Shuffling(samples, orders, method)
+        x, x_fits = _without(z, samples.x, x_rows)
+        y, y_fits = _without(z, samples.y, y_rows)
+        _check_left(z, x_fits, y_fits)
+        cells = cells_of(z, self.cell_size)
+        orders = WithinGroups(cells).shuffling(samples, seed).orders
+        moved: Literal["x", "y"] = "x" if y_rows is None else "y"
+        method = f"residuals of {moved} permuted within {cells.max() + 1} cells of near rows"
+        residual = JointSamples(x, y, _in_one_unit(z))
+        return Shuffling(residual, orders, method, moved=moved, transformed=True)
 
 
 def cells_of(rows: np.ndarray, size: int) -> np.ndarray:
     """Return the number of each row's cell, of at most `size` rows that differ: [n]."""
     return _leaves(rankdata(rows, axis=0), size)
+
+
+def _condition(name: str, samples: JointSamples) -> np.ndarray:
+    refuse(
+        samples.given is None,
+        f"permutation_test: {name} needs a condition; give given=…, or leave null out",
+    )
+    (rows,) = as_rows("permutation_test", given=samples.given)
+    return rows
+
+
+def _in_one_unit(z: np.ndarray) -> np.ndarray:
+    """Return continuous columns standardised; others, codes of labels perhaps, as they are."""
+    return np.column_stack(
+        [column if _continuous(column) is None else standardised(column) for column in z.T]
+    )
+
+
+def _continuous(values: np.ndarray) -> np.ndarray | None:
+    """Return numbers as columns [n, d]; None for labels, and where values of a column repeat too often."""
+    if values.dtype.kind not in "fiu":
+        return None
+    columns = values.reshape(len(values), -1).astype(float)
+    for column in columns.T:
+        _, counts = np.unique(column, return_counts=True)
+        if len(counts) <= MIN_VALUES or counts.max() > max(MAX_SHARE * len(column), 1):
+            return None
+    return columns
+
+
+def _without(z: np.ndarray, values: np.ndarray, columns: np.ndarray | None) -> tuple[np.ndarray, list[Fit]]:
+    """Return residuals over their predicted spread, in the shape of the values, and the fits.
+
+    A discrete variable is returned unchanged, with fits of its values' probabilities.
+    """
+    if columns is None:
+        return values, held_out_fits(z, _indicators(values))
+    fits = held_out_fits(z, [best_scale(z, column) for column in columns.T])
+    spreads = predicted_spreads(z, fits)
+    scaled = [standardised(fit.residuals / spread) for fit, spread in zip(fits, spreads, strict=True)]
+    return np.column_stack(scaled).reshape(values.shape), fits
+
+
+def _indicators(values: np.ndarray) -> list[np.ndarray]:
+    """Return 0-1 columns of the most frequent values, all but one where they are few."""
+    (codes,) = as_codes("permutation_test", values=values)
+    frequent = np.argsort(-np.bincount(codes), kind="stable")
+    num = min(MAX_CLASSES, max(len(frequent) - 1, 1))
+    return [(codes == value).astype(float) for value in frequent[:num]]
+
+
+def _predicted_probabilities(z: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return predictions of the indicators, [n, values]."""
+    indicators = _indicators(values)
+    fits = held_out_fits(z, indicators)
+    found = [standardised(one) - fit.residuals for one, fit in zip(indicators, fits, strict=True)]
+    return np.column_stack(found)
+
+
+def _check_left(z: np.ndarray, x_fits: list[Fit], y_fits: list[Fit]) -> None:
+    """Check that the residuals of x do not go with those of y at other rows nearby.
+
+    Raises:
+        ValueError: they do, by more than a test of their correlation can bear.
+    """
+    near = KDTree(_in_one_unit(z))
+    others = near.query(near.data, min(NUM_NEAR + 1, len(z)))[1][:, 1:]
+    left = max(
+        abs(float((standardised(a.residuals) * standardised(b.residuals)[others].mean(axis=1)).mean()))
+        for a in x_fits
+        for b in y_fits
+    )
+    refuse(
+        left * np.sqrt(len(z)) > MAX_LEFT,
+        "permutation_test: what is left of x and y still follows given (residuals of near rows correlate by "
+        f"{left:.3f} in {len(z)} samples), and p would be too small; give more samples or fewer columns, or "
+        "null=NearRows(2) if you must",
+    )
 
 
 def _leaves(points: np.ndarray, size: int) -> np.ndarray:

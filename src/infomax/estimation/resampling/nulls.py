@@ -21,14 +21,14 @@ Reference: Phipson and Smyth (2010); Hemerik and Goeman (2018), for groups of pe
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from infomax.errors import refuse
-from infomax.estimation.resampling.replicates import JointSamples, check_whole
+from infomax.estimation.resampling.replicates import JointSamples
 from infomax.estimation.resampling.series import block_length
-from infomax.estimation.samples import as_codes
+from infomax.estimation.samples import as_codes, check_whole
 
 MAX_NUMBERED = 1_000_000
 """Orders that are drawn without repeats; of more than these, each is drawn from all."""
@@ -132,21 +132,26 @@ class Shuffling:
 
     Args:
         samples: as the estimator gets them; y is put into other orders.
-        orders: of y.
+        orders: of y, or of the variable that is moved.
         method: the null and its settings, in a few words.
         independent_rows: whether rows are taken to be independent of the rows before them.
-        cautions: what is doubtful about p-values.
+        moved: the variable that is put into other orders.
+        transformed: whether the samples are not those that were given, but have the same information.
     """
 
     samples: JointSamples
     orders: Orders
     method: str
     independent_rows: bool = True
-    cautions: tuple[str, ...] = ()
+    moved: Literal["x", "y"] = "y"
+    transformed: bool = False
 
     def shuffled(self, index: int) -> JointSamples:
-        """Return the samples with y in the order number `index`."""
-        return JointSamples(self.samples.x, self.samples.y[self.orders(index)], self.samples.given)
+        """Return the samples with y, or x, in the order number `index`."""
+        order, samples = self.orders(index), self.samples
+        if self.moved == "x":
+            return JointSamples(samples.x[order], samples.y, samples.given)
+        return JointSamples(samples.x, samples.y[order], samples.given)
 
 
 @runtime_checkable
@@ -256,7 +261,9 @@ class Blocks:
 
     def __post_init__(self) -> None:
         if self.length is not None:
-            check_whole("Blocks", "length", self.length, usual="None takes it from the autocorrelation")
+            check_whole(
+                "Blocks", "length", self.length, least=1, remedy="None takes it from the autocorrelation"
+            )
 
     def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
         """Return shuffles of blocks within each series.
@@ -265,33 +272,38 @@ class Blocks:
             ValueError: groups of another length, a condition, or blocks so long that there is one alone.
         """
         _refuse_condition(self, samples)
-        rows, sizes = _grouped(self.groups, len(samples))
-        length = self.length or block_length(samples.x, samples.y, groups=self.groups)
-        rows, lengths, num_blocks = cut_into_blocks(rows, sizes, length)
+        rows, lengths, num_blocks = self.cut(samples.x, samples.y)
         refuse(
             num_blocks.max() < 2,
-            f"permutation_test: blocks of {length} rows leave nothing to shuffle in {len(samples)} rows; "
+            f"permutation_test: blocks of {lengths.max()} rows leave nothing to shuffle in {len(samples)}; "
             "give a shorter length, or use CircularShifts()",
         )
         chosen = "" if self.length else ", by autocorrelation"
         orders = Orders(len(samples), rows, lengths, num_blocks, False, seed)
-        method = f"{num_blocks.sum()} blocks of {length} rows{chosen}"
+        method = f"{num_blocks.sum()} blocks of {_span(lengths)} rows{chosen}"
         return Shuffling(samples, orders, method, independent_rows=False)
 
+    def cut(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the rows that are in blocks, the length of each block, and the number of blocks a group.
 
-def cut_into_blocks(
-    rows: np.ndarray, sizes: np.ndarray, length: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows that are in blocks, the length of each block, and the number of blocks of each group.
+        Blocks of one group are equally long: `length` rows, or a few more where this leaves fewer rows over.
+        A group shorter than two blocks is one block.
 
-    Blocks of one group are equally long: `length` rows, or a few more where this leaves fewer rows over. A
-    group shorter than two blocks is one block.
-    """
-    num_blocks = np.maximum(sizes // length, 1)
-    of_group = sizes // num_blocks
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    kept = place < np.repeat(num_blocks * of_group, sizes)
-    return rows[kept], np.repeat(of_group, num_blocks), num_blocks
+        Raises:
+            ValueError: groups of another length.
+        """
+        rows, sizes = _grouped(self.groups, len(x))
+        length = self.length or block_length(x, y, groups=self.groups)
+        num_blocks = np.maximum(sizes // length, 1)
+        of_group = sizes // num_blocks
+        place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        kept = place < np.repeat(num_blocks * of_group, sizes)
+        return rows[kept], np.repeat(of_group, num_blocks), num_blocks
+
+
+def _span(lengths: np.ndarray) -> str:
+    low, high = lengths.min(), lengths.max()
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _orders(num_rows: int, rows: np.ndarray, sizes: Any, *, seed: int, circular: bool = False) -> Orders:

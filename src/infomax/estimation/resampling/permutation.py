@@ -26,11 +26,11 @@ from infomax.estimation.resampling.nulls import Null, Shuffling, WholeGroup
 from infomax.estimation.resampling.replicates import (
     JointSamples,
     check_seed,
-    check_whole,
     indexed_replicates,
     on_one_core,
 )
 from infomax.estimation.resampling.series import serial_dependence
+from infomax.estimation.samples import check_whole
 
 DEFAULT_NUM_PERMUTATIONS = 999
 FIRST_BATCH = 32
@@ -156,7 +156,9 @@ class PermutationTest:
             "PermutationTest.extended: this test holds null values alone, and not the samples; "
             "make it by permutation_test",
         )
-        check_whole("PermutationTest.extended", "num_permutations", num_permutations, usual="999 is usual")
+        check_whole(
+            "PermutationTest.extended", "num_permutations", num_permutations, least=1, remedy="999 is usual"
+        )
         assert self._stream is not None
         null, num = self.null, len(self.null)
         most = int(min(num_permutations, self._stream.num_most))
@@ -241,9 +243,8 @@ def permutation_test(
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
     chosen = null or (WholeGroup() if given is None else null_given(given))
     shuffling = chosen.shuffling(samples, seed)
-    cautions = shuffling.cautions
-    if shuffling.independent_rows and (caution := serial_dependence(samples.x, samples.y)):
-        cautions += (caution,)
+    caution = serial_dependence(samples.x, samples.y) if shuffling.independent_rows else None
+    cautions = () if caution is None else (caution,)
     test = test_against(estimate, NullValues(shuffling, estimator), cautions=cautions, stop_after=stop_after)
     return test.extended(num_permutations, num_workers=num_workers)
 
@@ -254,9 +255,11 @@ def test_against(
     """Return a test that has no null values yet, and gets them by `extended`."""
     shuffling = null.shuffling
     num = f", {shuffling.orders.num:,.0f} in all" if shuffling.orders.num < math.inf else ""
+    statistic = shuffling.samples.value(null.estimator) if shuffling.transformed else None
     return PermutationTest(
         estimate,
         np.empty(0),
+        statistic=statistic,
         stop_after=stop_after,
         method=f"{shuffling.method}{num}",
         cautions=cautions,
@@ -270,7 +273,9 @@ def check_numbers(operation: str, num_permutations: int, stop_after: int | None,
     Raises:
         ValueError: not whole, or fewer than 1 shuffle.
     """
-    check_whole(operation, "num_permutations", num_permutations, usual="999 is usual")
+    check_whole(operation, "num_permutations", num_permutations, least=1, remedy="999 is usual")
     if stop_after is not None:
-        check_whole(operation, "stop_after", stop_after, usual="10 to 20 are usual, None takes all shuffles")
+        check_whole(
+            operation, "stop_after", stop_after, least=1, remedy="10 to 20 are usual, None takes all shuffles"
+        )
     check_seed(operation, seed)

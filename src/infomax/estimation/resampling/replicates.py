@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.samples import as_codes, to_array
+from infomax.estimation.samples import as_codes, check_whole, to_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,50 +86,37 @@ def on_one_core(estimator: Any) -> Estimator:
     return replace(estimator, num_workers=1) if hasattr(estimator, "num_workers") else estimator
 
 
-def check_whole(operation: str, name: str, num: Any, *, usual: str, at_least: int = 1) -> None:
-    """Check a number of things.
-
-    Raises:
-        ValueError: not a whole number, or too few.
-    """
-    whole = isinstance(num, int | np.integer) and not isinstance(num, bool)
-    refuse(
-        not whole or num < at_least,
-        f"{operation}: {name} must be a whole number, at least {at_least}, got {num!r}; {usual}",
-    )
-
-
 def check_seed(operation: str, seed: Any) -> None:
     """Check the seed of random numbers.
 
     Raises:
         ValueError: not a whole number, or below 0.
     """
-    check_whole(operation, "seed", seed, at_least=0, usual="the same seed gives the same shuffles")
+    check_whole(operation, "seed", seed, least=0, remedy="the same seed gives the same shuffles")
 
 
 def check_number(operation: str, name: str, num: int) -> None:
     """Check that a scatter can be computed from so many values.
 
     Raises:
-        ValueError: fewer than 2.
+        ValueError: not an integer, or fewer than 2.
     """
-    refuse(num < 2, f"{operation}: {name} must be at least 2, got {num}; one value has no scatter")
+    check_whole(operation, name, num, least=2, remedy="one value has no scatter")
 
 
-def part_size(operation: str, fraction: float, num_samples: int) -> int:
-    """Return how many rows a fraction of the samples is.
+def part_size(operation: str, fraction: float, num: int, what: str = "samples") -> int:
+    """Return how many a fraction of the samples, groups or blocks is.
 
     Raises:
-        ValueError: a fraction that is not between 0 and 1, or that is fewer than 2 rows, or all rows.
+        ValueError: a fraction that is not between 0 and 1, or that is fewer than 2 of them, or all.
     """
     refuse(
         not 0 < fraction < 1, f"{operation}: fraction must be between 0 and 1, got {fraction}; 0.25 is usual"
     )
-    size = round(fraction * num_samples)
+    size = round(fraction * num)
     refuse(
-        not 2 <= size < num_samples,
-        f"{operation}: a fraction of {fraction} of {num_samples} samples is {size}, expected at least 2 "
-        "and not all; give more samples",
+        not 2 <= size < num,
+        f"{operation}: a fraction of {fraction} of {num} {what} is {size}, expected at least 2 and not all; "
+        f"give more {what}",
     )
     return size
