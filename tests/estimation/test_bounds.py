@@ -320,30 +320,31 @@ def test_the_staircase_with_the_true_log_ratio(information, of_smile, of_infonce
     """Figures found by others. They scatter by some 0.05: SMILE in 20,000 batches gives 2.030, 4.264, 6.711,
     9.318 and 12.059, each ± 0.005."""
     batches = gaussian_log_ratios(information, 2000)
-    smiles = np.array([float(unwrap(smile)(s)) for s in batches])
-    contrasts = np.array([float(unwrap(infonce)(s)) for s in batches])
+    smiles, contrasts = (torch.vmap(unwrap(bound))(batches).numpy() for bound in (smile, infonce))
     assert smiles.mean() == pytest.approx(of_smile, abs=0.05 + 3 * smiles.std() / math.sqrt(2000))
     assert contrasts.mean() == pytest.approx(of_infonce, abs=0.03 + 3 * contrasts.std() / math.sqrt(2000))
 
 
 def test_lower_and_upper_bounds_enclose_two_nats():
     """All with the true ratio or density."""
-    batches = gaussian_log_ratios(2.0, 1000, n=128)
-    mean = {bound: float(np.mean([float(bound(s)) for s in batches])) for bound in OF_SCORES}
+    batches = gaussian_log_ratios(2.0, 1000, n=100)
+
+    def mean_of(bound, some=batches):
+        return float(torch.vmap(bound)(some).mean())
+
+    mean = {bound: mean_of(unwrap(bound)) for bound in OF_SCORES}
     assert mean[nwj_of_log_ratio] == pytest.approx(2.0, abs=0.03)
     assert mean[nwj] == pytest.approx(2.0 - 1 / math.e, abs=0.03)  # the value low by 1/e
     assert mean[infonce] < 1.95
     assert 2.0 < mean[leave_one_out] < 2.2 < 4.0 < mean[club]
-    assert float(np.mean([float(tuba(s, 0.0)) for s in batches])) == pytest.approx(2.0, abs=0.03)
-    between = [float(np.mean([float(interpolated(s, 0.0, a)) for s in batches])) for a in (0.01, 0.5, 1)]
-    assert 2.02 > between[0] > between[1] > between[2] > 1.8
-    exact = [float(flo(s, -s.diagonal())) for s in batches]
-    assert float(np.mean(exact)) == pytest.approx(2.0, abs=0.03)
+    assert mean_of(lambda s: unwrap(tuba)(s, 0.0)) == pytest.approx(2.0, abs=0.03)
+    between = [mean_of(lambda s, a=a: unwrap(interpolated)(s, 0.0, a), batches[:300]) for a in (0.01, 0.5, 1)]
+    assert 2.04 > between[0] > between[1] > between[2] > 1.8
+    assert mean_of(lambda s: unwrap(flo)(s, -s.diagonal())) == pytest.approx(2.0, abs=0.03)
 
 
 def test_donsker_varadhan_of_few_terms_lies_above_the_truth():
-    values = [float(donsker_varadhan(s)) for s in gaussian_log_ratios(6.0, 200)]
-    assert np.mean(values) > 6.15
+    assert float(torch.vmap(unwrap(donsker_varadhan))(gaussian_log_ratios(6.0, 200)).mean()) > 6.15
 
 
 # ------------------------------------------------------------------ laws
@@ -443,6 +444,86 @@ def test_large_scores_stay_finite(name):
     value = EVERY[name](scores)
     (gradient,) = torch.autograd.grad(value, scores)
     assert torch.isfinite(value) and torch.isfinite(gradient).all()
+
+
+LARGE, LOG_5 = 1e38, math.log(5)
+AT_THE_EDGE = {  # values of (positives, negatives): (1e38, 1e38), (−1e38, −1e38), (1e38, −1e38), (0, −∞)
+    "infonce": (0.0, 0.0, LOG_5, LOG_5),
+    "infonce_by_image": (0.0, 0.0, LOG_5, LOG_5),
+    "donsker_varadhan": (0.0, 0.0, 2 * LARGE, math.inf),
+    "mine": (0.0, 0.0, 2 * LARGE, math.inf),
+    "nwj": (-math.inf, -LARGE, LARGE, 0.0),
+    "kl": (-math.inf, -LARGE, LARGE, 0.0),
+    "nwj_of_log_ratio": (-math.inf, -LARGE, LARGE, 1.0),
+    "tuba": (-math.inf, -LARGE, LARGE, -0.5),
+    "interpolated": (
+        1 - math.log(0.3) - 1 / 0.3,
+        -LARGE,
+        1 + math.log(4 / 0.3),
+        1 - math.log(0.3 / 4 + 0.7 * math.exp(0.5)),
+    ),
+    "flo": (-math.inf, -0.7 * LARGE, 0.7 * LARGE, 1.0),
+    "jensen_shannon": (-LARGE, -LARGE, 2 * math.log(2), math.log(2)),
+    "reverse_kl": (-LARGE, -math.inf, LARGE, math.inf),
+    "squared_hellinger": (-math.inf, -math.inf, 2.0, 1.0),
+    "chi_squared": (-math.inf, -LARGE, LARGE, 1.0),
+    "smile": (LARGE, -LARGE, LARGE, 5.0),
+    "leave_one_out": (0.0, 0.0, 2 * LARGE, math.inf),
+    "club": (0.0, 0.0, 2 * LARGE, math.inf),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("locations", [(), (3,)])
+def test_values_of_huge_and_infinite_scores(name, locations):
+    pairs = [(LARGE, LARGE), (-LARGE, -LARGE), (LARGE, -LARGE), (0.0, -math.inf)]
+    for (positive, negative), expected in zip(pairs, AT_THE_EDGE[name], strict=True):
+        if name == "infonce" and positive == negative:  # it counts 3 negatives a sample
+            expected = LOG_5 - math.log1p(4 * math.prod(locations))
+        scores = torch.full((5, 5, *locations), negative)
+        scores[range(5), range(5)] = positive
+        scores.requires_grad_()
+        value = EVERY[name](scores)
+        assert value.item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        if negative == -math.inf:
+            (gradient,) = torch.autograd.grad(value, scores)
+            assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_pairs_that_are_ruled_out_have_probability_0(name):
+    """Every second negative scores −∞: the value is that of −1e4, whose e^s is 0 as well; but for E₋ s."""
+    scores = random_scores(6, 2, seed=3)
+    ruled_out = (torch.arange(6)[:, None] + torch.arange(6)) % 2 == 1
+    of_infinity = scores.masked_fill(ruled_out[..., None], -math.inf).requires_grad_()
+    value = EVERY[name](of_infinity)
+    if name in ("reverse_kl", "club"):
+        assert value.item() == math.inf
+    else:
+        expected = EVERY[name](scores.masked_fill(ruled_out[..., None], -1e4))
+        assert value.item() == pytest.approx(expected.item(), abs=1e-9)
+    (gradient,) = torch.autograd.grad(value, of_infinity)
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_scores_that_are_no_numbers_give_none(name):
+    scores = torch.zeros(5, 5)
+    scores[2, 2] = math.nan
+    assert math.isnan(EVERY[name](scores).item())
+    scores = torch.zeros(5, 5)
+    scores[1, 2] = math.nan
+    assert math.isnan(EVERY[name](scores).item())
+    scores = torch.full((5, 5), math.inf)  # ∞ − ∞
+    assert not math.isfinite(EVERY[name](scores).item())
+
+
+@pytest.mark.parametrize("name", EVERY.keys() - {"flo"})  # its u is rounded, too
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_scores_of_16_bits_are_computed_with_in_32(name, dtype):
+    scores = random_scores(6, 2).to(dtype)
+    value = EVERY[name](scores)
+    assert value.dtype == torch.float32 and value.item() == EVERY[name](scores.float()).item()
 
 
 def test_mine_divides_the_gradient_by_the_moving_average():

@@ -31,7 +31,7 @@ def test_it_finds_what_nearest_neighbours_alone_do_not():
     estimate = Latent(dim=1).estimate(x, y)
     assert 0.8 * truth < estimate.value < truth + 2 * estimate.standard_error
     assert abs(KSG().estimate(x, y).value - truth) > 0.5
-    assert estimate.kind == "lower bound" and estimate.num_samples == 2000
+    assert estimate.kind == "neither" and estimate.num_samples == 2000
     assert len(estimate.local) == 2000
     assert estimate.method == "Latent, 1 columns, KSG, k=3"
 

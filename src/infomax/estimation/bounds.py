@@ -9,11 +9,22 @@ then run over the locations, and the information is that of x and y at a random 
     E₋  mean over the negatives: pairs drawn from p(x) p(y)
     r   the density ratio p(x, y) / p(x) p(y); the best critic is a function of it; I = E₊ log r
 
-The *expectation* of a lower bound is at most I. The value of one batch scatters about this expectation, by
-about √((e^{2I} − 1)/n) where e^s is averaged (Donsker–Varadhan, NWJ, MINE, χ²).
+A **lower bound** is one in expectation, for any number n ≥ 2 of samples and any critic, if three things hold:
+the n samples are independent, the critic was fixed before they were drawn, and f(x_i, y_j) depends on x_i and
+y_j alone. Its proof is in each docstring, and rests on one inequality. For any g(x, y) ≥ 0::
 
-Memory: one array of the size of the scores. All functions are pure and differentiable. `choices.BOUND_KINDS`
-lists what each is a bound on.
+    I ≥ E₊ log g − log E₋ g ≥ 1 + E₊ log g − E₋ g                                                     (*)
+
+The value of one batch scatters about its expectation, by about √((e^{2I} − 1)/n) where e^s is averaged (NWJ,
+Donsker–Varadhan, MINE, χ²). `choices.BOUND_KINDS` lists what each function is a bound on.
+
+**Large and infinite scores.** Values are those of exact arithmetic, rounded: −∞ or ∞ where a value is beyond
+the largest float. A score of −∞ is a pair that the critic rules out, with probability 0 and without gradient;
+it still counts among the n candidates. A score that is NaN gives NaN, as do +∞ for a positive and a negative
+at once; an `Estimate` refuses such values. Scores of 16 bits are computed with, and returned, in 32.
+
+Memory: one to three arrays of the size of the scores. All functions are pure and differentiable, and never
+wait for a GPU.
 
 References: Poole et al. (2019), On variational bounds of mutual information; Nowozin et al. (2016), f-GAN;
 Song and Ermon (2020), Understanding the limitations of variational mutual information estimators.
@@ -32,6 +43,10 @@ with naming_extras("infomax.estimation.bounds"):
     from torch.nn.functional import logsigmoid, softplus
 
 
+LARGE = 2.0**20
+"""Scores beyond this are shifted towards 0 where a constant does not matter: differences of 1 keep digits."""
+
+
 # ------------------------------------------------------------------------------------- InfoNCE
 def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """log n + E[ s⁺ − log(e^{s⁺} + Σ_negatives e^s) ]: InfoNCE, as Deep InfoMax and AMDIM maximise it.
@@ -41,6 +56,11 @@ def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     locations it is still a lower bound on I(x; y at a random location), but a loose one: negatives are summed
     over locations, and outweigh the positive L-fold. `infonce_by_image` gives a tighter bound from the same
     scores.
+
+    A lower bound: let g be n times the positive's share of e^{s⁺} + Σ e^s. Were y drawn independently of x,
+    all n candidates would be exchangeable and E₋ g = 1; (*) gives I ≥ E₊ log g. Negatives that are not
+    independent of the positive break this: n images drawn *without* replacement from N are such, and where I
+    is near log N the value can exceed it (docs/bits.md).
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -57,7 +77,7 @@ def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 
     Reference: van den Oord et al. (2018), eq. 4 and 5; Bachman et al. (2019), eq. 4.
     """
-    log_odds = _log_odds("infonce", scores)
+    log_odds = _log_odds("infonce", scores, any_size=True)
     return math.log(len(scores)) + logsigmoid(log_odds).mean()
 
 
@@ -66,10 +86,10 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
 
     Each negative sample counts once, by the mean over its L locations. A lower bound on I(x; y at a random
     location): with S_j = mean_l e^{s_jl}, concavity in the positive's location and exchangeability of the
-    samples give E[n e^{s⁺} / (e^{s⁺} + Σ S_j)] ≤ E[n S_i / Σ S_j] = 1 under independence, and the bound needs
-    no more. (Counting 1 + (n−1)L candidates, and adding its logarithm to the mean log-probability, would
-    *not* give a bound: the L locations of one image are not independent draws.) Equal scores give 0; scores
-    that single out the positive give log n.
+    samples give E[n e^{s⁺} / (e^{s⁺} + Σ S_j)] ≤ E[n S_i / Σ S_j] = 1 under independence, and (*) needs no
+    more. Like `infonce`, no bound for samples drawn without replacement. (Counting 1 + (n−1)L candidates, and
+    adding its logarithm to the mean log-probability, would *not* give a bound: the L locations of one image
+    are not independent draws.) Equal scores give 0; scores that single out the positive give log n.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -85,7 +105,7 @@ def infonce_by_image(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
         True
     """
     num_locations = scores[0, 0].numel() if scores.ndim > 2 and len(scores) else 1
-    log_odds = _log_odds("infonce_by_image", scores) + math.log(num_locations)
+    log_odds = _log_odds("infonce_by_image", scores, any_size=True) + math.log(num_locations)
     return math.log(len(scores)) + logsigmoid(log_odds).mean()
 
 
@@ -95,7 +115,7 @@ def log_odds(
     """s⁺ − log Σ_negatives e^s, of each positive against all locations of all other samples.
 
     Its log-sigmoid is the log-probability, in nats, of telling the positive from them: `infonce` is the mean
-    of these plus log n.
+    of these plus log n. Scores beyond 10⁶ have lost their digits here, and in `infonce` they have not.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -115,10 +135,11 @@ def log_odds(
 
 
 def donsker_varadhan(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
-    """E₊ s − log E₋ e^s: the Donsker–Varadhan lower bound on I(x; y).
+    """E₊ s − log E₋ e^s: the Donsker–Varadhan value, at most I(x; y) in the limit of many samples.
 
-    Tight when s = log r + any constant. The logarithm of a mean of few terms is too low on average: a batch
-    with n ≪ e^I gives values *above* the truth, and the bound holds only as n grows. With locations, the mean
+    Tight when s = log r + any constant. Not a bound for a number of samples: the logarithm of a mean of few
+    terms is too low on average, so that n ≪ e^I gives values *above* the truth. With s = log r of Gaussians
+    of 20 dimensions and 10 nats, 64 samples give 11.4 on average, and 400 give 10.6. With locations, the mean
     in the logarithm runs over all negative pairs and their locations, and nothing else.
 
     Args:
@@ -136,15 +157,16 @@ def donsker_varadhan(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, "
 
     Reference: Donsker and Varadhan (1983); Belghazi et al. (2018), MINE.
     """
-    positives, negatives = _pairs("donsker_varadhan", scores)
-    return positives.mean() - _log_mean_exp(negatives)
+    positives, negatives = _pairs("donsker_varadhan", scores, shift=(0, 1, 2))
+    return _mean(positives) - _log_mean_exp(negatives)
 
 
 def nwj(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊ s − E₋ e^{s−1}: the lower bound of Nguyen, Wainwright and Jordan.
 
-    Tight when s = 1 + log r, and unbiased there; it scatters like a mean of e^s. For the same scores never
-    above `donsker_varadhan`. For a critic that is log r itself, use `nwj_of_log_ratio`.
+    A lower bound: (*) with g = e^{s−1}; both of its means are without bias. Tight when s = 1 + log r; it
+    scatters like a mean of e^s. For the same scores never above `donsker_varadhan`. For a critic that is log
+    r itself, use `nwj_of_log_ratio`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -167,8 +189,8 @@ def nwj(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 def nwj_of_log_ratio(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """1 + E₊ s − E₋ e^s = NWJ(s + 1): the value in nats of a critic s ≈ log r, as `jensen_shannon` trains it.
 
-    A lower bound for any critic, tight when s = log r. NWJ(s), which several public codes report, is lower by
-    1 − (1 − 1/e) E₋ e^s: by 1/e when s = log r.
+    A lower bound: (*) with g = e^s. Tight when s = log r. NWJ(s), which several public codes report, is lower
+    by 1 − (1 − 1/e) E₋ e^s: by 1/e when s = log r.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -193,9 +215,9 @@ def tuba(
 ) -> Float[Tensor, ""]:
     """1 + E₊[s − log a(x)] − E₋ e^{s − log a(x)}: the lower bound with a baseline a(x) > 0.
 
-    Tight when s − log a(x) = log r. The best baseline for given scores is a(x_i) = mean_j e^{s_ij}. A
-    constant a = E₋ e^s gives `donsker_varadhan`, and log a = 1 gives `nwj`. It is a bound as long as the
-    baseline does not depend on the batch.
+    A lower bound: (*) with g = e^s / a(x), as long as the baseline does not depend on the batch. Tight when
+    s − log a(x) = log r. The best baseline for given scores is a(x_i) = mean_j e^{s_ij}, which does depend on
+    it. A constant a = E₋ e^s gives `donsker_varadhan`, and log a = 1 gives `nwj`.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -215,7 +237,7 @@ def tuba(
     """
     positives, negatives = _pairs("tuba", scores)
     log_a = _per_source("tuba", "log_baseline", log_baseline, scores)  # [n, 1] or []
-    return 1 + (positives - log_a).mean() - (negatives - log_a[..., None]).exp().mean()
+    return 1 + _mean(positives - log_a) - (negatives - log_a[..., None]).exp().mean()
 
 
 def interpolated(
@@ -230,6 +252,9 @@ def interpolated(
     below the positives' e^s and far above the negatives'. The n − 1 candidates of the first term are the
     positive and all negatives but one, averaged over the negative that is left out; those of the second term
     are the negatives. A candidate with locations counts by its mean over them, as in `infonce_by_image`.
+
+    A lower bound: (*) with g = e^s / (α m + (1 − α) a(x)), of y and of n − 2 further candidates, which are
+    independent of (x, y) in both terms. As in `tuba`, the baseline must not depend on the batch.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -249,29 +274,34 @@ def interpolated(
 
     Reference: Poole et al. (2019), section 2.4.
     """
-    positives, negatives = _pairs("interpolated", scores, at_least=3)
     refuse(
         not 0 <= alpha <= 1,
         f"interpolated: alpha must be from 0 (TUBA) to 1 (InfoNCE), got {alpha}; 0.5 is halfway",
     )
+    _check("interpolated", scores, at_least=3)
+    positives, negatives = _pairs("interpolated", scores, shift=(1, 2))
     log_a = _per_source("interpolated", "log_baseline", log_baseline, scores)[..., None]  # [n, 1, 1] or []
+    log_a = log_a - _large_part(_at_least_float32(scores).flatten(1)[..., None], (1, 2))  # [n, 1, 1]
     candidates = _log_mean_exp(negatives, dim=2)  # [n, n-1]
     log_num = math.log(len(scores) - 1)
-    log_m_negatives = candidates.logsumexp(1) - log_num  # [n]
     log_m = (
         torch.logaddexp(positives[:, None], _leave_one_out(candidates)[..., None]) - log_num
     )  # [n, n-1, l]
 
     joint = positives[:, None] - _mixture(alpha, log_m, log_a)
-    marginal = negatives - _mixture(alpha, log_m_negatives[:, None, None], log_a)
-    return 1 + joint.mean() - marginal.exp().mean()
+    if alpha == 1:  # the second term is a mean of shares, 1
+        return _mean(joint)
+    marginal = negatives - _mixture(alpha, _log_mean_exp(candidates, dim=1)[:, None, None], log_a)
+    return 1 + _mean(joint) - marginal.exp().mean()
 
 
 def flo(scores: Float[Tensor, "n n *locations"], u: Float[Tensor, "n *locations"]) -> Float[Tensor, ""]:
     """1 − E₊[u + e^{−u} E_{y'} e^{s(x, y') − s(x, y)}]: the Fenchel–Legendre bound, of scores and of u(x, y).
 
-    A lower bound without the logarithm of a mean, and without its bias. Tight when s = log r + c(x) and u =
-    −log r. u is a second critic, of the positives alone; it must not depend on the rest of the batch.
+    A lower bound: with Z = E_{y'} e^{s(x, y') − s(x, y)}, which a mean over negatives gives without bias, and
+    any u, 1 − u − e^{−u} Z ≤ −log Z; and E₊[−log Z] ≤ I by (*), with g = e^s / E_{y'} e^{s(x, y')}. Tight
+    when s = log r + c(x) and u = −log r. u is a second critic, of the positives alone; it must not depend on
+    the rest of the batch.
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
@@ -290,15 +320,15 @@ def flo(scores: Float[Tensor, "n n *locations"], u: Float[Tensor, "n *locations"
     Reference: Guo et al. (2022), Tight mutual information estimation with contrastive Fenchel–Legendre
     optimization.
     """
-    positives, negatives = _pairs("flo", scores)
+    positives, negatives = _pairs("flo", scores, shift=(1, 2))
     if u.shape != (len(scores), *scores.shape[2:]):
         raise ValueError(
             f"flo: u must be one value for each positive, {[len(scores), *scores.shape[2:]]}, got "
             f"{list(u.shape)}; is it u(x_i, y_i)?"
         )
-    log_mean = negatives.flatten(1).logsumexp(1) - math.log(negatives[0].numel())  # [n]
+    log_mean = _log_mean_exp(negatives.flatten(1), dim=1)  # [n]
     u = u.reshape(positives.shape)
-    return 1 - (u + (log_mean[:, None] - positives - u).exp()).mean()
+    return 1 - _mean(u + (log_mean[:, None] - positives - u).exp())
 
 
 # ------------------------------------------------------------------------------------- divergences
@@ -450,7 +480,7 @@ def smile(scores: Float[Tensor, "n n *locations"], clip: int | float = 5.0) -> F
     """
     positives, negatives = _pairs("smile", scores)
     refuse(not clip > 0, f"smile: clip must be above 0, got {clip}; 5 is usual, math.inf does not clip")
-    return positives.mean() - _log_mean_exp(negatives.clamp(-clip, clip))
+    return _mean(positives) - _log_mean_exp(negatives.clamp(-clip, clip))
 
 
 def mine(
@@ -460,9 +490,9 @@ def mine(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Donsker–Varadhan's value, with the gradient E₊ ∇s − E₋[e^s ∇s] / A, A a moving average of E₋ e^s.
 
-    With a batch's own E₋ e^s in the denominator, the gradient is biased; an average over batches reduces
-    the bias.
-    The caller keeps the average::
+    Not a bound for a number of samples, as `donsker_varadhan` is not. With a batch's own E₋ e^s in the
+    denominator, the gradient is biased; an average over batches reduces the bias. The caller keeps the
+    average::
 
         log_average = None
         for ...:
@@ -486,12 +516,14 @@ def mine(
 
     Reference: Belghazi et al. (2018), section 3.2.
     """
-    positives, negatives = _pairs("mine", scores)
+    positives, negatives = _pairs("mine", scores, shift=(0, 1, 2))
     refuse(not 0 <= decay < 1, f"mine: decay must be from 0 to below 1, got {decay}; 0.99 is usual")
-    log_z = _log_mean_exp(negatives)
+    shifted_log_z = _log_mean_exp(negatives)
+    log_z = shifted_log_z + _large_part(_at_least_float32(scores), tuple(range(scores.ndim))).squeeze()
     log_average = log_z.detach() if log_average is None else _mixture(decay, log_average, log_z.detach())
-    ratio = (log_z - log_average).exp()  # its gradient is E₋[e^s ∇s] / A
-    return positives.mean() - log_z.detach() - (ratio - ratio.detach()), log_average
+    smallest = torch.finfo(log_z.dtype).min
+    ratio = (log_z - log_average.clamp(min=smallest)).exp()  # its gradient is E₋[e^s ∇s] / A
+    return _mean(positives) - shifted_log_z.detach() - (ratio - ratio.detach()), log_average
 
 
 # ------------------------------------------------------------------------------------- upper bounds
@@ -500,8 +532,9 @@ def mine(
 def leave_one_out(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     """E₊[log p(y|x) − log mean_{x' ≠ x} p(y|x')]: an upper bound, for a *known* conditional density.
 
-    A mixture over the other samples' x replaces the marginal p(y); tight as n grows. With a learned density
-    in place of the true one it is not a bound. `infonce(log_densities.transpose(0, 1))` is a lower bound: the
+    A mixture over the other samples' x replaces the marginal p(y); tight as n grows. An upper bound for any
+    n: E[−log mean p(y|x')] ≥ −log p(y) by Jensen's inequality. With a learned density in place of the true
+    one it is not a bound. `infonce(log_densities.transpose(0, 1))` is a lower bound: the
     two enclose I.
 
     Args:
@@ -520,8 +553,9 @@ def leave_one_out(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tenso
     Reference: Poole et al. (2019), section 2.1 and 2.5.
     """
     _check("leave_one_out", log_densities)
-    positives, negatives = _pairs("leave_one_out", log_densities.transpose(0, 1))  # negatives [y, x, l]
-    return (positives - _log_mean_exp(negatives, dim=1)).mean()
+    transposed = log_densities.transpose(0, 1)
+    positives, negatives = _pairs("leave_one_out", transposed, shift=(1, 2))  # negatives [y, x, l]
+    return _mean(positives - _log_mean_exp(negatives, dim=1))
 
 
 def club(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
@@ -551,13 +585,33 @@ def club(log_densities: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
 # ------------------------------------------------------------------------------------- shared parts
 
 
-def _pairs(operation: str, scores: Tensor, *, at_least: int = 2) -> tuple[Tensor, Tensor]:
-    """Return positives [n, l] and negatives [n, n-1, l], of l locations."""
+def _pairs(
+    operation: str, scores: Tensor, *, at_least: int = 2, shift: tuple[int, ...] = ()
+) -> tuple[Tensor, Tensor]:
+    """Return positives [n, l] and negatives [n, n-1, l], of l locations.
+
+    Of [n, n, l], `shift` are the axes along which the result does not depend on a common constant.
+    """
     _check(operation, scores, at_least)
     n = len(scores)
-    scores = scores.reshape(n, n, -1)  # [n, n, l]
+    scores = _at_least_float32(scores).reshape(n, n, -1)  # [n, n, l]
+    if shift:
+        scores = scores - _large_part(scores, shift)
     after_diagonal = scores.flatten(0, 1)[:-1].unflatten(0, (n - 1, n + 1))[:, 1:]  # [n-1, n, l]
     return scores.diagonal().T, after_diagonal.reshape(n, n - 1, -1)
+
+
+def _at_least_float32(scores: Tensor) -> Tensor:
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+
+
+def _large_part(scores: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return the largest score along these axes where it is beyond `LARGE`, else 0; the axes are kept.
+
+    Without it, differences of large scores keep their digits.
+    """
+    largest = scores.detach().amax(axes, keepdim=True)
+    return torch.where((largest.abs() > LARGE) & largest.isfinite(), largest, 0)
 
 
 def _dual(
@@ -568,18 +622,28 @@ def _dual(
 ) -> Tensor:
     """Return E₊ g(s) − E₋ h(s)."""
     positives, negatives = _pairs(operation, scores)
-    return of_positives(positives).mean() - of_negatives(negatives).mean()
+    return _mean(of_positives(positives)) - _mean(of_negatives(negatives))
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Return the mean, whose sum may be beyond the largest float; a power of 2 changes no other digit."""
+    scale = 2.0 ** math.ceil(math.log2(values.numel()))
+    return (values / scale).mean() * scale
 
 
 def _log_mean_exp(values: Tensor, dim: int | None = None) -> Tensor:
-    """Return log mean e^v, along one axis or all."""
+    """Return log mean e^v, along one axis or all; where every v is −∞, −∞ without gradient."""
     if dim is None:
         values, dim = values.flatten(), 0
-    return values.logsumexp(dim) - math.log(values.shape[dim])
+    smallest = torch.finfo(values.dtype).min
+    log_sum = values.clamp(min=smallest).logsumexp(dim)
+    log_mean = log_sum - math.log(values.shape[dim])
+    return log_mean.masked_fill(log_sum <= smallest, -torch.inf)
 
 
 def _leave_one_out(values: Float[Tensor, "n m"]) -> Float[Tensor, "n m"]:
     """Return log Σ_{k≠j} e^{v_ik}, from sums before j and after it; no subtraction, and no lost digits."""
+    values = values.clamp(min=torch.finfo(values.dtype).min)
     nothing = values.new_full((len(values), 1), -torch.inf)
     before = torch.cat([nothing, values.logcumsumexp(1)[:, :-1]], dim=1)
     after = torch.cat([values.flip(1).logcumsumexp(1).flip(1)[:, 1:], nothing], dim=1)
@@ -595,7 +659,7 @@ def _mixture(alpha: int | float, log_a: Tensor, log_b: Tensor) -> Tensor:
 
 def _per_source(operation: str, name: str, value: Tensor | int | float, scores: Tensor) -> Tensor:
     """Return a number as a scalar, a vector [n] as [n, 1]."""
-    value = torch.as_tensor(value, dtype=scores.dtype, device=scores.device)
+    value = torch.as_tensor(value, dtype=_at_least_float32(scores).dtype, device=scores.device)
     if value.shape not in ((), (len(scores),)):
         raise ValueError(
             f"{operation}: {name} must be a number or one for each source x_i, {[len(scores)]}, got "
@@ -604,17 +668,23 @@ def _per_source(operation: str, name: str, value: Tensor | int | float, scores: 
     return value[:, None] if value.ndim else value
 
 
-def _log_odds(operation: str, scores: Tensor, first: int | None = None) -> Tensor:
-    """Return s⁺ − log Σ_negatives e^s of each positive against all its negatives: [m, locations]."""
+def _log_odds(operation: str, scores: Tensor, first: int | None = None, *, any_size: bool = False) -> Tensor:
+    """Return s⁺ − log Σ_negatives e^s of each positive against all its negatives: [m, locations].
+
+    The own image has the smallest float as its score, with e^s = 0, and not −∞: a sum of e^{−∞} alone would
+    have no gradient.
+    """
     if first is None:
         _check(operation, scores)
         first = 0
     m, n = scores.shape[:2]
-    scores = scores.reshape(m, n, -1)  # [m, n, l]
+    scores = _at_least_float32(scores).reshape(m, n, -1)  # [m, n, l]
+    if any_size:
+        scores = scores - _large_part(scores, (1, 2))
     positives = scores.diagonal(first).T  # [m, l]
     own = torch.eye(n, dtype=torch.bool, device=scores.device)[first : first + m, :, None]
-    log_sum_negatives = scores.masked_fill(own, -torch.inf).flatten(1).logsumexp(1)  # [m]
-    return positives - log_sum_negatives[:, None]
+    others = scores.masked_fill(own, torch.finfo(scores.dtype).min)
+    return positives - others.flatten(1).logsumexp(1)[:, None]
 
 
 def _check(operation: str, scores: Tensor, at_least: int = 2) -> None:

@@ -43,30 +43,33 @@ CRITICS: Registry[Callable[[int, int], Any]] = Registry(
 )
 """(columns of x, columns of y) to a critic."""
 
-BoundKind = Literal["lower bound", "upper bound", "divergence", "neither"]
+BoundKind = Literal["lower bound", "upper bound of a known density", "divergence", "neither"]
 
 BOUND_KINDS: Mapping[str, BoundKind] = {
     "infonce": "lower bound",
     "infonce_by_image": "lower bound",
-    "donsker_varadhan": "lower bound",
+    "donsker_varadhan": "neither",
     "nwj": "lower bound",
     "nwj_of_log_ratio": "lower bound",
     "tuba": "lower bound",
     "interpolated": "lower bound",
     "flo": "lower bound",
     "kl": "lower bound",
-    "mine": "lower bound",
+    "mine": "neither",
     "jensen_shannon": "divergence",
     "reverse_kl": "divergence",
     "squared_hellinger": "divergence",
     "chi_squared": "divergence",
     "smile": "neither",
-    "leave_one_out": "upper bound",
-    "club": "upper bound",
+    "leave_one_out": "upper bound of a known density",
+    "club": "upper bound of a known density",
 }
-"""How the expectation of each function of `bounds` compares with I(X;Y).
+"""How the expectation of each function of `bounds`, over independent samples, compares with I(X;Y).
 
-A "divergence" is another divergence than I between the same two distributions, or a lower bound on one.
+- lower bound: at most I, for any number of samples and any critic that was fixed before they were drawn;
+- upper bound of a known density: at least I where the scores are log p(y|x) of the samples; else neither;
+- divergence: a lower bound on another divergence than I between the same two distributions;
+- neither: above I or below it, depending on critic and number of samples.
 """
 
 BOUNDS: Registry[Callable[..., Any]] = Registry(

@@ -164,12 +164,15 @@ class CriticObjective:
         kind: how the expectation of the value compares with I(X;Y).
         network: (dim_x, dim_y) to a module (x, y, scores) -> the second argument of `train` and `value`; it
             is trained with the critic. None: they take the scores alone.
+        capped: True: the value is at most log n, for n rows scored at a time. False: it has no such ceiling,
+            and rests on a mean of e^score. None: not known.
     """
 
     train: Callable[..., Tensor]
     value: Callable[..., Tensor]
     kind: Kind
     network: Callable[[int, int], nn.Module] | None = None
+    capped: bool | None = None
 
     @property
     def name(self) -> str:
@@ -243,33 +246,40 @@ def _donsker_varadhan(scores: Tensor, log_average: Tensor | None) -> Tensor:
     return bounds.donsker_varadhan(scores)
 
 
-DONSKER_VARADHAN = CriticObjective(bounds.donsker_varadhan, bounds.donsker_varadhan, "lower bound")
-"""E₊ s − log E₋ e^s; its value is too high for few held-out samples."""
-MINE = CriticObjective(_mine, _donsker_varadhan, "lower bound", MovingAverage)
+DONSKER_VARADHAN = CriticObjective(bounds.donsker_varadhan, bounds.donsker_varadhan, "neither", capped=False)
+"""E₊ s − log E₋ e^s; at most I in the limit of many held-out samples, too high for few."""
+MINE = CriticObjective(_mine, _donsker_varadhan, "neither", MovingAverage, capped=False)
 """Donsker–Varadhan's value, trained with the gradient of a moving average."""
-NWJ = CriticObjective(bounds.nwj, bounds.nwj, "lower bound")
+NWJ = CriticObjective(bounds.nwj, bounds.nwj, "lower bound", capped=False)
 """Its value is a lower bound in expectation, for any number of held-out samples."""
-TUBA = CriticObjective(bounds.tuba, bounds.tuba, "lower bound", LogBaseline)
+TUBA = CriticObjective(bounds.tuba, bounds.tuba, "lower bound", LogBaseline, capped=False)
 """NWJ with a learned baseline a(x)."""
 INTERPOLATED = CriticObjective(
     partial(bounds.interpolated, alpha=0.01),
     partial(bounds.interpolated, alpha=0.01),
     "lower bound",
     LogBaseline,
+    capped=False,
 )
-"""Between TUBA and InfoNCE, α = 0.01; at most log(100 (n − 1))."""
-INFONCE = CriticObjective(bounds.infonce, bounds.infonce, "lower bound")
+"""Between TUBA and InfoNCE, α = 0.01; at most 1 + log(100 (n − 1))."""
+INFONCE = CriticObjective(bounds.infonce, bounds.infonce, "lower bound", capped=True)
 """At most log n for n samples scored at a time; little scatter."""
-JENSEN_SHANNON = CriticObjective(bounds.jensen_shannon, bounds.nwj_of_log_ratio, "lower bound")
+JENSEN_SHANNON = CriticObjective(bounds.jensen_shannon, bounds.nwj_of_log_ratio, "lower bound", capped=False)
 """Trained by the Jensen–Shannon divergence, reported by NWJ(s + 1)."""
-REVERSE_KL = CriticObjective(bounds.reverse_kl, bounds.infonce, "lower bound")
+NWJ_OF_LOG_RATIO = CriticObjective(
+    bounds.nwj_of_log_ratio, bounds.nwj_of_log_ratio, "lower bound", capped=False
+)
+"""Trained and reported by NWJ(s + 1)."""
+REVERSE_KL = CriticObjective(bounds.reverse_kl, bounds.infonce, "lower bound", capped=True)
 """Trained by the reverse Kullback–Leibler divergence, reported by InfoNCE. Often far below the truth, or 0:
 too high scores of positives cost nothing. Included for comparison."""
-SQUARED_HELLINGER = CriticObjective(bounds.squared_hellinger, _infonce_of_half_log_ratio, "lower bound")
+SQUARED_HELLINGER = CriticObjective(
+    bounds.squared_hellinger, _infonce_of_half_log_ratio, "lower bound", capped=True
+)
 """Trained by the squared Hellinger distance, whose best critic is ½ log r; reported by InfoNCE of 2s."""
-SMILE = CriticObjective(bounds.jensen_shannon, bounds.smile, "neither")
+SMILE = CriticObjective(bounds.jensen_shannon, bounds.smile, "neither", capped=False)
 """Trained by the Jensen–Shannon divergence, reported by Donsker–Varadhan with clipped scores (τ = 5)."""
-FLO = CriticObjective(bounds.flo, bounds.flo, "lower bound", SecondCritic)
+FLO = CriticObjective(bounds.flo, bounds.flo, "lower bound", SecondCritic, capped=False)
 """The Fenchel–Legendre bound, with a second network u(x, y)."""
 
 OBJECTIVES: dict[Any, CriticObjective] = {
@@ -277,7 +287,7 @@ OBJECTIVES: dict[Any, CriticObjective] = {
     bounds.mine: MINE,
     bounds.nwj: NWJ,
     bounds.kl: NWJ,
-    bounds.nwj_of_log_ratio: CriticObjective(bounds.nwj_of_log_ratio, bounds.nwj_of_log_ratio, "lower bound"),
+    bounds.nwj_of_log_ratio: NWJ_OF_LOG_RATIO,
     bounds.tuba: TUBA,
     bounds.interpolated: INTERPOLATED,
     bounds.infonce: INFONCE,

@@ -2,6 +2,9 @@
 
     I(X;Y) ≥ I(g(X); h(Y))          (data processing)
 
+An estimate of the right side converges to at most the truth; for a number of rows it may lie above it, and is
+of kind "neither", unless its estimator gives a lower bound.
+
 g and h are embeddings of a critic that is trained on some rows. The information between the embeddings of the
 other rows is measured by any estimator that is good in few dimensions and poor in many, such as nearest
 neighbours.
@@ -11,7 +14,7 @@ using learned representations. They learn embeddings by predicting x from y and 
 InfoNCE.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -29,9 +32,10 @@ from infomax.estimation.samples import as_rows
 class Latent:
     """I(g(X); h(Y)) on held-out rows, with learned g and h of `dim` columns each. For many columns.
 
-    A lower bound on I(X;Y), up to the error of `estimator`. Unlike InfoNCE it is not limited to the logarithm
-    of a batch. Too low where `dim` is less than the number of directions that matter, or where they were not
-    learned. The standard error is that of the estimator, and does not include the learning.
+    At most I(X;Y), up to the error of `estimator`: of kind "neither" where that error may have either sign,
+    as for KSG, and a lower bound where `estimator` gives one. Unlike InfoNCE it is not limited to the
+    logarithm of a batch. Too low where `dim` is less than the number of directions that matter, or where they
+    were not learned. The standard error is that of the estimator, and does not include the learning.
 
     Args:
         estimator: any estimator of I from rows; `MixedKSG` where x or y has few different values.
@@ -45,7 +49,7 @@ class Latent:
         >>> x, y = (common + rng.standard_normal((2, 2000, 30))) @ np.eye(30)  # each column: ρ = ½
         >>> estimate = Latent().estimate(x, y)  # means over columns have 1.38 nats: −½ log(1 − (30/31)²)
         >>> estimate.kind, 1.0 < estimate.value < 1.5
-        ('lower bound', True)
+        ('neither', True)
     """
 
     estimator: Estimator = KSG()  # noqa: RUF009  frozen
@@ -68,16 +72,14 @@ class Latent:
         )
         x, y = as_rows("Latent", x=x, y=y)
         found = self.estimator.estimate(*self.embed(self.fit(x, y), x, y))
-        kind: Kind = "lower bound" if found.kind in ("estimate", "lower bound") else "neither"
-        method = f"Latent, {self.dim} columns, {found.method}"
-        return Estimate(
-            found.value, found.standard_error, found.num_samples, kind=kind, method=method, local=found.local
-        )
+        kind: Kind = "lower bound" if found.kind == "lower bound" else "neither"
+        return replace(found, kind=kind, method=f"Latent, {self.dim} columns, {found.method}")
 
     def fit(self, x: Any, y: Any) -> FittedNeural:
         """Return the trained critic, from samples [n] or [n, d]."""
         neural = self.neural or Neural(
             critic=partial(Distance, hidden=(128,), embedding=self.dim),
+            canonical=False,
             validation_fraction=0.1,
             test_fraction=0.5,
         )

@@ -2,11 +2,14 @@
 
     I(X;Y) ≥ value( f(x_i, y_j) ),  f learned on other rows than those (x_i, y_i)
 
-Rows are split in three parts: to train by minibatches, to stop early, and to report. The reported value is
-that of the trained critic. How far it lies below I(X;Y) is unknown; more samples, more steps and a better
-critic raise it. Its standard error is for other test rows: the spread over random halves of them, each drawn
-without replacement. (A bootstrap with replacement would score the copy of a row as its negative.) The
-variance over halves is that of the whole, for sums over samples and for sums over pairs.
+Rows are split in three parts: to train by minibatches, to stop early, and to report. Where x and y have many
+columns, a second critic is trained on the few directions in which they are correlated (`canonical`), and the
+rows that stop early choose between the two. The critic is fixed before the third part is seen: with a bound
+of kind "lower bound" the reported value is one, for any number of rows. How far it lies below I(X;Y) is
+unknown; more samples, more steps and a better critic raise it. Its standard error is for other test rows: the
+spread over random halves of them, each drawn without replacement. (A bootstrap with replacement would score
+the copy of a row as its negative.) The variance over halves is that of the whole, for sums over samples and
+for sums over pairs.
 
 All randomness is a function of the seed and the step. Values are computed on the device of the critic.
 
@@ -25,8 +28,9 @@ from jaxtyping import Float
 
 from infomax.errors import naming_extras, refuse
 from infomax.estimation.bounds import infonce
+from infomax.estimation.canonical import Directions, NormalScores, canonical_directions
 from infomax.estimation.critics import CriticObjective, Separable, as_objective
-from infomax.estimation.estimate import Estimate, Kind
+from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_rows
 from infomax.fitting import TrainingCurve, ascend
 
@@ -38,6 +42,18 @@ PAIRS_AT_ONCE = 2**17
 """Pairs scored at a time without gradient: 128 MiB for each layer of 256 units of a `Concatenated` critic."""
 MIN_HELD_OUT = 16
 """Rows that are needed to stop early, and as many to report on."""
+SATURATION_MARGIN = 1.0
+"""Nats below the ceiling from which on a value counts as saturated.
+
+InfoNCE of 64 samples with log r as its critic gives, for Gaussians of 3.12, 4.16 and 5.20 nats, 2.59, 3.14
+and 3.52 in 20 dimensions and 2.85, 3.50 and 3.87 in one; its ceiling is log 64 = 4.16. Within a nat of the
+ceiling the best critic is low by .6 nats or more.
+"""
+HEAVY_TAILS = 15.0
+"""Kurtosis of a column above which its normal scores are used: 3 is Gaussian, 9 exponential, 46 cubed
+Gaussian."""
+COLUMNS_A_DIRECTION = 4
+"""Canonical directions are tried where x and y have at least this many columns together for each of them."""
 
 
 class Model(nn.Module):
@@ -50,6 +66,11 @@ class Model(nn.Module):
         self.critic = critic(dim_x, dim_y)
         self.network = None if objective.network is None else objective.network(dim_x, dim_y)
         self.objective = objective
+
+    @property
+    def name(self) -> str:
+        """The objective, and the critic's class."""
+        return f"{self.objective.name}, {type(self.critic).__name__}"
 
     def forward(self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"]) -> Tensor:
         """Return the value that training maximises, of one batch."""
@@ -94,7 +115,7 @@ class FittedNeural:
     test_rows: np.ndarray
     replicates: np.ndarray = field(repr=False)
     sizes: np.ndarray = field(repr=False)
-    _scalings: "tuple[_Scaling, _Scaling]" = field(repr=False)
+    _inputs: "tuple[_Input, _Input]" = field(repr=False)
     _device: torch.device = field(repr=False)
 
     def scores(self, x: Any, y: Any) -> np.ndarray:
@@ -102,11 +123,11 @@ class FittedNeural:
         return self.model.scores(*self.standardised(x, y)).cpu().numpy()
 
     def standardised(self, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-        """Return new samples scaled like the training rows, on the critic's device."""
+        """Return new samples as the critic takes them, prepared like the training rows, on its device."""
         rows = as_rows("FittedNeural", x=x, y=y)
-        pairs = zip(rows, self._scalings, ("x", "y"), strict=True)
-        scaled = [scaling.apply(name, values, self._device) for values, scaling, name in pairs]
-        return scaled[0], scaled[1]
+        pairs = zip(rows, self._inputs, ("x", "y"), strict=True)
+        prepared = [of.apply(name, values, self._device) for values, of, name in pairs]
+        return prepared[0], prepared[1]
 
 
 @dataclass(frozen=True)
@@ -115,8 +136,12 @@ class Neural:
 
     With the default, InfoNCE, a lower bound: too low where the critic has too few rows or steps to learn
     from, and at most log `evaluation_size`. Other bounds have no such limit, but scatter like e^I; none is
-    good above about 6 nats with usual numbers of samples. Columns are standardised. Transform those with
-    heavy tails first (logarithms, ranks), which does not change the information.
+    good above about 6 nats with usual numbers of samples. Columns are standardised; those with heavy tails
+    are replaced by the normal scores of their ranks, which does not change the information.
+
+    A value within a nat of its ceiling has the caution "saturated". Values of bounds without a ceiling have
+    the caution "biased" above log n, for n rows scored at a time: the mean of e^score then rests on pairs
+    that are not among these.
 
     The interval is for the trained critic's bound, not for I. With 300 test rows and log r as the critic, the
     95 % interval contained the bound's mean over test sets in 0.94 of 300 cases at 0.5 nats (InfoNCE, NWJ and
@@ -137,6 +162,9 @@ class Neural:
         test_fraction: share of the rows that are reported on.
         evaluation_size: held-out rows that are scored at a time; more of them are split into blocks.
         num_resamples: random halves of the test rows, for the standard error.
+        canonical: also train a critic of the directions of `canonical_directions`, where they are few beside
+            the columns, and keep it if the validation rows prefer it. False for a critic that needs all
+            columns, as one of images does.
         seed: of the split, the first weights and the batches.
         device: where to compute; None for a GPU where there is one.
 
@@ -159,6 +187,7 @@ class Neural:
     test_fraction: float = 0.2
     evaluation_size: int = 1024
     num_resamples: int = 200
+    canonical: bool = True
     seed: int = 0
     device: str | torch.device | None = None
 
@@ -193,18 +222,60 @@ class Neural:
             ValueError: too few rows for three parts and a batch; values that are no longer finite.
         """
         rows = as_rows("Neural", x=x, y=y)
-        train, validation, test = self._split(len(rows[0]))
-        device = _device(self.device)
-        scalings = _Scaling.of(rows[0][train]), _Scaling.of(rows[1][train])
-        data = [s.apply(n, r, device) for s, n, r in zip(scalings, ("x", "y"), rows, strict=True)]
-        model = initial_model(rows[0].shape[1], rows[1].shape[1], self.critic, self.bound, self.seed).to(
-            device
-        )
-        curve = self._train(model, [d[train] for d in data], [d[validation] for d in data])
-        estimate, replicates, sizes = self._report(model, *(d[test] for d in data))
-        return FittedNeural(estimate, curve, model, test, replicates, sizes, scalings, device)
+        return self._fit(rows, self._split(len(rows[0])))
 
-    def _split(self, num_rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def cross_fit(self, x: Any, y: Any) -> Estimate:
+        """Return the mean of values on 1/`test_fraction` parts of the rows, each with a critic of the others.
+
+        Every row is reported on once, by a critic that has not seen it. Of the kind of the bound, and less
+        scattered than `estimate`, in as many times the time. The standard error takes the parts to be
+        independent; what their critics have in common it leaves out.
+
+        Raises:
+            ValueError: as `fit`.
+        """
+        rows = as_rows("Neural", x=x, y=y)
+        num_folds = round(1 / self.test_fraction)
+        fits = [self._fit(rows, self._split(len(rows[0]), fold)) for fold in range(num_folds)]
+        values = [fit.estimate.value for fit in fits]
+        sizes = [len(fit.test_rows) for fit in fits]
+        replicates = [row for fit in fits for row in fit.replicates]
+        method = f"{type(self).__name__}, {num_folds} parts, {fits[0].model.name}"
+        return Estimate(
+            float(np.average(values, weights=sizes)),
+            _standard_error(replicates, np.concatenate([fit.sizes for fit in fits])),
+            sum(sizes),
+            kind=fits[0].model.objective.kind,
+            method=method,
+            cautions=tuple(dict.fromkeys(caution for fit in fits for caution in fit.estimate.cautions)),
+        )
+
+    def _fit(self, rows: list[np.ndarray], parts: tuple[np.ndarray, ...]) -> FittedNeural:
+        """Train a critic on each kind of input; report on the one that the validation rows prefer."""
+        train, validation, test = parts
+        device = _device(self.device)
+        candidates = []
+        for inputs in self._ways_to_prepare(*(values[train] for values in rows)):
+            data = [of.apply(n, r, device) for of, n, r in zip(inputs, ("x", "y"), rows, strict=True)]
+            dims = [values.shape[1] for values in data]
+            model = initial_model(*dims, self.critic, self.bound, self.seed).to(device)
+            curve = self._train(model, [d[train] for d in data], [d[validation] for d in data])
+            candidates.append((curve.validation.max(), curve, model, inputs, [d[test] for d in data]))
+        _, curve, model, inputs, tested = max(candidates, key=lambda candidate: candidate[0])
+        estimate, replicates, sizes = self._report(model, *tested, about=inputs[0].about)
+        return FittedNeural(estimate, curve, model, test, replicates, sizes, inputs, device)
+
+    def _ways_to_prepare(self, x: np.ndarray, y: np.ndarray) -> "list[tuple[_Input, _Input]]":
+        """Return what critics are trained on: all columns, and canonical directions where these are few."""
+        inputs: list[tuple[_Input, _Input]] = [(_Columns.of(x), _Columns.of(y))]
+        num_columns = x.shape[1] + y.shape[1]
+        if self.canonical and num_columns >= COLUMNS_A_DIRECTION:
+            found = canonical_directions(x, y, self.seed)
+            if found and num_columns >= COLUMNS_A_DIRECTION * found[0].matrix.shape[1]:
+                inputs.append((_Canonical(found[0]), _Canonical(found[1])))
+        return inputs
+
+    def _split(self, num_rows: int, fold: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the row numbers to train, to validate and to test on."""
         num_test, num_validation = (
             round(f * num_rows) for f in (self.test_fraction, self.validation_fraction)
@@ -217,7 +288,11 @@ class Neural:
             f"{MIN_HELD_OUT}: give more rows, or a smaller batch_size",
         )
         rows = np.random.default_rng(self.seed).permutation(num_rows)
-        return rows[num_test + num_validation :], rows[num_test : num_test + num_validation], rows[:num_test]
+        num_folds = round(1 / self.test_fraction)
+        begin = fold * num_test
+        end = num_rows if fold == num_folds - 1 > 0 else begin + num_test
+        others = np.concatenate([rows[:begin], rows[end:]])
+        return others[num_validation:], others[:num_validation], rows[begin:end]
 
     def _train(self, model: Model, train: list[Tensor], validation: list[Tensor]) -> TrainingCurve:
         """Maximise by Adam while the validation value rises; leave the best weights in the model, frozen."""
@@ -244,7 +319,9 @@ class Neural:
             for batch in rows.split(self.batch_size)[: len(rows) // self.batch_size]:
                 yield [values[batch] for values in data]
 
-    def _report(self, model: Model, x: Tensor, y: Tensor) -> tuple[Estimate, np.ndarray, np.ndarray]:
+    def _report(
+        self, model: Model, x: Tensor, y: Tensor, about: str
+    ) -> tuple[Estimate, np.ndarray, np.ndarray]:
         """Return the estimate, the values of random halves [blocks, resamples], and the rows a block."""
         blocks = self._blocks(x, y)
         num_resamples = max(8, math.ceil(self.num_resamples / len(blocks)))
@@ -252,10 +329,15 @@ class Neural:
         replicates = np.array([_halves(model, *block, num_resamples, rng) for block in blocks])
         sizes = np.array([len(block[0]) for block in blocks])
         value = self._mean(model, model.objective.value, x, y)
-        method = f"Neural, {model.objective.name}, {type(model.critic).__name__}"
-        kind: Kind = model.objective.kind
-        error = _standard_error(replicates, sizes)
-        return Estimate(value, error, int(sizes.sum()), kind=kind, method=method), replicates, sizes
+        estimate = Estimate(
+            value,
+            _standard_error(replicates, sizes),
+            int(sizes.sum()),
+            kind=model.objective.kind,
+            method=f"Neural, {model.name}{about}",
+            cautions=cautions_of("Neural", model.objective, value, int(sizes.max())),
+        )
+        return estimate, replicates, sizes
 
     def _blocks(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
         num_blocks = math.ceil(len(x) / self.evaluation_size)
@@ -280,17 +362,33 @@ def initial_model(
         return Model(dim_x, dim_y, critic, as_objective(bound))
 
 
+def cautions_of(operation: str, objective: CriticObjective, value: float, num_rows: int) -> tuple[str, ...]:
+    """Return what is doubtful about a value of this many rows, scored at a time: near log n, or beyond it."""
+    most = math.log(num_rows)
+    shown = f"log {num_rows} = {most:.2f} nats"
+    if objective.capped and value > most - SATURATION_MARGIN:
+        return (f"saturated: within {most - value:.2f} of the ceiling {shown}",)
+    if objective.capped is False and value > most:
+        return (f"biased: {num_rows} rows cannot certify more than {shown}; e^score rests on pairs not seen",)
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
-class _Scaling:
-    """(rows − mean) / scale of each column; a constant column has scale 1."""
+class _Columns:
+    """(rows − mean) / scale of each column, where `ranks` has no scores for it; a constant has scale 1."""
 
     mean: np.ndarray
     scale: np.ndarray
+    heavy: np.ndarray
+    ranks: NormalScores
+    about: str = ""
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> "_Scaling":
-        spread = rows.std(axis=0)
-        return cls(rows.mean(axis=0), np.where(spread > 0, spread, 1.0))
+    def of(cls, rows: np.ndarray) -> "_Columns":
+        mean, spread = rows.mean(axis=0), rows.std(axis=0)
+        scale = np.where(spread > 0, spread, 1.0)
+        heavy = (((rows - mean) / scale) ** 4).mean(axis=0) > HEAVY_TAILS
+        return cls(mean, scale, heavy, NormalScores.of(rows[:, heavy]))
 
     def apply(self, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
         refuse(
@@ -298,7 +396,27 @@ class _Scaling:
             f"FittedNeural: {name} must have the {len(self.mean)} columns of the fitted samples, got "
             f"{rows.shape[1]}",
         )
-        return torch.from_numpy((rows - self.mean) / self.scale).to(device, torch.float32)
+        scaled = (rows - self.mean) / self.scale
+        if self.heavy.any():
+            scaled[:, self.heavy] = self.ranks.apply(rows[:, self.heavy])
+        return torch.from_numpy(scaled).to(device, torch.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Canonical:
+    """Canonical variables of the rows."""
+
+    directions: Directions
+
+    @property
+    def about(self) -> str:
+        return f", canonical directions: {self.directions.matrix.shape[1]}"
+
+    def apply(self, name: str, rows: np.ndarray, device: torch.device) -> Tensor:
+        return torch.from_numpy(self.directions.apply(rows)).to(device, torch.float32)
+
+
+_Input = _Columns | _Canonical
 
 
 def _halves(model: Model, x: Tensor, y: Tensor, num_resamples: int, rng: np.random.Generator) -> list[float]:
@@ -312,10 +430,10 @@ def _halves(model: Model, x: Tensor, y: Tensor, num_resamples: int, rng: np.rand
     return values
 
 
-def _standard_error(replicates: np.ndarray, sizes: np.ndarray) -> float:
+def _standard_error(replicates: np.ndarray | list[np.ndarray], sizes: np.ndarray) -> float:
     """Return √Σ_b w_b² Var_b: w_b is the share of the rows in block b, Var_b the variance of its halves."""
     weights = sizes / sizes.sum()
-    return float(np.sqrt(np.sum(weights**2 * replicates.var(axis=1, ddof=1))))
+    return float(np.sqrt(np.sum(weights**2 * np.array([values.var(ddof=1) for values in replicates]))))
 
 
 def _device(device: str | torch.device | None) -> torch.device:

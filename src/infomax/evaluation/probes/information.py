@@ -149,6 +149,7 @@ def input_information(
     elif images.ndim == 4:
         channels, height, width = images.shape[1:]
         settings["critic"] = partial(ImageCritic, shape=(channels, height, width))
+        settings["canonical"] = False
     x = images.reshape(len(images), -1)  # [n, c·h·w]
     return Neural(evaluate_every=100, patience=5, **settings).estimate(x, features)
 
