@@ -53,7 +53,8 @@ NORM = scipy.stats.norm
         (
             lambda: differential_entropy(NORM.pdf, -10, 10),
             r"exp\(log_density\) integrates to 21\.1.* over \(-10, 10\), expected 1 within 1e-06; "
-            r"log_density must be the logarithm of a density, such as scipy\.stats\.norm\.logpdf, not the density itself",
+            r"log_density must be the logarithm of a density, such as scipy\.stats\.norm\.logpdf, not the "
+            "density itself",
         ),
         (lambda: differential_entropy(NORM.logpdf, -1, 1), r"integrates to 0\.682689.*hold all its mass"),
         (lambda: differential_entropy(lambda x: 1000.0, 0, 1), "integrates to inf"),

@@ -114,11 +114,11 @@ def check_covariance(operation: str, covariance: Array) -> Array:
             f"{operation}: a covariance must be square [..., d, d], got shape {tuple(covariance.shape)}"
         )
     xp = array_namespace(covariance)
+    if not bool(xp.all(xp.isfinite(covariance))):
+        raise ValueError(f"{operation}: a covariance must be finite, got ∞ or NaN; find where it comes from")
     asymmetry = xp.max(xp.abs(covariance - xp.linalg.matrix_transpose(covariance))).item()
     if not asymmetry <= 1e3 * xp.finfo(covariance.dtype).eps * xp.max(xp.abs(covariance)).item():
-        raise ValueError(
-            f"{operation}: a covariance must be symmetric and finite, got asymmetry {asymmetry:.3g}"
-        )
+        raise ValueError(f"{operation}: a covariance must be symmetric, got asymmetry {asymmetry:.3g}")
     return covariance
 
 
@@ -148,7 +148,7 @@ def canonical_correlations(covariance: Array, dim_x: int) -> np.ndarray:
         covariance: of (X, Y) together, X in the first `dim_x` coordinates.
         dim_x: how many coordinates X has.
     Raises:
-        ValueError: no covariance, or a dim_x that leaves X or Y empty.
+        ValueError: no covariance, not positive definite in X and in Y, or a dim_x that leaves X or Y empty.
     Example:
         >>> canonical_correlations([[1, 0, .5], [0, 1, 0], [.5, 0, 1]], 2)
         array([0.5])
@@ -158,6 +158,14 @@ def canonical_correlations(covariance: Array, dim_x: int) -> np.ndarray:
     sigma = to_numpy(check_covariance("canonical_correlations", covariance))
     if not 0 < dim_x < len(sigma):
         raise ValueError(f"canonical_correlations: dim_x must be from 1 to {len(sigma) - 1}, got {dim_x}")
+    for part in (sigma[:dim_x, :dim_x], sigma[dim_x:, dim_x:]):
+        _log_det("canonical_correlations", part)  # checks that it is positive definite
     x, y = (np.linalg.cholesky(part) for part in (sigma[:dim_x, :dim_x], sigma[dim_x:, dim_x:]))
     coupled = np.linalg.solve(y, np.linalg.solve(x, sigma[:dim_x, dim_x:]).T)
-    return np.linalg.svd(coupled, compute_uv=False)
+    correlations = np.linalg.svd(coupled, compute_uv=False)
+    if not correlations.max() <= 1 + 1e-9:
+        raise ValueError(
+            f"canonical_correlations: got a correlation of {correlations.max():.6g}, expected at most 1; the "
+            "covariance is not positive semi-definite"
+        )
+    return np.minimum(correlations, 1.0)  # beyond 1 by rounding

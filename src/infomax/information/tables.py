@@ -20,7 +20,8 @@ Axis: TypeAlias = int | tuple[int, ...]
 def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
     """Return an array of real floating numbers: lists become NumPy arrays, integers become float64.
 
-    Numbers of 16 bits become float64 too: their sums would lose what the numbers hold.
+    Numbers of 16 bits become float64 too, as their sums would lose what the numbers hold, and so do those of
+    more than 64 bits, for which there is no linear algebra.
 
     Args:
         operation: what asks for it, for the message.
@@ -32,11 +33,11 @@ def as_real(operation: str, values: Array, like: Array | None = None) -> Array:
     """
     array = _as_array(operation, values, like)
     xp = array_namespace(array)
-    if xp.isdtype(array.dtype, "integral") or _is_short(array):
+    if xp.isdtype(array.dtype, "integral"):
         return xp.astype(array, xp.float64)
     if not xp.isdtype(array.dtype, "real floating"):
         raise TypeError(f"{operation}: expected real numbers, got {array.dtype}; convert them first")
-    return array
+    return array if array.dtype in (xp.float32, xp.float64) else xp.astype(array, xp.float64)
 
 
 def _as_array(operation: str, values: Array, like: Array | None = None) -> Array:
@@ -197,7 +198,7 @@ def _sum_message(total: float, axis: Axis, counts_like: bool, tolerance: float) 
 
 def to_numpy(values: Array) -> np.ndarray:
     """Return a float64 NumPy copy of an array or of nested lists, without gradients."""
-    values = values.detach().cpu() if hasattr(values, "detach") else values
+    values = values.detach().cpu().double() if hasattr(values, "detach") else values
     return np.array(values, dtype=np.float64)
 
 
