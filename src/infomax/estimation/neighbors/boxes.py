@@ -133,13 +133,16 @@ class Boxes:
         return total  # the mean of all weights is 1
 
     def share_at_ceiling(self, num_neighbors: int) -> float:
-        """Return the share of rows whose ranges hold hardly more rows than their boxes: n_xz n_yz ≤ 4k².
+        """Return the share of rows whose ranges hold hardly more rows than their boxes.
+
+        That is n_xz n_yz ≤ 4k², and a value of at least half of the ceiling log n/k.
 
         Such a row says that the dependence is finer than the distance between neighbours, not how fine.
         """
         xz, yz = (margin.counts for margin in self.margins[:2])
         room = self.margins[2].counts if len(self.margins) > 2 else self.num_rows
-        full = (xz * yz <= 4 * num_neighbors**2) & (room > 2 * np.maximum(xz, yz))
+        most = num_neighbors**2 * np.minimum(4, np.sqrt(room / num_neighbors))
+        full = (xz * yz <= most) & (room > 2 * np.maximum(xz, yz))
         return float(full.mean()) if self.equal is None else float((full & (self.equal == 0)).mean())
 
 
