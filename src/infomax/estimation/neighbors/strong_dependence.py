@@ -1,58 +1,56 @@
-"""Strong dependence between continuous variables: nearest neighbours after regression.
+"""Strong dependence between continuous variables: nearest neighbours in coordinates that follow the rows.
 
 Shifting Y by any function of X leaves h(Y|X) unchanged. With E = Y − g(X),
 
     I(X;Y) = h(Y) − h(E) + I(X;E)        for every g.
 
 A good g removes the dependence that nearest neighbours cannot resolve, and moves it into h(Y) − h(E), the
-entropies of two ordinary clouds of points. The rest, I(X;E), is small, and KSG estimates it.
+entropies of two ordinary clouds of points. The rest, I(X;E), is small, and KSG estimates it. With g = 0 it is
+KSG alone. Where neither variable is a function of the other plus noise, but the rows lie along a curve or on
+several, ellipsoids that follow them give h(X,Y) in h(X) + h(Y) − h(X,Y).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import digamma, ndtri
 
 from infomax.errors import refuse
-from infomax.estimation.estimate import Estimate, mean_estimate
-from infomax.estimation.neighbors.entropy import KozachenkoLeonenko
-from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import check_num_neighbors, nearest_rows
+from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors.boxes import Boxes, Margin, saturation
+from infomax.estimation.neighbors.ellipsoids import log_density
+from infomax.estimation.neighbors.local_fits import ROWS_FOR_TERM, best_prediction
+from infomax.estimation.neighbors.ranges import sample_of_rows, within
+from infomax.estimation.neighbors.search import (
+    Neighbors,
+    check_num_neighbors,
+    most_repeats,
+    nearest,
+)
 from infomax.estimation.samples import as_rows
 
-WINDOWS = (4, 8, 16, 32)  # neighbours of a local fit, for each of its coefficients
-MAX_CELLS = 2**22  # in the largest array of a batch of local fits
+TINY = np.finfo(float).tiny
 MIN_SAMPLES = 20
-MIN_SPREAD = 1e-12  # of whitened rows; anything below is rounding
+MIN_SPREAD = 1e-12  # of rows; anything below is rounding
+MIN_RESIDUAL = 1e-8  # of whitened rows; anything below is rounding in a fit
+MIN_GAIN = 3.0  # standard errors by which a form must exceed one before it
+MIN_GAIN_OF_SHIFTS = 0.05  # nats
+MIN_GAIN_OF_ELLIPSOIDS = 0.1
+BIAS_OF_ELLIPSOIDS = 0.05  # nats, their bias
+BIAS_OF_COLUMNS = 0.4  # nats · √n for each column beyond two, the bias of h(Y) − h(E)
+BIAS_OF_BOXES = 0.016  # of the part that KSG estimates, its bias
+MAX_COLUMNS_OF_ELLIPSOIDS = 4
+ROWS_FOR_COLUMN = 20  # around a row, for each column, in the metric of an ellipsoid
+LARGER = 4  # times k, with which the estimate is compared
+MIN_DRIFT = 0.05  # nats between k and the larger k that show a bias
+MAX_DRIFT = 0.5  # nats between k and the larger k; log 4 = 1.39 where the rows lie on a curve
 
 
 @dataclass(frozen=True)
 class ResidualKSG:
     """I(X;Y) = h(Y) − h(E) + I(X;E), E = Y − g(X): for dependence so strong that `KSG` is too low.
-
-    g predicts every row from other rows, by linear regression on all of them or on the nearest in X, with the
-    width that predicts best. Entropies are Kozachenko and Leonenko's. Both directions are tried, Y from X and
-    X from Y; the one counts that leaves less to KSG. Exact in the limit for any continuous pair. Where
-    neither variable is a smooth function of the other plus noise, KSG itself is better for finite n:
-    entropies of distributions with jumps or heavy tails have biases that KSG avoids.
-
-    Mean error at n = 5,000 over 4 seeds, of `KSG` and of this estimator:
-
-    ======================  =======  =======
-    nats, distribution        KSG     this
-    ======================  =======  =======
-    0.4, 1-D Gaussian        +0.003   −0.006
-    2, 1-D Gaussian          +0.027   −0.004
-    5, 1-D Gaussian          +0.003   +0.002
-    10, 1-D Gaussian         −2.780   +0.003
-    10, its `wiggly` form    −3.255   −0.140
-    10, its `half_cube`      −2.780   −0.003
-    2, 3-D Gaussian          −0.113   −0.016
-    5, 3-D Gaussian          −0.568   −0.019
-    10, 3-D Gaussian         −3.362   −0.015
-    0.413, uniform margins   +0.009   −0.043
-    0.224, Student t         −0.040   −0.079
-    ======================  =======  =======
 
     Args:
         num_neighbors: k.
@@ -62,117 +60,296 @@ class ResidualKSG:
         >>> from infomax.information.distributions import correlated_gaussians
         >>> pair = correlated_gaussians(np.sqrt(1 - np.exp(-20)))  # 10 nats
         >>> x, y = pair.sample(2000, np.random.default_rng(0))
+        >>> from infomax.estimation.neighbors.ksg import KSG
         >>> abs(ResidualKSG().estimate(x, y).value - 10) < 0.1, abs(KSG().estimate(x, y).value - 10) > 3
         (True, True)
 
     Reference: the identity is theorem 8.6.3 of Cover and Thomas (2006), given X; the parts are Kraskov et al.
     (2004) and Kozachenko and Leonenko (1987). Gao, Ver Steeg and Galstyan (2015) show why nearest neighbours
-    fail.
+    fail, and adapt boxes to the rows.
     """
 
     num_neighbors: int = 5
     num_workers: int = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("ResidualKSG", self.num_neighbors)
+        check_num_neighbors("ResidualKSG", self.num_neighbors, self.num_workers)
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|Z) = I(X,Z;Y) − I(Z;Y), in nats, from samples [n] or [n, d].
 
         Raises:
             ValueError: fewer than 20 samples; repeated values; constant, copied or collinear columns; one
-                variable a function of the other, with which the information is infinite.
+                variable a linear function of the other, with which the information is infinite.
         """
-        x, y, *condition = as_rows("ResidualKSG", x=x, y=y, given=given)
-        _check(len(x), self.num_neighbors)
-        directions = [self._explain(y, x, *condition), self._explain(x, y, *condition)]
-        local, _ = min(directions, key=lambda found: found[1])
-        return mean_estimate(f"ResidualKSG, k={self.num_neighbors}", local)
+        rows = as_rows("ResidualKSG", x=x, y=y, given=given)
+        x, y, *condition = (columns / np.maximum(np.abs(columns).max(axis=0), TINY) for columns in rows)
+        _check(self.num_neighbors, x, y, *condition)
+        k, method = self.num_neighbors, f"ResidualKSG, k={self.num_neighbors}"
+        if not condition:
+            return _sum(method, [(1, self._of_pair(x, y))], k)
+        z = condition[0]
+        directions = [
+            _sum(method, [(1, self._of_pair(np.hstack([one, z]), other)), (-1, self._of_pair(z, other))], k)
+            for one, other in ((x, y), (y, x))
+        ]
+        return min(directions, key=lambda found: found.standard_error)
 
-    def _explain(
-        self, y: np.ndarray, x: np.ndarray, condition: np.ndarray | None = None
-    ) -> tuple[np.ndarray, float]:
-        """Return local values of I(X;Y), or I(X;Y|condition), and the part of it that was left to KSG."""
-        if condition is None:
-            return self._of_pair(x, y)
-        (together, left), (without, left_without) = (
-            self._of_pair(np.hstack([x, condition]), y),
-            self._of_pair(condition, y),
+    def _of_pair(self, x: np.ndarray, y: np.ndarray) -> "_Form":
+        """Return the form of I(X;Y) that finds most: g = 0, unless another finds clearly more.
+
+        A wrong form blurs the joint distribution, and so finds less. Where a larger k shows that the best one
+        is still blurred, the form with the smallest error is taken of those that find as much.
+        """
+        forms = self._forms(x, y)
+        values = [form.local(self.num_neighbors) for form in forms]
+        clear = [i for i, form in enumerate(forms) if i and _finds_more(values[i], values[0], form.min_gain)]
+        best = max([0, *clear], key=lambda i: values[i].mean() - (forms[i].min_gain if i else 0.0))
+        if abs(_drift(forms[best], self.num_neighbors)) <= MIN_DRIFT:
+            return forms[best]
+        near = [f for f, found in zip(forms, values, strict=True) if not _finds_more(values[best], found)]
+        return min(near, key=lambda form: form.error(self.num_neighbors))
+
+    def _forms(self, x: np.ndarray, y: np.ndarray) -> "list[_Form]":
+        num_columns = x.shape[1] + y.shape[1]
+        scores = _whiten(_normal_scores(x))[0], _whiten(_normal_scores(y))[0]
+        x, y = _whiten(x)[0], _whiten(y)[0]
+        forms: list[_Form] = []
+        for one, other in ((x, y), scores):
+            plain = _Shifted(one, other, self.num_workers)
+            forms += [plain, self._shifted(one, other), self._shifted(other, one)]
+        around = ROWS_FOR_COLUMN * num_columns
+        if num_columns <= MAX_COLUMNS_OF_ELLIPSOIDS and LARGER * self.num_neighbors < around < len(x) // 2:
+            forms.append(_Ellipsoids(x, y, around, self.num_workers))
+        return forms
+
+    def _shifted(self, x: np.ndarray, y: np.ndarray) -> "_Shifted":
+        fit = best_prediction(x, y, self.num_workers)
+        residual, log_scale = _whiten(y - fit.predicted, 1.0, MIN_RESIDUAL)
+        usual = float(np.median(np.linalg.norm(y - fit.predicted, axis=1)))
+        refuse(
+            usual <= MIN_RESIDUAL,
+            "ResidualKSG: the information is infinite where one variable is a function of the other: a fit "
+            f"predicts half of the rows to {usual:.0e} standard deviations; leave one out",
         )
-        return together - without, left + left_without
-
-    def _of_pair(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-        x, y = _whiten(x, _size(x))[0], _whiten(y, _size(y))[0]
-        residual, log_scale = _whiten(y - _predict(x, y, self.num_workers), 1.0)
-        left = KSG(self.num_neighbors, num_workers=self.num_workers).estimate(x, residual)
-        entropy = KozachenkoLeonenko(self.num_neighbors, num_workers=self.num_workers).entropy
-        local = [e.local for e in (entropy(y), entropy(residual), left) if e.local is not None]
-        return local[0] - local[1] - log_scale + local[2], left.value
+        bias, narrowest = y.shape[1] * fit.terms_per_row, fit.terms_per_row >= 1 / ROWS_FOR_TERM
+        return _Shifted(x, residual, self.num_workers, y, log_scale, bias, narrowest)
 
 
-def _check(num_samples: int, num_neighbors: int) -> None:
-    fewest = max(MIN_SAMPLES, num_neighbors + 1)
+# ------------------------------------------------------------------------------------- forms
+
+
+@dataclass(frozen=True, eq=False)
+class _Shifted:
+    """I(X;Y) = h(Y) − h(E) + I(X;E); without y, g = 0 and I(X;E) is all.
+
+    Args:
+        x: [n, dx].
+        residual: E, whitened: [n, dy].
+        num_workers: threads for the trees.
+        y: [n, dy], or None.
+        log_scale: h(E) − h(whitened E).
+        bias_of_fit: nats by which the errors of the fit widen E.
+        narrowest: whether the window of the fit is the narrowest.
+    """
+
+    x: np.ndarray
+    residual: np.ndarray
+    num_workers: int
+    y: np.ndarray | None = None
+    log_scale: float = 0.0
+    bias_of_fit: float = 0.0
+    narrowest: bool = False
+    min_gain: float = MIN_GAIN_OF_SHIFTS
+
+    def local(self, num_neighbors: int) -> np.ndarray:
+        """Return pointwise values: [n]."""
+        local = self._boxes(num_neighbors).local() - self.log_scale
+        for sign, rows in self._entropies():
+            local = local - sign * _in_cubes(rows, num_neighbors, self.num_workers)[0]
+        return local
+
+    def _influence(self, num_neighbors: int) -> np.ndarray:
+        """Return how much rows, or a sample of them, move the mean of the values; see `boxes`."""
+        boxes, shares = self._boxes(num_neighbors), np.full(len(self.x), 1 / num_neighbors)
+        rows = sample_of_rows(len(self.x), *(margin.ranges for margin in boxes.margins))
+        influence = (boxes.local() + boxes.neighbors.totals(shares))[rows]
+        for margin in boxes.margins:
+            influence = influence - margin.ranges.totals(1 / margin.counts, rows)
+        for sign, points in self._entropies():
+            log_density, neighbors = _in_cubes(points, num_neighbors, self.num_workers)
+            influence = influence - sign * (log_density + neighbors.totals(shares))[rows]
+        return influence
+
+    def error(self, num_neighbors: int) -> float:
+        """Return the size of the error: scatter, what a larger k shows, and the biases of the parts."""
+        num_rows, num_columns = len(self.x), self.x.shape[1] + self.residual.shape[1]
+        of_boxes = BIAS_OF_BOXES * float(self._boxes(num_neighbors).local().mean())
+        of_entropies = 0.0 if self.y is None else BIAS_OF_COLUMNS * (num_columns - 2) / math.sqrt(num_rows)
+        scatter = self._influence(num_neighbors).std(ddof=1) / math.sqrt(num_rows)
+        drift = _share_of_drift(num_columns) * _drift(self, num_neighbors)
+        return math.hypot(scatter, drift, of_boxes, of_entropies, self.bias_of_fit)
+
+    def cautions(self, num_neighbors: int) -> tuple[str, ...]:
+        """Return the caution that boxes, or windows of the fit, cannot become smaller, if it is so."""
+        if self.narrowest:
+            return ("saturated: the narrowest window fits best, so that more samples would show more",)
+        return saturation(self._boxes(num_neighbors), num_neighbors)
+
+    def _boxes(self, num_neighbors: int) -> Boxes:
+        neighbors = nearest(np.hstack([self.x, self.residual]), num_neighbors, num_workers=self.num_workers)
+        ranges = [within(rows, neighbors.radii) for rows in (self.x, self.residual)]
+        return Boxes(neighbors, neighbors.num, [Margin(-1, r, r.counts) for r in ranges], len(self.x))
+
+    def _entropies(self) -> list[tuple[int, np.ndarray]]:
+        """Return the signs of the entropies, and their rows."""
+        return [] if self.y is None else [(1, self.y), (-1, self.residual)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Ellipsoids:
+    """I(X;Y) = h(X) + h(Y) − h(X,Y), the last from ellipsoids.
+
+    Args:
+        x: [n, dx].
+        y: [n, dy].
+        num_around: the rows that give each ellipsoid its shape.
+        num_workers: threads for the trees.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    num_around: int
+    num_workers: int
+    min_gain: float = MIN_GAIN_OF_ELLIPSOIDS
+
+    def local(self, num_neighbors: int) -> np.ndarray:
+        """Return pointwise values: [n]."""
+        joint = log_density(np.hstack([self.x, self.y]), num_neighbors, self.num_around, self.num_workers)
+        for rows in (self.x, self.y):
+            joint = joint - _in_cubes(rows, num_neighbors, self.num_workers)[0]
+        return joint
+
+    def error(self, num_neighbors: int) -> float:
+        """Return the size of the error: scatter, what a larger k shows, and the bias of ellipsoids."""
+        num_columns = self.x.shape[1] + self.y.shape[1]
+        drift = _share_of_drift(num_columns) * _drift(self, num_neighbors)
+        return math.hypot(_error(self.local(num_neighbors)), drift, BIAS_OF_ELLIPSOIDS)
+
+    def cautions(self, num_neighbors: int) -> tuple[str, ...]:
+        """Return no caution: a larger k shows where ellipsoids are too large."""
+        return ()
+
+
+_Form = _Shifted | _Ellipsoids
+
+
+def _in_cubes(rows: np.ndarray, num_neighbors: int, num_workers: int) -> tuple[np.ndarray, Neighbors]:
+    """Return Kozachenko and Leonenko's log density at each row, and the neighbours behind it."""
+    neighbors = nearest(rows, num_neighbors, num_workers=num_workers)
+    log_volume = rows.shape[1] * np.log(2 * neighbors.radii)
+    return digamma(num_neighbors) - digamma(len(rows)) - log_volume, neighbors
+
+
+# ------------------------------------------------------------------------------------- value and error
+
+
+def _sum(method: str, terms: "list[tuple[int, _Form]]", num_neighbors: int) -> Estimate:
+    """Return the sum of signed terms; its error counts in the scatter, and the bias that can be seen."""
+    num_rows = len(terms[0][1].x)
+    local = np.sum([sign * form.local(num_neighbors) for sign, form in terms], axis=0)
+    drifts = [_drift(form, num_neighbors) for _, form in terms]
+    cautions = [caution for _, form in terms for caution in form.cautions(num_neighbors)]
+    if max(drifts) > MAX_DRIFT:
+        cautions.append(
+            f"saturated: {LARGER * num_neighbors} neighbours find {max(drifts):.2f} nats less than "
+            f"{num_neighbors}, so that fewer, or more samples, would find more"
+        )
+    error = math.hypot(*(form.error(num_neighbors) for _, form in terms))
+    return Estimate(
+        float(local.mean()), error, num_rows, method=method, local=local, cautions=tuple(cautions[:1])
+    )
+
+
+def _drift(form: "_Form", num_neighbors: int) -> float:
+    """Return how much more k neighbours find than a larger number, beyond scatter; it goes as the bias."""
+    larger = min(LARGER * num_neighbors, len(form.x) // 4)
+    if larger <= num_neighbors:
+        return 0.0
+    change = form.local(num_neighbors) - form.local(larger)
+    size = math.sqrt(max(change.mean() ** 2 - _error(change) ** 2, 0.0))
+    return math.copysign(size, change.mean())
+
+
+def _share_of_drift(num_columns: int) -> float:
+    """Return the bias at k as a share of the drift, since it goes as (k/n)^(2/d) in d columns."""
+    return 1 / (LARGER ** (2 / num_columns) - 1)
+
+
+def _finds_more(values: np.ndarray, others: np.ndarray, min_gain: float = MIN_GAIN_OF_SHIFTS) -> bool:
+    gain = values - others
+    return bool(gain.mean() > min_gain + MIN_GAIN * _error(gain))
+
+
+def _error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+# ------------------------------------------------------------------------------------- rows
+
+
+def _check(num_neighbors: int, *variables: np.ndarray) -> None:
+    num_samples, fewest = len(variables[0]), max(MIN_SAMPLES, num_neighbors + 1)
     refuse(
         num_samples < fewest,
         f"ResidualKSG: regression and {num_neighbors} neighbours need at least {fewest} samples, got "
         f"{num_samples}; use KSG",
     )
+    for name, rows in zip(("x", "y", "given"), variables, strict=False):
+        _whiten(rows)
+        most = most_repeats(rows, num_neighbors)
+        refuse(
+            most > num_neighbors,
+            f"ResidualKSG: {name} must be continuous, but one of its values occurs {most} times, more than "
+            f"num_neighbors = {num_neighbors}; use MixedKSG, which allows ties, or Ross if one variable is "
+            "a label",
+        )
 
 
-def _size(rows: np.ndarray) -> float:
-    """Return the size of the rows, with which rounding errors are compared."""
-    return float(max(np.abs(rows).max() * 1e-3, rows.std()))
+def _whiten(
+    rows: np.ndarray, size: float | None = None, min_spread: float = MIN_SPREAD
+) -> tuple[np.ndarray, float]:
+    """Return the rows with the identity as covariance, near their own columns, and log |det| of the map back.
 
-
-def _whiten(rows: np.ndarray, size: float) -> tuple[np.ndarray, float]:
-    """Return the rows with the identity as covariance, and log |det| of the map back."""
+    Args:
+        rows: [n, d].
+        size: of the rows, with which rounding errors are compared; by default that of these rows.
+        min_spread: of the narrowest direction, in units of the size.
+    """
+    size = float(max(np.abs(rows).max() * 1e-3, rows.std())) if size is None else size
     centred = rows - rows.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred / np.sqrt(len(rows) - 1), full_matrices=False)
     refuse(
-        len(spread) < rows.shape[1] or spread[-1] <= MIN_SPREAD * size,
+        len(spread) < rows.shape[1] or spread[-1] <= min_spread * size,
         "ResidualKSG: every column must vary, and not be determined by others: one is constant, a "
         "combination of others, or a function of the other variable; leave it out",
     )
-    return centred @ axes.T / spread, float(np.log(spread).sum())
+    return centred @ axes.T / spread @ axes, float(np.log(spread).sum())
 
 
-def _predict(x: np.ndarray, y: np.ndarray, num_workers: int) -> np.ndarray:
-    """Return g(xᵢ) of each row from other rows, by the fit with the smallest geometric mean of errors."""
-    num_coefficients = x.shape[1] + 1
-    widths = [w * num_coefficients for w in WINDOWS if w * num_coefficients < len(x) // 2]
-    fits = [_linear_fit(x, y)]
-    if widths:
-        neighbors = nearest_rows(x, max(widths), num_workers=num_workers)[:, 1:]
-        fits += [_local_fit(x, y, neighbors[:, :width]) for width in widths]
-    return min(fits, key=lambda fit: _log_error(y - fit))
+def _normal_scores(rows: np.ndarray) -> np.ndarray:
+    """Return a monotone map of each column, nearly to a normal distribution: [n, d].
 
-
-def _log_error(errors: np.ndarray) -> float:
-    sizes = np.linalg.norm(errors, axis=1)
-    return float(np.log(np.maximum(sizes, np.finfo(float).tiny)).mean())
-
-
-def _linear_fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the least-squares prediction of each row from all others: y − residual/(1 − leverage)."""
-    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(x)), x]))
-    leverage = (basis**2).sum(axis=1, keepdims=True)
-    return y - (y - basis @ (basis.T @ y)) / (1 - leverage)
-
-
-def _local_fit(x: np.ndarray, y: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
-    """Return the least-squares prediction of each row from its given neighbours."""
-    per_batch = max(MAX_CELLS // (neighbors.shape[1] * (x.shape[1] + 1)), 1)
-    batches = [slice(start, start + per_batch) for start in range(0, len(x), per_batch)]
-    return np.concatenate([_fit_at(x[b], x[neighbors[b]], y[neighbors[b]]) for b in batches])
-
-
-def _fit_at(centres: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the intercepts of regressions of y [n, m, dy] on x [n, m, dx] about each centre [n, dx]."""
-    design = np.concatenate([np.ones((*x.shape[:2], 1)), x - centres[:, None]], axis=2)
-    transposed = design.transpose(0, 2, 1)
-    gram, moment = transposed @ design, transposed @ y
-    scale = np.sqrt(np.einsum("npp->np", gram)) + np.finfo(float).tiny
-    gram = gram / (scale[:, :, None] * scale[:, None, :]) + 1e-9 * np.eye(
-        gram.shape[1]
-    )  # stable, and any g is valid
-    return np.linalg.solve(gram, moment / scale[:, :, None])[:, 0] / scale[:, :1]
+    It is linear between about √n quantiles, and therefore keeps the distances of near neighbours, which ranks
+    would make equal. Towards the ends the quantiles lie denser.
+    """
+    num_rows = len(rows)
+    step = math.isqrt(num_rows)
+    tail = np.append(0, 2 ** np.arange(int(math.log2(step)) + 1))
+    places = np.unique(np.concatenate([tail, np.arange(step, num_rows - step, step), num_rows - 1 - tail]))
+    heights = ndtri((places + 0.5) / num_rows)
+    scores = np.empty_like(rows)
+    for column, values in enumerate(rows.T):
+        quantiles, first = np.unique(np.sort(values)[places], return_index=True)
+        scores[:, column] = np.interp(values, quantiles, heights[first])
+    return scores
