@@ -1,6 +1,7 @@
 """Permutation tests: p-values that are exact, uniform where there is nothing, and small otherwise."""
 
 import math
+import pickle
 
 import jaxtyping
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from scipy import stats
 from scipy.stats import binom
 
-from infomax.estimation.counting.counts import MillerMadow, PlugIn
+from infomax.estimation.binning import AdaptivePartition, EqualMassBins, FixedBins
+from infomax.estimation.counting.counts import NSB, ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.gaussian import Gaussian
+from infomax.estimation.gaussian import CCA, Gaussian, GaussianCopula
+from infomax.estimation.kernel_density import KernelDensity
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.mixed import Ross
+from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.resampling.nulls import WholeGroup, WithinGroups
 from infomax.estimation.resampling.permutation import PermutationTest, permutation_test
 from infomax.information.distributions import correlated_gaussians
@@ -33,7 +36,7 @@ class Correlation:
         self.signed = signed
 
     def estimate(self, x, y, *, given=None):
-        x, y = x - x.mean(), y - y.mean()
+        x, y = np.ravel(x - x.mean()), np.ravel(y - y.mean())
         rho = float(x @ y / np.sqrt((x @ x) * (y @ y)))
         return Estimate(rho if self.signed else abs(rho), 0.0, len(x))
 
@@ -88,8 +91,8 @@ def test_y_alone_is_shuffled_and_rows_may_keep_their_places():
 def test_one_pair_that_decides():
     """x = y, one 1 among 20 rows: the partners meet in one permutation of 20."""
     x = (np.arange(20) == 3).astype(int)
-    test = permutation_test(x, x, PlugIn(), num_permutations=499, num_workers=1)
-    assert test.p_value == pytest.approx(1 / 20, abs=4 * math.sqrt(0.05 * 0.95 / 500))
+    test = permutation_test(x, x, PlugIn(), num_permutations=199, num_workers=1)
+    assert test.p_value == pytest.approx(1 / 20, abs=4 * math.sqrt(0.05 * 0.95 / 200))
     assert test.cautions == ()
 
 
@@ -173,6 +176,70 @@ def test_whatever_holds_samples():
     assert permutation_test(labels, rows, Ross(), num_permutations=3).null.shape == (3,)
 
 
+# ---------------------------------------------------------------------------------- stopping and growing
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_stopping_cuts_the_same_stream(num_workers):
+    x, y = pairs(40, correlation=0.1)
+    whole = permutation_test(x, y, Correlation(), num_permutations=300, num_workers=1)
+    as_large = np.flatnonzero(whole.null >= whole.estimate.value)
+    assert len(as_large) > 12
+    for stop_after in (1, 3, 12):
+        stopped = permutation_test(
+            x, y, Correlation(), num_permutations=300, stop_after=stop_after, num_workers=num_workers
+        )
+        num = as_large[stop_after - 1] + 1
+        assert stopped.null.tolist() == whole.null[:num].tolist()
+        assert stopped.p_value == stop_after / num
+        assert stopped.extended(1000).null.tolist() == stopped.null.tolist()
+    never = permutation_test(x, y, Correlation(), num_permutations=300, stop_after=301, num_workers=1)
+    assert never.p_value == whole.p_value
+
+
+def test_more_shuffles_are_as_if_drawn_at_once():
+    x, y = pairs(30)
+    for settings in ({}, {"stop_after": 2}):
+        short = permutation_test(x, y, Correlation(), num_permutations=19, num_workers=1, **settings)
+        long = permutation_test(x, y, Correlation(), num_permutations=200, num_workers=2, **settings)
+        assert short.extended(200).null.tolist() == long.null.tolist()
+        assert short.extended(50, num_workers=2).extended(200).p_value == long.p_value
+        assert pickle.loads(pickle.dumps(short)).extended(200).p_value == long.p_value
+    assert short.extended(5) is not None
+    assert len(short.extended(5).null) == 19
+
+
+def test_growing_ends_with_the_last_order():
+    x, y = pairs(5)
+    test = permutation_test(x, y, Correlation(), num_permutations=10, num_workers=1)
+    assert not test.extended(10_000).is_at_floor
+    assert len(test.extended(10_000).null) == 119
+    once = permutation_test(x, y, Correlation(), num_permutations=500, num_workers=1)
+    assert test.extended(10_000).null.tolist() == once.null.tolist()
+
+
+def test_the_floor():
+    x = np.arange(50.0)
+    test = permutation_test(x, x, Correlation(), num_permutations=19, num_workers=1)
+    assert test.is_at_floor
+    assert test.p_value == test.lowest_p_value == 1 / 20
+    assert test.extended(199).p_value == 1 / 200
+    alternating = permutation_test(x, np.arange(50) % 2, Correlation(), num_permutations=39, num_workers=1)
+    assert not alternating.is_at_floor
+
+
+def test_stopped_p_values_hold_their_level():
+    """P(p ≤ h/l) = h/l: for a statistic and null values that are independent and alike."""
+    rng, p_values = np.random.default_rng(0), []
+    for _ in range(3000):
+        values = rng.standard_normal(61)
+        test = PermutationTest(Estimate(values[0], 0.1, 10), values[1:], stop_after=3)
+        p_values.append(PermutationTest(test.estimate, test._until_stop(test.null), stop_after=3).p_value)
+    for level in (1 / 61, 3 / 30, 3 / 10, 3 / 5):
+        assert binom.sf(num_below(p_values, level) - 1, 3000, level) > 1e-3
+        assert binom.cdf(num_below(p_values, level), 3000, level) > 1e-3
+
+
 # ---------------------------------------------------------------------------------------- level and power
 
 
@@ -192,8 +259,8 @@ def independent(n):
 @pytest.mark.parametrize(
     ("estimator", "n", "repeats"),
     [
-        (Correlation(), 30, 400),
-        (KSG_ALONE, 40, 60),
+        (Correlation(), 30, 200),
+        (KSG_ALONE, 40, 30),
         pytest.param(KSG(4, num_workers=1), 200, 400, marks=pytest.mark.slow),
         pytest.param(Gaussian(), 50, 400, marks=pytest.mark.slow),
     ],
@@ -202,15 +269,77 @@ def test_p_values_are_uniform_under_independence(estimator, n, repeats):
     assert_uniform(list(p_values_of(independent(n), estimator, repeats)))
 
 
+def draws_of(kind, n, rng):
+    """Independent x and y of a kind."""
+    if kind == "labels":
+        return rng.integers(3, size=(2, n))
+    if kind == "rare labels":
+        return rng.choice(20, size=(2, n), p=(weights := 0.7 ** np.arange(20)) / weights.sum())
+    if kind == "mixed":
+        return np.maximum(rng.standard_normal((2, n)), 0)
+    if kind == "label and number":
+        return rng.permutation(np.arange(n) % 3), rng.standard_normal(n)
+    return rng.standard_cauchy((2, n))
+
+
+ON_KINDS = {
+    "labels": [PlugIn(), MillerMadow(), Grassberger(), ChaoShen(), JamesStein(), NSB()],
+    "rare labels": [PlugIn(), MillerMadow(), Grassberger(), ChaoShen(), JamesStein()],
+    "mixed": [MixedKSG(num_workers=1), EqualMassBins(3), FixedBins(3), GaussianCopula(), Gaussian()],
+    "label and number": [Ross(num_workers=1), MixedKSG(num_workers=1)],
+    "cauchy": [
+        Gaussian(),
+        GaussianCopula(),
+        CCA(),
+        KSG(num_workers=1),
+        KSG(2, variant=2, num_workers=1),
+        MixedKSG(num_workers=1),
+        KernelDensity(),
+        FixedBins(3),
+        EqualMassBins(3),
+        AdaptivePartition(),
+    ],
+}
+
+
+def assert_level(estimator, kind, n, repeats, num_permutations=199):
+    """P(p ≤ α) ≤ α within binomial error, for each α."""
+    p_values = []
+    for seed in range(repeats):
+        x, y = draws_of(kind, n, np.random.default_rng([n, seed]))
+        test = permutation_test(
+            x, y, estimator, num_permutations=num_permutations, stop_after=25, seed=seed, num_workers=1
+        )
+        p_values.append(test.p_value)
+    for level in (0.005, 0.01, 0.05, 0.1):
+        found = num_below(p_values, level)
+        assert binom.sf(found - 1, repeats, level) > 1e-4, (kind, estimator, n, level, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "estimator"),
+    [(kind, estimator) for kind, estimators in ON_KINDS.items() for estimator in estimators],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+@pytest.mark.parametrize(("n", "repeats"), [(10, 200), (20, 200), (50, 200), (200, 80), (1000, 20)])
+def test_level_is_exact_for_every_estimator(kind, estimator, n, repeats):
+    assert_level(estimator, kind, n, repeats)
+
+
+def test_level_is_exact():
+    assert_level(Correlation(), "cauchy", 10, 100)
+
+
 def test_p_values_are_uniform_in_cells_of_two():
     strata = [f"pair {row // 2}" for row in range(30)]
-    draws = p_values_of(lambda rng: (*rng.standard_normal((2, 30)), strata), Correlation(), 400)
+    draws = p_values_of(lambda rng: (*rng.standard_normal((2, 30)), strata), Correlation(), 200)
     assert_uniform(list(draws))
 
 
 def test_p_values_are_not_too_small_where_values_are_tied():
     """Two-by-two tables have few values, which rounding must not tell apart."""
-    assert_not_too_small(list(p_values_of(lambda r: (*r.integers(2, size=(2, 20)), None), PlugIn(), 40)))
+    assert_not_too_small(list(p_values_of(lambda r: (*r.integers(2, size=(2, 20)), None), PlugIn(), 25)))
 
 
 def test_p_values_are_not_too_small_given_labels():
@@ -218,7 +347,7 @@ def test_p_values_are_not_too_small_given_labels():
         z = rng.integers(3, size=60)
         return *((z + rng.integers(3, size=(2, 60))) // 2), z
 
-    assert_not_too_small(list(p_values_of(draw, PlugIn(), 40)))
+    assert_not_too_small(list(p_values_of(draw, PlugIn(), 25)))
 
 
 def common_cause(n, direct=0.0):
@@ -232,7 +361,7 @@ def common_cause(n, direct=0.0):
     return draw
 
 
-@pytest.mark.parametrize(("n", "repeats"), [(60, 40), pytest.param(200, 400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("n", "repeats"), [(60, 8), pytest.param(200, 100, marks=pytest.mark.slow)])
 def test_p_values_are_not_too_small_given_numbers(n, repeats):
     assert_not_too_small(list(p_values_of(common_cause(n), KSG_ALONE, repeats)))
 
