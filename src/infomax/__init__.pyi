@@ -26,6 +26,9 @@ from .estimation.neighbors.strong_dependence import ResidualKSG as ResidualKSG
 from .estimation.neural import Neural as Neural
 from .estimation.resampling.intervals import bootstrap_interval as bootstrap_interval
 from .estimation.resampling.intervals import subsampling_interval as subsampling_interval
+from .estimation.resampling.nulls import Blocks as Blocks
+from .estimation.resampling.nulls import CircularShifts as CircularShifts
+from .estimation.resampling.nulls import WithinGroups as WithinGroups
 from .estimation.resampling.permutation import PermutationTest as PermutationTest
 from .estimation.resampling.permutation import permutation_test as permutation_test
 from .estimation.resampling.sample_size import SampleSizeCurve as SampleSizeCurve

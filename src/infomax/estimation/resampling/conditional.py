@@ -193,7 +193,7 @@ def _check_left(z: np.ndarray, x_fits: list[Fit], y_fits: list[Fit]) -> None:
         ValueError: they do, by more than a test of their correlation can bear.
     """
     near = KDTree(_in_one_unit(z))
-    others = near.query(near.data, min(NUM_NEAR + 1, len(z)))[1][:, 1:]
+    others = np.asarray(near.query(near.data, min(NUM_NEAR + 1, len(z)))[1])[:, 1:]
     left = max(
         abs(float((standardised(a.residuals) * standardised(b.residuals)[others].mean(axis=1)).mean()))
         for a in x_fits

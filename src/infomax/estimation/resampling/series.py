@@ -55,7 +55,7 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
     chosen = [_most_persistent(_scores(rows), codes) for rows in (x, y)]
     if any(abs(first) * np.sqrt(n) < norm.isf(SIGNIFICANCE / 2 / num) for _, first, num in chosen):
         return None
-    inflation = 1 + 2 * float(_common_autocorrelation(*(scores for scores, *_ in chosen), codes).sum())
+    inflation = 1 + 2 * float(_common_autocorrelation(chosen[0][0], chosen[1][0], codes).sum())
     if inflation <= MAX_INFLATION:
         return None
     first_x, first_y = (first for _, first, _ in chosen)
