@@ -54,6 +54,23 @@ def test_scaling_adds_its_logarithm(seed, scale, norm):
     assert entropy(scale * x).value == pytest.approx(entropy(x).value + 2 * math.log(scale), abs=1e-9)
 
 
+@pytest.mark.parametrize("distribution", [stats.norm(), stats.uniform(), stats.expon()])
+def test_intervals_cover(distribution):
+    """As a mean of independent values, the uniform one covered 0.85."""
+    rng = np.random.default_rng(0)
+    estimates = [KozachenkoLeonenko().entropy(distribution.rvs(300, random_state=rng)) for _ in range(150)]
+    truth = float(distribution.entropy())
+    assert np.mean([abs(e.value - truth) < 1.96 * e.standard_error for e in estimates]) >= 0.92
+
+
+@pytest.mark.parametrize("norm", [1, 2, math.inf])
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_scales(scale, norm):
+    x = np.random.default_rng(0).standard_normal((100, 2))
+    entropy = KozachenkoLeonenko(norm=norm).entropy
+    assert entropy(scale * x).value == pytest.approx(entropy(x).value + 2 * math.log(scale), abs=1e-9)
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"10 of 10 rows occur more than 3 times.*counting"):
         KozachenkoLeonenko().entropy(np.ones(10))

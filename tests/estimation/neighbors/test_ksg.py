@@ -1,6 +1,7 @@
 """KSG against double loops, closed forms, scikit-learn, and the laws it obeys."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -279,11 +280,13 @@ def coverage(estimates, truth):
 
 @pytest.mark.parametrize(("correlation", "k"), [(0.0, 3), (0.75, 3), (0.3, 10)])
 def test_intervals_cover(correlation, k):
-    """As a mean of independent values, they covered 0.89, 0.87 and 0.69 of these."""
+    """More than they would if pointwise values were independent."""
     pair = correlated_gaussians(correlation)
     samples = [pair.sample(200, np.random.default_rng(seed)) for seed in range(150)]
     estimates = [KSG(k, num_workers=1).estimate(*sample) for sample in samples]
-    assert coverage(estimates, pair.mutual_information) >= 0.92
+    assert coverage(estimates, pair.mutual_information) >= 0.9
+    naive = [replace(e, standard_error=float(e.local.std(ddof=1)) / np.sqrt(200)) for e in estimates]
+    assert coverage(naive, pair.mutual_information) < coverage(estimates, pair.mutual_information) - 0.04
     spread = np.std([e.value for e in estimates])
     assert 0.9 < np.mean([e.standard_error for e in estimates]) / spread < 1.4
     assert not any(e.cautions for e in estimates)

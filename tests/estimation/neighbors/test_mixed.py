@@ -176,6 +176,173 @@ def test_invariances(seed, scale):
     assert MixedKSG(3).estimate(y, x).value == pytest.approx(MixedKSG(3).estimate(x, y).value, abs=1e-12)
 
 
+class TestRareLabels:
+    """At independence there is no bias, however rare the labels; what occurs once is left out and named."""
+
+    def estimates(self, estimate, repeats=40):
+        return [estimate(np.random.default_rng(seed)) for seed in range(repeats)]
+
+    def check(self, estimates, truth=0.0, tolerance=0.01, covered=0.85):
+        values = np.array([e.value for e in estimates])
+        errors = np.array([e.standard_error for e in estimates])
+        assert values.mean() == pytest.approx(truth, abs=tolerance)
+        assert (np.abs(values - truth) < 1.96 * errors).mean() >= covered
+
+    def test_two_rows_a_label_and_one_alone(self):
+        """The 2,001 rows that gave 0.4998 ± 0.0002."""
+        labels = [f"p{i // 2}" for i in range(2001)]
+        found = self.estimates(lambda rng: Ross().estimate(labels, rng.standard_normal(2001)))
+        self.check(found)
+        assert found[0].method == "Ross, k=3, 1 rows with labels that occur once left out"
+        assert found[0].num_samples == 2000
+        assert found[0].cautions == ()
+
+    def test_coded_as_numbers(self):
+        coded = np.arange(2001) // 2 * 100.0
+        found = MixedKSG(num_workers=1).estimate(coded, np.random.default_rng(0).standard_normal(2001))
+        assert abs(found.value) < 0.02
+
+    def test_zipf(self):
+        def estimate(rng):
+            return Ross().estimate(np.minimum(rng.zipf(1.5, 1000), 10**6), rng.standard_normal(1000))
+
+        self.check(self.estimates(estimate))
+
+    def test_mostly_alone(self):
+        labels = np.append(np.arange(80), [100] * 120)
+        found = Ross().estimate(labels, np.random.default_rng(0).standard_normal(200))
+        assert found.cautions == ("undersampled: 80 of 200 rows have labels that occur once",)
+
+    def test_people_of_two_rows(self):
+        """Each id has its own mean: ½ log(1 + 100) nats, from two rows each."""
+
+        def estimate(rng):
+            ids = np.repeat(np.arange(400), 2)
+            return Ross().estimate(ids, rng.standard_normal(400)[ids] + 0.1 * rng.standard_normal(800))
+
+        self.check(self.estimates(estimate), math.log(101) / 2, 0.04)
+
+    def test_labels_given_many_labels(self):
+        """The five labels given a hundred that gave 0.491; z matters for both."""
+
+        def estimate(rng):
+            z = rng.integers(100, size=1000)
+            label, value = (z + rng.integers(3, size=1000)) % 5, rng.standard_normal(1000) + z
+            return Ross(labels=("x", "given")).estimate(label, value, given=z)
+
+        self.check(self.estimates(estimate))
+
+    def test_labels_given_numbers(self):
+        def estimate(rng):
+            z = rng.standard_normal(600)
+            return Ross(num_workers=1).estimate(
+                z + rng.standard_normal(600) > 0, z + rng.standard_normal(600), given=z
+            )
+
+        self.check(self.estimates(estimate, 20), tolerance=0.015)
+
+    def test_numbers_given_rare_labels(self):
+        def estimate(rng):
+            z = rng.integers(150, size=600)
+            x, y = rng.standard_normal((2, 600)) + z
+            return MixedKSG(labels="given", num_workers=1).estimate(x, y, given=z)
+
+        self.check(self.estimates(estimate))
+
+    def test_dependence_within_cells_is_found(self):
+        rng = np.random.default_rng(0)
+        z = rng.integers(20, size=4000)
+        x, y = correlated_gaussians(0.75).sample(4000, rng)
+        found = MixedKSG(labels="given", num_workers=1).estimate(x[:, 0] + z, y[:, 0] - z, given=z)
+        assert found.value == pytest.approx(0.413, abs=0.06)
+        label = x[:, 0] > 0
+        within, without = (
+            Ross(labels=labels).estimate(label, y[:, 0], given=given)
+            for labels, given in ((("x", "given"), z), ("x", None))
+        )
+        assert within.value == pytest.approx(without.value, abs=0.05)
+
+
+@pytest.mark.parametrize("labels", ["x", "y", "given", ("x", "given"), ("y", "given")])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_labels_equal_loops(labels, dim):
+    rng = np.random.default_rng(7)
+    n, names = 80, ("x", "y", "given")
+    which = [names.index(name) for name in ([labels] if isinstance(labels, str) else labels)]
+    values = [rng.integers(5, size=n) if i in which else rng.standard_normal((n, dim)) for i in range(3)]
+    cells = [tuple(row) for row in np.column_stack([values[i] for i in which])]
+    kept = [cells.count(cell) > 1 for cell in cells]
+    expected = mixed_by_loops(3, *(v[kept] for v in values), labels=which)
+    found = MixedKSG(3, labels).estimate(values[0], values[1], given=values[2])
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.num_samples == sum(kept)
+    if labels != "given":
+        assert Ross(3, labels).estimate(values[0], values[1], given=values[2]).value == found.value
+
+
+def test_large_cells_equal_small_ones(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y, z = rng.standard_normal((300, 2)), rng.standard_normal(300), rng.integers(4, size=300)
+    by_trees = MixedKSG(labels="given", num_workers=1).estimate(x, y, given=z)
+    monkeypatch.setattr("infomax.estimation.neighbors.search.MAX_CELL", 300)
+    by_distances = MixedKSG(labels="given").estimate(x, y, given=z)
+    assert by_trees.local == pytest.approx(by_distances.local, abs=1e-12)
+    assert by_trees.standard_error == pytest.approx(by_distances.standard_error)
+
+
+@pytest.mark.parametrize("n", [300, 1500])
+def test_censored(n):
+    """0.2148 by quadrature; without the boundary, 0.238 at n = 500 and 0.226 at n = 4,000."""
+    rows = np.random.default_rng(3).multivariate_normal([1, 0], [[1, 0.6], [0.6, 1]], (30, n))
+    found = [MixedKSG(num_workers=1).estimate(np.maximum(r[:, 0], 0), r[:, 1]) for r in rows]
+    values = np.array([e.value for e in found])
+    assert values.mean() == pytest.approx(0.2148, abs=3 * values.std() / math.sqrt(30) + 0.005)
+    assert np.mean([abs(e.value - 0.2148) < 1.96 * e.standard_error for e in found]) >= 0.9
+
+
+def test_rounded_numbers():
+    """0.457 without the boundary."""
+    rows = np.round(np.random.default_rng(0).standard_normal((2, 4000)) * 20) / 20
+    found = MixedKSG(num_workers=1).estimate(*rows)
+    assert abs(found.value) < 0.03
+    coarse = MixedKSG(num_workers=1).estimate(
+        *np.round(np.random.default_rng(0).standard_normal((2, 1000)) * 4)
+    )
+    assert coarse.has_caution("biased")
+
+
+def test_intervals_of_ross_cover():
+    rng = np.random.default_rng(0)
+    truth = label_and_interval(3, 1)[2]
+    found = [Ross().estimate(*label_and_interval(3, 200, seed)[:2]) for seed in rng.integers(2**31, size=150)]
+    assert np.mean([abs(e.value - truth) < 1.96 * e.standard_error for e in found]) >= 0.9
+
+
+def test_a_label_that_is_a_function_is_not_saturated():
+    y = np.random.default_rng(0).standard_normal(1000)
+    found = Ross().estimate(y > 0, y)
+    assert found.value == pytest.approx(math.log(2), abs=0.01)
+    assert found.cautions == ()
+
+
+def test_weights_change_the_frequencies_of_labels():
+    """Labels that are even in the sample and 1 : 4 in the population; ∫ by a sum."""
+    y = np.linspace(-8, 9, 20_000)
+    density = np.exp(-((np.array([[0.0], [1.0]]) - y) ** 2) / 2) / math.sqrt(2 * math.pi)
+    mixed = 0.8 * density[0] + 0.2 * density[1]
+    truth = -(mixed * np.log(mixed)).sum() * (y[1] - y[0]) - math.log(2 * math.pi * math.e) / 2
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        label = rng.integers(2, size=1000)
+        value = label + rng.standard_normal(1000)
+        found.append(Ross().estimate(label, value, weights=np.where(label == 1, 1, 4)))
+    assert np.mean([e.value for e in found]) == pytest.approx(truth, abs=0.01)
+    equal = Ross().estimate(label, value, weights=np.full(1000, 7))
+    assert equal.value == Ross().estimate(label, value).value
+    assert "weighted" in found[0].method
+
+
 class TestErrors:
     def test_few_samples(self):
         with pytest.raises(ValueError, match="MixedKSG: 3 neighbours need more than 3 samples, got 2"):
@@ -186,8 +353,17 @@ class TestErrors:
             MixedKSG(0)
         with pytest.raises(ValueError, match="Ross: num_neighbors must be at least 1"):
             Ross(0)
-        with pytest.raises((ValueError, TypeError), match="labels"):
-            Ross(labels="z")
+        for wrong in ("z", "given", ("x", "y"), ()):
+            with pytest.raises(
+                ValueError, match="Ross: labels must be 'x' or 'y', or one of them and 'given'"
+            ):
+                Ross(labels=wrong)
+        with pytest.raises(ValueError, match="MixedKSG: labels must be of 'x', 'y' and 'given', got 'z'"):
+            MixedKSG(labels="z")
+
+    def test_labels_alone(self):
+        with pytest.raises(ValueError, match="all variables are labels; use a counting estimator"):
+            MixedKSG(labels=("x", "y")).estimate([0, 0, 1, 1], [1, 1, 0, 0])
 
     def test_single_label(self):
         with pytest.raises(ValueError, match=r"at least 2 samples each, got 10 of 10 with one.*not \('x',\)"):

@@ -295,6 +295,8 @@ def _boxes(table: _Table, num_neighbors: int, num_workers: int) -> Boxes:
     if "given" in table.numbers or "given" in table.codes:
         names.append((1, ("given",)))
     parts = [(sign, table.columns(*which), table.cells_of(*which)) for sign, which in names]
+    if not neighbors.radii.any():
+        parts = [(sign, rows[:, :0], _code_of_rows(rows, codes)) for sign, rows, codes in parts]
     strict = [within(rows, neighbors.radii, cells=codes) for _, rows, codes in parts]
     if not _repeats_values(points):
         margins = [Margin(sign, one, one.counts) for (sign, *_), one in zip(parts, strict, strict=True)]
@@ -314,6 +316,12 @@ def _sharing(cells: np.ndarray, num_neighbors: int) -> np.ndarray | None:
     )[1]
 
 
+def _code_of_rows(rows: np.ndarray, codes: np.ndarray | None) -> np.ndarray | None:
+    """Return one code for equal numbers and labels, where only equal rows count."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in rows.T]
+    return joint_codes(*columns, *([] if codes is None else [codes]))
+
+
 def _repeats_values(points: np.ndarray) -> bool:
     line = np.sort(points, axis=0)
     return bool((line[1:] == line[:-1]).any())
@@ -328,16 +336,16 @@ def _boxes_with_ties(
 ) -> Boxes:
     """Return boxes that include their boundary where a projection has two rows or more on it."""
     radii = neighbors.radii
-    closed = [within(rows, radii, strictly=False, cells=codes) for _, rows, codes in parts]
-    on_boundary = [two.counts - one.counts for one, two in zip(strict[:2], closed[:2], strict=True)]
+    closed = [within(rows, radii, strictly=False, cells=codes) for _, rows, codes in parts[:2]]
+    on_boundary = [two.counts - one.counts for one, two in zip(strict[:2], closed, strict=True)]
     include = (radii > 0) & (np.maximum(*on_boundary) > 1)
-    ranges = [
-        within(rows, np.where(include, radii, np.nextafter(radii, 0)), strictly=False, cells=codes)
-        for _, rows, codes in parts
-    ]
+    joint, ranges = neighbors.num, strict
+    if include.any():
+        joint = within(points, radii, strictly=False, cells=cells).counts - 1
+        reach = np.where(include, radii, np.nextafter(radii, 0))
+        ranges = [within(rows, reach, strictly=False, cells=codes) for _, rows, codes in parts]
     labelled = points if cells is None else np.column_stack([points, cells])
     equal = np.where(radii == 0, repeats(labelled)[0], 0)
-    joint = within(points, radii, strictly=False, cells=cells).counts - 1
     num_joint = np.where(include, joint, np.where(radii == 0, equal, neighbors.num))
     margins = [Margin(sign, one, one.counts - include) for (sign, *_), one in zip(parts, ranges, strict=True)]
     return Boxes(neighbors, num_joint, margins, len(points) - include, equal)
