@@ -76,7 +76,8 @@ def doubt_about(margins: Margins) -> Doubt:
     enlarged = np.minimum(enlarged, np.maximum(entropy, s))
     miller_madow = information + _correction(margins)
     terms = enlarged, 1.5 * chance * u * (1 - u), (miller_madow - adjusted) / 8, u * alone
-    open_error = np.sqrt(sum(term**2 for term in terms))
+    constant = np.maximum(margins.xz.constant_error(), margins.yz.constant_error())
+    open_error = np.maximum(np.sqrt(sum(term**2 for term in terms)), constant)
     return Doubt(adjusted, sampling_error, open_error, margins.xyz.share_alone, local)
 
 

@@ -83,7 +83,12 @@ class Histogram:
         """
         s = np.maximum(self.sampling_error(), sampling_error(_last_share(self.counts), self.counts, 0))
         d = np.maximum(np.abs(value - self.miller_madow()), np.abs(value - self.grassberger()))
-        return np.sqrt(s**2 + d**2 + self.share_alone**2)
+        return np.maximum(np.sqrt(s**2 + d**2 + self.share_alone**2), self.constant_error())
+
+    def constant_error(self) -> Any:
+        """Return (1 + log n) / 2n where one label was seen, half of what another one may add; else 0."""
+        n = self.num_samples
+        return np.where(self.num_seen > 1, 0.0, (1 + np.log(n)) / (2 * n))
 
 
 def _log(counts: np.ndarray) -> np.ndarray:

@@ -158,7 +158,8 @@ class Counting(ABC):
         histogram = Histogram(counts, sizes[0])
         value = self.histogram_entropy(histogram)
         error = self._entropy_error(histogram, value)
-        bias = 0.0 if self._corrects_bias else value - histogram.grassberger()
+        better = np.maximum(histogram.miller_madow(), histogram.grassberger())
+        bias = 0.0 if self._corrects_bias else value - better
         num_samples = int(counts.sum()) if weights is None else len(weights)
         (cautions,) = _cautions(*([part] for part in (histogram.share_alone, bias, error, num_samples)))
         method = self._method(sizes, self._name, weights)

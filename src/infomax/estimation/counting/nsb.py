@@ -20,7 +20,7 @@ import math
 import numpy as np
 from scipy.special import betaln, digamma, gammaln, polygamma
 
-NUM_NODES = 513
+NUM_NODES = 129, 129, 513  # of the two grids that find where the weight is, and of the one that is summed
 NEGLIGIBLE = 45.0  # weights below e^−45 of the largest are left out
 MAX_LOG_BETA = 30.0  # at β = 10¹³ the entropy is within 10⁻¹³ of its limit, log K
 
@@ -58,11 +58,11 @@ def _posterior(values: np.ndarray, repeats: np.ndarray, num_labels: int) -> tupl
     """Return nodes β and their weights, which sum to 1, by narrowing the range to where the weight is."""
     low, high = -math.log(num_labels) - NEGLIGIBLE, MAX_LOG_BETA
     log_beta, log_weights = np.empty(0), np.empty(0)
-    for _ in range(3):
-        log_beta = np.linspace(low, high, NUM_NODES)
+    for num_nodes in NUM_NODES:
+        log_beta = np.linspace(low, high, num_nodes)
         log_weights = _log_weights(values, repeats, num_labels, log_beta)
         heavy = np.flatnonzero(log_weights > log_weights.max() - NEGLIGIBLE)
-        low, high = log_beta[max(heavy[0] - 1, 0)], log_beta[min(heavy[-1] + 1, NUM_NODES - 1)]
+        low, high = log_beta[max(heavy[0] - 1, 0)], log_beta[min(heavy[-1] + 1, num_nodes - 1)]
     weights = np.exp(log_weights - log_weights.max())
     return np.exp(log_beta), weights / weights.sum()
 
