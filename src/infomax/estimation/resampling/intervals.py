@@ -167,7 +167,7 @@ def bootstrap_interval(
 
 @dataclass(frozen=True, eq=False)
 class _Units:
-    """What is drawn: groups of rows, [units + 1] bounds into the rows in their order."""
+    """The groups of rows that are drawn: [units + 1] bounds into the rows in their order."""
 
     order: np.ndarray
     bounds: np.ndarray

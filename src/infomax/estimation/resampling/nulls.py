@@ -128,7 +128,7 @@ def _permutation(number: int, size: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Shuffling:
-    """What a null makes of samples: what is shuffled, how, and what is to be said about it.
+    """Samples as a null shuffles them: the variable that is moved, its orders, and how to name them.
 
     Args:
         samples: as the estimator gets them; y is put into other orders.

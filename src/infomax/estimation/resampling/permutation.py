@@ -115,7 +115,7 @@ class PermutationTest:
 
     @property
     def is_at_floor(self) -> bool:
-        """Whether p is the lowest that so many shuffles allow, and more shuffles could make it smaller."""
+        """True where p is the lowest that so many shuffles allow, and more shuffles could make it smaller."""
         most = math.inf if self._stream is None else self._stream.num_most
         return len(self.null) < most and not self._as_large(self.null).any()
 

@@ -1,4 +1,4 @@
-"""What remains of numbers once others are known: residuals of predictions that did not see the row.
+"""Residuals of numbers regressed on others, by predictions that did not see the row.
 
 A prediction E[y|z] is ridge regression on z itself and on Gaussian bumps in z (Nyström features of a kernel),
 a random forest, or a random forest of what the ridge regression leaves. Bumps follow what is smooth, forests
