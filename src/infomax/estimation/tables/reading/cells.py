@@ -246,6 +246,7 @@ _DATES = (
     "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%d. %b %Y", "%b %d, %Y",
     "%b %d %Y", "%d %B %Y", "%d. %B %Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y", "%Y %b %d", "%Y%m%d",
 )  # fmt: skip
+_ISO = ("%Y-%m-%d", *(f"%Y-%m-%d{t}%H:%M{s}" for t in "T " for s in (":%S%.f", "")))
 _UNCLEAR = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%y": "%d/%m/%y", "%d-%m-%Y": "%m-%d-%Y"}
 _NUM_TRIED = 500
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -255,6 +256,8 @@ def _times(texts: Texts) -> tuple[pl.Series, str | None] | None:
     """Seconds since 1970 or midnight, null where a text is no time; and what could be read otherwise."""
     if texts.share(texts.texts.str.contains(r"\d.*[-/.: ,].*\d|\d{4}")) < MIN_SHARE / 2:
         return None
+    if (values := _iso_times(texts.texts)) is not None:
+        return values, None
     parts = texts.texts.str.strip_chars().str.extract_groups(_MOMENT).struct.unnest()
     days = _whole_dates(parts["date"].fill_null(""))
     is_clock = (days == "") & parts["h"].is_not_null()
@@ -265,6 +268,17 @@ def _times(texts: Texts) -> tuple[pl.Series, str | None] | None:
     if not values.is_not_null().any():
         return None
     return values, _reading(texts.texts, days, values, formats)
+
+
+def _iso_times(texts: pl.Series) -> pl.Series | None:
+    """Seconds since 1970 where all texts are times of one ISO form, which is quickly read; else None."""
+    for form in _ISO:
+        if texts.head(1).str.to_datetime(form, strict=False, time_unit="us").has_nulls():
+            continue
+        values = texts.str.to_datetime(form, strict=False, time_unit="us")
+        if not values.has_nulls():
+            return values.to_physical().cast(pl.Float64) / 1e6
+    return None
 
 
 def _whole_dates(days: pl.Series) -> pl.Series:

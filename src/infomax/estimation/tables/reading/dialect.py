@@ -10,7 +10,7 @@ from infomax.errors import refuse
 from infomax.estimation.tables.reading.cells import MISSING_WORDS, quoted
 
 SAMPLE_BYTES = 1 << 18
-"""What is looked at before a text file is read."""
+"""Bytes that are looked at before a text file is read."""
 MAX_LINES = 1000
 SEPARATORS = (",", ";", "\t", "|")
 """Signs between columns that are recognised; also spaces between numbers."""
@@ -33,7 +33,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 @dataclass(frozen=True)
 class TextOptions:
-    """What is known about a text file; None is guessed.
+    """Settings of a text file; what is None is guessed.
 
     Args:
         separator: the sign between columns, or its name: tab, comma, semicolon, space, pipe.

@@ -291,7 +291,7 @@ def _recognised(name: str, content: bytes) -> Found:
 
 
 def _kind_in_archive(content: bytes) -> str:
-    """Whether an archive is a workbook."""
+    """Return the suffix of the workbook that an archive is, or .zip."""
     with _archive("standard input", content) as archive:
         names = archive.namelist()
     if "[Content_Types].xml" in names:
