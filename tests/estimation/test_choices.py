@@ -155,10 +155,10 @@ def test_means_of_what_is_no_lower_bound_do():
 
 
 def test_donsker_varadhan_of_64_samples_and_10_nats_is_high_by_more_than_a_nat():
-    """11.40 ± 0.07 in 300 batches, with log r as the critic."""
+    """With log r as the critic: 11.29 in the 4,000 batches of benchmarks/results/estimation_neural.md."""
     _, log_ratio, _ = gaussians(10, 200, 64, dim=20)
     values = torch.vmap(unwrap(bounds.donsker_varadhan))(log_ratio)
-    assert float(values.mean()) == pytest.approx(11.4, abs=0.3)
+    assert float(values.mean()) == pytest.approx(11.29, abs=0.3)
 
 
 def test_images_drawn_without_replacement_give_infonce_no_bound():
@@ -185,3 +185,14 @@ def test_leave_one_out_and_club_bound_from_above_with_the_true_density_alone():
         function = unwrap(BOUNDS[name])
         assert float(torch.vmap(function)(log_ratio).mean()) > truth  # log r is log p(y|x) − log p(y)
         assert float(torch.vmap(function)(other).mean()) < truth - 0.5
+
+
+@pytest.mark.parametrize(
+    "dim, information, expected", [(1, 3.12, 2.85), (20, 3.12, 2.59), (1, 4.16, 3.50), (20, 4.16, 3.14)]
+)
+def test_infonce_within_a_nat_of_its_ceiling_is_low_by_half_a_nat_and_more(dim, information, expected):
+    """With log r as the critic, and 64 samples: the ceiling is log 64 = 4.16."""
+    _, log_ratio, _ = gaussians(information, 60, 64, dim=dim)
+    value = float(torch.vmap(unwrap(bounds.infonce))(log_ratio).mean())
+    assert value == pytest.approx(expected, abs=0.06)
+    assert value < information - 0.6 or value < math.log(64) - 1.2

@@ -278,6 +278,8 @@ def test_every_row_is_reported_on_once_by_cross_fitting():
     assert found.method == "Neural, 5 parts, infonce, Separable"
     assert found.value == pytest.approx(0.511, abs=0.15)
     assert found.standard_error == pytest.approx(once.standard_error / math.sqrt(5), rel=0.4)
+    with pytest.raises(ValueError, match=r"cross_fit needs a test_fraction of at most 0.5, got 0.6"):
+        with_settings(settings, test_fraction=0.6).cross_fit(x, y)
 
 
 def test_a_value_near_its_ceiling_or_beyond_what_rows_certify_says_so():
@@ -285,11 +287,10 @@ def test_a_value_near_its_ceiling_or_beyond_what_rows_certify_says_so():
     near = with_settings(QUICK, critic=partial(TrueLogRatio, correlation=0.9999), max_steps=1).estimate(x, y)
     assert near.has_caution("saturated") and "the ceiling log 160 = 5.08 nats" in repr(near)
     assert near.confidence_interval()[1] == math.inf
-    cautions = partial(cautions_of, "Neural")
-    assert cautions(INFONCE, math.log(100) - 1.1, 100) == ()
-    assert cautions(JENSEN_SHANNON, 4.5, 100) == cautions(as_objective(len), 99.0, 100) == ()
+    assert cautions_of(INFONCE, math.log(100) - 1.1, 100) == ()
+    assert cautions_of(JENSEN_SHANNON, 4.5, 100) == cautions_of(as_objective(torch.sum), 99.0, 100) == ()
     for objective in (JENSEN_SHANNON, MINE, SMILE, FLO):
-        (caution,) = cautions(objective, 4.7, 100)
+        (caution,) = cautions_of(objective, 4.7, 100)
         assert caution.startswith("biased: 100 rows cannot certify more than log 100 = 4.61 nats")
 
 

@@ -232,22 +232,24 @@ class Neural:
         independent; what their critics have in common it leaves out.
 
         Raises:
-            ValueError: as `fit`.
+            ValueError: as `fit`; a `test_fraction` above one half.
         """
+        refuse(
+            self.test_fraction > 0.5,
+            f"Neural: cross_fit needs a test_fraction of at most 0.5, got {self.test_fraction}; 0.2 is usual",
+        )
         rows = as_rows("Neural", x=x, y=y)
-        num_folds = round(1 / self.test_fraction)
+        num_folds = self._num_folds
         fits = [self._fit(rows, self._split(len(rows[0]), fold)) for fold in range(num_folds)]
-        values = [fit.estimate.value for fit in fits]
-        sizes = [len(fit.test_rows) for fit in fits]
-        replicates = [row for fit in fits for row in fit.replicates]
-        method = f"{type(self).__name__}, {num_folds} parts, {fits[0].model.name}"
+        model, sizes = fits[0].model, np.concatenate([fit.sizes for fit in fits])
+        value = float(np.average([f.estimate.value for f in fits], weights=[len(f.test_rows) for f in fits]))
         return Estimate(
-            float(np.average(values, weights=sizes)),
-            _standard_error(replicates, np.concatenate([fit.sizes for fit in fits])),
-            sum(sizes),
-            kind=fits[0].model.objective.kind,
-            method=method,
-            cautions=tuple(dict.fromkeys(caution for fit in fits for caution in fit.estimate.cautions)),
+            value,
+            _standard_error([row for fit in fits for row in fit.replicates], sizes),
+            int(sizes.sum()),
+            kind=model.objective.kind,
+            method=f"Neural, {num_folds} parts, {model.name}",
+            cautions=cautions_of(model.objective, value, int(sizes.max())),
         )
 
     def _fit(self, rows: list[np.ndarray], parts: tuple[np.ndarray, ...]) -> FittedNeural:
@@ -257,8 +259,8 @@ class Neural:
         candidates = []
         for inputs in self._ways_to_prepare(*(values[train] for values in rows)):
             data = [of.apply(n, r, device) for of, n, r in zip(inputs, ("x", "y"), rows, strict=True)]
-            dims = [values.shape[1] for values in data]
-            model = initial_model(*dims, self.critic, self.bound, self.seed).to(device)
+            dim_x, dim_y = (values.shape[1] for values in data)
+            model = initial_model(dim_x, dim_y, self.critic, self.bound, self.seed).to(device)
             curve = self._train(model, [d[train] for d in data], [d[validation] for d in data])
             candidates.append((curve.validation.max(), curve, model, inputs, [d[test] for d in data]))
         _, curve, model, inputs, tested = max(candidates, key=lambda candidate: candidate[0])
@@ -280,19 +282,22 @@ class Neural:
         num_test, num_validation = (
             round(f * num_rows) for f in (self.test_fraction, self.validation_fraction)
         )
-        num_train = num_rows - num_test - num_validation
+        rows = np.random.default_rng(self.seed).permutation(num_rows)
+        begin = fold * num_test
+        end = num_rows if fold == self._num_folds - 1 > 0 else begin + num_test
+        others = np.concatenate([rows[:begin], rows[end:]])
+        num_train = len(others) - num_validation
         refuse(
-            num_train < self.batch_size or min(num_test, num_validation) < MIN_HELD_OUT,
+            num_train < self.batch_size or min(end - begin, num_validation) < MIN_HELD_OUT,
             f"Neural: {num_rows} rows leave {num_train} to train, {num_validation} to validate and "
-            f"{num_test} to test; needed are batch_size = {self.batch_size}, {MIN_HELD_OUT} and "
+            f"{end - begin} to test; needed are batch_size = {self.batch_size}, {MIN_HELD_OUT} and "
             f"{MIN_HELD_OUT}: give more rows, or a smaller batch_size",
         )
-        rows = np.random.default_rng(self.seed).permutation(num_rows)
-        num_folds = round(1 / self.test_fraction)
-        begin = fold * num_test
-        end = num_rows if fold == num_folds - 1 > 0 else begin + num_test
-        others = np.concatenate([rows[:begin], rows[end:]])
         return others[num_validation:], others[:num_validation], rows[begin:end]
+
+    @property
+    def _num_folds(self) -> int:
+        return round(1 / self.test_fraction)
 
     def _train(self, model: Model, train: list[Tensor], validation: list[Tensor]) -> TrainingCurve:
         """Maximise by Adam while the validation value rises; leave the best weights in the model, frozen."""
@@ -335,7 +340,7 @@ class Neural:
             int(sizes.sum()),
             kind=model.objective.kind,
             method=f"Neural, {model.name}{about}",
-            cautions=cautions_of("Neural", model.objective, value, int(sizes.max())),
+            cautions=cautions_of(model.objective, value, int(sizes.max())),
         )
         return estimate, replicates, sizes
 
@@ -362,7 +367,7 @@ def initial_model(
         return Model(dim_x, dim_y, critic, as_objective(bound))
 
 
-def cautions_of(operation: str, objective: CriticObjective, value: float, num_rows: int) -> tuple[str, ...]:
+def cautions_of(objective: CriticObjective, value: float, num_rows: int) -> tuple[str, ...]:
     """Return what is doubtful about a value of this many rows, scored at a time: near log n, or beyond it."""
     most = math.log(num_rows)
     shown = f"log {num_rows} = {most:.2f} nats"

@@ -2,6 +2,11 @@
 
     D(p(z) ‖ Π_k p(z_k)) ≥ 1 + E_p f(z) − E_shuffled e^f     f a network trained on other rows
 
+The right side is a lower bound in expectation, for any number of rows n, though columns are shuffled among
+the same n rows. Some entries of a shuffled row may then come from one row; for each way in which they do, the
+shuffled row has a distribution that keeps the dependence within those groups, and the divergence from it is
+at most the total correlation. The divergence is convex, so that this holds for their mixture.
+
 Reference: Hjelm et al. (2018), section 4.1 and appendix A.4.
 """
 
@@ -17,7 +22,7 @@ from torch import Tensor, nn
 from infomax.errors import refuse
 from infomax.estimation.bounds import jensen_shannon
 from infomax.estimation.critics import CriticObjective, as_objective
-from infomax.estimation.estimate import Estimate, Kind
+from infomax.estimation.estimate import Estimate
 from infomax.evaluation.probes.rows import Array, Device, as_features, scale_each
 from infomax.fitting import ascend, batches, perceptron, seeded
 
@@ -47,11 +52,11 @@ def neural_dependence(
     are standardised. The value is low where the network has too few rows or steps.
 
     The default trains by the Jensen–Shannon divergence and reads NWJ, a lower bound in expectation for any
-    number of rows. The paper's Donsker–Varadhan is a lower bound only in the limit of many rows: the
-    logarithm of a mean of few e^f is low on average, and nothing stops it where features depend strongly. For
-    64 Gaussian features with 2.3, 9.7 and 49 nats, and 5000 rows, it found 2.0, 103 and 70,000; the default
-    found 1.3, 4.9 and 20. No m shuffled rows can vouch for more than log m nats (McAllester and Stratos
-    2020): a value above that says "much", not how much.
+    number of rows. The paper's Donsker–Varadhan is not: the logarithm of a mean of few e^f is low on average,
+    and nothing stops it where features depend strongly. For 64 Gaussian features with 2.3, 9.7 and 49 nats,
+    and 5000 rows, it found 2.0, 103 and 70,000; the default found 1.3, 4.9 and 20. No m shuffled rows can
+    certify more than log m nats (McAllester and Stratos 2020): a value above that says "much", not how much,
+    and its standard error does not know of the rows that were not seen.
 
     Args:
         features: [n, d], NumPy or torch.
@@ -67,12 +72,14 @@ def neural_dependence(
         device: where the network is trained.
 
     Returns:
-        Kind "lower bound"; "neither" above the logarithm of the number of shuffled rows. The standard error
-        is the spread over random halves of the last fifth, each shuffled anew.
+        Of the bound's kind, "lower bound" by default. Above log m, for the m = 2n/5 shuffled rows of the last
+        fifth, "neither", with the caution "biased". The standard error is the spread over random halves of
+        the last fifth, each shuffled anew.
 
     Raises:
         ValueError: features are not [n, d] and finite; there is a single feature; there are fewer than 40
-            rows; the bound needs a network of its own; values are no longer finite.
+            rows; the bound needs a network of its own, or compares rows with each other; values are no longer
+            finite.
 
     Example:
         >>> z = np.random.default_rng(0).standard_normal((1000, 3))
@@ -117,6 +124,11 @@ def _checked(
         f"neural_dependence: {objective.name} needs a network beside the critic; use donsker_varadhan, "
         "nwj or jensen_shannon",
     )
+    refuse(
+        objective.capped,
+        f"neural_dependence: {objective.name} compares each row with the shuffled ones, which share entries "
+        "with it; use nwj or jensen_shannon",
+    )
     return objective
 
 
@@ -124,10 +136,18 @@ def _dependence(network: nn.Module, z: Float[Tensor, "n d"], objective: CriticOb
     """The value on all rows, averaged over shufflings; its spread over random halves."""
     values = _replicates(network, z, objective.value, seed=2, num=16)
     halves = _replicates(network, z, objective.value, seed=3, num=NUM_REPLICATES, share=0.5)
-    most = math.log(2 * len(z))
-    kind: Kind = objective.kind if values.mean() <= most else "neither"
-    method = f"neural dependence, {objective.name}"
-    return Estimate(float(values.mean()), float(halves.std(ddof=1)), len(z), kind=kind, method=method)
+    value, num_shuffled = float(values.mean()), 2 * len(z)
+    most = math.log(num_shuffled)
+    shown = f"log {num_shuffled} = {most:.2f} nats"
+    beyond = f"biased: {num_shuffled} shuffled rows cannot certify more than {shown}"
+    return Estimate(
+        value,
+        float(halves.std(ddof=1)),
+        len(z),
+        kind="neither" if value > most else objective.kind,
+        method=f"neural dependence, {objective.name}",
+        cautions=(beyond,) if value > most else (),
+    )
 
 
 @torch.no_grad()

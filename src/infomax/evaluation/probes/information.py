@@ -71,8 +71,9 @@ def classifier_information(classifier: FittedClassifier, features: Array, labels
     q is the softmax of a classifier that was fitted by cross-entropy and regularised by held-out
     cross-entropy, as `fit_linear` and `fit_mlps` do; its probabilities are calibrated as well as its labels
     allow. The bound is tight where q is p(y | z), and low by E KL(p ‖ q) elsewhere; it is below 0 where q is
-    worse than the shares of the classes. H(Y) is counted, which is low by (classes − 1)/2n on average, so the
-    value remains a lower bound.
+    worse than the shares of the classes. H(Y) is counted, which is low by (classes − 1)/2n on average, and
+    the cross-entropy is a mean without bias: for any number of independent rows, and any classifier that was
+    fixed before them, the expectation of the value is at most I(Z; Y).
 
     Args:
         classifier: fitted to other rows than these.
@@ -119,8 +120,9 @@ def input_information(
 
     Features are a function of the image, so I(X; Z) = H(Z) is infinite for most encoders. What a critic finds
     of it tells how easily features distinguish one image from another; with InfoNCE, the default, it is at
-    most log 1024 = 10 bits. The paper reads Donsker–Varadhan (`donsker_varadhan`, `mine`), which has no such
-    ceiling; but no number of held-out rows vouches for the values that it then takes.
+    most log 1024 = 10 bits, and a value near it is cautioned to be saturated. The paper reads
+    Donsker–Varadhan (`donsker_varadhan`, `mine`), which has no such ceiling; but n held-out rows certify no
+    more than log n nats, and values beyond are cautioned to be biased.
 
     Args:
         images: [n, c, h, w], numbers of any kind; or [n, d], rows of any other input.
@@ -132,7 +134,8 @@ def input_information(
         device: None for a GPU where there is one.
 
     Returns:
-        Kind "lower bound". Memory: two float64 copies of the images while they are prepared.
+        Kind "lower bound" with the default; "neither" with Donsker–Varadhan. Memory: two float64
+        copies of the images while they are prepared.
 
     Raises:
         ValueError: images have another number of axes, or their number is not that of features; as `Neural`.
@@ -149,7 +152,8 @@ def input_information(
     elif images.ndim == 4:
         channels, height, width = images.shape[1:]
         settings["critic"] = partial(ImageCritic, shape=(channels, height, width))
-        settings["canonical"] = False
+    if images.ndim == 4:
+        settings["canonical"] = False  # pixels, whose places a critic needs
     x = images.reshape(len(images), -1)  # [n, c·h·w]
     return Neural(evaluate_every=100, patience=5, **settings).estimate(x, features)
 
