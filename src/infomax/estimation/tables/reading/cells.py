@@ -25,6 +25,7 @@ MIN_SHARE = 0.9
 MAX_EXAMPLES = 3
 
 _ABSENT = frozenset(word.strip().lower() for word in MISSING_WORDS) | frozenset(MISSING_SIGNS)
+_NUM_TRIED = 500  # texts in which notations are tried first
 _INTEGER = r"(?:[1-9]\d{0,2}(?:SEP\d{3})+|\d+)"
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 
@@ -181,6 +182,9 @@ def _numbers(texts: Texts) -> tuple[pl.Series, str | None] | None:
     plain = _plain(texts.texts.str.strip_chars())
     if texts.share(plain.is_not_null()) >= MIN_SHARE:
         return plain, None
+    some = _undecorated(texts.texts.gather_every(max(len(plain) // _NUM_TRIED, 1)))
+    if max(len(read(some).drop_nulls()) for read in _NOTATIONS) < len(some) / 2:  # dates, names
+        return (plain, None) if plain.is_not_null().any() else None
     bare = _undecorated(texts.texts)
     found = max(
         (read(bare) for read in _NOTATIONS), key=lambda values: texts.share(values.is_not_null())
@@ -248,7 +252,6 @@ _DATES = (
 )  # fmt: skip
 _ISO = ("%Y-%m-%d", *(f"%Y-%m-%d{t}%H:%M{s}" for t in "T " for s in (":%S%.f", "")))
 _UNCLEAR = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%y": "%d/%m/%y", "%d-%m-%Y": "%m-%d-%Y"}
-_NUM_TRIED = 500
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
