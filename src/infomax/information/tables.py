@@ -71,7 +71,8 @@ def as_number(operation: str, name: str, value: Number) -> float:
         TypeError: not a real number, such as text, None, a complex number or an array of several.
         ValueError: NaN.
     """
-    scalar = value.item() if is_array_api_obj(value) and value.ndim == 0 else value
+    array: Any = value
+    scalar = array.item() if is_array_api_obj(value) and array.ndim == 0 else value
     if isinstance(scalar, bool | np.bool_) or not isinstance(scalar, Number):
         raise TypeError(f"{operation}: {name} must be a real number, got {value!r}; pass one such as 0.5")
     number = float(scalar)

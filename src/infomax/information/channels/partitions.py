@@ -59,7 +59,7 @@ def _every_partition(num_values: int, num_clusters: int, most: int) -> np.ndarra
 
 
 def _score(rows: np.ndarray, weights: tuple[float, float]) -> np.ndarray:
-    """What clusters with these rows p(t, y) add to the objective."""
+    """Return what clusters with these rows p(t, y) add to the objective."""
     of_y, of_t = weights
     return of_y * _phi(rows).sum(axis=-1) + of_t * _phi(rows.sum(axis=-1, keepdims=True))[..., 0]
 
