@@ -106,7 +106,7 @@ def panel(num_groups=40, length=50):
 
 
 def test_lags_do_not_cross_groups():
-    """target_t = source_{t−1} within each group: log 8, but not from the end of one to the start of the next."""
+    """target_t = source_{t−1} within each group: log 8, but not from one to the next."""
     source, target, groups = panel()
     within = lagged_information(source, target, PlugIn(), 1, groups=groups)
     across = lagged_information(source, target, PlugIn(), 1)

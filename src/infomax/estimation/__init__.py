@@ -1,6 +1,6 @@
 """Rung 2: information from samples; every estimator returns an `Estimate`.
 
-`counts`, `binning`                        labels, and numbers cut into bins
+`counting`, `binning`                      labels, and numbers cut into bins
 `neighbors`, `kernel_density`, `gaussian`  numbers
 `bounds`, `critics`, `neural`, `latent`    many columns, with learned critics (these need PyTorch)
 `lags`                                     time series
@@ -8,7 +8,7 @@
 `tables`                                   the columns of a table
 `choices`                                  estimators, critics and bounds by name
 
-Start with `KSG` for numbers, `MillerMadow` for labels, `pairwise` and `rank_columns` for a table. Names are
+Start with `KSG` for numbers, `SuitedCounting` for labels, `pairwise` and `rank_columns` for a table. Names are
 loaded when they are first used.
 """
 

@@ -1,4 +1,4 @@
-"""What the plug-in information is on average where nothing depends: I from chance alone, at fixed margins.
+"""The plug-in information that chance alone gives: its mean where nothing depends, at fixed margins.
 
 If two variables are independent, the count c of a pair of labels that occur a and b times among n samples is
 hypergeometric, with mean λ = ab / n; and the plug-in information is on average

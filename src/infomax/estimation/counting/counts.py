@@ -27,8 +27,9 @@ from infomax.estimation.counting.nsb import posterior_entropy
 class PlugIn(Counting):
     """H = −Σ p log p, of the relative frequencies: the maximum-likelihood estimate.
 
-    Too low by about (K − 1) / 2n. Information is too high by (|X| − 1)(|Y| − 1) / 2n, and is reliable only
-    where n is much larger than the number of cells.
+    Too low by about (K − 1) / 2n. Information is too high by (|X| − 1)(|Y| − 1) / 2n where nothing depends,
+    and is reliable only where n is much larger than the number of cells. An estimate says where its bias
+    exceeds a third of the standard error, which is that of the sampling alone.
 
     Example:
         >>> PlugIn().entropy(list("abacabad"))
@@ -79,8 +80,7 @@ class Grassberger(Counting):
     """H = ψ(n) − Σ p G(c),  G(c) = ψ(c) + ½ (−1)^c ( ψ((c+1)/2) − ψ(c/2) ); 0 if k = 1.
 
     Nearly unbiased where labels are seen several times, and less biased than the plug-in where many are rare.
-    Odd and even counts scatter it by about √k / 2n, which its standard error leaves out: for two independent
-    variables with two labels each, 95 % intervals contain 0 in 80 % of samples. ψ(n) is right for a fixed n;
+    Odd and even counts scatter it by about √k / 2n. ψ(n) is right for a fixed n;
     the paper's log n, which is larger by 1/2n, is for a Poisson number of samples.
 
     Example:
@@ -178,10 +178,9 @@ class NSB(Counting):
     """H = E[H | counts], with a prior that is nearly flat over entropies from 0 to log K.
 
     Often the best of these where n is near or below K. It needs K; the number of labels seen is a poor guess
-    where n is small. The standard error of an entropy is its posterior standard deviation. That of
-    information is the one of the plug-in, because the posteriors of its four entropies belong to different
-    models; it is too small where n is below the number of pairs (20 × 20 labels, n = 50: 95 % intervals
-    contain the truth in 70 %). `nsb` has the formulas.
+    where n is small. The standard error of an entropy is its posterior standard deviation. That of information
+    is as for the others (see `Counting`), because the posteriors of its four entropies belong to different
+    models. `nsb` has the formulas.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.

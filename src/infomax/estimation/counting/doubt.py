@@ -39,7 +39,7 @@ NO_RANGE = 1e-9  # nats: chance explains the whole entropy, as where each label 
 
 @dataclass(frozen=True, eq=False)
 class Doubt:
-    """What is known about the plug-in information of a table, or of each of many.
+    """How far the plug-in information of a table, or of each of many, may be off.
 
     Args:
         adjusted: u·H.

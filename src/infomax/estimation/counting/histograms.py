@@ -170,9 +170,14 @@ def margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
         return np.broadcast_to(counts, tables.shape).reshape(len(tables), -1)
 
     return Margins(
-        *(histogram(of_x, [0]), histogram(of_y, [1]), histogram(tables, [0, 1]), histogram(of_all, [])),
-        *map(at_cells, (of_x, of_y, of_all)),
-        chance_of_tables(of_x, of_y, of_all),
+        xz=histogram(of_x, [0]),
+        yz=histogram(of_y, [1]),
+        xyz=histogram(tables, [0, 1]),
+        z=histogram(of_all, []),
+        of_xz=at_cells(of_x),
+        of_yz=at_cells(of_y),
+        of_z=at_cells(of_all),
+        chance=chance_of_tables(of_x, of_y, of_all),
     )
 
 
@@ -196,13 +201,17 @@ def margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: np
     z = list(range(2, len(codes)))
     axes = [0, *z], [1, *z], [0, 1, *z], z
     joint = [labels(kept) for kept in axes]
-    summed = [_sums(label, counts) for label in joint]
-    sizes = [math.prod(num_labels[kept].tolist()) for kept in axes]
-    z_of_xz, z_of_yz = (_z_of(label, joint[3]) for label in joint[:2])
+    n_xz, n_yz, n_xyz, n_z = (_sums(label, counts) for label in joint)
+    k_xz, k_yz, k_xyz, k_z = (math.prod(num_labels[kept].tolist()) for kept in axes)
     return Margins(
-        *map(Histogram, summed, sizes),
-        *(summed[k][joint[k]] for k in (0, 1, 3)),
-        chance_of_groups(summed[0], z_of_xz, summed[1], z_of_yz, summed[3]),
+        xz=Histogram(n_xz, k_xz),
+        yz=Histogram(n_yz, k_yz),
+        xyz=Histogram(n_xyz, k_xyz),
+        z=Histogram(n_z, k_z),
+        of_xz=n_xz[joint[0]],
+        of_yz=n_yz[joint[1]],
+        of_z=n_z[joint[3]],
+        chance=chance_of_groups(n_xz, _z_of(joint[0], joint[3]), n_yz, _z_of(joint[1], joint[3]), n_z),
     )
 
 
