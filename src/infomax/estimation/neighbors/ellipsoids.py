@@ -23,7 +23,8 @@ def log_density(rows: np.ndarray, num_neighbors: int, num_around: int, num_worke
     uniform the error is a function of k, m and d, which is subtracted.
     """
     num_rows, dim = rows.shape
-    around = KDTree(rows, balanced_tree=False).query(rows, k=num_around + 1, workers=num_workers)[1]
+    tree = KDTree(rows, balanced_tree=False)
+    around = np.asarray(tree.query(rows, k=num_around + 1, workers=num_workers)[1])
     per_batch = max(MAX_CELLS // (num_around * dim), 1)
     volumes = [
         _log_volume(rows[around[first : first + per_batch]], num_neighbors)

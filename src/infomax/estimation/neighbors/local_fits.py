@@ -79,8 +79,8 @@ def _windows(x: np.ndarray, width: int, num_workers: int) -> tuple[np.ndarray, n
         return _windows_in_line(x[:, 0], width)
     tree = KDTree(x, balanced_tree=False)
     anchors = tree.indices[width // 4 :: max(width // 2, 1)]  # neighbours in the tree are neighbours in space
-    own = KDTree(x[anchors]).query(x, workers=num_workers)[1]
-    return anchors, own, tree.query(x[anchors], k=width, workers=num_workers)[1]
+    own = np.asarray(KDTree(x[anchors]).query(x, workers=num_workers)[1])
+    return anchors, own, np.asarray(tree.query(x[anchors], k=width, workers=num_workers)[1])
 
 
 def _windows_in_line(values: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

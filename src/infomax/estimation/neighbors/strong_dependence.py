@@ -52,6 +52,48 @@ MAX_DRIFT = 0.5  # nats between k and the larger k; log 4 = 1.39 where the rows 
 class ResidualKSG:
     """I(X;Y) = h(Y) − h(E) + I(X;E), E = Y − g(X): for dependence so strong that `KSG` is too low.
 
+    g predicts every row from other rows: a straight line through all of them, or polynomials in windows,
+    whose width is the one that predicts best and grows with the number of rows. Entropies are Kozachenko and
+    Leonenko's. Forms are compared: g = 0, which is `KSG`; Y from X; X from Y; each of these again with every
+    column brought near a normal distribution; and, up to four columns, h(X) + h(Y) − h(X,Y) with ellipsoids.
+    A wrong form blurs the joint distribution and finds less. The form that finds most counts, if it clearly
+    finds more than g = 0.
+
+    The standard error counts in the scatter, a part of the change from k to 4k neighbours, the width of the
+    window, and measured biases: 1.6 % of what is left to KSG, 0.05 nats of ellipsoids, and 0.4 (d − 2)/√n of
+    entropies in d columns. Where windows or boxes cannot become narrower, the value is called saturated.
+
+    Mean error and mean standard error at n = 10,000; the 95 % interval contained the truth in every draw:
+
+    =================================  =======  =========  =====
+    nats, distribution                 error    error bar  draws
+    =================================  =======  =========  =====
+    1.158, circle, noise 0.05          +0.023   0.021      4
+    0.846, figure of eight, 0.05       +0.022   0.018      4
+    2.334, Y = ±X, 0.05                +0.033   0.040      4
+    6.215, Y = ±X, 0.001               +0.063   0.055      4
+    0, lognormal, σ = 2                +0.001   0.007      4
+    0, Pareto 1.5                      +0.001   0.007      4
+    0, Cauchy                          +0.001   0.007      4
+    0, two humps                       +0.000   0.007      4
+    0, 1-D Gaussian                    +0.004   0.008      4
+    0.4, 1-D Gaussian                  −0.002   0.012      4
+    2, 1-D Gaussian                    +0.011   0.034      4
+    5, 1-D Gaussian                    −0.005   0.016      4
+    10, 1-D Gaussian                   +0.002   0.016      4
+    10, its `wiggly` form              −0.049   0.069      4
+    10, its `half_cube`                −0.007   0.019      4
+    4.341, Student t of 2, ρ = 0.9999  +0.058   0.073      4
+    2, 2-D Gaussian                    +0.014   0.050      5
+    5, 2-D Gaussian                    +0.005   0.022      5
+    10, 2-D Gaussian                   +0.000   0.022      5
+    0.4, 3-D Gaussian                  −0.012   0.035      2
+    2, 3-D Gaussian                    −0.002   0.025      2
+    =================================  =======  =========  =====
+
+    With fewer rows the error is larger: at n = 1,000, ten nats in the `wiggly` form are low by 0.33, and said
+    to be saturated. A pair of one column each takes 0.8 s at n = 10,000 on one core, of three columns 4.4 s.
+
     Args:
         num_neighbors: k.
         num_workers: threads for the trees, −1 for all cores.
