@@ -115,6 +115,15 @@ def test_few_rows_are_enumerated_as_by_scipy(num_rows):
         assert ours.method == f"all permutations, {math.factorial(num_rows)} in all"
 
 
+def test_too_few_orders_are_said():
+    x = np.arange(3.0)
+    test = permutation_test(x, x, Correlation(signed=True), num_workers=1)
+    assert test.p_value == pytest.approx(1 / 6)
+    assert test.cautions == ("there are 6 orders to shuffle into: p is at least 0.17",)
+    x = np.arange(4.0)
+    assert permutation_test(x, x, Correlation(signed=True), num_workers=1).cautions == ()
+
+
 def test_exact_p_values_by_scipy_for_ties():
     """Wilcoxon's and Kendall's exact laws are those of an enumeration, too."""
     x, y = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 1, 3, 5, 4])

@@ -12,6 +12,20 @@ exact where the orders are equally likely:
 `Blocks`            series whose memory is shorter than a block
 ==================  ====================================================================================
 
+Share of p ≤ 0.05 for |ρ| of two autoregressive series of 500 rows (199 shuffles; 500 repeats of independent
+series, 100 of y + d·x):
+
+=====================  ==================  ========  ==========
+φ, d                   all permutations    shifts    blocks
+=====================  ==================  ========  ==========
+0.5, independent       0.10                0.04      0.07
+0.9, independent       0.51                0.05      0.05
+0.95, independent      0.65                0.05      0.06
+0.5, d = 0.15                              0.77      0.78
+0.9, d = 0.3                               0.56      0.58
+0.9, d = 0.6                               0.99      1.00
+=====================  ==================  ========  ==========
+
 There are few orders where groups or series are short. Up to `MAX_NUMBERED` orders are numbered and drawn
 without repeats, the rows' own order left out; a test that asks for all of them is an enumeration.
 
@@ -218,9 +232,9 @@ class CircularShifts:
     """y moved against x by any number of rows, its end put before its beginning: for stationary series.
 
     Both series keep their own course, however long their memory. n rows have n shifts, and p is at least 1/n;
-    several series are each moved by a shift of their own. All shifts count, small ones too: to leave out
-    those near 0, where a dependence shows as well, would make p too small. A trend, or seasons, are not
-    stationary: take them out first.
+    several series are each moved by a shift of their own. All shifts count, small ones too: without those
+    near 0, where a dependence shows as well, the shifts would not be a group, and p would be too small. A
+    trend, or seasons, are not stationary: take them out first.
 
     Args:
         groups: the label of each row's series, for panels, [n]; rows of a series in the order of time. None:

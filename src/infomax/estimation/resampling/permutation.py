@@ -33,6 +33,8 @@ from infomax.estimation.resampling.series import serial_dependence
 from infomax.estimation.samples import check_whole
 
 DEFAULT_NUM_PERMUTATIONS = 999
+FEW_ORDERS = 20
+"""With fewer, no p-value is below 5 %, and a caution says so."""
 FIRST_BATCH = 32
 """Shuffles after which a test that may stop looks for the first time; then after twice as many, and so on."""
 
@@ -244,24 +246,24 @@ def permutation_test(
     chosen = null or (WholeGroup() if given is None else null_given(given))
     shuffling = chosen.shuffling(samples, seed)
     caution = serial_dependence(samples.x, samples.y) if shuffling.independent_rows else None
-    cautions = () if caution is None else (caution,)
-    test = test_against(estimate, NullValues(shuffling, estimator), cautions=cautions, stop_after=stop_after)
+    test = test_against(estimate, NullValues(shuffling, estimator), caution=caution, stop_after=stop_after)
     return test.extended(num_permutations, num_workers=num_workers)
 
 
 def test_against(
-    estimate: Estimate, null: NullValues, *, cautions: tuple[str, ...] = (), stop_after: int | None = None
+    estimate: Estimate, null: NullValues, *, caution: str | None = None, stop_after: int | None = None
 ) -> PermutationTest:
     """Return a test that has no null values yet, and gets them by `extended`."""
-    shuffling = null.shuffling
-    num = f", {shuffling.orders.num:,.0f} in all" if shuffling.orders.num < math.inf else ""
-    statistic = shuffling.samples.value(null.estimator) if shuffling.transformed else None
+    shuffling, num = null.shuffling, null.num_most + 1
+    cautions = () if caution is None else (caution,)
+    if num < FEW_ORDERS:
+        cautions += (f"there are {num:.0f} orders to shuffle into: p is at least {1 / num:.2g}",)
     return PermutationTest(
         estimate,
         np.empty(0),
-        statistic=statistic,
+        statistic=shuffling.samples.value(null.estimator) if shuffling.transformed else None,
         stop_after=stop_after,
-        method=f"{shuffling.method}{num}",
+        method=shuffling.method + (f", {num:,.0f} in all" if num < math.inf else ""),
         cautions=cautions,
         _stream=null,
     )

@@ -66,7 +66,7 @@ class SharedNulls:
         test = test_against(
             estimate,
             self._null_of(samples, estimator),
-            cautions=_cautions(samples),
+            caution=serial_dependence(samples.x, samples.y),
             stop_after=stop_after,
         )
         return test.extended(num_permutations, num_workers=num_workers)
@@ -79,11 +79,6 @@ class SharedNulls:
                 shuffling = WholeGroup().shuffling(JointSamples(x, y, None), self.seed)
                 self._kept[key] = NullValues(shuffling, estimator)
             return self._kept[key]
-
-
-def _cautions(samples: JointSamples) -> tuple[str, ...]:
-    caution = serial_dependence(samples.x, samples.y)
-    return () if caution is None else (caution,)
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:
