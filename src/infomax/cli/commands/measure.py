@@ -80,7 +80,7 @@ class Measure:
         metavar="NAME",
     )
     tested_rows: int | None = option(
-        "rows that are shuffled; of longer tables, 50000 drawn at random without it", default=None
+        "rows that are shuffled; of longer tables, 20000 drawn at random without it", default=None
     )
     rows: int | None = option("measure N rows chosen at random", default=None)
     plot: str | None = option("draw what is found: .png, .svg or .pdf", default=None, metavar="FILE")
@@ -168,9 +168,7 @@ class Measure:
         if self.pairs:
             return "next: --given COLUMN ranks what the others tell beyond it"
         best = found[0]["column"]
-        return (
-            f"next: --given {best!r} shows what the others add; --pairs what two tell together; --plot FILE"
-        )
+        return f"next: --given {best!r}: what the others add; --pairs; --plot FILE"
 
     def _frame(self) -> Any:
         """Return the table, or the rows that are drawn from it."""

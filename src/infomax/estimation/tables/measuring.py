@@ -263,11 +263,17 @@ class Measuring:
         rows = present if testing.rows is None else present & testing.rows
         try:
             values = self._values([x], [y], given, rows)
-            test = testing.test(*values, estimator=estimator, rows=np.flatnonzero(rows))
+            shared = self.shares_nulls(x, y, given)
+            test = testing.test(*values, estimator=estimator, rows=np.flatnonzero(rows), shared=shared)
         except ValueError as error:
             return {"untested": str(error)}
-        number, shared = len(test.null), testing.is_shared(given)
+        number = len(test.null)
         return {"p_value": test.p_value, "num_permutations": number, "test": test, "shared": shared}
+
+    def shares_nulls(self, x: Column, y: Column, given: Sequence[Column]) -> bool:
+        """Return whether other pairs have the same null values, because numbers are ranks."""
+        ranks = self.estimator is None and not (x.has_labels and y.has_labels)
+        return ranks and not given and self.testing.by_g_test
 
 
 def _are_labels(columns: Sequence[Column]) -> bool:

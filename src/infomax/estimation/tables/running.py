@@ -177,6 +177,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
     cautions = [(row, one) for row in rows if row["test"] is not None for one in row["test"].cautions]
     if cautions:
         row, caution = cautions[0]
+        caution = caution.replace("use CircularShifts", "--null shifts allows for it")
         more = f" (and so in {len(cautions)} results)" if len(cautions) > 1 else ""
         notes.append(f"p-values: {_first_key(row)}: {caution}{more}")
     untested = [row for row in rows if row["untested"]]
@@ -242,8 +243,8 @@ def _seconds(pairs: list[tuple[Column, Column]], given: Sequence[Column], measur
     one = (time.perf_counter() - began) / len(rows)  # of one row
     tested = int(testing.rows.sum()) if testing.rows is not None else n
     complete = all(column.present.all() for column in (*pairs[0], *given))
-    num_nulls = 1 if complete and testing.is_shared(given) else len(pairs)
-    g_tested = pair_kind([*pairs[0], *given]) == "labels" and testing.is_shared(given)
+    num_nulls = 1 if complete and measuring.shares_nulls(*pairs[0], given) else len(pairs)
+    g_tested = pair_kind([*pairs[0], *given]) == "labels" and testing.by_g_test and not given
     return one * (n * len(pairs) + (0 if g_tested else testing.num_permutations * num_nulls * tested))
 
 

@@ -37,7 +37,7 @@ GROWTH = 5
 """Shuffles of a round, as a multiple of those before it."""
 MAX_SHUFFLED_ROWS = 50_000_000
 """Rows × shuffles added in all, for every set of null values: 25,000 shuffles of 2,000 rows."""
-DEFAULT_TESTED_ROWS = 50_000
+DEFAULT_TESTED_ROWS = 20_000
 
 NullName = Literal["permutations", "shifts", "blocks"]
 NULLS: dict[str, str] = {
@@ -97,6 +97,7 @@ class Testing:
         *,
         estimator: Estimator,
         rows: np.ndarray,
+        shared: bool = False,
     ) -> PermutationTest:
         """Return the test of I(X;Y) = 0, or of I(X;Y|given) = 0, after the first round.
 
@@ -106,6 +107,7 @@ class Testing:
             given: numbers, [m] or [m, d], or codes of labels, [m].
             estimator: of the statistic.
             rows: which rows of the table they are, [m].
+            shared: whether many pairs have the same null values, and a test need not stop early.
 
         Raises:
             ValueError: what the null does not suit.
@@ -114,7 +116,7 @@ class Testing:
         if given is None and isinstance(estimator, Counting):
             estimator = PlugIn()  # as a G-test has it, and quick
         if given is None and self.by_g_test:
-            return self.shared.test(x, y, estimator, **how)
+            return self.shared.test(x, y, estimator, stop_after=None if shared else STOP_AFTER, **how)
         how |= {"null": self._null(given, rows), "seed": self.seed, "stop_after": STOP_AFTER}
         return permutation_test(x, y, estimator, given=given, **how)
 
@@ -133,10 +135,6 @@ class Testing:
             "given numbers, rows cannot be shuffled within groups; leave the groups or the condition out",
         )
         return None
-
-    def is_shared(self, given: Sequence[Any]) -> bool:
-        """Return whether pairs share null values."""
-        return not given and self.by_g_test
 
 
 def extended(

@@ -1,14 +1,22 @@
 """Pictures hold what was found: colours by bits, bars with their errors, names as they are."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
-from infomax.estimation.tables.results.draw import check_picture, heat_map, ranking_chart, save_picture
+from infomax.estimation.tables.results.draw import (
+    check_picture,
+    heat_map,
+    heat_map_order,
+    ranking_chart,
+    save_picture,
+)
 
 
 @pytest.fixture
@@ -21,12 +29,30 @@ def table():
 def test_a_heat_map(table):
     found, axes = pairwise(table), Figure().add_subplot()
     heat_map(found, axes)
+    order = heat_map_order(found)
     shown = np.ma.filled(axes.images[0].get_array(), np.nan)
-    np.testing.assert_allclose(shown, found.value / math.log(2))
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["x", "y", "z", "a" * 29 + "…"]
+    np.testing.assert_allclose(shown, found.value[np.ix_(order, order)] / math.log(2))
+    names = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert sorted(names) == sorted(["x", "y", "z", "a" * 14 + "…" + "a" * 15])
+    assert abs(names.index("x") - names.index("y")) == 1
     written = sorted(text.get_text() for text in axes.texts)
     upper = found.value[np.triu_indices(4, 1)] / math.log(2)
     assert written == sorted(f"{bits:.2f}" for bits in upper for _ in range(2))
+
+
+def test_the_target_comes_first_and_like_columns_stand_together():
+    """Three groups of columns, in turn."""
+    rng = np.random.default_rng(0)
+    common = rng.standard_normal((3, 200))
+    table = {f"c{i}": common[i % 3] + 0.5 * rng.standard_normal(200) for i in range(12)}
+    found = pairwise({**table, "y": rng.standard_normal(200)}, Gaussian())
+    order = heat_map_order(found, "y")
+    assert found.names[order[0]] == "y"
+    groups = [order[start] % 3 for start in range(1, 13)]
+    assert sum(one != other for one, other in itertools.pairwise(groups)) == 2
+    assert sorted(order) == list(range(13))
+    with pytest.raises(ValueError, match=r"heat_map: no column 'yy'; did you mean y\?"):
+        heat_map_order(found, "yy")
 
 
 def test_a_ranking(table):
@@ -42,6 +68,33 @@ def test_a_ranking(table):
     assert doubtful > 0
     colours = [bar.get_facecolor() for bar in axes.patches]
     assert colours.count(colours[-1]) == doubtful
+
+
+def test_undersampled_bars_are_hatched_and_shares_of_the_entropy_stand_above():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=400)
+    table = {"pairs": [f"p{i // 2}" for i in range(400)], "x": y + rng.standard_normal(400), "y": y}
+    ranking, axes = rank_columns(table, "y", num_permutations=0), Figure().add_subplot()
+    assert "undersampled" in ranking["pairs"]["cautions"]
+    ranking_chart(ranking, axes)
+    hatched = [bar.get_hatch() for bar in axes.patches]
+    assert hatched == [None, "////"]
+    assert "undersampled: may be bias alone" in [text.get_text() for text in axes.get_legend().get_texts()]
+    (upper,) = axes.child_axes
+    assert upper.get_xlabel() == f"% of the {ranking.target_entropy.bits:.3f} bits of y"
+
+
+@pytest.mark.parametrize("number", [5, 100])
+def test_few_and_many_columns(number):
+    rng = np.random.default_rng(0)
+    table = {f"column {i}": rng.integers(2, size=60) for i in range(number)}
+    ranking = rank_columns(table, "column 0", num_permutations=0)
+    axes = Figure().add_subplot()
+    ranking_chart(ranking, axes)
+    assert ("; the first 40 of 99 columns" in axes.get_xlabel()) == (number == 100)
+    heat_map(pairwise(table), axes := Figure().add_subplot())
+    assert len(axes.get_xticklabels()) == number
+    assert bool(axes.texts) == (number == 5)
 
 
 def test_files_are_not_replaced(table, tmp_path):

@@ -38,12 +38,14 @@ def heat_map(found: PairwiseInformation, axes: "Axes", first: str | None = None)
         first: the column that comes before the others, such as a target.
     """
     from matplotlib import colormaps
+    from matplotlib.colors import PowerNorm
 
     order = heat_map_order(found, first)
     names = [shortened(found.names[place], MAX_NAME) for place in order]
     bits = (found.value / math.log(2))[np.ix_(order, order)]
     colours = colormaps["Blues"].with_extremes(bad="0.9")
-    image = axes.imshow(bits, cmap=colours, vmin=0, vmax=max(float(np.nanmax(bits)), 1e-9))
+    norm = PowerNorm(0.5, vmin=0, vmax=max(float(np.nanmax(bits)), 1e-9), clip=True)  # shows weak ones too
+    image = axes.imshow(bits, cmap=colours, norm=norm)
     axes.figure.colorbar(image, ax=axes, label="mutual information, bits", shrink=0.6, pad=0.02)
     size = 9 if len(names) <= MAX_ROWS else 6.5
     places = range(len(names))
@@ -212,7 +214,7 @@ def _hatch(found: PairwiseInformation, order: list[int], axes: "Axes") -> None:
 
 
 def _write_values(axes: "Axes", bits: np.ndarray) -> None:
-    dark = 0.6 * np.nanmax(bits)
+    dark = 0.4 * np.nanmax(bits)
     for row, column in zip(*np.nonzero(~np.isnan(bits)), strict=True):
         value = bits[row, column]
         colour = "white" if value > dark else "black"

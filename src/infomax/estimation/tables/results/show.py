@@ -92,7 +92,7 @@ def as_table(found: Shown, width: int = WIDTH, *, further: Sequence[str] = ()) -
     from rich.console import Group
     from rich.text import Text
 
-    lines = [Text(line) for line in (*_lines(found), *further)]
+    lines = [Text(line) for line in (*_lines(found, width), *further)]
     return Group(Text(found.title, style="bold"), _table(found, width), *lines)
 
 
@@ -102,7 +102,7 @@ def as_html(found: Shown) -> str:
     cells = [[_WRITTEN[heading](row) for heading in headings] for row in rows]
     head = "".join(f"<th>{html_escape(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{html_escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
-    below = "<br>".join(html_escape(line) for line in _lines(found))
+    below = "<br>".join(html_escape(line) for line in _lines(found, WIDTH))
     return (
         f"<div><b>{html_escape(found.title)}</b><table><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table><small>{below}</small></div>"
@@ -114,30 +114,36 @@ def _table(found: Shown, width: int) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    rows, headings = _rows(found)[:MAX_ROWS], _headings(found)
+    rows, headings = _rows(found)[:MAX_ROWS], _headings(found, width)
     cells = [[_WRITTEN[heading](row) for heading in headings] for row in rows]
-    names = [place for place, heading in enumerate(headings) if heading in _NAMES]
-    others = sum(
-        max(len(headings[place]), *(len(row[place]) for row in cells), 0) if cells else len(headings[place])
-        for place in range(len(headings))
-        if place not in names
-    )
-    longest = max((width - others - 2 * len(headings)) // len(names), MIN_NAME)
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
+    longest = _room_for_names(headings, rows, width)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in _LEFT else "right", no_wrap=True)
-    for place, (row, row_cells) in enumerate(zip(rows, cells, strict=True)):
+    for place, row in enumerate(rows):
         if place and is_doubtful(row) and not is_doubtful(rows[place - 1]):
-            table.add_section()
-        shown = [shortened(cell, longest) if at in names else cell for at, cell in enumerate(row_cells)]
+            table.add_row(*("─" * min(3, len(heading)) for heading in headings))
+        shown = [
+            shortened(cell, longest) if heading in _NAMES else cell
+            for heading, cell in zip(headings, cells[place], strict=True)
+        ]
         table.add_row(*(Text(cell) for cell in shown))
     return table
 
 
-def _headings(found: Shown) -> list[str]:
-    """Return the columns of the table, without those that would say the same in every row."""
+def _room_for_names(headings: Sequence[str], rows: Sequence[Row], width: int) -> int:
+    """Return how many characters a name can have, where all columns fit into the width."""
+    names = [heading for heading in headings if heading in _NAMES]
+    others = [heading for heading in headings if heading not in _NAMES]
+    taken = sum(max([len(one), *(len(_WRITTEN[one](row)) for row in rows)]) for one in others)
+    return (width - taken - _GAP * len(headings)) // len(names)
+
+
+def _headings(found: Shown, width: int | None = None) -> list[str]:
+    """Return the columns of the table: without those that say the same in every row, or find no room."""
     rows = _rows(found)
     shown = {
+        "bits": True,
         "lag": any(row.get("lag") for row in rows),
         "kind": "column" in found.keys,
         "interaction": "interaction" in found.frame.columns,
@@ -148,9 +154,16 @@ def _headings(found: Shown) -> list[str]:
         "caution": any(row["cautions"] for row in rows),
     }
     keys = [key for key in found.keys if key != "lag"]
-    return [*keys, *(heading for heading in _ORDER if shown.get(heading, heading == "bits"))]
+    for too_wide in (None, *_LEAST):
+        shown = {heading: also and heading != too_wide for heading, also in shown.items()}
+        headings = [*keys, *(heading for heading in _ORDER if shown[heading])]
+        if width is None or _room_for_names(headings, rows[:MAX_ROWS], width) >= MIN_NAME:
+            break
+    return headings
 
 
+_GAP = 2  # between columns
+_LEAST = ("method", "n", "kind")  # columns that are left out first where there is no room
 _ORDER = ("lag", "kind", "interaction", "bits", "share", "p", "n", "method", "caution")
 _NAMES = ("column", "x", "y", "x1", "x2")
 _LEFT = {*_NAMES, "kind", "method", "caution"}
@@ -161,10 +174,10 @@ _WRITTEN: dict[str, Callable[[Row], str]] = {
     "kind": lambda row: row["kind_of_column"],
     "interaction": lambda row: _plus_minus(row["interaction"], row["interaction_error"]),
     "bits": lambda row: bits_with_error(row),
-    "share": lambda row: "" if row["share"] is None else f"{row['share']:.0%}",
+    "share": lambda row: "" if row["share"] is None else f"{row['share']:.0%}".replace("-0%", "0%"),
     "p": lambda row: _p_value(row),
     "n": lambda row: f"{row['num_samples']:,}",
-    "method": lambda row: shortened(row["method"], MAX_METHOD),
+    "method": lambda row: shortened(_method(row), MAX_METHOD),
     "caution": lambda row: ", ".join(dict.fromkeys(one.partition(":")[0] for one in _cautions(row))),
 }
 
@@ -176,6 +189,7 @@ def bits_with_error(row: Row) -> str:
     """
     bits, error = row["value"] / math.log(2), row["standard_error"] / math.log(2)
     digits = 5 if 0 < error < 0.001 else 3
+    bits = round(bits, digits) + 0.0  # no minus before 0
     cautions = _cautions(row)
     if any(one.startswith("saturated") for one in cautions):
         return f"≥ {bits:.{digits}f}"
@@ -183,7 +197,7 @@ def bits_with_error(row: Row) -> str:
 
 
 def _plus_minus(value: float, error: float) -> str:
-    return f"{value / math.log(2):.3f} ± {error / math.log(2):.3f}"
+    return f"{round(value / math.log(2), 3) + 0.0:.3f} ± {error / math.log(2):.3f}"
 
 
 def is_doubtful(row: Row) -> bool:
@@ -217,6 +231,11 @@ def _p_value(row: Row) -> str:
     return f"≤ {written}" if is_at_floor(row) else written
 
 
+def _method(row: Row) -> str:
+    """Return the estimator and its first setting."""
+    return ", ".join(row["method"].split(", ")[:2])
+
+
 def _cautions(row: Row) -> list[str]:
     return (row["cautions"] or "").split("; ") if row["cautions"] else []
 
@@ -235,13 +254,13 @@ def _rows(found: Shown) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------------------- below the table
 
 
-def _lines(found: Shown) -> list[str]:
+def _lines(found: Shown, width: int) -> list[str]:
     """Return what must be known to read the table, a line each."""
     rows = _rows(found)
     return [
         *_of_what_is_hidden(found, rows),
         *([f"bits ± one standard error; {found.scale()}"] if rows else []),
-        *_of_methods(rows),
+        *_of_methods(found, rows, width),
         *_of_p_values(found, rows),
         *_of_cautions(found, rows),
         *_few(list(found.about.notes)),
@@ -257,10 +276,14 @@ def _of_what_is_hidden(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _of_methods(rows: list[dict[str, Any]]) -> list[str]:
-    methods, sizes = {row["method"] for row in rows}, {row["num_samples"] for row in rows}
-    said = [f"n = {size:,}" for size in sizes if len(sizes) == 1]
-    said += [f"method: {method}" for method in methods if len(methods) == 1]
+def _of_methods(found: Shown, rows: list[dict[str, Any]], width: int) -> list[str]:
+    headings = _headings(found, width)
+    sizes, methods = [list(dict.fromkeys(row[of] for row in rows)) for of in ("num_samples", "method")]
+    said = []
+    if "n" not in headings and rows:
+        said.append(f"n = {min(sizes):,}" + (f" to {max(sizes):,}" if len(sizes) > 1 else ""))
+    if "method" not in headings and rows:
+        said.append(f"method: {'; '.join(methods[:MAX_LINES])}")
     return ["; ".join(said)] if said else []
 
 
