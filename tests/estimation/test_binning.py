@@ -97,6 +97,39 @@ def test_monotone_functions_change_nothing(seed):
         assert estimator.estimate(y, x).value == pytest.approx(value, abs=1e-12)
 
 
+@pytest.mark.parametrize("bins", [EqualMassBins(10), FixedBins(10)], ids=repr)
+def test_a_model_estimate_stays_wrong_outside_its_model(bins):
+    """5 nats need bins finer than a tenth, however many samples there are."""
+    for n in (1000, 8000):
+        found = bins.estimate(*pairs(n, np.sqrt(1 - np.exp(-10))))
+        assert found.kind == "model estimate"
+        assert found.value < 3
+
+
+def test_chess_board_is_invisible_to_the_adaptive_partition():
+    rng = np.random.default_rng(0)
+    column, row = rng.integers(8, size=(2, 20_000))
+    black = (column + row) % 2 == 0
+    x, y = (column + rng.random(20_000))[black], (row + rng.random(20_000))[black]
+    assert abs(AdaptivePartition().estimate(x, y).value) < 0.05  # log 2 = 0.693
+
+
+def test_adaptive_partition_has_an_error_bar_at_independence():
+    found = [AdaptivePartition().estimate(*pairs(300, 0.0, seed)) for seed in range(20)]
+    assert all(e.standard_error > 0.005 for e in found)
+    assert np.mean([abs(e.value) < 1.96 * e.standard_error for e in found]) >= 0.9
+    assert AdaptivePartition().estimate(*pairs(300, 0.99)).has_caution("biased")
+    assert not AdaptivePartition().estimate(*pairs(5000, 0.5)).cautions
+
+
+@pytest.mark.parametrize("estimator", [FixedBins(8), EqualMassBins(8), AdaptivePartition()], ids=repr)
+@pytest.mark.parametrize("scale", [2.0**-990, 2.0**1020])
+def test_scales(estimator, scale):
+    x, y = pairs(300)
+    x, y = x / 8, y / 8
+    assert estimator.estimate(scale * x, scale * y).value == estimator.estimate(x, y).value
+
+
 class TestErrors:
     x, y = pairs(50)
 
@@ -104,6 +137,8 @@ class TestErrors:
         for bins in (FixedBins, EqualMassBins):
             with pytest.raises(ValueError, match=f"{bins.__name__}: num_bins must be at least 2, got 1"):
                 bins(1)
+            with pytest.raises((ValueError, TypeError), match="num_bins"):
+                bins(2.5)
         with pytest.raises(ValueError, match=r"significance must be between 0 and 1, got 1\.5"):
             AdaptivePartition(1.5)
 

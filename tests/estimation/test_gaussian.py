@@ -158,6 +158,51 @@ def test_chain_rule():
     assert whole == pytest.approx(parts, abs=1e-12)
 
 
+@pytest.mark.parametrize("estimator", [Gaussian(), GaussianCopula(), CCA()], ids=repr)
+def test_a_model_estimate_converges_within_its_model_only(estimator):
+    """Y = ±X + noise has no correlation, and 2.33 nats."""
+    errors = []
+    for n in (300, 30_000):
+        found = estimator.estimate(*pairs(n))
+        assert found.kind == "model estimate"
+        errors.append(abs(found.value - correlated_gaussians(0.75).mutual_information))
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal(n)
+        assert estimator.estimate(x, rng.choice([-1, 1], n) * x + 0.05 * rng.standard_normal(n)).value < 0.1
+    assert errors[1] < 0.015
+    assert Gaussian().entropy(pairs(20)[0]).kind == "model estimate"
+
+
+@pytest.mark.parametrize("estimator", [GaussianCopula(), CCA()], ids=repr)
+@pytest.mark.parametrize("correlation", [0.0, 0.6])
+def test_coverage_of_copula_and_cca(estimator, correlation):
+    pair = correlated_gaussians(correlation)
+    found = [estimator.estimate(*pair.sample(100, np.random.default_rng(s))) for s in range(200)]
+    covered = [abs(e.value - pair.mutual_information) < 1.96 * e.standard_error for e in found]
+    assert np.mean(covered) >= 0.88
+    assert not any(e.cautions for e in found)
+
+
+def test_noise_in_many_directions_is_named():
+    x, y = pairs(300, 3, correlation=0.0)
+    for estimator in (CCA(), Gaussian(bias_corrected=False)):
+        found = estimator.estimate(x, y)
+        assert found.cautions == ("biased: correlations of noise in 3 × 3 directions add about 0.015 nats",)
+    assert not Gaussian().estimate(x, y).cautions
+    assert not CCA().estimate(*pairs(2000, 3)).cautions
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+@pytest.mark.parametrize("estimator", [Gaussian(), GaussianCopula(), CCA()], ids=repr)
+def test_scales(estimator, scale):
+    x, y = pairs()
+    value = estimator.estimate(x, y).value
+    assert estimator.estimate(scale * x, y).value == pytest.approx(value, abs=1e-9)
+    assert estimator.estimate(x + 1e9, scale * y).value == pytest.approx(value, abs=1e-4)
+    entropy = Gaussian().entropy
+    assert entropy(scale * x).value == pytest.approx(entropy(x).value + math.log(scale))
+
+
 class TestErrors:
     x, y = pairs(50)
 

@@ -104,6 +104,42 @@ def test_invariances(seed, scale):
     assert kde.estimate(scale * x + 1, -y).value == pytest.approx(value, abs=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e300])
+def test_scales(scale):
+    x, y = pairs(100)
+    kde = KernelDensity(scott)
+    assert kde.estimate(scale * x, y).value == pytest.approx(kde.estimate(x, y).value, abs=1e-9)
+    assert kde.entropy(scale * x).value == pytest.approx(kde.entropy(x).value + math.log(scale))
+
+
+def test_intervals_cover():
+    """Where a bias exceeds the error bar, a caution says so."""
+    truth = correlated_gaussians(0.5).mutual_information
+    found = [KernelDensity(scott).estimate(*pairs(200, 0.5, seed)) for seed in range(80)]
+    covered = np.array([abs(e.value - truth) < 1.96 * e.standard_error for e in found])
+    named = np.array([e.has_caution("biased") for e in found])
+    assert (covered | named).mean() >= 0.9
+
+
+def test_functions_are_saturated():
+    x = np.random.default_rng(0).standard_normal(500)
+    assert KernelDensity().estimate(x, x).has_caution("saturated")
+    assert not KernelDensity().estimate(*pairs(500)).has_caution("saturated")
+
+
+def test_converges_where_a_model_does_not():
+    """Y = ±X + noise, 2.334 nats."""
+    values = []
+    for n in (200, 1500):
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal(n)
+        values.append(
+            KernelDensity().estimate(x, rng.choice([-1, 1], n) * x + 0.05 * rng.standard_normal(n)).value
+        )
+    assert values[0] < values[1] < 2.334
+    assert values[1] > 1.8
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"got 4 samples and 1 constant columns"):
         KernelDensity().estimate([1, 2, 3, 4], [1, 1, 1, 1])

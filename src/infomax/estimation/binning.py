@@ -18,7 +18,7 @@ from infomax.estimation.counting.counts import MillerMadow
 from infomax.estimation.estimate import Estimate, Estimator, mean_with_error
 from infomax.estimation.samples import as_rows, check_whole, joint_codes
 
-MAX_UNTESTED = 0.5  # of the samples
+MAX_UNTESTED = 0.3  # of the samples
 VARIANCE_OF_TEST = 30  # of χ² with 15 degrees of freedom
 
 
@@ -105,7 +105,10 @@ class AdaptivePartition:
     tests miss: a model estimate, which assumes that dependence shows in four or sixteen parts of a box. For
     pairs of single columns without ties. At n = 5,000: 0.396, 0.990 and 1.969 nats for Gaussians of 0.4, 1
     and 2. The standard error is that of the local values, and of what the test of each cell leaves undecided:
-    its χ² of 15 degrees of freedom has the variance 30, and χ² / 2n is information.
+    its χ² of 15 degrees of freedom has the variance 30, and χ² / 2n is information. Share of 40 repeats in
+    which the 95 % interval contained the truth, n = 300; 1,000; 5,000: Gaussian of ρ = 0 1; 1; 1, ρ = 0.3
+    0.88; 0.88; 0.90, ρ = 0.75 0.93; 0.90; 0.90. Where dependence is stronger, a caution says that samples lie
+    in cells too small to be tested.
 
     Args:
         significance: the level of the tests; a smaller one cuts less.
@@ -181,7 +184,7 @@ class AdaptivePartition:
 
 
 def _small_cells(sizes: np.ndarray) -> tuple[str, ...]:
-    """Return the caution that most samples lie in cells that are too small to be tested."""
+    """Return the caution that many samples lie in cells that are too small to be tested."""
     share = sizes[sizes < 2 * 16].sum() / sizes.sum()
     if share <= MAX_UNTESTED:
         return ()
