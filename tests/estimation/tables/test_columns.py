@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import rankdata
@@ -245,6 +245,7 @@ def test_weights_and_groups_that_clash():
         columns_of("f", table, weights="W")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(0, 4))
 def test_earlier_rows_of_the_same_group(labels, lag):
     """As pandas shifts groups, in any order of rows; the rows of a missing group have none."""

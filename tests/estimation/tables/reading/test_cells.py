@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas._libs.parsers import STR_NA_VALUES
 
@@ -100,6 +100,7 @@ def test_numbers_that_begin_with_zero_are_codes():
     assert not begins_with_zero(pl.Series(["0", "0.5", "12"]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9).map(lambda x: round(x, 3)), min_size=1, max_size=30), st.sampled_from(
     [(",", "."), (".", ","), (" ", ","), ("'", "."), ("", ".")]
 ))  # fmt: skip
@@ -168,6 +169,7 @@ def test_unclear_dates_are_named():
     assert read(["13/04/2020", "12/11/2020"]).note is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(st.none(), st.sampled_from(["a", "b", "", "é", "NA"]), st.text(max_size=3)), max_size=30
