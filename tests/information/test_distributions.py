@@ -178,6 +178,7 @@ def test_zero_inflated_poisson_information_by_quadrature(p):
 def test_zero_inflation_takes_more_than_its_share():
     """(1 − p) I₀, often quoted, is what a receiver would have who saw which zeros are inflated."""
     plain, inflated = d.ZeroInflatedPoisson(0.0), d.ZeroInflatedPoisson(0.15)
+    assert inflated.mutual_information == pytest.approx(0.2298, abs=5e-5)
     assert plain.mutual_information == pytest.approx(0.3012, abs=5e-5)
     assert inflated.mutual_information < 0.85 * plain.mutual_information - 0.02
 

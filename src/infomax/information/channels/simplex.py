@@ -74,7 +74,8 @@ def maximize_on_simplex(
         budgets: b.
         max_iterations: the most iterations.
     Raises:
-        RuntimeError: the bounds are further apart after `max_iterations`; the message gives them.
+        RuntimeError: the bounds are further apart after `max_iterations`, or where rounding stops the search;
+            the message gives them.
     """
     costs = np.zeros((0, len(start))) if costs is None else costs
     limits = _Limits(start, costs, np.zeros(0) if budgets is None else budgets)
@@ -90,10 +91,13 @@ def maximize_on_simplex(
         if iteration == 0:
             state = state._replace(multipliers=(best.upper - best.lower) / len(start) / state.room)
         least = tolerance / 10 / len(state.room)  # of w z: more precision is not asked for, and hard to reach
-        move = _newton_step(state, values, limits, least)
+        try:
+            move = _newton_step(state, values, limits, least)
+        except np.linalg.LinAlgError:  # so close to the boundary that rounding decides; the bounds still hold
+            break
         state, values = _advance(state, move, objective, values)
     raise RuntimeError(
-        f"{operation}: after {max_iterations} iterations the value lies in [{best.lower:.12g}, "
+        f"{operation}: after {best.iterations + 1} iterations the value lies in [{best.lower:.12g}, "
         f"{best.upper:.12g}], wider than the tolerance {tolerance:.3g}; ask for a larger tolerance"
     )
 
