@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.ksg import KSG
@@ -221,3 +222,40 @@ def test_errors():
 
 
 # ---------------------------------------------------------------------------------------- level and power
+
+SIX = [(noise, num_causes) for noise in (0.3, 0.5) for num_causes in (1, 3, 6)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "num_causes"), SIX)
+def test_common_causes_are_not_found(noise, num_causes):
+    """x, y = Σz/√m + noise, 1,000 rows; |ρ| of residuals sees the least of z that is left."""
+    draw = partial(common_cause, n=1000, noise=noise, num_causes=num_causes)
+    found = shares(draw, Correlation(), 100)
+    assert binom.sf(round(100 * found) - 1, 100, 0.07) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "num_causes"), SIX)
+def test_common_causes_are_not_found_by_neighbours(noise, num_causes):
+    draw = partial(common_cause, n=1000, noise=noise, num_causes=num_causes)
+    found = shares(draw, KSG_ALONE, 40, num_permutations=19)
+    assert binom.sf(round(40 * found) - 1, 40, 0.07) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_causes", [1, 3, 6])
+def test_half_the_noise_in_common_is_found(num_causes):
+    draw = partial(common_cause, n=1000, num_causes=num_causes, direct=0.5)
+    assert shares(draw, Correlation(), 20) == 1
+
+
+@pytest.mark.slow
+def test_spreads_that_go_together_are_not_found():
+    """x and y = z · noise: uncorrelated, but large together."""
+
+    def draw(rng):
+        z = rng.standard_normal((1000, 1))
+        return z[:, 0] * rng.standard_normal(1000), z[:, 0] * rng.standard_normal(1000), z
+
+    assert binom.sf(round(60 * shares(draw, OfSizes(), 60)) - 1, 60, 0.07) > 1e-3

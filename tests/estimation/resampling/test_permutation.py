@@ -337,7 +337,7 @@ def test_level_is_exact_for_every_estimator(kind, estimator, n, repeats):
 
 
 def test_level_is_exact():
-    assert_level(Correlation(), "cauchy", 10, 100)
+    assert_level(Correlation(), "cauchy", 10, 60)
 
 
 def test_p_values_are_uniform_in_cells_of_two():
@@ -370,9 +370,9 @@ def common_cause(n, direct=0.0):
     return draw
 
 
-@pytest.mark.parametrize(("n", "repeats"), [(60, 8), pytest.param(200, 100, marks=pytest.mark.slow)])
-def test_p_values_are_not_too_small_given_numbers(n, repeats):
-    assert_not_too_small(list(p_values_of(common_cause(n), KSG_ALONE, repeats)))
+@pytest.mark.slow
+def test_p_values_are_not_too_small_given_numbers():
+    assert_not_too_small(list(p_values_of(common_cause(200), KSG_ALONE, 100)))
 
 
 def test_power():
@@ -384,7 +384,7 @@ def test_power():
 
 def test_power_given_a_condition():
     x, y, z = common_cause(300, direct=1.0)(np.random.default_rng(0))
-    assert permutation_test(x, y, KSG_ALONE, given=z, num_permutations=99).p_value == 0.01
+    assert permutation_test(x, y, KSG_ALONE, given=z, num_permutations=19).p_value == 1 / 20
     coin, other = np.random.default_rng(0).integers(2, size=(2, 60))
     assert permutation_test(coin, coin ^ other, PlugIn(), num_permutations=99).p_value > 0.05
     assert permutation_test(coin, coin ^ other, PlugIn(), given=other, num_permutations=99).p_value == 0.01
@@ -392,8 +392,8 @@ def test_power_given_a_condition():
 
 def test_a_common_cause_is_seen_without_the_condition_alone():
     x, y, z = common_cause(300)(np.random.default_rng(1))
-    assert permutation_test(x, y, KSG_ALONE, num_permutations=99).p_value == 0.01
-    assert permutation_test(x, y, KSG_ALONE, given=z, num_permutations=99).p_value > 0.05
+    assert permutation_test(x, y, KSG_ALONE, num_permutations=19).p_value == 1 / 20
+    assert permutation_test(x, y, KSG_ALONE, given=z, num_permutations=19).p_value > 0.05
 
 
 # ---------------------------------------------------------------------------------------- what is refused
