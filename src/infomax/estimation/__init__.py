@@ -8,8 +8,8 @@
 `tables`                                   the columns of a table
 `choices`                                  estimators, critics and bounds by name
 
-Start with `KSG` for numbers, `SuitedCounting` for labels, `pairwise` and `rank_columns` for a table. Names are
-loaded when they are first used.
+Start with `KSG` for numbers, `SuitedCounting` for labels, `pairwise` and `rank_columns` for a table. Names
+are loaded when they are first used.
 """
 
 from infomax.lazy import lazy_names

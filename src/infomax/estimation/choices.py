@@ -15,6 +15,8 @@ ESTIMATORS: Registry[Callable[..., Estimator]] = Registry(
         "chao-shen": "infomax.estimation.counting.counts:ChaoShen",
         "james-stein": "infomax.estimation.counting.counts:JamesStein",
         "nsb": "infomax.estimation.counting.counts:NSB",
+        "adjusted-plug-in": "infomax.estimation.counting.adjusted:AdjustedPlugIn",
+        "suited-counting": "infomax.estimation.counting.suited:SuitedCounting",
         "ksg": "infomax.estimation.neighbors.ksg:KSG",
         "mixed-ksg": "infomax.estimation.neighbors.mixed:MixedKSG",
         "ross": "infomax.estimation.neighbors.mixed:Ross",

@@ -80,8 +80,8 @@ class Grassberger(Counting):
     """H = ψ(n) − Σ p G(c),  G(c) = ψ(c) + ½ (−1)^c ( ψ((c+1)/2) − ψ(c/2) ); 0 if k = 1.
 
     Nearly unbiased where labels are seen several times, and less biased than the plug-in where many are rare.
-    Odd and even counts scatter it by about √k / 2n. ψ(n) is right for a fixed n;
-    the paper's log n, which is larger by 1/2n, is for a Poisson number of samples.
+    Odd and even counts scatter it by about √k / 2n. ψ(n) is right for a fixed n; the paper's log n, which is
+    larger by 1/2n, is for a Poisson number of samples.
 
     Example:
         >>> round(Grassberger().entropy_of_counts([10, 5, 3, 2, 1, 1]).value, 4)
@@ -178,9 +178,9 @@ class NSB(Counting):
     """H = E[H | counts], with a prior that is nearly flat over entropies from 0 to log K.
 
     Often the best of these where n is near or below K. It needs K; the number of labels seen is a poor guess
-    where n is small. The standard error of an entropy is its posterior standard deviation. That of information
-    is as for the others (see `Counting`), because the posteriors of its four entropies belong to different
-    models. `nsb` has the formulas.
+    where n is small. The standard error of an entropy is its posterior standard deviation. That of
+    information is as for the others (see `Counting`), because the posteriors of its four entropies belong to
+    different models. `nsb` has the formulas.
 
     Args:
         num_labels: K of every variable, or a tuple in the order x, y, given; None: as many as were seen.
