@@ -157,7 +157,7 @@ class LogRatio(torch.nn.Module):
 
 @pytest.mark.parametrize("num_rows", [2, 5, 40])
 def test_shuffling_the_same_few_rows_keeps_it_a_lower_bound(num_rows):
-    z, truth = gaussians(np.array([[1, 0.8], [0.8, 1]]), 2000 * num_rows)
+    z, truth = gaussians(np.array([[1, 0.8], [0.8, 1]]), 500 * num_rows)
     torch.manual_seed(0)
     parts = torch.from_numpy(z).split(num_rows)
     values = np.array([float(unwrap(nwj_of_log_ratio)(_scores(LogRatio(), part))) for part in parts])
