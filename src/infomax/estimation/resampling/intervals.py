@@ -54,8 +54,9 @@ def subsampling_interval(
     """Return a confidence interval from subsamples without replacement, for any estimator.
 
     No row occurs twice. In a bootstrap rows do occur twice, and distances of 0 make nearest-neighbour
-    estimates useless. Rows are taken to be independent: for a time series the interval is too short. Share of
-    200 samples in which the 95 % interval of 200 subsamples contained the truth:
+    estimates useless. Without `groups` or `blocks`, rows are taken to be independent, and the interval is too
+    short for series and panels. Share of 200 samples in which the 95 % interval of 200 subsamples contained
+    the truth:
 
     ====================================  =======================
     `KSG`, ρ = 0.75; 0.3; 0, n = 300      0.955; 0.94; 0.94
