@@ -32,6 +32,14 @@ class Counting(ABC):
     `Histogram.error_of` for entropies. `PlugIn` gives that of the sampling alone, and says where its bias
     exceeds a third of it ("biased"). An estimate is called "undersampled" where more than a third of the
     samples are alone with their labels.
+
+    Coverage of 95 % intervals without a caution, in 224 settings of 20 samples each: 2 × 2 to 100 × 5 labels,
+    equally frequent or by Zipf's law, n from 50 to 3,000; independent, four strengths of a function seen
+    through noise, two random conditional distributions. `PlugIn` has cautions in 82 % of them, the others in
+    18 %.
+
+    `PlugIn`  `MillerMadow`  `Grassberger`  `ChaoShen`  `JamesStein`  `AdjustedPlugIn`  `SuitedCounting`
+    0.953     0.979          0.982          0.985       0.987         0.976             0.977
     """
 
     num_labels: int | tuple[int, ...] | None = None
