@@ -224,11 +224,11 @@ def _read(operation: str, labels: tuple[str, ...], weights: Any, **variables: An
         not numbers,
         f"{operation}: all variables are labels; use a counting estimator such as MillerMadow",
     )
-    return table if table.cells is None else _without_singles(operation, labels, table)
+    cells = table.cells
+    return table if cells is None else _without_singles(operation, labels, table, cells)
 
 
-def _without_singles(operation: str, labels: tuple[str, ...], table: _Table) -> _Table:
-    cells = table.cells_of(*NAMES)
+def _without_singles(operation: str, labels: tuple[str, ...], table: _Table, cells: np.ndarray) -> _Table:
     sizes = np.bincount(cells)
     alone = sizes[cells] == 1
     refuse(
@@ -291,7 +291,7 @@ def _rare(boxes: Boxes, num_neighbors: int) -> tuple[str, ...]:
 def _boxes(table: _Table, num_neighbors: int, num_workers: int) -> Boxes:
     points, cells = table.columns(*NAMES), table.cells
     neighbors = nearest(points, num_neighbors, cells=cells, num_workers=num_workers)
-    names = [(-1, ("x", "given")), (-1, ("y", "given"))]
+    names: list[tuple[int, tuple[str, ...]]] = [(-1, ("x", "given")), (-1, ("y", "given"))]
     if "given" in table.numbers or "given" in table.codes:
         names.append((1, ("given",)))
     parts = [(sign, table.columns(*which), table.cells_of(*which)) for sign, which in names]

@@ -113,7 +113,8 @@ def _query(points: np.ndarray, num_neighbors: int, norm: int | float, num_worker
     """Return neighbours from a tree, which is slow where points have more than k + 1 copies."""
     tree = KDTree(points, balanced_tree=False)
     order = tree.indices  # leaf by leaf, so that consecutive queries read the same memory
-    distances, places = tree.query(points[order], k=num_neighbors + 1, p=norm, workers=num_workers)
+    found: Any = tree.query(points[order], k=num_neighbors + 1, p=norm, workers=num_workers)
+    distances, places = found
     others = places[:, 1:] if (places[:, 0] == order).all() else _others(places, order)
     radii, indices = np.empty(len(points)), np.empty(others.shape, dtype=np.intp)
     radii[order], indices[order] = distances[:, -1], others  # the row itself is one of the k + 1
