@@ -203,7 +203,7 @@ def test_groups_and_blocks_are_drawn_whole():
         for drawn, size, unit in (
             ({"groups": groups}, 5, groups),
             ({"blocks": Blocks(5)}, 5, rows // 5),
-            ({"blocks": Blocks(7)}, 8, rows // 8),
+            ({"blocks": Blocks(3)}, 3, rows // 3),
             ({"blocks": Blocks(2, groups // 4)}, 2, None),
         ):
             recording = Recording()
