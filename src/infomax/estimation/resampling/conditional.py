@@ -82,6 +82,11 @@ class Residuals:
     a dependence that was missed stays in the null. The test holds its level if one of x and y is predicted
     well, up to the product of both errors.
 
+    Share of p ≤ 0.05 for |ρ| of the residuals, which sees the least that is left (x and y are f(z) + 0.3 ·
+    noise, n = 1,000, 39 shuffles): sums of 3 and of 6 normal columns / √3, √6: 0.09 of 57 and 0.09 of 68
+    repeats, so that 5 % lies within the error; a step, sign(z): 0.14 of 60. Where z has jumps, the test finds
+    somewhat too much.
+
     Where one variable is discrete, the residuals of the other one are shuffled, and the discrete one stays as
     it is. Where both are, y is shuffled among rows at which z predicts nearly the same probabilities.
 
