@@ -58,6 +58,8 @@ from .selection.criteria import cmim as cmim
 from .selection.criteria import jmi as jmi
 from .selection.criteria import mrmr as mrmr
 from .selection.features import InformativeFeatures as InformativeFeatures
+from .selection.scores import information_classif as information_classif
+from .selection.scores import information_regression as information_regression
 from .tables.joint import JointRanking as JointRanking
 from .tables.joint import rank_pairs as rank_pairs
 from .tables.pairwise import PairwiseInformation as PairwiseInformation

@@ -22,7 +22,7 @@ from infomax.estimation.tables.columns import MAX_LABELS
 
 
 class Terms:
-    """What criteria and tests need of every candidate, kept up as features are selected.
+    """Information of every candidate, and its p-value, kept up as features are selected.
 
     Args:
         features: codes of the candidates, [m, n].
