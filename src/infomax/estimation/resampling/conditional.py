@@ -83,7 +83,7 @@ class Residuals:
     well, up to the product of both errors.
 
     Share of p ≤ 0.05 for |ρ| of the residuals, which sees the least that is left (x and y are f(z) + 0.3 ·
-    noise, n = 1,000, 39 shuffles): sums of 3 and of 6 normal columns / √3, √6: 0.09 of 57 and 0.09 of 68
+    noise, n = 1,000, 39 shuffles): sums of 3 and of 6 normal columns / √3, √6: 0.09 of 57 and 0.07 of 184
     repeats, so that 5 % lies within the error; a step, sign(z): 0.14 of 60. Where z has jumps, the test finds
     somewhat too much.
 
