@@ -1,4 +1,4 @@
-"""What two columns tell together about a third, also where neither tells much alone.
+"""Information of two columns together about a third, also where neither tells much alone.
 
     interaction = I(X1,X2;Y) − I(X1;Y) − I(X2;Y)
 
@@ -44,7 +44,7 @@ class JointRanking(TableResult):
 
     @property
     def title(self) -> str:
-        """What was measured."""
+        """The title of the printed table."""
         return f"Information of pairs of columns about {self.target}"
 
     def scale(self) -> str:

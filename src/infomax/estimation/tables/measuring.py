@@ -209,9 +209,9 @@ class Measuring:
         variables = {"x": x, "y": y, "given": given}
         labels = tuple(name for name, columns in variables.items() if columns and _are_labels(columns))
         whole = all(_are_labels(v) or not any(c.has_labels for c in v) for v in variables.values())
-        suits_ross = whole and len({"x", "y"} & set(labels)) == 1
-        if suits_ross and isinstance(self.estimators.get("mixed", Ross()), Ross):
-            return replace(self.estimators.get("mixed", Ross()), labels=labels, num_workers=1)
+        chosen = self.estimators.get("mixed", Ross())
+        if isinstance(chosen, Ross) and whole and len({"x", "y"} & set(labels)) == 1:
+            return replace(chosen, labels=labels, num_workers=1)
         if isinstance(estimator, Ross):
             estimator = MixedKSG(num_workers=1)
         return replace(estimator, labels=labels) if isinstance(estimator, MixedKSG) else estimator

@@ -48,7 +48,7 @@ class PairwiseInformation(TableResult):
 
     @property
     def title(self) -> str:
-        """What was measured."""
+        """The title of the printed table."""
         return "Mutual information of pairs of columns"
 
     def scale(self) -> str:

@@ -1,4 +1,4 @@
-"""What all measurements of a table begin with: columns as estimators get them, and how they are measured."""
+"""Tables made ready: columns as estimators get them, and how they are measured."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -42,7 +42,7 @@ class Ranking(TableResult):
 
     @property
     def title(self) -> str:
-        """What was measured."""
+        """The title of the printed table."""
         given = f", given {', '.join(self.given)}" if self.given else ""
         kind = self.kinds.get(self.target)
         return f"Information about {self.target}{f' ({kind})' if kind else ''}{given}"

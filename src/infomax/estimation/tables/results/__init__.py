@@ -1,1 +1,1 @@
-"""What was measured of a table's columns: as rows, as a printed table, in a notebook, as a picture."""
+"""Measured information of a table's columns: as rows, as a printed table, in a notebook, as a picture."""

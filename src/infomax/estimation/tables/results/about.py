@@ -1,4 +1,4 @@
-"""What belongs to a result besides its rows: kinds, guesses, columns left out, and every setting."""
+"""All that belongs to a result besides its rows: kinds, guesses, columns left out, and every setting."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -96,13 +96,10 @@ def ranking_chart(ranking: Ranking, axes: "Axes") -> None:
     for label, colour, hatch, belongs in _LOOKS:
         places = [place for place, row in enumerate(rows) if belongs(row)]
         bits, errors = ([rows[place][what] for place in places] for what in ("bits", "bits_error"))
-        how = (
-            {"color": colour}
-            if hatch is None
-            else {"facecolor": "white", "edgecolor": colour, "hatch": hatch}
-        )
+        how: dict[str, Any] = {"label": label, "ecolor": "0.3", "error_kw": {"linewidth": 1}}
+        how |= {"color": colour} if hatch is None else {"fc": "white", "ec": colour, "hatch": hatch}
         if places:
-            axes.barh(places, bits, xerr=errors, ecolor="0.3", label=label, error_kw={"linewidth": 1}, **how)
+            axes.barh(places, bits, xerr=errors, **how)
     for place, row in enumerate(rows):
         if "saturated" in (row["cautions"] or ""):
             axes.plot(row["bits"], place, marker=">", color=COLOURS[0], clip_on=False)
@@ -148,9 +145,8 @@ def _label(ranking: Ranking) -> str:
 
 def _draw_shares(axes: "Axes", whole: float, target: str) -> None:
     """Draw shares of the target's entropy along the upper edge."""
-    upper = axes.secondary_xaxis(
-        "top", functions=(lambda bits: 100 * bits / whole, lambda part: part * whole / 100)
-    )
+    units: Any = (lambda bits: 100 * bits / whole, lambda part: part * whole / 100)
+    upper = axes.secondary_xaxis("top", functions=units)
     upper.set_xlabel(f"% of the {whole:.3f} bits of {target}", fontsize=8)
     upper.tick_params(labelsize=8)
     upper.spines["top"].set_visible(False)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape as html_escape
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import polars as pl
 
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 class Shown(Protocol):
     """What a result needs to be shown."""
 
-    keys: Any
+    keys: ClassVar[tuple[str, ...]]
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -237,7 +237,8 @@ def _method(row: Row) -> str:
 
 
 def _cautions(row: Row) -> list[str]:
-    return (row["cautions"] or "").split("; ") if row["cautions"] else []
+    written: str = row["cautions"] or ""
+    return [*written.split("; ")] if written else []
 
 
 def _split(frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
