@@ -17,7 +17,6 @@ import json
 import math
 import warnings
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import matplotlib
@@ -116,7 +115,6 @@ class LabelAndNumber:
         return label, self.distance * label + rng.standard_normal(n)
 
 
-@cache
 def label_information(num_labels, distance):
     """h(Y) − h(Y|X) of a mixture of normal densities, by quadrature."""
     means = distance * np.arange(num_labels)
@@ -163,7 +161,7 @@ ESTIMATORS_OF = {
         "EqualMassBins": EqualMassBins(),
         "AdaptivePartition": AdaptivePartition(),
     },
-    BOTH: {"Ross": Ross(num_workers=1), "MixedKSG": MixedKSG(num_workers=1)},
+    BOTH: {"Ross": Ross(num_workers=1), "MixedKSG": MixedKSG(labels="x", num_workers=1)},
 }
 MOST_SAMPLES = {"KernelDensity": 3_000, "NSB": 3_000}
 SLOW = {"ResidualKSG", "KernelDensity", "NSB"}  # a quarter of the repeats
@@ -180,13 +178,13 @@ def jobs(repeats, largest):
                     for name in ESTIMATORS_OF[group]:
                         if n <= MOST_SAMPLES.get(name, n):
                             times = repeats // 4 if name in SLOW else repeats
-                            yield group, strength, setting, n, name, max(times, ENOUGH)
+                            yield group, strength, setting, setting.truth, n, name, max(times, ENOUGH)
 
 
-def measured(group, strength, setting, n, name, repeats):
+def measured(group, strength, setting, truth, n, name, repeats):
     """A row of the result."""
     warnings.filterwarnings("ignore")
-    estimator, truth = ESTIMATORS_OF[group][name], setting.truth
+    estimator = ESTIMATORS_OF[group][name]
     found = [drawn(estimator, setting, n, seed) for seed in range(repeats)]
     clear = [estimate for estimate in found if not estimate.cautions]
     intervals = [estimate.confidence_interval() for estimate in clear]
