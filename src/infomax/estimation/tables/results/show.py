@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 
 @runtime_checkable
 class Shown(Protocol):
-    """What a result needs to be shown."""
+    """All that a result needs to be shown."""
 
     keys: ClassVar[tuple[str, ...]]
 
