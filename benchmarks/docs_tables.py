@@ -4,7 +4,7 @@
     python benchmarks/docs_tables.py --check    # exit 1 and name the pages whose tables differ
 
 A table stands between two comments, which readers do not see. The first holds its Jinja template, in which
-every file of benchmarks/results has a variable of its name:
+every JSON or CSV file of benchmarks/results has a variable of its name:
 
     <!-- table from results:
     | probe | accuracy |
@@ -18,11 +18,18 @@ every file of benchmarks/results has a variable of its name:
 
 Filters: ``short(digits=3)`` writes a number as .727, ``fixed(digits)`` as 0.727, ``signed(digits)`` as
 +0.727; ``value`` leaves the error out of "0.72 ± 0.01"; ``with_error`` is the mean ± standard error of a
-list, ``cost(whole)`` that of whole − list; ``one(**values)`` takes the only row that has these values.
+list, ``cost(whole)`` that of whole − list; ``one(**values)`` takes the only row that has these values;
+``significant(digits)`` writes 18,220 or 0.44, ``rate(batch)`` is the images a second between the first and the
+last row of a training's metrics.
+
+A table that is arithmetic and cannot be computed from results stands after a comment
+``<!-- arithmetic: … -->``, which says where its numbers come from.
 """
 
 import argparse
+import csv
 import json
+import math
 import re
 from pathlib import Path
 from statistics import mean, stdev
@@ -68,6 +75,20 @@ def cost(numbers, whole):
     return with_error(lower, write=signed) if any(lower) else ""
 
 
+def significant(number, digits=3):
+    """A number rounded to so many digits, with commas between thousands."""
+    rounded = float(f"{number:.{digits}g}")
+    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0) if rounded else 0
+    return f"{rounded:,.{decimals}f}".replace("-", "−")
+
+
+def rate(rows, batch):
+    """Images a second from the first to the last row of metrics, all that a training does included."""
+    first, last = rows[0], rows[-1]
+    seconds = float(last["seconds"]) - float(first["seconds"])
+    return (int(last["step"]) - int(first["step"])) * batch / seconds
+
+
 def one(rows, **values):
     """The only row that has these values."""
     found = [row for row in rows if all(row.get(key) == value for key, value in values.items())]
@@ -76,17 +97,21 @@ def one(rows, **values):
     return found[0]
 
 
+FILTERS = (fixed, short, signed, significant, value, with_error, cost, rate, one)
+
+
 def environment():
     made = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
-    made.filters.update(
-        fixed=fixed, short=short, signed=signed, value=value, with_error=with_error, cost=cost, one=one
-    )
+    made.filters.update({f.__name__: f for f in FILTERS})
     return made
 
 
 def results():
-    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-    return {file.stem: json.loads(file.read_text()) for file in files}
+    """What was recorded, by file name; of a CSV file the rows, as text."""
+    folder = ROOT / "benchmarks" / "results"
+    found = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
+    tables = {file.stem: list(csv.DictReader(file.open())) for file in sorted(folder.glob("*.csv"))}
+    return found | tables
 
 
 def written(page, recorded):

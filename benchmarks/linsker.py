@@ -49,12 +49,13 @@ def layer_c(k1, seed, num_units=100):
     shaped = weights.std(axis=1) > 0
     distance = np.hypot(*arbor.offsets.T)
     centre, surround = distance < arbor.reach / 3, distance > 2 * arbor.reach / 3
+    shape = {"roundness": float(roundness(weights[shaped], arbor.offsets).mean())} if shaped.any() else {}
     return {
         "k1": k1,
         "sum of s w": float((weights @ arbor.density).mean()),
         "as predicted": min(k1 / (abs(K2) - mean), rule.limit),
         "mean of Q": mean,
-        "roundness": float(roundness(weights[shaped], arbor.offsets).mean()) if shaped.any() else None,
+        **shape,
         "share of cells all excitatory": float((weights > 0).all(axis=1).mean()),
         "mean weight in the centre": float(weights[:, centre].mean()),
         "mean weight in the surround": float(weights[:, surround].mean()),
