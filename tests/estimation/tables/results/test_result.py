@@ -49,7 +49,6 @@ def test_the_printed_table(ranking):
         "continuous", "labels", "±", "%", "undersampled",
         f"bits ± one standard error; share: of the {ranking.target_entropy.bits:.3f} bits of y",
         "p: adjusted for the number of columns tested (false discovery rate)",
-        "n = 399 to 400",
         "undersampled rows stand last: their values may be bias alone",
         "pairs: undersampled: ",
         "not measured: lists: holds lists",
