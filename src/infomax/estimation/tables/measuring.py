@@ -178,7 +178,7 @@ class Measuring:
 
     @property
     def counts_labels(self) -> bool:
-        """Whether columns of labels can be counted together."""
+        """True where columns of labels can be counted together."""
         return self.weights is None and isinstance(self._of_kind("labels"), Counting)
 
     def _of_kind(self, kind: str) -> Estimator:

@@ -86,7 +86,7 @@ class Testing:
 
     @property
     def by_g_test(self) -> bool:
-        """Whether rows are taken to be independent, as a G-test needs."""
+        """True where rows are taken to be independent, as a G-test needs."""
         return self.null == "permutations" and self.groups is None
 
     def test(
