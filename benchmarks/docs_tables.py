@@ -19,7 +19,7 @@ every JSON or CSV file of benchmarks/results has a variable of its name:
 Filters: ``short(digits=3)`` writes a number as .727, ``fixed(digits)`` as 0.727, ``signed(digits)`` as
 +0.727; ``value`` leaves the error out of "0.72 ± 0.01"; ``with_error`` is the mean ± standard error of a
 list, ``cost(whole)`` that of whole − list; ``one(**values)`` takes the only row that has these values;
-``significant(digits)`` writes 18,220 or 0.44, ``rate(batch)`` is the images a second between the first and the
+``significant(digits)`` writes 18,220 or 0.44; ``rate(batch)`` is the images a second from the first to the
 last row of a training's metrics.
 
 A table that is arithmetic and cannot be computed from results stands after a comment
@@ -42,6 +42,7 @@ TABLE = re.compile(
     r"(?P<head><!-- table from results:\n(?P<template>.*?)-->\n)(?P<table>.*?)(?P<end><!-- end of table -->)",
     re.DOTALL,
 )
+DECIMAL = re.compile(r"(?<![\w.])\d*\.\d+")
 
 
 def fixed(number, digits=3):
@@ -112,6 +113,13 @@ def results():
     found = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}
     tables = {file.stem: list(csv.DictReader(file.open())) for file in sorted(folder.glob("*.csv"))}
     return found | tables
+
+
+def by_hand(page):
+    """The first lines of tables with two decimal numbers or more that are not made here, nor arithmetic."""
+    rest = TABLE.sub("", page)
+    tables = re.findall(r"(<!-- arithmetic:[^>]*-->\n\n?)?^(\|.*\n)((?:\|.*(?:\n|\Z))+)", rest, re.MULTILINE)
+    return [head.strip() for noted, head, body in tables if not noted and len(DECIMAL.findall(body)) > 1]
 
 
 def written(page, recorded):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks import docs_tables
+from jinja2 import meta
 from PIL import Image
 
 from infomax.cli import main
@@ -97,3 +98,29 @@ def test_a_table_of_other_numbers_is_noticed():
     made = docs_tables.written(page, {"run": {"mean": 0.5}})
     assert made.endswith("-->\n\n| a |\n|---|\n| .500 |\n\n<!-- end of table -->")
     assert docs_tables.written(made, {"run": {"mean": 0.5}}) == made
+
+
+def test_tables_of_numbers_come_from_results():
+    """A table with two decimal numbers is made from results, or a comment says what it is computed from."""
+    pages = [page for page in PAGES if page.name != "lab-notebook.md"]  # a log of what was seen at the time
+    assert {page.name: found for page in pages if (found := docs_tables.by_hand(page.read_text()))} == {}
+
+
+def test_a_table_written_by_hand_is_noticed():
+    table = "| a | b |\n|---|---|\n| x | 0.1 ± .02 |\n"
+    assert docs_tables.by_hand(f"Text\n\n{table}") == ["| a | b |"]
+    assert docs_tables.by_hand(f"{table[:-1]}") == ["| a | b |"]
+    assert docs_tables.by_hand(f"Text\n\n<!-- arithmetic: see the text -->\n\n{table}\nText") == []
+    assert docs_tables.by_hand(table.replace("0.1 ± .02", "infomax.entropy, 0.1")) == []
+    made = f"<!-- table from results:\n{table}-->\n\n{table}\n<!-- end of table -->"
+    assert docs_tables.by_hand(made) == []
+    assert docs_tables.by_hand(f"{made}\n\n{table}") == ["| a | b |"]
+
+
+def test_every_result_is_shown_or_named_by_a_page():
+    """A file of benchmarks/results fills a table, or a page names it or the page written with it."""
+    pages = "\n".join(page.read_text() for page in PAGES)
+    used = set(re.findall(r"results/(\w+)\.\w+", pages))
+    templates = "\n".join(found["template"] for found in docs_tables.TABLE.finditer(pages))
+    names = meta.find_undeclared_variables(docs_tables.environment().parse(templates))
+    assert docs_tables.results().keys() - used - names == set()
