@@ -377,7 +377,8 @@ def main():
         about["draws of ResidualKSG and KernelDensity"] = arguments.slow_seeds
         about["draws of Neural"] = arguments.neural_seeds
         measured = {"environment": about, "draws": draws}
-    page = markdown("Estimates beside the truth", measured["environment"], tables(measured["draws"]))
+    measured["results"] = tables(measured["draws"])
+    page = markdown("Estimates beside the truth", measured["environment"], measured["results"])
     print(page)
     if arguments.save:
         save(f"{NAME}.json", json.dumps(measured, ensure_ascii=False) + "\n", arguments.overwrite)

@@ -21,7 +21,6 @@ from itertools import pairwise
 
 import matplotlib
 import numpy as np
-from infomax.estimation.counting.suited import SuitedCounting
 from joblib import Parallel, delayed
 from matplotlib import pyplot
 from scipy.integrate import quad
@@ -29,6 +28,7 @@ from scipy.stats import norm
 
 from infomax.estimation.binning import AdaptivePartition, EqualMassBins, FixedBins
 from infomax.estimation.counting.counts import NSB, ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
+from infomax.estimation.counting.suited import SuitedCounting
 from infomax.estimation.gaussian import CCA, Gaussian, GaussianCopula
 from infomax.estimation.kernel_density import KernelDensity
 from infomax.estimation.neighbors.ksg import KSG
