@@ -13,6 +13,7 @@ from infomax.estimation.resampling.regression import (
     Fit,
     best_scale,
     held_out_fits,
+    normal_scores,
     predicted_spreads,
     standardised,
 )
@@ -77,7 +78,9 @@ class Residuals:
     """Shuffles of what is left of y once z has been taken out: the null given numbers.
 
     x and y become residuals of predictions from z that did not see the row, divided by their predicted
-    spread (`regression`). I(X;Y|Z) stays the same, for the prediction and the spread are functions of z. The
+    spread (`regression`), and then the normal scores of these, so that the few rows that are predicted badly
+    in both do not decide. I(X;Y|Z) stays the same: prediction and spread are functions of z, and the scores
+    keep the order. The
     residuals of y, which hardly depend on z any more, are shuffled within cells of rows with near z, so that
     a dependence that was missed stays in the null. The test holds its level if one of x and y is predicted
     well, up to the product of both errors.
@@ -171,7 +174,7 @@ def _without(z: np.ndarray, values: np.ndarray, columns: np.ndarray | None) -> t
         return values, held_out_fits(z, _indicators(values))
     fits = held_out_fits(z, [best_scale(z, column) for column in columns.T])
     spreads = predicted_spreads(z, fits)
-    scaled = [standardised(fit.residuals / spread) for fit, spread in zip(fits, spreads, strict=True)]
+    scaled = [normal_scores(fit.residuals / spread) for fit, spread in zip(fits, spreads, strict=True)]
     return np.column_stack(scaled).reshape(values.shape), fits
 
 

@@ -2,7 +2,8 @@
 
 A prediction E[y|z] is ridge regression on z itself and on Gaussian bumps in z (Nyström features of a kernel),
 a random forest, or a random forest of what the ridge regression leaves. Bumps follow what is smooth, forests
-follow steps. Width, penalty and kind are chosen by the error of leaving one row out, which ridge regression
+with few leaves split exactly at a step, forests with many follow what has several. Width, penalty and kind
+are chosen by the error of leaving one row out, which ridge regression
 knows in closed form; a forest forecasts a row by the trees that did not see it. (Its forecast as one more
 feature of the ridge regression would not do: it says which y the row does not have.)
 
@@ -21,6 +22,8 @@ WIDTHS = (None, 0.5, 1.0, 2.0, 4.0)
 PENALTIES = 10.0 ** np.arange(-4, 4.5, 0.5)
 MIN_BUMPS = 100
 NUM_TREES = 30
+MANY_LEAVES: dict[str, Any] = {"min_samples_leaf": 5, "max_features": 0.5, "max_samples": 0.5}
+FEW_LEAVES: dict[str, Any] = {"max_leaf_nodes": 16}
 MAX_LABELS = 20
 """Columns of z with as many values or fewer, each in ten rows on average, are labels."""
 MIN_SPREAD = 0.1
@@ -88,7 +91,7 @@ def best_scale(z: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Information is the same for both. Products and heavy tails become sums of what z says and noise.
     """
-    scores = ndtri(rankdata(y) / (len(y) + 1))
+    scores = normal_scores(y)
     basis = Basis.of(_features(_numbers(z), 2.0))
     plain, scored = (basis.fit(standardised(one)).error for one in (y, scores))
     return y if plain <= scored else scores
@@ -110,6 +113,11 @@ def standardised(y: np.ndarray) -> np.ndarray:
     """Return y of mean 0 and standard deviation 1; a constant becomes 0."""
     spread = y.std()
     return (y - y.mean()) / (spread if spread > 0 else 1.0)
+
+
+def normal_scores(y: np.ndarray) -> np.ndarray:
+    """Return the normal quantiles of the ranks of y."""
+    return ndtri(rankdata(y) / (len(y) + 1))
 
 
 def _numbers(z: np.ndarray) -> np.ndarray:
@@ -136,8 +144,9 @@ def _features(z: np.ndarray, width: float | None) -> np.ndarray:
 def _with_forest(z: np.ndarray, y: np.ndarray, fit: Fit) -> Fit:
     """Return what a forest leaves of y, or of the residuals, where this is less."""
     found = [
-        replace(fit, residuals=left)
-        for left in (y - _forecast(z, y), fit.residuals - _forecast(z, fit.residuals))
+        replace(fit, residuals=left - _forecast(z, left, trees))
+        for left in (y, fit.residuals)
+        for trees in (MANY_LEAVES, FEW_LEAVES)
     ]
     for one in found:
         error = float((one.residuals**2).mean())
@@ -145,11 +154,9 @@ def _with_forest(z: np.ndarray, y: np.ndarray, fit: Fit) -> Fit:
     return fit
 
 
-def _forecast(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _forecast(z: np.ndarray, y: np.ndarray, trees: dict[str, Any]) -> np.ndarray:
     """Return the forecast of a random forest for each row, by the trees that did not see it."""
     from sklearn.ensemble import RandomForestRegressor
 
-    forest = RandomForestRegressor(
-        NUM_TREES, min_samples_leaf=5, max_features=0.5, max_samples=0.5, oob_score=True, random_state=0
-    )
+    forest = RandomForestRegressor(NUM_TREES, oob_score=True, random_state=0, **trees)
     return np.nan_to_num(forest.fit(z, y).oob_prediction_)
