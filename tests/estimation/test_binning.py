@@ -106,6 +106,20 @@ def test_a_model_estimate_stays_wrong_outside_its_model(bins):
         assert found.value < 3
 
 
+@pytest.mark.parametrize("bins", [EqualMassBins(), FixedBins()], ids=repr)
+def test_bins_that_are_too_wide_are_named(bins):
+    assert bins.estimate(*pairs(300, 0.95)).has_caution("biased")
+    assert not any(bins.estimate(*pairs(300, 0.3, seed)).cautions for seed in range(20))
+    assert not any(bins.estimate(*pairs(1000, 0.0, seed)).cautions for seed in range(20))
+
+
+@pytest.mark.parametrize("bins", [EqualMassBins(), FixedBins()], ids=repr)
+def test_data_in_bins_lose_nothing(bins):
+    x = np.random.default_rng(0).permutation(np.arange(1000) % 10)
+    found = bins.estimate(x, (x + 3) % 10)
+    assert found.value == pytest.approx(np.log(10), abs=0.05) and not found.cautions
+
+
 def test_chess_board_is_invisible_to_the_adaptive_partition():
     rng = np.random.default_rng(0)
     column, row = rng.integers(8, size=(2, 20_000))

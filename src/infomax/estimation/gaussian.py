@@ -11,8 +11,9 @@ Z), for which
 is exact, and so is the bias that is subtracted.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from infomax.information.gaussian import (
 )
 
 MIN_EIGENVALUE = 1e-14  # of a correlation matrix, for each column; below it, columns are copies
+NUM_SIMULATIONS = 8
+MAX_LOSS = 0.75  # of the standard error, what ranks of several columns lose without a caution
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,12 @@ class GaussianCopula:
     get the mean of their ranks, which is good enough for a few ties; variables with few different values are
     for `MixedKSG`.
 
+    Ranks lose information, about (0.95 + 0.35 log n)(e^I − 1)/n of two columns: simulated, and added. Share
+    of 200 repeats in which the 95 % interval contained the truth, n = 50; 100; 300; 1,000: Gaussians of ρ = 0.3
+    0.89; 0.91; 0.94; 0.93, ρ = 0.5 0.92; 0.96; 0.94; 0.96, ρ = 0.95 0.96; 0.96; 0.95; 0.96, ρ = 0.99 0.98;
+    0.96; 0.97; 0.97. Of several columns the loss is that of 8 simulated samples, with a caution where it is
+    large: columns that nearly determine each other lose most.
+
     Reference: Ince et al. (2017), A statistical framework for neuroimaging data analysis.
     """
 
@@ -115,11 +124,60 @@ class GaussianCopula:
         Raises:
             ValueError: no more samples than columns; constant columns, or increasing functions of others.
         """
-        scores = [
-            ndtri(rankdata(rows, axis=0) / (len(rows) + 1))
-            for rows in as_rows("GaussianCopula", x=x, y=y, given=given)
-        ]
-        return Gaussian(self.bias_corrected)._of_rows("GaussianCopula", *scores)
+        variables = as_rows("GaussianCopula", x=x, y=y, given=given)
+        scores = [_normal_scores(rows) for rows in variables]
+        found = Gaussian(self.bias_corrected)._of_rows("GaussianCopula", *scores)
+        if not self.bias_corrected:
+            return found
+        of_a_pair = sum(rows.shape[1] for rows in scores) == 2
+        return (_with_loss_of_a_pair if of_a_pair else _with_loss)(found, *scores)
+
+
+def _normal_scores(rows: np.ndarray) -> np.ndarray:
+    return ndtri(rankdata(rows, axis=0) / (len(rows) + 1))
+
+
+def _with_loss_of_a_pair(found: Estimate, x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Return the estimate with what ranks lose added, and an error that counts the scatter of this loss.
+
+    The loss of two columns is about r (e^I − 1), I as observed, r = (0.95 + 0.35 log n)/n. Where r e^I
+    exceeds a half, ranks cannot show the dependence.
+    """
+    n = len(x)
+    rate = (0.95 + 0.35 * math.log(n)) / n
+    ratio = 1 / math.sqrt(1 - np.corrcoef(x[:, 0], y[:, 0])[0, 1] ** 2)
+    if rate * ratio > 0.5:
+        return replace(found, cautions=(f"saturated: ranks of {n} samples differ too little to show more",))
+    loss = rate * (ratio - 1)
+    error = math.hypot(found.standard_error, math.sqrt(4 * loss / n)) * (1 + rate * ratio)
+    return replace(found, value=found.value + loss, standard_error=error)
+
+
+def _with_loss(found: Estimate, *scores: np.ndarray) -> Estimate:
+    """Return the same for several columns: the loss of Gaussian samples with the covariance of the scores.
+
+    Columns that nearly determine each other lose most. Ranks blur their covariance, which then shows
+    too small a loss: hence a caution where it is large.
+    """
+    lost = _losses(*scores)
+    loss, spread = float(lost.mean()), float(lost.std(ddof=1))
+    error = math.hypot(found.standard_error, spread)
+    large = f"biased: ranks lose about {loss:.2g} nats, and perhaps more: columns nearly determine each other"
+    cautions = (large,) if loss > MAX_LOSS * error else ()
+    return replace(found, value=found.value + loss, standard_error=error, cautions=cautions)
+
+
+def _losses(*scores: np.ndarray) -> np.ndarray:
+    """Return what ranks lose in each of `NUM_SIMULATIONS` Gaussian samples with the scores' covariance."""
+    ends = np.cumsum([rows.shape[1] for rows in scores])[:-1]
+    factor = np.linalg.cholesky(np.corrcoef(np.hstack(scores), rowvar=False))
+    rng = np.random.default_rng(0)
+    lost = []
+    for _ in range(NUM_SIMULATIONS):
+        rows = np.split(rng.standard_normal((len(scores[0]), len(factor))) @ factor.T, ends, axis=1)
+        ranked = [_normal_scores(part) for part in rows]
+        lost.append(Gaussian()._of_rows("", *rows).value - Gaussian()._of_rows("", *ranked).value)
+    return np.array(lost)
 
 
 def sample_covariance(rows: np.ndarray) -> np.ndarray:
@@ -222,8 +280,12 @@ def _log_det_bias(dim: int, dof: int) -> float:
 
 
 def _standard_error(rho: np.ndarray, dim_x: int, dim_y: int, dof: int) -> float:
-    """Return √(Σρ²/ν + variance at independence); dim_x dim_y / ν of the sample's Σρ² is bias."""
-    signal = max(float((rho**2).sum()) - dim_x * dim_y / dof, 0.0)
+    """Return √(Σρ²/ν + variance at independence); dim_x dim_y / ν of the sample's Σρ² is bias.
+
+    Half of √(dim_x dim_y) / ν is left: low values would otherwise have errors that are too small.
+    """
+    num = dim_x * dim_y
+    signal = max(float((rho**2).sum()) - (num - math.sqrt(num) / 2) / dof, 0.0)
     i = np.arange(min(dim_x, dim_y))
     above = np.maximum(dof - max(dim_x, dim_y) - i, 1) / 2
     at_independence = (polygamma(1, above) - polygamma(1, (dof - i) / 2)).sum() / 4

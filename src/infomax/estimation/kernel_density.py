@@ -19,6 +19,7 @@ from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_rows, rescaled
 
+MAX_BLUR = 0.1  # nats, up to which blur follows its law
 MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
 
 
@@ -62,11 +63,12 @@ class KernelDensity:
     Biased in either direction. Kernels blur, and strong dependence comes out too low: 2 nats of a 1-D
     Gaussian give 1.23 at n = 1,000 with `scott`, 1.94 with the default. A density is too high at its own
     samples, and independence comes out too high, by 0.02 nats; `leave_one_out` leaves the own kernel out,
-    and comes out too low by 0.01. The standard error counts that rows share kernels, and not the bias: a
-    caution tells where half of the bandwidth gives another value. The bandwidth shrinks as n grows, and
-    so does the bias, where tails are not heavier than exponential (Schuster and Gregory 1981). For a
-    smooth look at local values; to measure, prefer `KSG`. The default bandwidth takes the time of about
-    twenty estimates.
+    and comes out too low by 0.01. The standard error counts that rows share kernels, and these biases, as far
+    as half and double the bandwidth show them; it is up to twice the spread. Share of 200 repeats (60 at n =
+    300) in which the 95 % interval contained the truth, n = 50; 100; 300: Gaussians of ρ = 0 0.99; 1; 1,
+    ρ = 0.5 0.94; 0.94; 0.97, ρ = 0.95 0.89; 0.95; 0.98. The bandwidth shrinks as n grows, and so does the
+    bias, where tails are not heavier than exponential (Schuster and Gregory 1981). For a smooth look at local
+    values; to measure, prefer `KSG`. The default bandwidth takes the time of about twenty estimates.
 
     Args:
         bandwidth: of standardised rows [n, d] to h: `scott`, `silverman`, `likelihood_cross_validated`, or
@@ -94,9 +96,11 @@ class KernelDensity:
         variables = [_standardised(v) for v in as_rows("KernelDensity", x=x, y=y, given=given)]
         width = self.bandwidth(np.hstack(variables))
         local, influence = self._local(variables, width, given is not None)
-        finer, _ = self._local(variables, width / 2, given is not None)
         found = _mean(f"KernelDensity, h={width:.2g}", local, influence)
-        return replace(found, cautions=_blur(float((finer - local).mean()), found.standard_error))
+        finer, coarser = (
+            self._local(variables, width * factor, given is not None)[0].mean() for factor in (0.5, 2)
+        )
+        return _with_bias(found, float(finer) - found.value, float(coarser) - found.value)
 
     def _local(
         self, variables: list[np.ndarray], width: float, conditional: bool
@@ -128,16 +132,26 @@ def _mean(method: str, local: np.ndarray, influence: np.ndarray) -> Estimate:
     return Estimate(float(local.mean()), error, len(local), method=method, local=local)
 
 
-def _blur(gain: float, error: float) -> tuple[str, ...]:
-    """Return the caution that half of the bandwidth gives another value, by `gain` nats.
+def _with_bias(found: Estimate, finer: float, coarser: float) -> Estimate:
+    """Return the estimate with its bias in the standard error, from what other bandwidths give more.
 
-    Where dependence is finer than the bandwidth, every halving adds log 2. Where it is not, blur grows as h²,
-    so that 4/3 of a gain is missing; and scatter as 1/h², so that 1/3 of a loss is.
+    Blur grows as h², and scatter as 1/h². With these laws and a blur a and scatter b, half of the bandwidth
+    gives ¾ a − 3b more, and double gives ¾ b − 3a more. Scatter is less than that, because rows in empty
+    places have no law: for Gaussians a fifth to a third. Where dependence is finer than the bandwidth, every
+    halving adds log 2.
     """
-    if gain > math.log(2) / 2:
-        return (f"saturated: dependence is finer than the bandwidth, half of which adds {gain:.2g} nats",)
-    if max(4 * gain, -gain) / 3 > error:
-        return (f"biased: half of the bandwidth changes the value by {gain:+.2g} nats",)
+    blur = max(-(coarser + finer / 4) * 16 / 45, 0.0)
+    scatter = max(-(finer + coarser / 4) * 16 / 45, 0.0)
+    error = math.hypot(found.standard_error, blur + scatter / 4)
+    return replace(found, standard_error=error, cautions=_blur(finer, blur, found.standard_error))
+
+
+def _blur(finer: float, blur: float, error: float) -> tuple[str, ...]:
+    """Return the caution that blur is more than its law can tell."""
+    if finer > math.log(2) / 2:
+        return (f"saturated: dependence is finer than the bandwidth, half of which adds {finer:.2g} nats",)
+    if blur > max(MAX_BLUR, 2 * error):
+        return (f"biased: too low by about {blur:.2g} nats, which the bandwidth blurs",)
     return ()
 
 

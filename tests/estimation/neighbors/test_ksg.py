@@ -292,6 +292,13 @@ def test_intervals_cover(correlation, k):
     assert not any(e.cautions for e in estimates)
 
 
+def test_a_large_share_of_neighbours_has_a_wider_interval():
+    pair = correlated_gaussians(0.5)
+    found = [KSG(10, num_workers=1).estimate(*pair.sample(60, np.random.default_rng(s))) for s in range(150)]
+    assert coverage(found, pair.mutual_information) >= 0.9
+    assert not any(e.cautions for e in found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [50, 300, 1000, 3000])
 @pytest.mark.parametrize("correlation", [0.0, 0.3, 0.75, 0.95])

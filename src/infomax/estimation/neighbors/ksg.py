@@ -10,6 +10,7 @@ Counts include the row itself, and ψ is the digamma function. Distances are in 
 variables and within a variable with several columns: the box is a cube, and so are its projections.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Literal
@@ -32,6 +33,7 @@ from infomax.estimation.samples import as_rows, as_weights
 MAX_RATIO = 8  # of the larger k, with which the estimate is compared in several columns
 MAX_PAIRS = 2**20  # of rows whose distances are computed for this
 MIN_ROWS = 500
+MAX_ROWS_A_NEIGHBOR = 25  # up to which half of k is tried as well
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ class KSG:
     0.5 in 3-D                  0.79 (0.78)  0.88 (0.93)
     0.75 in 3-D                 0.16 (1.00)  0.21 (1.00)
     =============  ===========  ===========  ===========  =========
+
+    Where k is 4 or more, and more than a 25th of the rows, the error counts what k/2 gives more: for k = 10,
+    n = 50; 100, coverage is 1; 0.99 at ρ = 0, 0.93; 0.93 at 0.5, and 0.87; 0.93 at 0.75, where it was 0.71; 0.88.
 
     Weighted values take log w̄ of the neighbours for the density of the weights. That is good where weights
     vary little from neighbour to neighbour, as they do where they are a smooth function of x and y. Weights
@@ -117,6 +122,9 @@ class KSG:
         method = f"KSG, k={self.num_neighbors}{'' if weights is None else ', weighted'}"
         found = boxes.estimate(method)
         cautions = saturation(boxes, self.num_neighbors) or self._bias(found, *variables)
+        if weights is None and not cautions:
+            error = math.hypot(found.standard_error, self._loss_of_wide_boxes(found, *variables))
+            found = replace(found, standard_error=error)
         return replace(found, cautions=cautions)
 
     def _cubes(self, *variables: np.ndarray) -> Boxes:
@@ -134,6 +142,14 @@ class KSG:
             ranges = within(rows, sides, strictly=False)
             margins.append(Margin(-1, ranges, ranges.counts - 1))
         return Boxes(neighbors, neighbors.num, margins, len(x), offset=-1 / self.num_neighbors)
+
+    def _loss_of_wide_boxes(self, found: Estimate, *variables: np.ndarray) -> float:
+        """Return 1.5 times what k/2 neighbours give more, where k is a large share of the rows; else 0."""
+        k, n = self.num_neighbors, len(variables[0])
+        if k < 4 or n > MAX_ROWS_A_NEIGHBOR * k or self.variant == 2:
+            return 0.0
+        half = replace(self, num_neighbors=k // 2)._cubes(*variables)
+        return 1.5 * max(float(half.local().mean()) - found.value, 0.0)
 
     def _bias(self, found: Estimate, *variables: np.ndarray) -> tuple[str, ...]:
         """Return the caution that the value is too low, where a larger k makes it lower still.
