@@ -66,6 +66,16 @@ def subsampling_interval(
     the same, n = 400                     0.945, independent 1.00
     ====================================  =======================
 
+    Series and panels, `Gaussian`: 200 series of 1,000 rows, AR(1) with φ, 200 subsamples; 100 panels of 10
+    rows a person whose mean has half of the variance, 100 subsamples. In brackets, of single rows:
+
+    ====================================  ===========================
+    φ = 0.7, ρ = 0.75; 0.3, ``Blocks()``  0.91 (0.755); 0.88 (0.745)
+    φ = 0.9, ρ = 0.75                     0.92 (0.50)
+    100 people, ρ = 0.75; 0.3, `groups`   0.93 (0.66); 0.90 (0.69)
+    30 people, ρ = 0.75                   0.90 (0.63)
+    ====================================  ===========================
+
     Args:
         x: samples, as `estimator` takes them.
         y: samples.
@@ -130,6 +140,16 @@ def bootstrap_interval(
     the same, n = 400                     0.93, independent 1.00
     `PlugIn`, the table, n = 100; 400     0.84; 0.91, by its bias
     ====================================  =======================
+
+    Series and panels, `Gaussian`: 200 series of 1,000 rows, AR(1) with φ, 200 resamples; 100 panels of 10
+    rows a person whose mean has half of the variance, 100 resamples. In brackets, of single rows:
+
+    ====================================  ===========================
+    φ = 0.7, ρ = 0.75; 0.3, ``Blocks()``  0.885 (0.76); 0.865 (0.755)
+    φ = 0.9, ρ = 0.75                     0.915 (0.50)
+    100 people, ρ = 0.75; 0.3, `groups`   0.93 (0.64); 0.90 (0.63)
+    30 people, ρ = 0.75                   0.87 (0.64)
+    ====================================  ===========================
 
     Args:
         x: samples, as `estimator` takes them.
