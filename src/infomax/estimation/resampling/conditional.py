@@ -98,8 +98,8 @@ class Residuals:
     three steps, Σ sign(z) / √3  60       0.27   0.23
     ===========================  =======  =====  ===============
 
-    The first three rows are of residuals without normal scores. Where x and y both follow jumps of z, the test
-    finds too much, and does not refuse: p is not to be trusted there.
+    The first three rows are of residuals without normal scores. Where x and y both follow jumps of z, the
+    test finds too much, and does not refuse: p is not to be trusted there.
 
     Where one variable is discrete, the residuals of the other one are shuffled, and the discrete one stays as
     it is. Where both are, y is shuffled among rows at which z predicts nearly the same probabilities.
