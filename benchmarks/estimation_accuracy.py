@@ -350,7 +350,7 @@ def draw_mixed(tasks):
 def save_pictures(draws):
     pictures = {
         NAME: draw_biases(draws[BEYOND]),
-        "estimation_coverage": draw_coverage(draws[BEYOND]),
+        "estimation_accuracy_coverage": draw_coverage(draws[BEYOND]),
         "estimation_strong": draw_pairs({s: draws[s] for s in (ONE_PAIR, THREE_PAIRS)}),
         "estimation_mixed": draw_mixed(draws[MIXED]),
     }

@@ -145,8 +145,8 @@ class AdaptivePartition:
     and 2. The standard error is that of the local values, and of what the test of each cell leaves undecided:
     a χ² of 15 degrees of freedom that hides dependence has the variance 60, and χ² / 2n is information. Share
     of 200 repeats in which the 95 % interval contained the truth, for a Gaussian of ρ = 0.3: 1 at n = 50,
-    0.76 at 300, where dependence is missed in many samples, 0.93 at 1,000. Where dependence is stronger, a caution
-    says that samples lie in cells too small to be tested.
+    0.76 at 300, where dependence is missed in many samples, 0.93 at 1,000. Where dependence is stronger, a
+    caution says that samples lie in cells too small to be tested.
 
     Args:
         significance: the level of the tests; a smaller one cuts less.

@@ -105,20 +105,20 @@ def james_stein_in_loops(counts, num_labels):
     return -sum(q * math.log(q) for q in shrunk if q > 0)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(count_lists)
 def test_grassberger_equal_to_loops(counts):
     expected = grassberger_in_loops(counts) if np.count_nonzero(counts) > 1 else 0
     assert Grassberger().entropy_of_counts(counts).value == pytest.approx(expected, abs=1e-10)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(count_lists)
 def test_chao_shen_equal_to_loops(counts):
     assert ChaoShen().entropy_of_counts(counts).value == pytest.approx(chao_shen_in_loops(counts), abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(count_lists.filter(lambda counts: sum(counts) > 1), st.integers(0, 50))
 def test_james_stein_equal_to_loops(counts, num_more):
     num_labels = len(counts) + num_more
@@ -128,7 +128,7 @@ def test_james_stein_equal_to_loops(counts, num_more):
         assert JamesStein().entropy_of_counts(counts).value == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(count_lists)
 def test_plug_in_equal_to_scipy(counts):
     estimate = PlugIn().entropy_of_counts(counts)
@@ -429,7 +429,7 @@ def projection(cells, axes):
     return columns @ columns.T
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 5), min_size=18, max_size=18).filter(any))
 def test_second_order_error_equal_to_the_trace_of_projections(counts):
     table = np.array(counts).reshape(3, 3, 2)
@@ -447,7 +447,7 @@ def test_second_order_error_equal_to_the_trace_of_projections(counts):
 # -------------------------------------------------------------------------- laws
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists, st.randoms())
 def test_labels_may_be_anything(labels, random):
     """One-to-one new names, of any kind, and a new order of the samples change nothing."""
@@ -465,7 +465,7 @@ def test_labels_may_be_anything(labels, random):
         )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_symmetry(labels):
     x, y, z = zip(*labels, strict=True)
@@ -475,7 +475,7 @@ def test_symmetry(labels):
         assert one.standard_error == pytest.approx(other.standard_error, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_chain_rule_of_information(labels):
     """I(X; Y,Z) = I(X;Z) + I(X;Y|Z) ≥ 0, H(X,Y) = H(X) + H(Y) − I(X;Y)."""
@@ -490,7 +490,7 @@ def test_chain_rule_of_information(labels):
     assert joint == pytest.approx(parts - plug_in.estimate(x, y).value, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_a_constant_condition_is_no_condition(labels):
     x, y, _ = zip(*labels, strict=True)
@@ -500,7 +500,7 @@ def test_a_constant_condition_is_no_condition(labels):
         assert given_constant.standard_error == pytest.approx(alone.standard_error, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_a_constant_tells_nothing(labels):
     x = next(zip(*labels, strict=True))
@@ -509,7 +509,7 @@ def test_a_constant_tells_nothing(labels):
         assert estimator.entropy([0] * len(x)).value == pytest.approx(0, abs=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_information_about_itself_is_entropy(labels):
     x = next(zip(*labels, strict=True))
@@ -519,7 +519,7 @@ def test_information_about_itself_is_entropy(labels):
     np.testing.assert_allclose(own.local, entropy.local, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_samples_and_counts_agree(labels):
     x, y, z = zip(*labels, strict=True)
@@ -535,7 +535,7 @@ def test_samples_and_counts_agree(labels):
         assert from_counts.num_samples == from_samples.num_samples == len(labels)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(label_lists)
 def test_local_values(labels):
     """log p(x,y|z) / p(x|z) p(y|z) of every sample, whose mean is the estimate."""
@@ -564,7 +564,7 @@ def of_labels_seen(table):
 
 
 @pytest.mark.parametrize("estimator", STACKED, ids=str)
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 @given(some_tables.filter(lambda tables: tables.any(axis=(1, 2)).all()), st.integers(0, 4))
 def test_many_tables_are_as_one_by_one(estimator, tables, num_empty):
     """Whatever empty rows and columns fill them up; errors are roots of what may be 0 but for rounding."""

@@ -1,4 +1,4 @@
-"""What ennemi and scikit-learn expect of labels, in their tests: samples and values, with the test's name."""
+"""What ennemi and scikit-learn expect of labels in their tests; an exclusive or."""
 
 import math
 
@@ -10,18 +10,18 @@ from infomax.estimation.counting.counts import PlugIn
 LETTERS_A = [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3]
 LETTERS_B = [1, 1, 1, 1, 2, 1, 2, 2, 2, 2, 3, 1, 3, 3, 3, 2, 2]
 
-ENNEMI = "ennemi, tests/unit/test_driver.py, "
+ENNEMI = "ennemi's test-suite, "
 SKLEARN = "scikit-learn, sklearn/metrics/cluster/tests/test_supervised.py, "
 SKLEARN_FEATURES = "scikit-learn, sklearn/feature_selection/tests/test_mutual_info.py, "
 
 INFORMATION = [
-    (ENNEMI + "test_both_discrete_independent", np.tile([0, 1], 100), np.repeat([0, 1], 100), 0.0, 1e-6),
+    (ENNEMI + "two independent coins", np.tile([0, 1], 100), np.repeat([0, 1], 100), 0.0, 1e-6),
     (
-        ENNEMI + "test_both_discrete_independent_bools",
+        ENNEMI + "two independent booleans",
         *(np.tile([True, False], 100), np.repeat([False, True], 100), 0.0, 1e-6),
     ),
     (
-        ENNEMI + "test_both_discrete_fully_dependent",
+        ENNEMI + "three letters in another order",
         *(["a", "b", "c"] * 100, ["b", "a", "c"] * 100, math.log(3), 1e-6),
     ),
     (SKLEARN + "test_adjusted_mutual_info_score", LETTERS_A, LETTERS_B, 0.41022, 1e-5),
@@ -57,7 +57,7 @@ def test_many_samples_of_scikit_learn():
 
 
 def test_identities_of_ennemi():
-    """tests/integration/test_entropy_identities.py: H(X) − H(X|Y) and ΣH − H(X,Y) are I(X;Y), to 10⁻⁶."""
+    """ennemi's test-suite: H(X) − H(X|Y) and ΣH − H(X,Y) are I(X;Y), to 10⁻⁶."""
     rng = np.random.default_rng(2)
     x = rng.choice(["A", "B", "C", "D"], 200, p=[0.3, 0.1, 0.4, 0.2])
     y = rng.choice(["X", "Y", "Z", "W"], 200, p=[0.1, 0.1, 0.2, 0.6])
@@ -70,7 +70,7 @@ def test_identities_of_ennemi():
     assert plug_in.entropy(x).value + plug_in.entropy(y).value - joint == pytest.approx(information, abs=1e-6)
 
 
-def test_conditional_information_of_ennemi():
-    """tests/unit/test_driver.py: y is the exclusive or of x and a condition, which alone tell nothing."""
+def test_conditional_information_of_an_exclusive_or():
+    """y is the exclusive or of x and a condition, each of which alone tells nothing."""
     x, z = np.tile([0, 1], 100), np.repeat([0, 1], 100)
     assert PlugIn().estimate(x ^ z, x, given=z).value == pytest.approx(math.log(2), abs=1e-6)

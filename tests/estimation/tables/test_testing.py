@@ -1,14 +1,16 @@
 """p-values: exact under independence, small where something is there, shared, adjusted, in rounds."""
 
+import jaxtyping
 import numpy as np
 import pytest
 
 from infomax.estimation.counting.counts import PlugIn
 from infomax.estimation.gaussian import Gaussian
+from infomax.estimation.resampling.nulls import Blocks, CircularShifts, WithinGroups
 from infomax.estimation.tables import testing as module
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
-from infomax.estimation.tables.testing import Testing
+from infomax.estimation.tables.testing import Testing as HowTested
 
 
 def columns(n, d, noise=0.2):
@@ -63,7 +65,7 @@ def test_one_missing_value_in_the_target_does_not_end_the_sharing(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["numbers", "labels", "rare labels"])
-def test_p_values_are_uniform_under_independence(kind):
+def test_p_values_are_uniform_under_independence(monkeypatch, kind):
     rng = np.random.default_rng(0)
     y = {
         "numbers": rng.standard_normal(40),
@@ -71,6 +73,7 @@ def test_p_values_are_uniform_under_independence(kind):
         "rare labels": np.minimum(rng.zipf(1.5, 40), 30).astype(str),
     }[kind]
     table = {**{f"c{i}": rng.standard_normal(40) for i in range(150)}, "y": y}
+    monkeypatch.setattr(module, "LOW_ENOUGH", 1.0)  # one round
     p_values = rank_columns(table, "y", num_permutations=99).frame["p_value"].to_numpy()
     for level in (0.05, 0.2, 0.5):
         assert (p_values <= level).mean() == pytest.approx(level, abs=3 * np.sqrt(level * (1 - level) / 150))
@@ -97,7 +100,7 @@ def test_series_are_shifted_with_lags_and_are_warned_of_without():
         x[t], y[t] = 0.95 * x[t - 1] + steps[0, t], 0.95 * y[t - 1] + steps[1, t]
     by_rows, by_shifts, by_blocks = (
         rank_columns({"x": x, "y": y}, "y", Gaussian(), null=null)
-        for null in ("permutations", "shifts", "blocks")
+        for null in (None, CircularShifts(), Blocks())
     )
     assert by_rows["x"]["p_value"] < 0.05 < min(by_shifts["x"]["p_value"], by_blocks["x"]["p_value"])
     assert any("rows follow each other" in note for note in by_rows.about.notes)
@@ -138,10 +141,10 @@ def test_long_tables_are_tested_on_some_rows_and_measured_on_all():
 
 
 def test_the_work_is_limited(monkeypatch):
-    monkeypatch.setattr(module, "MAX_SHUFFLED_ROWS", 100 * 500)
+    monkeypatch.setattr(module, "MAX_SHUFFLED_ROWS", 100 * 300)
     x, y = columns(100, 40)
-    ranking = rank_columns({**{f"c{i}": x[i] for i in range(40)}, "y": y}, "y")
-    assert ranking["c0"]["num_permutations"] == 500
+    ranking = rank_columns({**{f"c{i}": x[i] for i in range(40)}, "y": y}, "y", num_permutations=99)
+    assert ranking["c0"]["num_permutations"] == 300
     assert ranking["c0"]["adjusted_p_value"] > 0.01
 
 
@@ -158,12 +161,18 @@ def test_a_condition_in_groups_of_numbers_has_no_p_value_and_says_so():
     ("arguments", "message"),
     [
         ({"num_permutations": -1}, "num_permutations must be at least 0, got -1; 0 leaves p-values out"),
-        ({"null": "shift"}, r"no null 'shift'; did you mean shifts\?"),
+        (
+            {"null": "shifts"},
+            r"null must be None, WholeGroup\(\), CircularShifts\(\) or .*, got 'shifts'",
+        ),
+        ({"null": WithinGroups([0, 1])}, "for rows in groups, give the column of groups"),
+        ({"null": CircularShifts([0, 1])}, "a null for a table has no groups of its own"),
     ],
 )
-def test_refusals(arguments, message):
+def test_refusals(monkeypatch, arguments, message):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=message):
-        Testing(**arguments)
+        HowTested(**arguments)
 
 
 def test_rows_to_test_must_be_two_or_more():
@@ -173,5 +182,5 @@ def test_rows_to_test_must_be_two_or_more():
 
 def test_the_statistic_of_labels_is_that_of_a_g_test():
     x, y = np.random.default_rng(0).integers(4, size=(2, 50))
-    test = Testing(99).test(x, y, estimator=PlugIn(), rows=np.arange(50))
+    test = HowTested(99).test(x, y, estimator=PlugIn(), rows=np.arange(50))
     assert test.estimate.value == PlugIn().estimate(x, y).value

@@ -1,8 +1,10 @@
 """``infomax measure``."""
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from textwrap import fill
 from typing import Any
 
 from infomax.cli.options import argument, option, options_of
@@ -11,25 +13,48 @@ from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 
 SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
+EXAMPLES = """\
+examples:
+  infomax measure table.csv                        all pairs of columns
+  infomax measure table.csv --target label         what each tells about label
+  infomax measure table.csv --target label --given age
+  infomax measure panel.csv --target y --given y@1 --lag 1 2 --group patient
+
+The result is a table on a terminal, and JSON where the output goes elsewhere.
+y@2 is the column y, two rows earlier.
+
+"""
+
 
 @dataclass(frozen=True)
 class Reading:
     """How a table is read."""
 
     separator: str | None = option(
-        "between the columns of a text file: ;, tab, …; guessed without it", default=None
+        "sign between the columns of a text file: ;, tab, …; guessed without it", default=None, metavar="SIGN"
     )
-    decimal: str | None = option("the decimal sign of a text file: . or ,", default=None)
-    thousands: str | None = option("the sign between thousands", default=None)
-    encoding: str | None = option("of a text file: utf-8, latin-1, …", default=None)
+    decimal: str | None = option(
+        "decimal sign of a text file: . or ,; guessed without it", default=None, metavar="SIGN"
+    )
+    thousands: str | None = option(
+        "sign between thousands; guessed for each column without it", default=None, metavar="SIGN"
+    )
+    encoding: str | None = option(
+        "of a text file: utf-8, latin-1, …; guessed without it", default=None, metavar="NAME"
+    )
     no_header: bool = option("the first line holds values; columns are column_1, column_2, …", default=False)
     missing: Sequence[str] = option(
-        "further words that mean a missing value", default=(), metavar="WORD", **SEVERAL
+        "further words that mean a missing value: unknown, -999, …", default=(), metavar="WORD", **SEVERAL
     )
     keep: Sequence[str] = option(
-        "words that usually mean a missing value, and are values here", default=(), metavar="WORD", **SEVERAL
+        "words that usually mean a missing value, but are values here, such as NA for Namibia",
+        default=(),
+        metavar="WORD",
+        **SEVERAL,
     )
-    split: str = option("part of a dataset that has several, or sheet of a workbook", default="train")
+    split: str = option(
+        "part of a dataset that has several, or sheet of a workbook", default="train", metavar="NAME"
+    )
 
     def frame(self, table: str) -> Any:
         """Return the table, with what was guessed about it."""
@@ -43,63 +68,77 @@ class Reading:
 class Measure:
     """Measure how many bits the columns of a table tell about one of them, or about each other."""
 
-    table: str = argument(".csv, .parquet, .xlsx, … or hf:owner/name of the Hugging Face hub; - for stdin")
-    target: Sequence[str] = option(
-        "rank the others by it; all pairs without it", default=(), action="append", metavar="COLUMN"
+    table: str = argument(
+        "a file (.csv, .csv.gz, .parquet, .xlsx, .json, …), - for standard input, or hf:owner/name of the "
+        "Hugging Face hub"
     )
-    given: Sequence[str] = option("columns that are known", default=(), metavar="COLUMN", **SEVERAL)
+    target: Sequence[str] = option(
+        "rank the other columns by what they tell about this one; without it, all pairs are measured",
+        default=(),
+        action="append",
+        metavar="COLUMN",
+    )
+    given: Sequence[str] = option(
+        "columns that are known already: rank the others by what they add",
+        default=(),
+        metavar="COLUMN",
+        **SEVERAL,
+    )
     lag: Sequence[int] = option(
-        "rows by which the target is later; 0 without it", default=(), metavar="N", **SEVERAL
+        "for rows in the order of time: measure columns N rows before the target",
+        default=(),
+        metavar="N",
+        **SEVERAL,
     )
     pairs: bool = option("rank pairs of columns by what they tell about the target together", default=False)
     group: str | None = option(
-        "the column of groups, such as patients: lags and shuffles stay in them",
+        "column that says which rows belong together, such as a patient: lags and shuffles stay within",
         default=None,
         metavar="COLUMN",
     )
-    weights: str | None = option("the column of weights of the rows", default=None, metavar="COLUMN")
+    weights: str | None = option("column with the weight of each row", default=None, metavar="COLUMN")
     kind: Sequence[str] = option(
-        "labels or continuous, where the kind that is inferred would be wrong",
+        "take a column as labels, or as continuous, where the kind that is guessed would be wrong",
         default=(),
         metavar="COLUMN=KIND",
         **SEVERAL,
     )
     estimator: Sequence[str] = option(
-        "for pairs of labels, continuous columns, or one of each (mixed): labels=nsb",
+        "estimator of pairs of one kind (labels, continuous, or mixed: one of each), such as labels=nsb",
         default=(),
         metavar="KIND=NAME",
         **SEVERAL,
     )
     permutations: int | None = option(
-        f"permutations behind a p-value, at first; {DEFAULT_PERMUTATIONS} without it, but none for all pairs",
+        f"permutations behind each p-value, at first ({DEFAULT_PERMUTATIONS} without it, and none for all "
+        "pairs); small p-values get more; 0 leaves p-values out",
         default=None,
     )
     null: str | None = option(
-        "permutations, or shifts or blocks for series; without it, shifts with --lag, else permutations",
+        "how rows are shuffled: permutations, or for series shifts, blocks or blocks=ROWS; without it, "
+        "shifts with --lag, else permutations",
         default=None,
         metavar="NAME",
     )
     tested_rows: int | None = option(
-        "rows that are shuffled; of longer tables, 20000 drawn at random without it", default=None
+        "shuffle at most N rows, drawn at random (20000 without it); values are from all rows", default=None
     )
     rows: int | None = option("measure N rows chosen at random", default=None)
-    plot: str | None = option("draw what is found: .png, .svg or .pdf", default=None, metavar="FILE")
-    heat_map: str | None = option(
-        "measure and draw all pairs too, the target first", default=None, metavar="FILE"
+    plot: str | None = option(
+        "draw what is found into a new .png, .svg or .pdf", default=None, metavar="FILE"
     )
-    seed: int = option("of all randomness", default=0)
+    heat_map: str | None = option(
+        "measure all pairs too, and draw them with the target first", default=None, metavar="FILE"
+    )
+    seed: int = option("of everything that is random", default=0)
     reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 
     @staticmethod
     def notes() -> str:
-        """Return what is printed where, and how an earlier row is named."""
+        """Return examples, what is printed where, and the names of the estimators."""
         from infomax.estimation.choices import ESTIMATORS
 
-        return (
-            "On a terminal it prints a table; JSON where the output goes elsewhere.\n"
-            "COLUMN@2 is a column two rows earlier.\n"
-            f"Estimators: {', '.join(ESTIMATORS)}."
-        )
+        return EXAMPLES + fill(f"Estimators: {', '.join(ESTIMATORS)}.", 78, break_on_hyphens=False)
 
     def __call__(self) -> dict[str, Any] | None:
         """Return what was found; on a terminal, only show it."""
@@ -167,8 +206,11 @@ class Measure:
             return "next: --target COLUMN ranks the others by it; --plot FILE draws all pairs"
         if self.pairs:
             return "next: --given COLUMN ranks what the others tell beyond it"
-        best = found[0]["column"]
-        return f"next: --given {best!r}: what the others add; --pairs; --plot FILE"
+        first = found[0]
+        best = f"{first['column']}@{first['lag']}" if first["lag"] else first["column"]
+        given = shlex.join([*self.given, best])
+        pairs = "" if self.given or self.lag or self.group else " --pairs,"
+        return f"next: --given {given} (what the others add),{pairs} --plot FILE"
 
     def _frame(self) -> Any:
         """Return the table, or the rows that are drawn from it."""
@@ -196,7 +238,7 @@ class Measure:
         """Return what belongs to p-values, where it is given."""
         given = {
             "num_permutations": self.permutations,
-            "null": self.null,
+            "null": None if self.null is None else _null(self.null),
             "num_tested_rows": self.tested_rows,
         }
         return {name: value for name, value in given.items() if value is not None}
@@ -223,6 +265,21 @@ class Measure:
         )
         for picture in filter(None, (self.plot, self.heat_map)):
             check_picture(picture)
+
+
+def _null(text: str) -> Any:
+    """Return how rows are shuffled, by its name on the command line; blocks can have a length."""
+    from infomax.errors import did_you_mean
+    from infomax.estimation.resampling.nulls import Blocks, CircularShifts, WholeGroup
+
+    nulls = {"permutations": WholeGroup, "shifts": CircularShifts, "blocks": Blocks}
+    name, _, length = text.partition("=")
+    refuse(name not in nulls, f"measure: no null {name!r}; {did_you_mean(name, nulls)}")
+    refuse(
+        length and not (name == "blocks" and length.isdecimal()),
+        f"measure: --null expects blocks=ROWS, such as blocks=24, got {text!r}",
+    )
+    return Blocks(int(length)) if length else nulls[name]()
 
 
 def _by_name(flag: str, expected: str, texts: Sequence[str]) -> dict[str, str]:

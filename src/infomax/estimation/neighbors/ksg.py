@@ -65,7 +65,8 @@ class KSG:
     =============  ===========  ===========  ===========  =========
 
     Where k is 4 or more, and more than a 25th of the rows, the error counts what k/2 gives more: for k = 10,
-    n = 50; 100, coverage is 1; 0.99 at ρ = 0, 0.93; 0.93 at 0.5, and 0.87; 0.93 at 0.75, where it was 0.71; 0.88.
+    n = 50; 100, coverage is 1; 0.99 at ρ = 0, 0.93; 0.93 at 0.5, and 0.87; 0.93 at 0.75, where it was 0.71;
+    0.88.
 
     Weighted values take log w̄ of the neighbours for the density of the weights. That is good where weights
     vary little from neighbour to neighbour, as they do where they are a smooth function of x and y. Weights

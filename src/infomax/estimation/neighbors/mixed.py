@@ -278,8 +278,9 @@ def _bias_of_small_cells(table: _Table, found: Estimate, num_neighbors: int, num
     bias grows with k. Independence has no bias, and 0 is returned where it is not excluded.
     """
     cells = table.cells
-    known = cells is not None and len({"x", "y"} & set(table.codes)) == 1 and table.weights is None
-    if not known or found.value < 2 * found.standard_error:
+    if cells is None or table.weights is not None or not {"x", "y"} & set(table.codes):
+        return 0.0
+    if found.value < 2 * found.standard_error:
         return 0.0
     sizes = np.bincount(cells)[cells]
     if np.median(sizes) > MAX_SMALL_CELL:

@@ -23,6 +23,7 @@ from infomax.estimation.tables.measuring import Measuring, measured_row, refused
 from infomax.estimation.tables.preparing import How, prepared, with_target
 from infomax.estimation.tables.rank import check_target, entropy_left, with_share
 from infomax.estimation.tables.results.result import TableResult, in_order
+from infomax.estimation.tables.results.show import in_bits
 from infomax.estimation.tables.running import announce, measure_all, task
 
 
@@ -50,7 +51,7 @@ class JointRanking(TableResult):
     def scale(self) -> str:
         """Return what the interaction is, and the entropy of the target."""
         entropy = self.target_entropy
-        share = "" if entropy is None else f"; share: of the {entropy.bits:.3f} bits of {self.target}"
+        share = "" if entropy is None else f"; share: of the {in_bits(entropy)} of {self.target}"
         return f"interaction: bits above those of both columns alone{share}"
 
     def shown(self) -> pl.DataFrame:

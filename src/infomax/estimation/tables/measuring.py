@@ -193,7 +193,7 @@ class Measuring:
             refuse(
                 column.kind == "identifiers",
                 f"{column.name} holds identifiers: most of its labels occur once, and say nothing about "
-                "other rows; set its kind to labels to count them all the same",
+                "other rows; set its kind to labels if they do",
             )
         refuse(
             num_samples < MIN_ROWS,

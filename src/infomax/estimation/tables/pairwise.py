@@ -16,6 +16,7 @@ from joblib import delayed
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
+from infomax.estimation.resampling.nulls import Null
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.contingency import contingency_tables
 from infomax.estimation.tables.measuring import Measuring
@@ -110,7 +111,7 @@ def pairwise(
     estimators: Mapping[str, Estimator] | None = None,
     kinds: Mapping[str, str] | None = None,
     num_permutations: int = 0,
-    null: str = "permutations",
+    null: Null | None = None,
     num_tested_rows: int | None = DEFAULT_TESTED_ROWS,
     weights: str | None = None,
     group: str | None = None,
@@ -135,7 +136,8 @@ def pairwise(
             `columns_of`.
         num_permutations: behind every p-value, at first; more are added where a pair stands at the floor, see
             `testing`; 0 for no p-values.
-        null: "permutations" for independent rows; "shifts" or "blocks" for series in the order of time.
+        null: how rows are shuffled: None or `WholeGroup()` for independent rows, `CircularShifts()` or
+            `Blocks()` for series in the order of time.
         num_tested_rows: rows that are shuffled, drawn at random from longer tables; None for all. Values are
             always measured on all rows.
         weights: the column that holds the weights of the rows; there are no p-values with them.

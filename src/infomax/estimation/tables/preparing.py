@@ -9,13 +9,14 @@ import polars as pl
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
+from infomax.estimation.resampling.nulls import Null
 from infomax.estimation.resampling.shared import SharedNulls
 from infomax.estimation.tables.columns import Column, columns_of, named
 from infomax.estimation.tables.measuring import Measuring
 from infomax.estimation.tables.reading.frames import as_frame, as_series
 from infomax.estimation.tables.results.about import About
 from infomax.estimation.tables.running import Measured
-from infomax.estimation.tables.testing import Testing
+from infomax.estimation.tables.testing import Testing, is_for_series, null_name
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class How:
         estimators: by kind of pair.
         kinds: of columns whose kind would be inferred wrongly.
         num_permutations: the first round behind a p-value.
-        null: how rows are shuffled.
+        null: how rows are shuffled; None: as independent rows.
         num_tested_rows: most rows that are shuffled.
         weights: the column of weights.
         group: the column of groups.
@@ -38,7 +39,7 @@ class How:
     estimators: Mapping[str, Estimator] | None = None
     kinds: Mapping[str, str] | None = None
     num_permutations: int = 0
-    null: str = "permutations"
+    null: Null | None = None
     num_tested_rows: int | None = None
     weights: str | None = None
     group: str | None = None
@@ -111,7 +112,7 @@ def prepared(operation: str, table: Any, how: How) -> Prepared:
         left_out={one.name: one.reason for one in columns.left_out},
         estimators=_names(how),
         num_permutations=testing.num_permutations,
-        null=how.null,
+        null=null_name(how.null),
         seed=how.seed,
         weights=how.weights,
         group=how.group,
@@ -178,7 +179,7 @@ def _tested_rows(operation: str, num_rows: int, how: How) -> np.ndarray | None:
     if number is None or number >= num_rows:
         return None
     rows = np.arange(num_rows) < number
-    return np.random.default_rng(how.seed).permutation(rows) if how.null == "permutations" else rows
+    return rows if is_for_series(how.null) else np.random.default_rng(how.seed).permutation(rows)
 
 
 def _notes(weights: np.ndarray | None, how: How) -> list[str]:

@@ -10,12 +10,14 @@ from joblib import delayed
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
+from infomax.estimation.resampling.nulls import CircularShifts, Null
 from infomax.estimation.samples import joint_codes
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring
 from infomax.estimation.tables.preparing import How, Prepared, prepared, with_target
 from infomax.estimation.tables.results.result import TableResult, in_order
+from infomax.estimation.tables.results.show import in_bits
 from infomax.estimation.tables.running import announce, measure_all, task
 from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
 
@@ -51,7 +53,7 @@ class Ranking(TableResult):
         """Return the entropy of the target, of which a column can tell a share."""
         if self.target_entropy is not None:
             known = f" given {', '.join(self.given)}" if self.given else ""
-            return f"share: of the {self.target_entropy.bits:.3f} bits of {self.target}{known}"
+            return f"share: of the {in_bits(self.target_entropy)} of {self.target}{known}"
         if self.kinds.get(self.target) == "continuous":
             return "continuous target: no share"
         return "no share of what is left given numbers"
@@ -81,7 +83,7 @@ def rank_columns(
     lags: Sequence[int] = (0,),
     kinds: Mapping[str, str] | None = None,
     num_permutations: int = DEFAULT_PERMUTATIONS,
-    null: str | None = None,
+    null: Null | None = None,
     num_tested_rows: int | None = DEFAULT_TESTED_ROWS,
     weights: str | None = None,
     group: str | None = None,
@@ -108,7 +110,8 @@ def rank_columns(
         lags: rows by which X is earlier than Y, each at least 0.
         kinds: as in `pairwise`.
         num_permutations: behind every p-value, at first; 0 for no p-values.
-        null: as in `pairwise`; None: "shifts" where there are lags and nothing is given, else "permutations".
+        null: as in `pairwise`; None: `CircularShifts` where there are lags and nothing is given, else as for
+            independent rows.
         num_tested_rows: as in `pairwise`.
         weights: as in `pairwise`.
         group: the column that holds the groups of the rows: lags do not cross them, and rows are shuffled
@@ -132,7 +135,7 @@ def rank_columns(
     """
     table, name = with_target("rank_columns", table, target)
     known = [given] if isinstance(given, str) else list(given)
-    null = null or ("shifts" if any(lags) and not known else "permutations")
+    null = CircularShifts() if null is None and any(lags) and not known else null
     how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
     ready = prepared("rank_columns", table, how)
     y = ready.named("rank_columns", name)

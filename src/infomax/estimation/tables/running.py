@@ -97,7 +97,7 @@ def measure_all(
         ValueError: every row was refused.
         KeyboardInterrupt: before there was a row.
     """
-    with _bar(operation, num_results, progress) as bar:
+    with _bar(num_results, progress) as bar:
         rows, stopped = _until_stopped(tasks, num_workers, bar)
         if not stopped:
             stopped = _extend(rows, num_workers, num_rows, bar)
@@ -132,7 +132,7 @@ def _extend(rows: list[dict[str, Any]], num_workers: int, num_rows: int, bar: An
 
 
 @contextmanager
-def _bar(operation: str, total: int, progress: bool) -> Iterator[Callable[..., None]]:
+def _bar(total: int, progress: bool) -> Iterator[Callable[..., None]]:
     """Yield a function that moves a bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
@@ -140,7 +140,7 @@ def _bar(operation: str, total: int, progress: bool) -> Iterator[Callable[..., N
     console = Console(stderr=True)
     shown = progress and console.is_terminal
     with Progress(console=console, transient=True, disable=not shown) as bar:
-        number = bar.add_task(operation, total=total)
+        number = bar.add_task("measuring", total=total)
         yield lambda **how: bar.update(number, **how)
 
 
@@ -177,9 +177,8 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
     cautions = [(row, one) for row in rows if row["test"] is not None for one in row["test"].cautions]
     if cautions:
         row, caution = cautions[0]
-        caution = caution.replace("use CircularShifts", "--null shifts allows for it")
-        more = f" (and so in {len(cautions)} results)" if len(cautions) > 1 else ""
-        notes.append(f"p-values: {_first_key(row)}: {caution}{more}")
+        others = f" (and so in {len(cautions)} results)" if len(cautions) > 1 else ""
+        notes.append(f"p-values: {_first_key(row)}: {caution.replace(_SERIES, others + _SORTED)}")
     untested = [row for row in rows if row["untested"]]
     if untested:
         more = f" (and so for {len(untested)} results)" if len(untested) > 1 else ""
@@ -190,8 +189,13 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
     return tuple(notes)
 
 
+_SERIES = "; if they are in the order of time, p is too small; use CircularShifts"
+_SORTED = "; p is too small for series, which need --null shifts, and right where rows were only sorted"
+
+
 def _first_key(row: Mapping[str, Any]) -> str:
-    return str(row.get("column") or f"{row.get('x')}, {row.get('y')}")
+    name = str(row.get("column") or f"{row.get('x')}, {row.get('y')}")
+    return f"{name}@{row['lag']}" if row.get("lag") else name
 
 
 # ---------------------------------------------------------------------------------------- time

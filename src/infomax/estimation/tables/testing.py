@@ -15,17 +15,17 @@ floor of a round, p ≤ t needs that the pair stood there, and that the next rou
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import chi2, false_discovery_control
 from scipy.stats.contingency import crosstab
 
-from infomax.errors import did_you_mean, refuse
+from infomax.errors import refuse
 from infomax.estimation.counting.counts import Counting, PlugIn
 from infomax.estimation.estimate import Estimator
-from infomax.estimation.resampling.nulls import Blocks, CircularShifts, Null, WithinGroups
+from infomax.estimation.resampling.nulls import Blocks, CircularShifts, Null, WholeGroup, WithinGroups
 from infomax.estimation.resampling.permutation import PermutationTest, permutation_test
 from infomax.estimation.resampling.shared import SharedNulls
 
@@ -39,14 +39,6 @@ MAX_SHUFFLED_ROWS = 50_000_000
 """Rows × shuffles added in all, for every set of null values: 25,000 shuffles of 2,000 rows."""
 DEFAULT_TESTED_ROWS = 20_000
 
-NullName = Literal["permutations", "shifts", "blocks"]
-NULLS: dict[str, str] = {
-    "permutations": "rows in any order; they are taken to be independent",
-    "shifts": "the target moved round in a circle, for series in the order of time",
-    "blocks": "blocks of rows in any order, for series in the order of time",
-}
-"""How rows are shuffled, by name."""
-
 
 @dataclass(frozen=True)
 class Testing:
@@ -54,14 +46,15 @@ class Testing:
 
     Args:
         num_permutations: the first round for every pair; 0 for no p-values.
-        null: one of `NULLS`.
+        null: how rows are shuffled: `WholeGroup` for independent rows, which is None too, `CircularShifts` or
+            `Blocks` for series, without groups of their own.
         groups: the group of each row, as codes [n]; shuffles and shifts stay within it.
         rows: True in the rows that are tested, [n]; None: all.
         seed: of the shuffles.
     """
 
     num_permutations: int = 0
-    null: str = "permutations"
+    null: Null | None = None
     groups: np.ndarray | None = None
     rows: np.ndarray | None = None
     seed: int = 0
@@ -73,7 +66,16 @@ class Testing:
             f"measure: num_permutations must be at least 0, got {self.num_permutations}; "
             "0 leaves p-values out",
         )
-        refuse(self.null not in NULLS, f"measure: no null {self.null!r}; {did_you_mean(self.null, NULLS)}")
+        refuse(
+            not (self.null is None or isinstance(self.null, WholeGroup | CircularShifts | Blocks)),
+            "measure: null must be None, WholeGroup(), CircularShifts() or Blocks(length), got "
+            f"{self.null!r}; for rows in groups, give the column of groups",
+        )
+        refuse(
+            getattr(self.null, "groups", None) is not None,
+            "measure: a null for a table has no groups of its own, because rows with missing values are left "
+            "out; give the column of groups instead",
+        )
 
     def __getstate__(self) -> dict[str, Any]:  # another process shares null values of its own
         return {name: value for name, value in vars(self).items() if name != "shared"}
@@ -87,7 +89,7 @@ class Testing:
     @property
     def by_g_test(self) -> bool:
         """True where rows are taken to be independent, as a G-test needs."""
-        return self.null == "permutations" and self.groups is None
+        return not is_for_series(self.null) and self.groups is None
 
     def test(
         self,
@@ -122,10 +124,8 @@ class Testing:
 
     def _null(self, given: np.ndarray | None, rows: np.ndarray) -> Null | None:
         groups = None if self.groups is None else self.groups[rows]
-        if self.null == "shifts":
-            return CircularShifts(groups=groups)
-        if self.null == "blocks":
-            return Blocks(groups=groups)
+        if isinstance(self.null, CircularShifts | Blocks):
+            return replace(self.null, groups=groups)
         if given is None:
             return None if groups is None else WithinGroups(groups)
         if given.dtype.kind == "i":
@@ -135,6 +135,18 @@ class Testing:
             "given numbers, rows cannot be shuffled within groups; leave the groups or the condition out",
         )
         return None
+
+
+def is_for_series(null: Null | None) -> bool:
+    """Return whether rows are taken to be in the order of time."""
+    return isinstance(null, CircularShifts | Blocks)
+
+
+def null_name(null: Null | None) -> str:
+    """Return what a null shuffles, in a word or a few."""
+    if isinstance(null, Blocks):
+        return "shuffles of blocks" + (f" of {null.length} rows" if null.length else "")
+    return "shifts" if isinstance(null, CircularShifts) else "permutations"
 
 
 def extended(

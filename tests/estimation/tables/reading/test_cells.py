@@ -165,7 +165,10 @@ def test_dates_in_other_forms():
 
 
 def test_unclear_dates_are_named():
-    assert read(["03/04/2020", "12/11/2020"]).note == "'03/04/2020' is read as 2020-03-04 (year-month-day)"
+    assert (
+        read(["03/04/2020", "12/11/2020"]).note
+        == "'03/04/2020' is read as month/day/year, not as day/month/year"
+    )
     assert read(["13/04/2020", "12/11/2020"]).note is None
 
 

@@ -252,6 +252,7 @@ _DATES = (
 )  # fmt: skip
 _ISO = ("%Y-%m-%d", *(f"%Y-%m-%d{t}%H:%M{s}" for t in "T " for s in (":%S%.f", "")))
 _UNCLEAR = {"%m/%d/%Y": "%d/%m/%Y", "%m/%d/%y": "%d/%m/%y", "%d-%m-%Y": "%m-%d-%Y"}
+_PARTS = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year"}
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
 
@@ -323,9 +324,16 @@ def _clock(parts: pl.DataFrame) -> pl.Series:
 
 def _reading(texts: pl.Series, days: pl.Series, values: pl.Series, formats: Sequence[str]) -> str | None:
     """An example, where days and months could be meant the other way round."""
-    if not formats or _UNCLEAR.get(formats[0]) not in formats:
+    other = _UNCLEAR.get(formats[0]) if formats else None
+    if other is None or other not in formats:
         return None
     which = values.is_not_null() & (days != "")
     first = int(which.arg_max() or 0)
-    day = np.datetime64(int(values[first]), "s").astype("datetime64[D]")
-    return f"{texts[first]!r} is read as {day} (year-month-day)"
+    return f"{texts[first]!r} is read as {_in_words(formats[0])}, not as {_in_words(other)}"
+
+
+def _in_words(form: str) -> str:
+    """Return a format of dates in words, such as day/month/year."""
+    for sign, word in _PARTS.items():
+        form = form.replace(sign, word)
+    return form

@@ -16,7 +16,7 @@ class About:
         left_out: why a column was not read, by column.
         estimators: what was asked for, by kind of pair; empty: by the kinds and the sampling of the columns.
         num_permutations: the first round behind a p-value; 0 for no p-values.
-        null: how rows were shuffled.
+        null: how rows were shuffled, in words.
         seed: of the permutations, and of the order of ties.
         weights: the column of weights.
         group: the column of groups.

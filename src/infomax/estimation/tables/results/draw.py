@@ -39,14 +39,18 @@ def heat_map(found: PairwiseInformation, axes: "Axes", first: str | None = None)
     """
     from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
+    from matplotlib.ticker import MaxNLocator
 
     order = heat_map_order(found, first)
     names = [shortened(found.names[place], MAX_NAME) for place in order]
     bits = (found.value / math.log(2))[np.ix_(order, order)]
     colours = colormaps["Blues"].with_extremes(bad="0.9")
-    norm = PowerNorm(0.5, vmin=0, vmax=max(float(np.nanmax(bits)), 1e-9), clip=True)  # shows weak ones too
+    most = max(float(np.nanmax(bits)), 1e-9)
+    norm = PowerNorm(0.5, vmin=0, vmax=most, clip=True)  # shows weak ones too
     image = axes.imshow(bits, cmap=colours, norm=norm)
-    axes.figure.colorbar(image, ax=axes, label="mutual information, bits", shrink=0.6, pad=0.02)
+    ticks = [tick for tick in MaxNLocator(4).tick_values(0, most) if tick <= most]
+    label = "mutual information, bits"
+    axes.figure.colorbar(image, ax=axes, label=label, shrink=0.6, pad=0.02, ticks=ticks)
     size = 9 if len(names) <= MAX_ROWS else 6.5
     places = range(len(names))
     axes.set_xticks(places, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=size)
@@ -58,7 +62,7 @@ def heat_map(found: PairwiseInformation, axes: "Axes", first: str | None = None)
         axes.axvline(0.5, color="white", linewidth=3)
     _hatch(found, order, axes)
     if len(names) <= MAX_WRITTEN:
-        _write_values(axes, bits)
+        _write_values(axes, bits, _are_saturated(found)[np.ix_(order, order)])
 
 
 def heat_map_order(found: PairwiseInformation, first: str | None = None) -> list[int]:
@@ -209,9 +213,22 @@ def _hatch(found: PairwiseInformation, order: list[int], axes: "Axes") -> None:
             axes.add_patch(square)
 
 
-def _write_values(axes: "Axes", bits: np.ndarray) -> None:
+def _are_saturated(found: PairwiseInformation) -> np.ndarray:
+    """Return which pairs tell at least what was measured: [d, d]."""
+    place = {name: at for at, name in enumerate(found.names)}
+    saturated = np.zeros((len(found.names), len(found.names)), dtype=bool)
+    for row in found:
+        if "saturated" in (row["cautions"] or ""):
+            a, b = place[row["x"]], place[row["y"]]
+            saturated[a, b] = saturated[b, a] = True
+    return saturated
+
+
+def _write_values(axes: "Axes", bits: np.ndarray, saturated: np.ndarray) -> None:
     dark = 0.4 * np.nanmax(bits)
     for row, column in zip(*np.nonzero(~np.isnan(bits)), strict=True):
-        value = bits[row, column]
+        value = float(bits[row, column])
         colour = "white" if value > dark else "black"
-        axes.text(column, row, f"{value + 0:.2f}", ha="center", va="center", fontsize=7, color=colour)
+        at_least = "≥" if saturated[row, column] else ""
+        written = f"{at_least}{round(value, 2) + 0.0:.2f}"  # no minus before 0
+        axes.text(column, row, written, ha="center", va="center", fontsize=7, color=colour)

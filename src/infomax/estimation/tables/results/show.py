@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import polars as pl
 
+from infomax.estimation.estimate import Estimate
 from infomax.estimation.tables.results.about import About
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ _WRITTEN: dict[str, Callable[[Row], str]] = {
     "share": lambda row: "" if row["share"] is None else f"{row['share']:.0%}".replace("-0%", "0%"),
     "p": lambda row: _p_value(row),
     "n": lambda row: f"{row['num_samples']:,}",
-    "method": lambda row: shortened(_method(row), MAX_METHOD),
+    "method": lambda row: _method(row),
     "caution": lambda row: ", ".join(dict.fromkeys(one.partition(":")[0] for one in _cautions(row))),
 }
 
@@ -194,6 +195,11 @@ def bits_with_error(row: Row) -> str:
     if any(one.startswith("saturated") for one in cautions):
         return f"≥ {bits:.{digits}f}"
     return f"{bits:.{digits}f}" if cautions and not error else f"{bits:.{digits}f} ± {error:.{digits}f}"
+
+
+def in_bits(estimate: Estimate) -> str:
+    """Return an estimate with its error bar, such as "0.953 ± 0.020 bits"."""
+    return f"{_plus_minus(estimate.value, estimate.standard_error)} bits"
 
 
 def _plus_minus(value: float, error: float) -> str:
@@ -232,8 +238,10 @@ def _p_value(row: Row) -> str:
 
 
 def _method(row: Row) -> str:
-    """Return the estimator and its first setting."""
-    return ", ".join(row["method"].split(", ")[:2])
+    """Return the estimator, and its first setting where there is room."""
+    name, *settings = row["method"].split(", ")
+    short = ", ".join([name, *settings[:1]])
+    return short if len(short) <= MAX_METHOD else shortened(name, MAX_METHOD)
 
 
 def _cautions(row: Row) -> list[str]:
@@ -261,10 +269,11 @@ def _lines(found: Shown, width: int) -> list[str]:
     return [
         *_of_what_is_hidden(found, rows),
         *([f"bits ± one standard error; {found.scale()}"] if rows else []),
+        *_of_values_below_0(rows),
         *_of_methods(found, rows, width),
         *_of_p_values(found, rows),
         *_of_cautions(found, rows),
-        *_few(list(found.about.notes)),
+        *_few(_of_guesses(found)),
         *_few(_of_refused(found)),
     ]
 
@@ -275,6 +284,11 @@ def _of_what_is_hidden(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
     if missing:
         lines.append(f"stopped early: {missing} of {len(found.frame) + missing} results are missing")
     return lines
+
+
+def _of_values_below_0(rows: list[dict[str, Any]]) -> list[str]:
+    is_below = any(bits_with_error(row).startswith("-") for row in rows)
+    return ["bits below 0 are noise of the estimate: there is no information below 0"] if is_below else []
 
 
 def _of_methods(found: Shown, rows: list[dict[str, Any]], width: int) -> list[str]:
@@ -310,14 +324,39 @@ def _of_cautions(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
     return [*lines, *_few(details)]
 
 
+def _of_guesses(found: Shown) -> list[str]:
+    """Return the notes; those about identifiers belong to what is not measured."""
+    identifiers = tuple(f"{name}: " for name in _identifiers(found))
+    return [note for note in found.about.notes if not note.startswith(identifiers)]
+
+
 def _of_refused(found: Shown) -> list[str]:
-    rows = _split(found.shown())[1].to_dicts()
-    left_out = [f"not measured: {name}: {reason}" for name, reason in found.about.left_out.items()]
-    return [*left_out, *(f"not measured: {_name(found, row)}: {row['refused']}" for row in rows)]
+    """Return a line for each column that was left out, and each row that was refused for another reason."""
+    identifiers = _identifiers(found)
+    notes = {name: note for note in found.about.notes for name in identifiers if note.startswith(f"{name}: ")}
+    rows = [
+        f"{_name(found, row)}: {row['refused']}"
+        for row in _split(found.shown())[1].to_dicts()
+        if not any(row.get(key) in notes for key in found.keys)
+    ]
+    left_out = [f"{name}: {reason}" for name, reason in found.about.left_out.items()]
+    return [f"not measured: {line}" for line in (*left_out, *notes.values(), *rows)]
+
+
+def _identifiers(found: Shown) -> list[str]:
+    """Return the columns of identifiers that were refused."""
+    refused = _split(found.shown())[1].select(key for key in found.keys if key != "lag")
+    return [
+        name
+        for name, kind in found.about.kinds.items()
+        if kind == "identifiers" and any(name in column for column in refused)
+    ]
 
 
 def _name(found: Shown, row: Row) -> str:
-    return ", ".join(str(row[key]) for key in found.keys if key != "lag" or row["lag"])
+    """Return the columns of a row; x@2 is the column two rows earlier."""
+    names = ", ".join(str(row[key]) for key in found.keys if key != "lag")
+    return f"{names}@{row['lag']}" if row.get("lag") else names
 
 
 def _few(lines: list[str]) -> list[str]:
