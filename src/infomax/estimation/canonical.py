@@ -34,8 +34,8 @@ class NormalScores:
     Values beyond those of training get the score of the nearest.
     """
 
-    values: list[Float[np.ndarray, " k"]]
-    scores: list[Float[np.ndarray, " k"]]
+    values: list[np.ndarray]  # of different lengths
+    scores: list[np.ndarray]
 
     @classmethod
     def of(cls, rows: Float[np.ndarray, "n d"]) -> "NormalScores":

@@ -1,12 +1,14 @@
 """Tables of estimators, critics and bounds by name; an entry is loaded when it is used."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from infomax.estimation.estimate import Estimator
 from infomax.registry import Registry
 
-ESTIMATORS: Registry[Callable[..., Estimator]] = Registry(
+if TYPE_CHECKING:
+    from infomax.estimation.estimate import Estimator
+
+ESTIMATORS: "Registry[Callable[..., Estimator]]" = Registry(
     "estimator",
     {
         "plug-in": "infomax.estimation.counting.counts:PlugIn",

@@ -153,7 +153,10 @@ def _floats(operation: str, name: str, value: Any) -> np.ndarray:
 
 def _as_float64(operation: str, name: str, value: Any) -> np.ndarray:
     """Return a float64 array in which different numbers stay different, and masked values are NaN."""
-    array, mask = _with_mask(value)
+    try:
+        array, mask = _with_mask(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{operation}: {name} must be numbers [n] or [n, d] ({error})") from None
     refuse(
         array.dtype.kind in "cmM",
         f"{operation}: {name} must be real numbers, got {array.dtype}; give "
