@@ -26,13 +26,13 @@ def hidden_pair(n, correlation=0.9, seed=0):
 
 
 def test_it_finds_what_nearest_neighbours_alone_do_not():
-    x, y = hidden_pair(4000)
+    x, y = hidden_pair(3000)
     truth = -0.5 * math.log(1 - 0.9**2)  # 0.830
     estimate = Latent(dim=1).estimate(x, y)
     assert 0.8 * truth < estimate.value < truth + 2 * estimate.standard_error
     assert abs(KSG().estimate(x, y).value - truth) > 0.5
-    assert estimate.kind == "neither" and estimate.num_samples == 2000
-    assert len(estimate.local) == 2000
+    assert estimate.kind == "neither" and estimate.num_samples == 1500
+    assert len(estimate.local) == 1500
     assert estimate.method == "Latent, 1 columns, KSG, k=3"
 
 

@@ -61,8 +61,8 @@ class ResidualKSG:
 
     The standard error counts in the scatter, the spread of forms that find as much, a part of the change from
     k to 4k neighbours, the width of the window, and measured biases: 2.5 % of what is left to KSG, 0.05 nats
-    of ellipsoids, and 0.4 (d − 2)/√n of entropies in d columns. Where windows or boxes cannot become narrower,
-    the value is called saturated.
+    of ellipsoids, and 0.4 (d − 2)/√n of entropies in d columns. Where windows or boxes cannot become
+    narrower, the value is called saturated.
 
     Mean error and mean standard error at n = 10,000; the 95 % interval contained the truth in every draw:
 
@@ -92,8 +92,9 @@ class ResidualKSG:
     2, 3-D Gaussian                    −0.002   0.026      2
     =================================  =======  =========  =====
 
-    With fewer rows the error is larger: at n = 1,000, ten nats in the `wiggly` form are low by 0.27 (10 draws),
-    and said to be saturated. At n = 2,000 the interval contained 4.341 nats of Student's t in 94 of 100 draws. A pair of one column each takes 0.8 s at n = 10,000 on one core, of three columns 4.4 s.
+    With fewer rows the error is larger: at n = 1,000, ten nats in the `wiggly` form are low by 0.27 (mean of
+    10 draws), and said to be saturated. At n = 2,000 the interval contained 4.341 nats of Student's t in 94
+    of 100 draws. A pair of one column each takes 0.8 s at n = 10,000 on one core, of three columns 4.4 s.
 
     Args:
         num_neighbors: k.
