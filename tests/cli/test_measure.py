@@ -169,6 +169,7 @@ def test_a_split_of_a_saved_dataset(capsys, table, tmp_path):
 
 def test_on_a_terminal_there_is_a_table_and_no_json(capsys, monkeypatch, table):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(testing, "LOW_ENOUGH", 1.0)
     code, out, err = run(capsys, table, "--target", "group", "--permutations", 9)
     assert (code, out) == (0, "")
     assert "Information about group" in err

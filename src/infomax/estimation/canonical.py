@@ -91,8 +91,8 @@ def canonical_directions(
         >>> x, y = np.random.default_rng(0).standard_normal((2, 2000, 30))
         >>> y[:, 3] += 2 * x[:, 7]
         >>> of_x, of_y = canonical_directions(x, y, seed=0)
-        >>> round(abs(np.corrcoef(of_x.apply(x)[:, 0], x[:, 7])[0, 1]), 1)
-        1.0
+        >>> bool(abs(np.corrcoef(of_x.apply(x)[:, 0], x[:, 7])[0, 1]) > 0.95)
+        True
     """
     rng = np.random.default_rng((seed, 2))
     rows = rng.permutation(len(x))[:MAX_ROWS]

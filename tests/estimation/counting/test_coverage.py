@@ -126,7 +126,7 @@ def test_intervals_without_caution_cover_on_the_whole_grid(estimator, skewed):
 # -------------------------------------------------------------------------- given a third variable
 
 
-def conditional_coverage(estimator, p, truth, n, num_repeats=30):
+def conditional_coverage(estimator, p, truth, n, num_repeats=20):
     rng = np.random.default_rng(0)
     tables = rng.multinomial(n, p.ravel(), size=num_repeats).reshape(num_repeats, *p.shape)
     found = [estimator.information_of_counts(table) for table in tables]

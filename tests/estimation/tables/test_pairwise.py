@@ -12,6 +12,7 @@ from infomax.estimation.counting.counts import ChaoShen, Grassberger, JamesStein
 from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.tables import pairwise as module
+from infomax.estimation.tables import testing
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.estimation.tables.rank import rank_columns
 
@@ -140,7 +141,8 @@ def test_many_labels_do_not_read_as_information(num_x, num_y, n):
     assert found["standard_error"] < 0.2
 
 
-def test_p_values():
+def test_p_values(monkeypatch):
+    monkeypatch.setattr(testing, "LOW_ENOUGH", 0.1)
     table = {**labels(), "number": gaussians(300, 0)[0], "rare": [*["r"] * 4, *["s", "t"] * 148]}
     found = pairwise(table, num_permutations=49)
     n, plug_in = 300, mutual_info_score(table["a"], table["b"])

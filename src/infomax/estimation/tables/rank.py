@@ -130,7 +130,7 @@ def rank_columns(
         >>> x, noise = rng.standard_normal((2, 500))
         >>> y = np.append(0, x[:-1]) + 0.5 * noise  # x, one row earlier
         >>> ranking = rank_columns({"x": x, "y": y}, "y", lags=[1, 2], num_permutations=99)
-        >>> ranking[0]["column"], ranking["x@1"]["p_value"]
+        >>> ranking[0]["column"], round(ranking["x@1"]["adjusted_p_value"], 2)
         ('x', 0.01)
     """
     table, name = with_target("rank_columns", table, target)

@@ -34,7 +34,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def ranking(table):
-    return rank_columns(table, "y", num_permutations=49)
+    return rank_columns(table, "y", num_permutations=19)
 
 
 def test_the_printed_table(ranking):
