@@ -99,7 +99,7 @@ def test_a_target(capsys, table):
     refused = {row["column"]: row["refused"] for row in result["refused"]}
     assert refused.keys() == {"name", "empty"}
     assert "identifiers" in refused["name"]
-    assert refused["empty"] == "0 rows have values of empty and group, expected at least 10"
+    assert refused["empty"] == "0 rows with values of empty and group, expected at least 10"
     expected = rank_columns(pl.read_csv(table), "group", num_permutations=0).to_frame()
     assert rows["x", 0]["bits"] * math.log(2) == pytest.approx(
         expected.filter(pl.col("column") == "x")["value"][0], rel=1e-9
@@ -282,7 +282,7 @@ def test_ctrl_c_keeps_what_is_done(capsys, monkeypatch, table):
 def test_a_long_run_says_how_long(capsys, monkeypatch, table):
     monkeypatch.setattr(running, "MAX_SECONDS", 0)
     _, _, err = run(capsys, table, "--target", "x", "--permutations", 9)
-    assert err.startswith("about 10 s (60 rows, 7 results, 9 permutations); --permutations 0 is quicker")
+    assert err.startswith("about 10 s (60 rows, 7 results, 9 permutations)\nquicker: --permutations 0\n")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_long_run_says_how_long(capsys, monkeypatch, table):
         (["t.docx"], "t.docx"),
         (["head.csv"], "head.csv has no rows"),
         (["single.csv"], "expected at least 2 columns, got x alone"),
-        (["few.csv"], "3 rows have values of x and y, expected at least 10"),
+        (["few.csv"], "3 rows with values of x and y, expected at least 10"),
         (["table.csv", "--target", "grup"], "no column 'grup'; did you mean group?"),
         (["table.csv", "--target", "x", "--given", "yy"], "no column 'yy'; did you mean y?"),
         (["table.csv", "--target", "x", "--given", "y@1000"], "y@1000: a lag must be from 0 to 59"),

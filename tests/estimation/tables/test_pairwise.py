@@ -192,7 +192,7 @@ def test_pairs_that_cannot_be_measured_are_named():
     late = np.append(np.full(25, np.nan), x[:5])
     found = pairwise({"x": x, "y": y, "late": late, "id": [f"row {i}" for i in range(30)]})
     reasons = {(a, b): why for a, b, why in found.to_frame().select("x", "y", "refused").rows() if why}
-    assert reasons["x", "late"] == "5 rows have values of x and late, expected at least 10"
+    assert reasons["x", "late"] == "5 rows with values of x and late, expected at least 10"
     assert reasons["x", "id"].startswith("id holds identifiers: most of its labels occur once")
     assert len(reasons) == 5
     assert np.isfinite(found.value[0, 1])
@@ -214,7 +214,7 @@ def test_one_pair_that_is_refused_does_not_spoil_its_stack():
     assert frame["num_samples"].to_list() == [0, 100, 100, 100, 100, 200]
     np.testing.assert_allclose(frame["value"][1:], [np.log(2), 0, np.log(2), 0, 0], atol=1e-12)
     by_kinds = pairwise(table).to_frame()["refused"].to_list()
-    assert by_kinds == ["0 rows have values of early and late, expected at least 10", *[None] * 5]
+    assert by_kinds == ["0 rows with values of early and late, expected at least 10", *[None] * 5]
     of_three = {"three": [0, 1, 2, 2] * 50, **table}
     refused = pairwise(of_three, JamesStein(2)).to_frame()["refused"].to_list()
     assert refused[2] == (
@@ -254,7 +254,7 @@ def test_values_depend_on_the_seed_alone():
     ("table", "arguments", "message"),
     [
         ({"a": [1.0, 2.0]}, {}, "pairwise: expected at least 2 columns, got a alone"),
-        ({"a": [1.0, 2], "b": [2.0, 1]}, {}, "pairwise: 2 rows have values of a and b, expected at least 10"),
+        ({"a": [1.0, 2], "b": [2.0, 1]}, {}, "pairwise: 2 rows with values of a and b, expected at least 10"),
         (
             {"a": np.arange(3.0), "b": np.arange(3.0), "c": np.arange(3.0)},
             {"estimator": KSG()},

@@ -91,6 +91,49 @@ def test_lags_stay_within_groups(together):
     assert measured["value"] == pytest.approx(np.log(5) / 2, abs=0.08)
 
 
+@pytest.mark.parametrize("level", [0, 3])
+def test_groups_of_other_levels_are_no_matter_given_the_group(level):
+    """y follows x of the same patient one row earlier, with ½ log(1/.36) nats, around a level of its own."""
+    rng = np.random.default_rng(0)
+    x, noise = rng.standard_normal((2, 20, 100))
+    follows = 0.8 * np.concatenate([np.zeros((20, 1)), x[:, :-1]], axis=1) + 0.6 * noise
+    y = follows + level * np.arange(20)[:, None]
+    table = {"x": x.ravel(), "y": y.ravel(), "other": rng.standard_normal(2000)}
+    table["patient"] = np.repeat([f"p{i}" for i in range(20)], 100)
+    settings = {"lags": [1], "group": "patient", "num_permutations": 0}
+    known = rank_columns(table, "y", given="patient", **settings)
+    assert known["x@1"]["value"] == pytest.approx(-np.log(0.36) / 2, abs=0.05)
+    for none in ("y@1", "other@1"):
+        assert abs(known[none]["value"]) < 0.06
+    assert known["x@1"]["num_samples"] == 20 * 99
+    # the transfer entropy is the same; in more columns it is measured a little lower
+    past = rank_columns(table, "y", given=["patient", "y@1"], **settings)
+    assert past["x@1"]["value"] == pytest.approx(-np.log(0.36) / 2, abs=0.08)
+    alone = rank_columns(table, "y", **settings)
+    assert any("--given patient leaves them out" in note for note in alone.about.notes)
+
+
+def test_numbers_given_a_label_are_compared_within_the_label():
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.arange(20), 50)
+    x, noise, z = rng.standard_normal((3, 1000))
+    y = 0.8 * x + 0.6 * noise
+    spread = 10.0 ** (label % 5)
+    plain = rank_columns({"x": x, "y": y, "z": z, "l": label.astype(str)}, "y", given="l", num_permutations=0)
+    moved = {"x": x * spread, "y": 5 * label + spread * y, "z": z - label, "l": label.astype(str)}
+    found = rank_columns(moved, "y", given="l", num_permutations=0)
+    for name in "xz":
+        assert found[name]["value"] == pytest.approx(plain[name]["value"], abs=1e-9)
+
+
+def test_values_far_below_0_are_no_noise():
+    """Every time occurs in every group once: a plan, and no independent draws."""
+    time, group = np.tile(np.arange(40.0), 40), np.repeat(np.arange(40.0), 40)
+    noise = 0.1 * np.random.default_rng(0).standard_normal(1600)
+    ranking = rank_columns({"time": time, "y": group + noise}, "y", num_permutations=0)
+    assert "time: further below 0 than by noise" in repr(ranking)
+
+
 def test_what_is_given_unlocks_a_sum():
     rng = np.random.default_rng(0)
     coin, other = rng.integers(2, size=(2, 400))
@@ -132,7 +175,7 @@ def test_rows_with_missing_values_are_left_out(series):
         ("empty", {}, "rank_columns: the target empty has no values"),
         ("id", {}, "rank_columns: the target id holds identifiers"),
         ("y", {"given": "id"}, "rank_columns: id holds identifiers.*and so on, for all"),
-        ("y", {"given": "empty"}, "0 rows have values of x and y and empty, expected at least 10"),
+        ("y", {"given": "empty"}, "0 rows with values of x and y and empty, expected at least 10"),
         ("y", {"num_permutations": -1}, "num_permutations must be at least 0"),
     ],
 )  # fmt: skip

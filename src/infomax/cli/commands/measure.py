@@ -18,7 +18,7 @@ examples:
   infomax measure table.csv                        all pairs of columns
   infomax measure table.csv --target label         what each tells about label
   infomax measure table.csv --target label --given age
-  infomax measure panel.csv --target y --given y@1 --lag 1 2 --group patient
+  infomax measure panel.csv --target y --given id y@1 --lag 1 2 --group id
 
 The result is a table on a terminal, and JSON where the output goes elsewhere.
 y@2 is the column y, two rows earlier.

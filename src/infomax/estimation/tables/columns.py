@@ -32,7 +32,7 @@ MIN_ROWS_PER_LABEL = 4
 MAX_EXACT = 2**53
 """Whole numbers beyond it are not told apart as float64."""
 
-_INDEX_NAMES = ("", "Unnamed: 0", "__index_level_0__")
+_INDEX_NAMES = ("", "Unnamed: 0", "__UNNAMED__0", "__index_level_0__")
 _NAMES_OF_CODES = re.compile(
     r"(?i)(^|[^a-z])(id|ids|zip|zipcode|plz|postcode|fips|code|codes|class|cluster)([^a-z]|$)"
 )

@@ -32,10 +32,12 @@ from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.resampling.replicates import on_one_core
 from infomax.estimation.samples import joint_codes
 from infomax.estimation.tables.columns import Column, known
+from infomax.estimation.tables.reading.cells import counted
 from infomax.estimation.tables.testing import Testing, g_test, g_test_of_labels, suits_g_test
 
 MIN_ROWS = 10
 LABEL_SPACING = 100.0  # between codes of labels; normal scores lie within ±10
+CELL_OFFSET = 1e-6  # of the scores of different cells, so that equal ranks are no equal numbers
 PAIR_KINDS = ("labels", "continuous", "mixed")
 
 Values = list[np.ndarray]
@@ -197,7 +199,8 @@ class Measuring:
             )
         refuse(
             num_samples < MIN_ROWS,
-            f"{num_samples} rows have values of {' and '.join(names)}, expected at least {MIN_ROWS}",
+            f"{counted(num_samples, 'row')} with values of {' and '.join(names)}, "
+            f"expected at least {MIN_ROWS}",
         )
 
     def _suited(self, x: Sequence[Column], y: Sequence[Column], given: Sequence[Column] = ()) -> Estimator:
@@ -220,20 +223,26 @@ class Measuring:
         self, x: Sequence[Column], y: Sequence[Column], given: Sequence[Column], rows: np.ndarray
     ) -> Values:
         """Return x, y and given in these rows, as estimators take them."""
-        return [self._variable(columns, rows) for columns in (x, y, given) if columns]
+        labels = [column.values[rows] for column in given if column.has_labels]
+        cells = joint_codes(*labels) if labels else None
+        return [self._variable(columns, rows, cells) for columns in (x, y, given) if columns]
 
-    def _variable(self, columns: Sequence[Column], rows: np.ndarray) -> np.ndarray:
+    def _variable(
+        self, columns: Sequence[Column], rows: np.ndarray, cells: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return labels as codes, [n], or numbers [n] or [n, d], as scores among themselves.
 
-        Codes among numbers are so far apart that no row has neighbours with other labels.
+        Codes among numbers are so far apart that no row has neighbours with other labels. Given labels,
+        numbers are scored among the rows of equal labels: where these differ in level or spread, scores
+        among all rows would leave no differences within a label to see.
         """
         values = [column.values if rows.all() else column.values[rows] for column in columns]
         if self.estimator is not None:
             return values[0] if len(values) == 1 else np.column_stack(values)
         if _are_labels(columns):
             return values[0] if len(values) == 1 else joint_codes(*values)
-        if not rows.all():
-            values = [v if c.has_labels else _scores(v) for c, v in zip(columns, values, strict=True)]
+        if cells is not None or not rows.all():
+            values = [v if c.has_labels else _scores(v, cells) for c, v in zip(columns, values, strict=True)]
         values = [LABEL_SPACING * v if c.has_labels else v for c, v in zip(columns, values, strict=True)]
         return values[0] if len(values) == 1 else np.column_stack(values)
 
@@ -264,7 +273,9 @@ class Measuring:
         try:
             values = self._values([x], [y], given, rows)
             shared = self.shares_nulls(x, y, given)
-            test = testing.test(*values, estimator=estimator, rows=np.flatnonzero(rows), shared=shared)
+            how: dict[str, Any] = {"estimator": estimator, "rows": np.flatnonzero(rows), "shared": shared}
+            groups_known = testing.knows_groups([column.values for column in given])
+            test = testing.test(*values, **how, groups_known=groups_known)
         except ValueError as error:
             return {"untested": str(error)}
         number = len(test.null)
@@ -319,11 +330,16 @@ def refused_row(num_samples: int, error: ValueError) -> dict[str, Any]:
     return {**dict.fromkeys(nothing), "num_samples": num_samples, "refused": str(error), **more}
 
 
-def _scores(values: np.ndarray) -> np.ndarray:
-    """Return normal scores of numbers without ties."""
+def _scores(values: np.ndarray, cells: np.ndarray | None = None) -> np.ndarray:
+    """Return normal scores of numbers without ties, among the rows of each cell; those of cells differ."""
+    if cells is None:
+        cells = np.zeros(len(values), dtype=np.intp)
+    sizes = np.bincount(cells)
+    order = np.lexsort((values, cells))
+    rank = np.arange(1, len(values) + 1) - (np.cumsum(sizes) - sizes)[cells[order]]
     scores = np.empty(len(values))
-    scores[np.argsort(values)] = ndtri(np.arange(1, len(values) + 1) / (len(values) + 1))
-    return scores
+    scores[order] = ndtri(rank / (sizes[cells[order]] + 1))
+    return scores + CELL_OFFSET * cells / len(sizes)
 
 
 def _of_labels_seen(table: np.ndarray) -> np.ndarray:

@@ -77,6 +77,10 @@ class Prepared:
         """Return the column of that name; ``name@lag`` is the column `lag` rows earlier, in its group."""
         return named(operation, self.columns, name, self.groups)
 
+    def condition(self, operation: str, name: str) -> Column:
+        """Return a column that is known already; it may be that of the groups."""
+        return self.groups if self.groups and name == self.groups.name else self.named(operation, name)
+
     def earlier(self, column: Column, lag: int) -> Column:
         """Return the column `lag` rows earlier, in its group."""
         return column.earlier(lag, self.groups)

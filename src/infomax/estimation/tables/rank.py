@@ -115,7 +115,7 @@ def rank_columns(
         num_tested_rows: as in `pairwise`.
         weights: as in `pairwise`.
         group: the column that holds the groups of the rows: lags do not cross them, and rows are shuffled
-            within them.
+            within them. It can also be given: without that, what tells the groups apart is information too.
         seed: of the permutations, and of the order of ties.
         num_workers: cores, −1 for all.
         progress: as in `pairwise`.
@@ -139,7 +139,7 @@ def rank_columns(
     how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
     ready = prepared("rank_columns", table, how)
     y = ready.named("rank_columns", name)
-    conditions = [ready.named("rank_columns", given) for given in known]
+    conditions = [ready.condition("rank_columns", given) for given in known]
     check_target("rank_columns", y, known)
     candidates = _candidates(ready, lags, {name, *known})
     pairs = [(column, y) for column, _ in candidates]
@@ -155,10 +155,16 @@ def rank_columns(
     )
     entropy = entropy_left(ready.measuring, y, conditions)
     frame = in_order(with_share(measured.frame, entropy))
-    ranking = Ranking(
-        frame, ready.about_what_was(measured), target=name, given=tuple(known), target_entropy=entropy
-    )
+    about = ready.about_what_was(measured, _about_groups(group, known))
+    ranking = Ranking(frame, about, target=name, given=tuple(known), target_entropy=entropy)
     return measured.finish(ranking)
+
+
+def _about_groups(group: str | None, given: Sequence[str]) -> list[str]:
+    """Return a line that says what is within groups, where the groups are not given."""
+    if group is None or group in given:
+        return []
+    return [f"bits also count differences between groups, p does not; --given {group} leaves them out"]
 
 
 def _tasks(

@@ -217,11 +217,11 @@ def announce(
 
 
 def announcement(seconds: float, pairs: Sequence[tuple[Column, Column]], measuring: Measuring) -> str:
-    """Return a line that says how long a run will take, and what is quicker."""
+    """Return how long a run will take, and in a second line what is quicker."""
     n, number = len(pairs[0][1]), measuring.testing.num_permutations
     what = f"{n:,} rows, {len(pairs):,} results" + (f", {number} permutations" if number else "")
     quicker = [*(["--permutations 0"] if number else []), *(["--rows 20000"] if n > 40_000 else [])]
-    remedy = f"; {' or '.join(quicker)} is quicker" if quicker else ""
+    remedy = f"\nquicker: {' or '.join(quicker)}" if quicker else ""
     return f"about {_duration(seconds)} ({what}){remedy}"
 
 
@@ -249,7 +249,8 @@ def _seconds(pairs: list[tuple[Column, Column]], given: Sequence[Column], measur
     complete = all(column.present.all() for column in (*pairs[0], *given))
     num_nulls = 1 if complete and measuring.shares_nulls(*pairs[0], given) else len(pairs)
     g_tested = pair_kind([*pairs[0], *given]) == "labels" and testing.by_g_test and not given
-    return one * (n * len(pairs) + (0 if g_tested else testing.num_permutations * num_nulls * tested))
+    untested = g_tested or not testing.suits(given)
+    return one * (n * len(pairs) + (0 if untested else testing.num_permutations * num_nulls * tested))
 
 
 def _some(column: Column, rows: np.ndarray) -> Column:

@@ -69,6 +69,12 @@ def test_encodings(encoding, guess):
 def test_lines_of_numbers_and_codes_are_noticed():
     (note,) = guess_dialect(b"1.5,2\n3,4\n", TextOptions(), ",").notes
     assert note == "the first line, '1.5', '2', is taken as names; --no-header if it is a row"
+    for text, is_row in (
+        ("0.5,red\n0.7,blue\n", True), ("3,red\n4,blue\n5,red\n", True), ("red,small\nred,large\n", True),
+        ("land,2001,2002\nPeru,1.5,2\n", False), ("a,b\n1,2\na,b\n3,4\n", False), ("a,b\nx,y\n", False),
+    ):  # fmt: skip
+        notes = guess_dialect(text.encode(), TextOptions(), ",").notes
+        assert any("--no-header" in note for note in notes) == is_row, text
     assert not guess_dialect(b"1.5,2\n3,4\n", TextOptions(header=False), ",").notes
     assert guess_dialect(b"zip,x\n02134,1\nNA,0\n10000,2\n", TextOptions(), ",").codes == (0,)
 

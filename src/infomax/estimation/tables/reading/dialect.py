@@ -244,7 +244,15 @@ def _codes(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
 
 
 def _header_note(rows: Sequence[Sequence[str]]) -> str | None:
-    """A line where names are numbers, and may be data."""
-    if not rows or not all(_NUMBER.fullmatch(cell) for cell in rows[0]):
+    """A line where names look like values: they are numbers, or occur in their columns again."""
+    if not rows or not _are_values(rows[0], [row for row in rows[1:] if row != rows[0]]):
         return None
     return f"the first line, {quoted(rows[0])}, is taken as names; --no-header if it is a row"
+
+
+def _are_values(names: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """True where all are numbers, or one is no whole number (a year could be a name), or occurs below."""
+    if all(map(_NUMBER.fullmatch, names)) or any(_NUMBER.fullmatch(n) and not n.isdecimal() for n in names):
+        return True
+    below = [{row[place] for row in body if len(row) > place} for place in range(len(names))]
+    return any(name and name in seen for name, seen in zip(names, below, strict=True))

@@ -19,6 +19,8 @@ MAX_ROWS = 30
 MAX_LINES = 8  # of one sort below the table
 WIDTH = 80
 MIN_NAME = 12
+MAX_ERRORS_BELOW_0 = 4
+FAR_BELOW_0 = "further below 0 than by noise: rows are no independent draws, or too few for the condition"
 MAX_METHOD = 16
 
 Row = Mapping[str, Any]
@@ -269,7 +271,7 @@ def _lines(found: Shown, width: int) -> list[str]:
     return [
         *_of_what_is_hidden(found, rows),
         *([f"bits ± one standard error; {found.scale()}"] if rows else []),
-        *_of_values_below_0(rows),
+        *_of_values_below_0(found, rows),
         *_of_methods(found, rows, width),
         *_of_p_values(found, rows),
         *_of_cautions(found, rows),
@@ -286,9 +288,12 @@ def _of_what_is_hidden(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _of_values_below_0(rows: list[dict[str, Any]]) -> list[str]:
-    is_below = any(bits_with_error(row).startswith("-") for row in rows)
-    return ["bits below 0 are noise of the estimate: there is no information below 0"] if is_below else []
+def _of_values_below_0(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
+    below = [row for row in rows if bits_with_error(row).startswith("-")]
+    far = [row for row in below if row["value"] < -MAX_ERRORS_BELOW_0 * row["standard_error"]]
+    lines = [f"{_name(found, row)}: {FAR_BELOW_0}" for row in far]
+    near = "bits below 0 are noise of the estimate: there is no information below 0"
+    return ([near] if len(below) > len(far) else []) + _few(lines)
 
 
 def _of_methods(found: Shown, rows: list[dict[str, Any]], width: int) -> list[str]:
