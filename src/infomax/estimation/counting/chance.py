@@ -9,6 +9,9 @@ the expected mutual information of Vinh, Epps and Bailey (2010). It is about (|X
 sampled table, and as large as an entropy where each label occurs once. Pairs with the same a and b have the
 same term, so that the cost is at most that of 2n terms, whatever the number of labels. Given Z, E is the mean
 over its labels.
+
+The variance is that of c log(c / λ) − c + λ, summed over all pairs: the terms that are subtracted sum to 0,
+and what is left of a pair hardly depends on the others.
 """
 
 import numpy as np
@@ -20,20 +23,23 @@ SMALL_MEAN = 12.0
 NEGLIGIBLE = 1e-10
 
 
-def chance_of_tables(of_x: np.ndarray, of_y: np.ndarray, of_all: np.ndarray) -> np.ndarray:
-    """Return E for each table, from its margins [m, x, 1], [m, 1, y] and [m, 1, 1]: [m].
+def chance_of_tables(of_x: np.ndarray, of_y: np.ndarray, of_all: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return E and the variance for each table, from its margins [m, x, 1], [m, 1, y] and [m, 1, 1]: [m].
 
     Example:
-        >>> chance_of_tables(np.array([[[1], [1]]]), np.array([[[1, 1]]]), np.array([[[2]]])).round(4)
+        >>> of_x, of_y, of_all = np.array([[[1], [1]]]), np.array([[[1, 1]]]), np.array([[[2]]])
+        >>> chance_of_tables(of_x, of_y, of_all)[0].round(4)
         array([0.6931])
     """
-    return _terms(of_x, of_y, of_all).sum(axis=(1, 2)) / of_all[:, 0, 0]
+    means, variances = _terms(of_x, of_y, of_all)
+    n = of_all[:, 0, 0]
+    return means.sum(axis=(1, 2)) / n, variances.sum(axis=(1, 2)) / n**2
 
 
 def chance_of_groups(
     of_xz: np.ndarray, z_of_xz: np.ndarray, of_yz: np.ndarray, z_of_yz: np.ndarray, of_z: np.ndarray
-) -> float:
-    """Return E of one table, given Z.
+) -> tuple[float, float]:
+    """Return E and the variance of one table, given Z.
 
     Args:
         of_xz: how often each joint label (x, z) occurs; `z_of_xz` has its z. Likewise `of_yz`.
@@ -45,8 +51,9 @@ def chance_of_groups(
     sizes = past - first  # how many b meet each a
     i = np.repeat(np.arange(len(a)), sizes)
     j = np.arange(len(i)) - np.repeat(np.cumsum(sizes) - sizes - first, sizes)
-    terms = _terms(a[i], b[j], of_z[z_a[i]])
-    return float((terms * repeats_a[i] * repeats_b[j]).sum() / of_z.sum())
+    times, n = repeats_a[i] * repeats_b[j], float(of_z.sum())
+    means, variances = _terms(a[i], b[j], of_z[z_a[i]])
+    return float(means @ times) / n, float(variances @ times) / n**2
 
 
 def _distinct(counts: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -57,42 +64,46 @@ def _distinct(counts: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return counts[starts], z[starts], np.diff(np.append(starts, len(counts)))
 
 
-def _terms(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return E[c log(c / λ)] of hypergeometric counts c, element by element; 0 where a or b is 0."""
+def _terms(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and variance of c log(c / λ) − c + λ, c hypergeometric; 0 where a or b is 0."""
     a, b, n = (np.asarray(count, dtype=float) for count in (a, b, n))
     mean = a * b / n
     large = mean >= SMALL_MEAN
     if large.all():
         return _series(a, b, n)
-    terms = np.zeros(mean.shape)
+    means, variances = np.zeros(mean.shape), np.zeros(mean.shape)
     a, b, n = np.broadcast_arrays(a, b, n)
-    terms[large] = _series(a[large], b[large], n[large])
+    means[large], variances[large] = _series(a[large], b[large], n[large])
     small = ~large & (mean > 0)
     if small.any():
-        terms[small] = _sums_over_counts(a[small], b[small], n[small])
-    return terms
+        means[small], variances[small] = _sums_over_counts(a[small], b[small], n[small])
+    return means, variances
 
 
-def _series(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return v / 2λ − μ₃ / 6λ² + v² / 4λ³ from the variance v and third moment μ₃ of the count."""
+def _series(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return v / 2λ − μ₃ / 6λ² + v² / 4λ³, v the variance and μ₃ the third moment of c; and v² / 2λ²."""
     inverse = n / (a * b)
     relative = (n - a) / n * ((n - b) / np.maximum(n - 1, 1))  # v / λ
     skew = (n - 2 * a) / n * ((n - 2 * b) / np.maximum(n - 2, 1))  # μ₃ / v
-    return relative * (1 / 2 + inverse * (relative / 4 - skew / 6))
+    return relative * (1 / 2 + inverse * (relative / 4 - skew / 6)), relative**2 / 2
 
 
-def _sums_over_counts(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Return Σ p(c) c log(c / λ), from the smallest possible c upwards, until all the rest is negligible."""
+def _sums_over_counts(a: np.ndarray, b: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums over c, from the smallest possible one upwards, until all the rest is negligible."""
     c = np.maximum(a + b - n, 0)
     others = n - a - b + c
     log_ways = sum(gammaln(count + 1) for count in (a, b, n - a, n - b)) - gammaln(n + 1)
     p = np.exp(log_ways - sum(gammaln(count + 1) for count in (c, a - c, b - c, others)))
-    log_mean = np.log(a * b / n)
-    total, seen = np.zeros_like(c), np.zeros_like(c)
+    mean = a * b / n
+    log_mean = np.log(mean)
+    total, squares, seen = np.zeros_like(c), np.zeros_like(c), np.zeros_like(c)
     while True:
-        total += p * (xlogy(c, c) - c * log_mean)
+        term = xlogy(c, c) - c * log_mean
+        total += p * term
+        squares += p * (term - c + mean) ** 2
         seen += p
         p = p * np.maximum(a - c, 0) * np.maximum(b - c, 0) / ((c + 1) * (others + 1))
         c, others = c + 1, others + 1
         if (p <= NEGLIGIBLE).all() and c.min() > SMALL_MEAN:
-            return total / seen
+            total = total / seen
+            return total, np.maximum(squares / seen - total**2, 0)

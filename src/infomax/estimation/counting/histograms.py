@@ -6,13 +6,17 @@ weights, sums of weights scaled to the effective number of samples (Kish): n = (
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
-from scipy.special import digamma, xlogy
+from scipy.special import digamma, exp1, xlogy
 
 from infomax.estimation.counting.chance import chance_of_groups, chance_of_tables
 from infomax.estimation.samples import joint_codes
+
+MAX_TABULATED = 100  # counts; beyond, c (log c − ψ(c)) is within 0.001 of 1/2
+MAX_RATIO = 500.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,16 @@ class Histogram:
         """
         return np.where(self.counts <= 1, self.counts, 0).sum(axis=-1) / self.num_samples
 
+    @property
+    def num_twice(self) -> Any:
+        """f₂ = #{c = 2}; with weights, #{1 < c ≤ 2}."""
+        return np.count_nonzero((self.counts > 1) & (self.counts <= 2), axis=-1)
+
+    @property
+    def least(self) -> Any:
+        """How often the rarest of the labels seen occurs."""
+        return np.where(self.counts > 0, self.counts, np.inf).min(axis=-1)
+
     def plug_in(self) -> Any:
         """Return −Σ p log p."""
         return np.log(self.num_samples) - xlogy(self.counts, self.counts).sum(axis=-1) / self.num_samples
@@ -66,6 +80,21 @@ class Histogram:
         g = digamma(c) + (np.abs(c % 2 - 1) - 0.5) * (digamma((c + 1) / 2) - digamma(c / 2))
         value = digamma(self.num_samples) - np.vecdot(self.probabilities, g)
         return np.where(self.num_seen > 1, value, 0.0)
+
+    def chao_wang_jost(self) -> Any:
+        """Return Σ p (ψ(n) − ψ(c)), with what labels not seen yet add: (f₁ / n) e^a E₁(a), a ≈ 2 f₂ / f₁.
+
+        f₁ and f₂ are the numbers of labels seen once and twice; a is the mean count, in n further samples, of
+        a label that was seen once. Exact but for terms of 1/n² where rare labels are equally frequent.
+
+        Reference: Chao, Wang and Jost (2013), Entropy and the species accumulation curve.
+        """
+        c, n = self.counts, self.num_samples
+        seen = self.plug_in() + digamma(n) - np.log(n) + np.interp(c, *_log_less_digamma()).sum(axis=-1) / n
+        once, twice = self.share_alone * n, self.num_twice
+        ratio = np.where(twice > 0, 2 * twice / np.maximum(once, 1), 2 / np.maximum(once - 1, 2 / n))
+        a = np.minimum(ratio, MAX_RATIO)
+        return seen + once / n * np.exp(a) * exp1(a)
 
     def sampling_error(self) -> Any:
         """Return √( Var(log p) / n + (k − 1) / 2n² ), the standard error of `plug_in` (Harris 1975).
@@ -89,6 +118,13 @@ class Histogram:
         """Return (1 + log n) / 2n where one label was seen, half of what another one may add; else 0."""
         n = self.num_samples
         return np.where(self.num_seen > 1, 0.0, (1 + np.log(n)) / (2 * n))
+
+
+@cache
+def _log_less_digamma() -> tuple[np.ndarray, np.ndarray]:
+    """Return counts c from 0, and c (log c − ψ(c)), which is 1/2 + 1/12c for large c."""
+    c = np.arange(1, MAX_TABULATED + 1.0)
+    return np.append(0, c), np.append(0, c * (np.log(c) - digamma(c)))
 
 
 def _log(counts: np.ndarray) -> np.ndarray:
@@ -117,6 +153,7 @@ class Margins:
         xz: and `yz`, `xyz`, `z`: histograms; the labels of `xyz` are called cells.
         of_xz: how often (x, z) of each cell occurs; likewise `of_yz` and `of_z`. [..., cells]
         chance: what the plug-in information is on average if X and Y are independent given Z; see `chance`.
+        chance_variance: how it varies then.
     """
 
     xz: Histogram
@@ -127,6 +164,7 @@ class Margins:
     of_yz: np.ndarray
     of_z: np.ndarray
     chance: Any
+    chance_variance: Any
 
     def local(self) -> np.ndarray:
         """Return log p(x,y|z) / p(x|z) p(y|z) of every cell: [..., cells]."""
@@ -169,6 +207,7 @@ def margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
     def at_cells(counts: np.ndarray) -> np.ndarray:
         return np.broadcast_to(counts, tables.shape).reshape(len(tables), -1)
 
+    chance, variance = chance_of_tables(of_x, of_y, of_all)
     return Margins(
         xz=histogram(of_x, [0]),
         yz=histogram(of_y, [1]),
@@ -177,7 +216,8 @@ def margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
         of_xz=at_cells(of_x),
         of_yz=at_cells(of_y),
         of_z=at_cells(of_all),
-        chance=chance_of_tables(of_x, of_y, of_all),
+        chance=chance,
+        chance_variance=variance,
     )
 
 
@@ -203,6 +243,7 @@ def margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: np
     joint = [labels(kept) for kept in axes]
     n_xz, n_yz, n_xyz, n_z = (_sums(label, counts) for label in joint)
     k_xz, k_yz, k_xyz, k_z = (math.prod(num_labels[kept].tolist()) for kept in axes)
+    chance, variance = chance_of_groups(n_xz, _z_of(joint[0], joint[3]), n_yz, _z_of(joint[1], joint[3]), n_z)
     return Margins(
         xz=Histogram(n_xz, k_xz),
         yz=Histogram(n_yz, k_yz),
@@ -211,7 +252,8 @@ def margins_of_cells(counts: np.ndarray, codes: list[np.ndarray], num_labels: np
         of_xz=n_xz[joint[0]],
         of_yz=n_yz[joint[1]],
         of_z=n_z[joint[3]],
-        chance=chance_of_groups(n_xz, _z_of(joint[0], joint[3]), n_yz, _z_of(joint[1], joint[3]), n_z),
+        chance=chance,
+        chance_variance=variance,
     )
 
 

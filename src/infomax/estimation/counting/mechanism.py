@@ -33,13 +33,15 @@ class Counting(ABC):
     exceeds a third of it ("biased"). An estimate is called "undersampled" where more than a third of the
     samples are alone with their labels.
 
-    Coverage of 95 % intervals without a caution, in 224 settings of 20 samples each: 2 × 2 to 100 × 5 labels,
-    equally frequent or by Zipf's law, n from 50 to 3,000; independent, four strengths of a function seen
-    through noise, two random conditional distributions. `PlugIn` has cautions in 82 % of them, the others in
-    18 %.
+    Coverage of 95 % intervals without a caution, in 1,008 settings of 60 samples each: 2 × 2 to 100 × 5 and
+    30 × 30 labels, equally frequent, by Zipf's law, or one of them nine times in ten; n from 50 to 10,000;
+    independent, functions seen through noise of five strengths, functions, random conditional distributions.
+    `PlugIn` has cautions in 76 % of them, the others in 12 %. Second line: settings below 0.9 beyond the
+    error of 60 samples.
 
     `PlugIn`  `MillerMadow`  `Grassberger`  `ChaoShen`  `JamesStein`  `AdjustedPlugIn`  `SuitedCounting`
-    0.953     0.979          0.982          0.985       0.987         0.976             0.977
+    0.939     0.976          0.980          0.987       0.985         0.973             0.975
+    5         1              0              0           0             1                 1
     """
 
     num_labels: int | tuple[int, ...] | None = None
@@ -203,7 +205,7 @@ class Counting(ABC):
         """Return standard errors, and the biases they leave out."""
         if self._corrects_bias:
             return doubt.error_of(values), np.zeros_like(values)
-        return doubt.sampling_error, values - doubt.adjusted
+        return doubt.sampling_error, doubt.bias_of(values)
 
     @property
     def _name(self) -> str:
