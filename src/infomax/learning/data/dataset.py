@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 import xxhash
-from jaxtyping import Float32, Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.learning.data.pixels.ranges import Pixels
 
 
 class Names(Sequence[str]):
@@ -71,12 +72,14 @@ class Dataset:
     """Pictures of one size or signals of one length, with names and perhaps labels.
 
     Attributes:
-        values: pictures uint8 [n, h, w, c], or signals float32 [n, c, t]; read-only when memory-mapped.
+        values: pictures uint8 or uint16 [n, h, w, c], or signals float32 [n, c, t]; read-only when
+            memory-mapped.
         labels: int64 [n], indices into `classes`; −1 = no label.
         names: one id a row: its path relative to the folder, or ``file.parquet:row``.
         classes: label -> name; () when unlabelled.
         skipped: ``name: why`` for each broken one that was left out.
         known_fingerprint: the fingerprint, where it is known; None to compute it when it is asked for.
+        pixels: how the values of pictures were read: range, depth, pages; None where it is not known.
 
     Raises:
         ValueError: values, labels and names differ in number.
@@ -90,12 +93,13 @@ class Dataset:
         (Dataset(2 x 1 x 50, 1 labelled in 1 classes), (1, 1, 50))
     """
 
-    values: UInt8[np.ndarray, "n h w c"] | Float32[np.ndarray, "n c t"]
+    values: UInt8[np.ndarray, "n h w c"] | UInt16[np.ndarray, "n h w c"] | Float32[np.ndarray, "n c t"]
     labels: Int64[np.ndarray, " n"]
     names: Sequence[str]
     classes: tuple[str, ...]
     skipped: tuple[str, ...] = ()
     known_fingerprint: str | None = None
+    pixels: Pixels | None = None
 
     def __post_init__(self):
         refuse(
@@ -116,19 +120,23 @@ class Dataset:
         """The datasets that a batch is made of: this one."""
         return (self,)
 
-    def batch(self, rows: np.ndarray | slice) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
+    def batch(
+        self, rows: np.ndarray | slice
+    ) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
         """Return the values at `rows` as a tensor of its own, channels first.
 
-        The memory format of pictures is channels_last.
+        Pictures of 8 bits are uint8, of 16 bits float32 in [0, 1]. Their memory format is channels_last.
         """
         values = np.asarray(self.values)[rows]
+        if values.dtype == np.uint16:
+            values = values / np.float32(65535)
         own = torch.from_numpy(values.copy() if isinstance(rows, slice) else values)
         return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
 
     def subset(self, rows: np.ndarray | slice) -> "Dataset":
         """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
         names = names_at(self.names, np.arange(len(self))[rows])
-        return Dataset(self.values[rows], self.labels[rows], names, self.classes)
+        return Dataset(self.values[rows], self.labels[rows], names, self.classes, pixels=self.pixels)
 
     @property
     def labelled(self) -> bool:

@@ -1,5 +1,6 @@
 """Any source -> a dataset of pictures or of signals, decoded once."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.gathering import Job
 from infomax.learning.data.images import image_decoder
+from infomax.learning.data.pixels.ranges import AUTO, Pixels
 from infomax.learning.data.signals import signal_decoder
 from infomax.learning.data.sources.files import IMAGE_FILES, SIGNAL_FILES
 from infomax.learning.data.sources.opening import open_source
@@ -22,6 +24,9 @@ def load_images(
     column: str | None = None,
     size: int | tuple[int, int],
     channels: int = 3,
+    range: str = AUTO,
+    bits: int | None = None,
+    pages: str = "first",
     skip_broken: bool = False,
     cache: str | Path | bool | None = True,
     memory_limit: int | None = None,
@@ -30,8 +35,9 @@ def load_images(
     """Return the images of `source`, decoded once, scaled to cover `size` and cropped in the centre.
 
     Scaling is bicubic and antialiased; an image that already has the size keeps its pixels bit for bit.
-    Orientation tags are applied, transparency is laid on white, 16-bit grey is divided by 257, the first
-    frame of an animation is taken, colour profiles are ignored.
+    Orientation tags are applied, transparency is laid on white, colour profiles are ignored. Images of 8 bits
+    keep their values. Of deeper images and of floats, one range for the whole set becomes the stored values;
+    it is kept in `.pixels`.
 
     Args:
         source: ``"digits"``, ``"photographs"`` or a scene (built in); a folder of image files with or without
@@ -43,8 +49,16 @@ def load_images(
         column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
             ``left.png``); by default the first that has the type or a usual name of an image.
         size: side in pixels, or (height, width).
-        channels: 3 (colour), 1 (grey), or any other number: of arrays [h, w, c] with exactly so many
-            channels, each scaled by itself; picture files are an error then.
+        channels: 3 (colour), 1 (grey), or any other number, of images with exactly so many channels.
+        range: values that become the least and the greatest that is stored: ``LOW:HIGH``, or one such pair
+            for each channel with commas between; ``full``, the range of each data type; ``percentile``, 0.1
+            to 99.9 of the set; ``auto``: ``full`` for 8-bit images; for others the least of 8, 10, 12, 14, 16
+            bits (floats: 0 to 1) that holds all values, where they fill four fifths of it, else the least and
+            greatest value. What the set decides is found from up to 500 images of all splits.
+        bits: of a stored value, 8 or 16; None for 16 where a channel keeps few grey levels in 8 bits.
+        pages: of a file with several pages: ``first``, a number that counts from 1, ``channels`` (all pages,
+            as channels), or numbers such as ``1,3``, which become channels. Axes that OME or ImageJ calls
+            channels are channels.
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
         cache: where decoded images are kept, memory-mapped and found again by their content: True for
             $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for nowhere. Python sequences have no
@@ -54,11 +68,12 @@ def load_images(
         progress: show a bar on stderr.
 
     Returns:
-        values uint8 [n, h, w, c]. A label means the same class in every split.
+        values uint8 (or uint16) [n, h, w, c]. A label means the same class in every split.
 
     Raises:
         FileNotFoundError: there is no such source, or no image in it.
-        ValueError: no such split or column, a broken image (named), an impossible size.
+        ValueError: no such split or column, a broken image (named), an impossible size or range.
+        MissingExtra: all images need a package that is not installed.
         OSError: the cache cannot be written.
 
     Example:
@@ -66,7 +81,7 @@ def load_images(
         >>> digits.values.shape, digits.classes[digits.labels[0]]
         ((450, 32, 32, 1), '1')
     """
-    decoder = image_decoder(size, channels)
+    decoder = image_decoder(size, channels, Pixels(range, bits, pages))
     return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
 
 
@@ -129,12 +144,14 @@ def _load(
     memory_limit: int | None,
     progress: bool,
 ) -> Dataset:
-    opened = open_source(source, column, decoder.files)
-    job = Job(opened, choose_split(opened, split), decoder, skip_broken, progress)
+    opened, folder = open_source(source, column, decoder.files), cache_folder(cache)
+    split = choose_split(opened, split)
+    decoder = decoder.for_source(opened, column, folder)
+    job = Job(opened, split, decoder, skip_broken, progress)
     limit = default_memory_limit() if memory_limit is None else memory_limit
-    folder = cache_folder(cache)
     entry = folder and entry_name(job, column)
-    return cached(folder / entry, job, limit) if folder and entry else gathered(job, limit)
+    found = cached(folder / entry, job, limit) if folder and entry else gathered(job, limit)
+    return replace(found, pixels=decoder.pixels)
 
 
 def available_splits(source: Any, column: str | None = None) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, UInt8
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -23,6 +22,9 @@ WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 class PretrainedEncoder(nn.Module):
     """An encoder with the plain view that it expects: images or signals in, features out, no gradients.
 
+    It stays in evaluation mode, also where a module around it is put into training mode: its features are
+    those of the encoder that was trained. To train it on, take its `encoder`, or `infomax finetune`.
+
     Args:
         encoder: views to `Features`; it is put into evaluation mode.
         views: how the views of the encoder were made; evaluation uses sizes, mean and std.
@@ -35,9 +37,20 @@ class PretrainedEncoder(nn.Module):
         self.view = views.plain_view()
         self.eval()
 
+    def train(self, mode: bool = True) -> "PretrainedEncoder":
+        """Return itself, in evaluation mode whatever is asked for."""
+        return super().train(False)
+
     @torch.no_grad()
-    def forward(self, seen: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c t"]) -> Features:
-        """Return features; uint8 images of any size are fitted by centre crop and resize."""
+    def forward(self, seen: Tensor) -> Features:
+        """Return features of images or signals.
+
+        Images are uint8, or floats in [0, 1], [b, c, h, w], with values as `load_images` stores them by
+        ``views.range``; those of any size are fitted by centre crop and resize.
+
+        Raises:
+            ValueError: images of another type or shape, or floats outside [0, 1].
+        """
         return self.encoder(self.view(seen))
 
 
@@ -84,7 +97,7 @@ def load_encoder(folder: str | Path, module: nn.Module | None = None) -> Pretrai
             or not needed.
 
     Example:
-        ``features = infomax.load_encoder("runs/a")(images)`` for uint8 images [b, c, h, w].
+        ``features = infomax.load_encoder("runs/a")(images)`` for images [b, c, h, w], uint8 or in [0, 1].
     """
     folder = Path(folder)
     for name in (DESCRIPTION, WEIGHTS):

@@ -54,6 +54,8 @@ class RandomCrop:
 class Geometry(nn.Module):
     """Flip, shift and crop images: rows first, then columns, which a flip takes in reverse order.
 
+    Images are uint8, or floats in [0, 1].
+
     Without a crop, pixels are copied. With a crop, each pixel is a sum of 4 x 4 pixels with cubic weights,
     clipped to [0, 1].
 
@@ -69,7 +71,7 @@ class Geometry(nn.Module):
         self.crop, self.reach, self.probability = crop, reach, probability
 
     def forward(
-        self, images: UInt8[Tensor, "b c h w"], flip: Bool[Tensor, " n"]
+        self, images: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"], flip: Bool[Tensor, " n"]
     ) -> Float[Tensor, "n c h2 w2"]:
         """Return views in [0, 1], mirrored where `flip` is true; for n > b the images are used in turn."""
         pixels, down, right = images.permute(0, 2, 3, 1), *self._shifts(flip)  # pixels [b, h, w, c]
@@ -83,7 +85,8 @@ class Geometry(nn.Module):
         columns = torch.where(flip[:, None], columns.flip(1), columns)
         columns_of_rows = take(pixels, rows, down).transpose(1, 2)  # [n, w, h2, c]
         views = take(columns_of_rows, columns, right).permute(0, 3, 2, 1)  # [n, c, h2, w2]
-        return views.contiguous().float().div_(255).clamp_(0, 1)
+        views = views.contiguous().float()
+        return (views.div_(255) if images.dtype == torch.uint8 else views).clamp_(0, 1)
 
     def _shifts(self, flip: Tensor) -> tuple[Int[Tensor, " n"], Int[Tensor, " n"]]:
         """Return shifts along rows and along columns: each uniform in [-reach, reach], or both 0."""

@@ -13,18 +13,21 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from infomax.errors import refuse
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.views.colours import ColorJitter, RandomGrayscale
 from infomax.learning.views.geometry import Geometry, RandomCrop
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.policies import policy_layers
 
+Pixels = UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"]
+"""Stored pixels: uint8, or floats in [0, 1]."""
 MAX_RAW_SIDE = 32
 """Raw pixels of larger images are shrunk to this side, px, which keeps their probes affordable."""
 
 
 class AugmentedViews(nn.Module):
-    """uint8 images to augmented, normalised views of each.
+    """Images, uint8 or floats in [0, 1], to augmented, normalised views of each.
 
     capturable: whether a CUDA graph can hold it: nothing in it asks the CPU.
     """
@@ -38,16 +41,16 @@ class AugmentedViews(nn.Module):
         self.normalize = Normalize(config)
         self.capturable = config.policy is None
 
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
+    def forward(self, images: Pixels) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """Return `num_views` views of each image, float32, in the channels_last memory format."""
         return self._made(images, len(images), self.num_views)
 
-    def of_each(self, images: Sequence[UInt8[Tensor, "b c h w"]]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
+    def of_each(self, images: Sequence[Pixels]) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """Return one view of each of several pictures of the same things, such as frames of a sequence."""
         return self._made(torch.cat([*images]), len(images[0]), len(images))
 
     @torch.no_grad()
-    def _made(self, images: UInt8[Tensor, "n c h w"], num_things: int, num_views: int) -> tuple[Tensor, ...]:
+    def _made(self, images: Pixels, num_things: int, num_views: int) -> tuple[Tensor, ...]:
         num_draws = 1 if self.config.shared_flip else num_views
         draws = torch.rand(num_draws, num_things, device=images.device)
         flip = (draws < self.config.flip).expand(num_views, -1).flatten()  # [views · things]
@@ -56,7 +59,7 @@ class AugmentedViews(nn.Module):
 
 
 class EvaluationView(nn.Module):
-    """uint8 images to the one plain view of each: centre crop, resize, normalise."""
+    """Images, uint8 or floats in [0, 1], to the one plain view of each: centre crop, resize, normalise."""
 
     def __init__(self, config: ViewsConfig):
         super().__init__()
@@ -64,15 +67,61 @@ class EvaluationView(nn.Module):
         self.normalize = Normalize(config)
 
     @torch.no_grad()
-    def forward(self, images: UInt8[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
-        """Return the view, float32, in the channels_last memory format."""
+    def forward(self, images: Tensor) -> Float[Tensor, "b c h2 w2"]:
+        """Return the view, float32, in the channels_last memory format.
+
+        Raises:
+            ValueError: images of another shape or type, or floats outside [0, 1].
+        """
+        check_pixels(images, self.config.channels)
         size = self.config.input_shape[1:]
         height, width = (max(1, round(side * self.config.evaluation_crop)) for side in images.shape[-2:])
         top, left = (images.shape[-2] - height) // 2, (images.shape[-1] - width) // 2
-        view = images[..., top : top + height, left : left + width].float() / 255
+        view = images[..., top : top + height, left : left + width]
+        view = in_unit_range(view)
         if (height, width) != size:
             view = F.interpolate(view, size, mode="bicubic", antialias=True).clamp(0, 1)
         return self.normalize(view).contiguous(memory_format=torch.channels_last)
+
+
+def in_unit_range(images: Pixels) -> Float[Tensor, "b c h w"]:
+    """Return pixels in [0, 1], float32: uint8 divided by 255, floats as they are."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
+
+
+def check_pixels(images: Tensor, channels: int) -> None:
+    """Check that a batch holds pixels as `load_images` stores them: uint8, or floats in [0, 1].
+
+    Raises:
+        ValueError: it holds something else; the message says how to bring it there.
+    """
+    refuse(
+        images.ndim != 4 or images.shape[1] != channels,
+        f"encoder: expected images [b, {channels}, h, w], got {list(images.shape)}; "
+        f"{_layout(images, channels)}",
+    )
+    refuse(
+        images.dtype != torch.uint8 and not images.is_floating_point(),
+        f"encoder: expected images of uint8, or floats in [0, 1], got {images.dtype}; for values from 0 to "
+        "255 give images.to(torch.uint8), for others load_images([...], range=encoder.views.range, ...)",
+    )
+    if images.is_floating_point() and images.numel():
+        low, high = images.amin().item(), images.amax().item()
+        refuse(
+            not (low >= 0 and high <= 1),
+            f"encoder: expected images of uint8, or floats in [0, 1], got floats from {low:.4g} to "
+            f"{high:.4g}; give the pixels before normalisation, divided by 255 where they reach that, or "
+            "load_images([...], range=encoder.views.range, ...)",
+        )
+
+
+def _layout(images: Tensor, channels: int) -> str:
+    """Return what brings a batch into the layout of images."""
+    if images.ndim == 3 and images.shape[0] == channels:
+        return "give a batch: images[None]"
+    if images.ndim == 4 and images.shape[-1] == channels:
+        return "channels come first: images.permute(0, 3, 1, 2)"
+    return "load them with as many channels as the encoder was trained with"
 
 
 class Normalize(nn.Module):
@@ -151,7 +200,7 @@ def raw_pixels(dataset: Dataset) -> Float[np.ndarray, "n d"]:
     """Return pixels in [0, 1], flattened; a side above `MAX_RAW_SIDE` is first shrunk to it."""
     blocks = []
     for start in range(0, len(dataset), 1024):
-        block = dataset.batch(slice(start, start + 1024)).float() / 255
+        block = in_unit_range(dataset.batch(slice(start, start + 1024)))
         height, width = block.shape[-2:]
         if max(height, width) > MAX_RAW_SIDE:
             size = (min(height, MAX_RAW_SIDE), min(width, MAX_RAW_SIDE))

@@ -1,6 +1,8 @@
 """Augmented pictures: the configuration of their views, and the presets of the papers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
@@ -33,11 +35,16 @@ class ViewsConfig(SingleViews):
     jitter_probability: of a change. grayscale: probability of losing colour (3 channels).
     mean, std: normalisation, one value for each channel, of pixels in [0, 1].
     evaluation_crop: share of the side that the centre crop for evaluation keeps.
+    range: values that become the least and the greatest stored: LOW:HIGH, one such pair for each channel with
+    commas between, auto, full or percentile; a run and its encoder keep what was taken. bits: of a stored
+    value, 8 or 16; null lets the images decide. pages: of files with several pages: first, a number from 1,
+    channels, or numbers such as 1,3, which become channels. See `load_images`.
     """
 
     kind: ClassVar[str] = "augmented"
     noun: ClassVar[str] = "image"
     raw_name: ClassVar[str] = "raw pixels"
+    before: ClassVar[Mapping[str, Any]] = MappingProxyType({"range": "full", "bits": 8, "pages": "first"})
 
     stored_size: int | tuple[int, int] = 32
     image_size: int | tuple[int, int] = 32
@@ -54,6 +61,9 @@ class ViewsConfig(SingleViews):
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     evaluation_crop: float = 1.0
+    range: str = "auto"
+    bits: int | None = None
+    pages: str = "first"
 
     def __post_init__(self):
         if self.policy == "none":
@@ -105,9 +115,16 @@ class ViewsConfig(SingleViews):
         """Return the pictures of a source, by `load_images`."""
         from infomax.learning.data.loading import load_images
 
-        size, channels = self.stored_shape[1:], self.channels
         return load_images(
-            source, split=split, column=column, size=size, channels=channels, skip_broken=skip_broken
+            source,
+            split=split,
+            column=column,
+            size=self.stored_shape[1:],
+            channels=self.channels,
+            range=self.range,
+            bits=self.bits,
+            pages=self.pages,
+            skip_broken=skip_broken,
         )
 
     def splits(self, source: Any, column: str | None = None) -> tuple[str, ...]:
@@ -143,8 +160,9 @@ class ViewsConfig(SingleViews):
         return loaded("infomax.learning.views.image_views:view_pictures")(self, views)
 
     def thumbnails(self, dataset: "Dataset") -> "UInt8[np.ndarray, 'n h w c']":
-        """Return the pictures as the dataset keeps them."""
-        return dataset.values
+        """Return the pictures as the dataset keeps them, in 8 bits."""
+        values = dataset.values
+        return values if values.itemsize == 1 else (values // 257).astype("uint8")
 
     def raw(self, dataset: "Dataset") -> "Float[np.ndarray, 'n d']":
         """Return pixels in [0, 1], by `raw_pixels`."""

@@ -14,9 +14,13 @@ A new kind is one new file: a frozen dataclass that extends `Views` or `SingleVi
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+
+from infomax.errors import refuse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +37,9 @@ class EncoderPlace(NamedTuple):
     views: "SingleViews"
 
 
+V = TypeVar("V", bound="Views")
+
+
 @dataclass(frozen=True)
 class Views(ABC):
     """How views are made of a dataset: what all kinds of views can do.
@@ -41,6 +48,8 @@ class Views(ABC):
     """
 
     kind: ClassVar[str]
+    before: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What fields that descriptions by earlier versions do not have meant then."""
 
     @property
     @abstractmethod
@@ -77,6 +86,36 @@ class Views(ABC):
     def titles(self, num_views: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what the parts that were seen are called in pictures, and what their views are called."""
 
+    def as_read(self: V, dataset: "Dataset | Pairs") -> V:
+        """Return these views with what loading the dataset decided, such as the range of its pixels.
+
+        Raises:
+            ValueError: the dataset was read otherwise than these views say.
+        """
+        own = _as_read(self, dataset) if self.before else {}
+        within = zip(self._within, dataset.parts, strict=False)
+        return replace(self, **own, **{name: getattr(self, name).as_read(part) for name, part in within})
+
+    def reading(self: V, **how: Any) -> V:
+        """Return these views with other ways to read things: ``range="0:4095"``; None keeps what there is.
+
+        Raises:
+            ValueError: things of this kind are read as they are.
+        """
+        given = {name: one for name, one in how.items() if one is not None}
+        able = [name for name in self._within if getattr(self, name).before]
+        refuse(
+            given and not (self.before or able),
+            f"views: {', '.join(given)} is for images, but {self.kind} views are of others; leave it out",
+        )
+        own = given if self.before else {}
+        return replace(self, **own, **{name: getattr(self, name).reading(**given) for name in able})
+
+    @property
+    def _within(self) -> list[str]:
+        """The fields that are views of single things."""
+        return [one.name for one in fields(self) if isinstance(getattr(self, one.name), SingleViews)]
+
     def example_pictures(self, seen: Any, num_views: int) -> "dict[str, UInt8[np.ndarray, 'm h w c']]":
         """Return pictures of the plain view of each part, and of random views, by their titles.
 
@@ -94,6 +133,20 @@ class Views(ABC):
             *zip(view_titles, made, kinds, strict=True),
         ]
         return {title: part.pictures(views) for title, views, part in shown}
+
+
+def _as_read(views: Any, dataset: Any) -> dict[str, Any]:
+    """Return how the pixels of a dataset were read, by the fields of its views."""
+    is_open = views.range in ("auto", "percentile")
+    if dataset.pixels is None:  # made by hand, of stored values
+        return dict(views.before) if is_open else {}
+    read = {name: getattr(dataset.pixels, name) for name in views.before}
+    refuse(
+        not is_open and views.range != read["range"],
+        f"views: received images that were read by the range {read['range']}, expected {views.range}, as "
+        "views.range says; load them with `views.load`",
+    )
+    return read
 
 
 @dataclass(frozen=True)

@@ -28,14 +28,17 @@ def register_views(kind: type[Views]) -> type[Views]:
 
 
 def views_like(values: Mapping[str, Any]) -> Views:
-    """Return views of the kind that a mapping names, and views within them; other fields are defaults.
+    """Return views of the kind that a mapping names, and views within them.
+
+    Other fields are defaults; those that an earlier version did not have are what they meant then.
 
     Raises:
         ValueError: an unknown kind.
     """
     views = VIEWS.find(values.get("name", ViewsConfig.kind), "views")()
+    before = {name: one for name, one in views.before.items() if name not in values}
     nested = [one.name for one in fields(views) if is_dataclass(getattr(views, one.name))]
-    return replace(views, **{name: views_like(values[name]) for name in nested if name in values})
+    return replace(views, **before, **{name: views_like(values[name]) for name in nested if name in values})
 
 
 def views_from(values: Mapping[str, Any]) -> SingleViews:
@@ -45,4 +48,5 @@ def views_from(values: Mapping[str, Any]) -> SingleViews:
         ValueError: an unknown kind, or values that it refuses.
     """
     kind: Any = VIEWS.find(values.get("name", ViewsConfig.kind), "views")
-    return kind(**{key: tuple(one) if isinstance(one, list) else one for key, one in values.items()})
+    given = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+    return kind(**{**kind.before, **given})
