@@ -23,6 +23,10 @@ class Diverged(RuntimeError):
     """Training stopped because the objective or its gradient is not finite; the last checkpoint is kept."""
 
 
+class Stopped(KeyboardInterrupt):
+    """Training was stopped by Ctrl-C; the message says which step is saved, and where."""
+
+
 class MissingExtra(ValueError):
     """An optional package is needed and not installed."""
 

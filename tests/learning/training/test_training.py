@@ -195,13 +195,18 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
 def test_refusals(tmp_path, finished):
     with pytest.raises(FileExistsError, match=r"is not empty; choose another --out"):
         pretrain(RECIPE, make_images(), finished.folder, quiet=True)
-    with pytest.raises(
-        ValueError, match=r"batch_size must be between 2 and the number of images \(5\), got 8"
-    ):
-        pretrain(RECIPE, make_images(5), tmp_path / "a", quiet=True)
+    with pytest.raises(ValueError, match=r"expected at least 2 images to learn from, got 1"):
+        pretrain(RECIPE, make_images(1), tmp_path / "a", quiet=True)
+    with pytest.raises(ValueError, match=r"expected a Recipe, got 'amdim-photos-cpu'; recipe_named\("):
+        pretrain("amdim-photos-cpu", make_images(), tmp_path / "a")
+    with pytest.raises(ValueError, match=r"expected a dataset, got a list; recipe.views.load\(source\)"):
+        pretrain(RECIPE, [1, 2], tmp_path / "a")
+    two = replace(RECIPE, train=replace(RECIPE.train, minutes=1.0))
+    with pytest.raises(ValueError, match=r"one budget, got steps 7 and minutes 1; .*with_budget\(minutes"):
+        pretrain(two, make_images(), tmp_path / "a")
     with pytest.raises(ValueError, match=r"expected inputs \[1, 64, 64\].*got \[1, 32, 32\]"):
         pretrain(replace(RECIPE, views=replace(RECIPE.views, stored_size=64)), make_images(), tmp_path / "b")
-    with pytest.raises(ValueError, match="no budget; set --train"):
+    with pytest.raises(ValueError, match="no budget; set --minutes"):
         pretrain(replace(RECIPE, train=TrainConfig(batch_size=8)), make_images(), tmp_path / "c")
     with pytest.raises(ValueError, match=r"both views need local maps of sides \[9\], got \[5, 7\]"):
         pretrain(

@@ -1,9 +1,13 @@
 """Adam with a linear warm-up and a decay scaled to the run's number of steps."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
+
+from infomax.errors import refuse
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +20,10 @@ class OptimizerConfig:
 
     lr, betas, weight_decay: of Adam. warmup_steps: steps of linear warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
-    lets it fall to zero along half a cosine.
+    lets it fall to zero along half a cosine. milestones: shares of the run, for ``steps``. factor: of the
+    rate at each of them.
+    restarts: steps at which warm-up and decay begin anew, each for its own stage of the run; a run that is
+    lengthened has one for each further stage.
     """
 
     lr: float = 2e-4
@@ -26,6 +33,13 @@ class OptimizerConfig:
     decay: Literal["steps", "cosine"] = "steps"
     milestones: tuple[float, ...] = (250 / 300, 280 / 300)
     factor: float = 0.2
+    restarts: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        refuse(
+            any(after <= before for before, after in pairwise((0, *self.restarts))),
+            f"optimizer: restarts must be steps above 0, each later than the one before, got {self.restarts}",
+        )
 
 
 def adam(config: OptimizerConfig, parameters: "Iterable[nn.Parameter]") -> "torch.optim.Adam":
@@ -44,15 +58,21 @@ def lr_share(config: OptimizerConfig, num_steps: int) -> Callable[[int], float]:
         >>> share = lr_share(OptimizerConfig(warmup_steps=10), num_steps=300)
         >>> [round(share(step), 3) for step in (0, 4, 9, 249, 250, 280)]
         [0.1, 0.5, 1.0, 1.0, 0.2, 0.04]
+        >>> share = lr_share(OptimizerConfig(warmup_steps=10, restarts=(300,)), num_steps=400)
+        >>> [round(share(step), 3) for step in (299, 300, 309, 350)]
+        [0.04, 0.1, 1.0, 1.0]
     """
-    warmup = max(1, min(config.warmup_steps, num_steps // 10))
+    bounds = (0, *(step for step in config.restarts if step < num_steps), num_steps)
 
     def share(step: int) -> float:
-        progress = step / num_steps
+        stage = min(bisect_right(bounds, step), len(bounds) - 1)
+        first, last = bounds[stage - 1], bounds[stage]
+        warmup = max(1, min(config.warmup_steps, (last - first) // 10))
+        progress = (step - first) / (last - first)
         if config.decay == "cosine":
             decayed = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
         else:
             decayed = config.factor ** sum(progress >= m - 1e-9 for m in config.milestones)
-        return min(1.0, (step + 1) / warmup) * decayed
+        return min(1.0, (step - first + 1) / warmup) * decayed
 
     return share

@@ -1,18 +1,29 @@
 """Callbacks between the steps of training: seeds, the stop at a bad number, checkpoints, timing."""
 
 import math
+import signal
+import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from infomax.errors import Diverged
 from infomax.files import replacing
 from infomax.learning.training.run import Run
+
+MIN_SECONDS_BETWEEN_INTERRUPTS = 1.0
+"""A second Ctrl-C within less is the first: the terminal and the command both send it to a process."""
+
+STEPS_BETWEEN_QUESTIONS = 10
+"""How often several processes ask each other whether to stop or to save."""
 
 
 class Seed(Callback):
@@ -73,39 +84,140 @@ class StopAtNonFinite(Callback):
 
 
 class Checkpoint(Callback):
-    """Replace ``checkpoints/last.ckpt`` every `every` steps."""
+    """Replace ``checkpoints/last.ckpt``: every `every` steps or `minutes`, and wherever training stops.
 
-    def __init__(self, run: Run, every: int):
-        self.run, self.every = run, every
+    The first one is written before the first step, so that there is always one to continue from.
+    """
+
+    def __init__(self, run: Run, *, every: int, minutes: float):
+        self.run, self.every, self.minutes = run, every, minutes
+
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        """Save what training begins with, if nothing is saved yet."""
+        self.saved_at = time.monotonic()
+        self.step = trainer.global_step
+        if trainer.strategy.broadcast(not self.run.checkpoint.exists()):
+            self._save(trainer)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Save a checkpoint, if it is time."""
-        if trainer.global_step % self.every == 0:
-            if not trainer.is_global_zero:
-                trainer.save_checkpoint(self.run.checkpoint)  # takes part; only the first process writes
-                return
+        step = trainer.global_step
+        if step % self.every == 0 or step == trainer.max_steps or trainer.should_stop or self._late(trainer):
+            self._save(trainer)
+
+    def _late(self, trainer: Trainer) -> bool:
+        """Return whether the last one is too old; several processes, which must agree, ask now and then."""
+        late = time.monotonic() - self.saved_at > 60 * self.minutes
+        return _agreed(trainer, late)
+
+    def _save(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
             with replacing(self.run.checkpoint) as path:
                 trainer.save_checkpoint(path)
+        else:
+            trainer.save_checkpoint(self.run.checkpoint)  # takes part; only the first process writes
+        self.saved_at, self.step = time.monotonic(), trainer.global_step
+
+
+class StopOnInterrupt(Callback):
+    """Stop after the step in which Ctrl-C comes; a second Ctrl-C stops at once.
+
+    Attributes:
+        requested: whether it came.
+    """
+
+    def __init__(self):
+        self.requested, self.agreed, self.first = False, False, 0.0
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Within, Ctrl-C is waited for; outside of the main thread, which alone can, nothing changes.
+
+        Raises:
+            KeyboardInterrupt: it came a second time.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = signal.signal(signal.SIGINT, self._on_signal)
+        try:
+            yield
+        except SystemExit:
+            if not self.requested:
+                raise
+            raise KeyboardInterrupt from None  # in which Lightning leaves with code 1
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Stop the trainer, if that is wanted in any process."""
+        if not self.agreed and _agreed(trainer, self.requested):
+            self.agreed = trainer.should_stop = True
+
+    def _on_signal(self, *_: Any) -> None:
+        now = time.monotonic()
+        if self.requested and now - self.first > MIN_SECONDS_BETWEEN_INTERRUPTS:
+            raise KeyboardInterrupt
+        if not self.requested:
+            self.requested, self.first = True, now
+            print("stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
+
+
+class BeginStage(Callback):
+    """Do something at the start of training in the first process, when all processes have read the run.
+
+    The rate becomes that of the step, which a checkpoint of another schedule does not know.
+    """
+
+    def __init__(self, begin: Callable[[], None]):
+        self.begin = begin
+
+    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+        """Begin."""
+        if trainer.is_global_zero:
+            self.begin()
+        for one in trainer.lr_scheduler_configs:
+            scheduler = cast(LambdaLR, one.scheduler)
+            shares = [share(trainer.global_step) for share in scheduler.lr_lambdas]
+            for group, base, share in zip(
+                scheduler.optimizer.param_groups, scheduler.base_lrs, shares, strict=True
+            ):
+                group["lr"] = base * share
 
 
 class Timer(Callback):
-    """Time steps for about `seconds`, after two that do not count; then stop the trainer."""
+    """Time steps for about `seconds`, after one or two that do not count; then stop the trainer.
+
+    Args:
+        seconds: how long to time; at least five steps, or two where these take three times as long.
+    """
 
     def __init__(self, seconds: float):
         self.seconds = seconds
         self.seconds_per_step = math.nan
+        self.began = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Read the clock, and stop after `seconds` and at least five steps."""
-        if trainer.global_step <= 2:
-            self.start = time.perf_counter()
-            return
-        elapsed = time.perf_counter() - self.start
-        self.seconds_per_step = elapsed / (trainer.global_step - 2)
-        long_enough = elapsed >= self.seconds and trainer.global_step >= 5
+        """Read the clock, and stop when that was long enough."""
+        now, step = time.perf_counter(), trainer.global_step
+        slow = now - self.began > 3 * self.seconds
+        if step == 1 or (step == 2 and not slow):
+            self.start, self.first = now, step
+        else:
+            self.seconds_per_step = (now - self.start) / (step - self.first)
+        timed = step >= 5 and now - self.start >= self.seconds
+        long_enough = step > self.first and (slow or timed)
         trainer.should_stop = trainer.strategy.reduce_boolean_decision(long_enough, all=False)
         if trainer.should_stop:
             self.seconds_per_step = trainer.strategy.broadcast(self.seconds_per_step)
+
+
+def _agreed(trainer: Trainer, wish: bool) -> bool:
+    """Return whether any process wishes something; several are asked at every tenth step only."""
+    if trainer.world_size == 1:
+        return wish
+    ask = trainer.global_step % STEPS_BETWEEN_QUESTIONS == 0
+    return ask and trainer.strategy.reduce_boolean_decision(wish, all=False)
 
 
 def watched(module: LightningModule) -> Mapping[str, Tensor]:

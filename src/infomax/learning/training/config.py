@@ -1,7 +1,8 @@
 """A recipe: everything that a run needs to know."""
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from infomax.errors import refuse
 from infomax.learning.methods.amdim import AMDIMConfig
@@ -10,18 +11,26 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import Views
 
+BUDGETS = ("steps", "minutes", "epochs")
+"""The fields of `TrainConfig` that say how long to train; one of them is set."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How long to train, and how.
 
-    steps, minutes, epochs: the budget; the first of them that is set. Minutes become a number of steps once,
-    by timing the first steps.
-    batch_size: images in each step (and candidates of the bounds).
+    steps, minutes, epochs: the budget; one of them is set, and the others are null. Minutes become a number
+    of steps once, by timing some steps, which counts.
+    batch_size: images in each step (and candidates of the bounds); all of them where there are fewer.
+    seed: of the weights, of the order of the images and of their views.
     precision: of the encoder's arithmetic; by default the faster one. The objective is always float32.
+    accelerator: auto, cpu, gpu, or another that Lightning knows.
     compile: views and encoders by torch.compile, and on one GPU AMDIM's whole step, of pictures, as CUDA
     graphs. The first step then waits for a minute or so; it pays on GPUs only.
-    checkpoint_steps, log_steps: steps between checkpoints, and between rows of metrics.csv.
+    checkpoint_steps, checkpoint_minutes: a checkpoint is written after so many steps, or so many minutes,
+    whichever comes first, and at the end.
+    log_steps: steps between rows of metrics.csv.
+    tensorboard: also log to the folder tensorboard of the run.
     devices, num_nodes: processes on each machine, and machines, that train together; each process takes an
     equal share of the batch.
     """
@@ -35,6 +44,7 @@ class TrainConfig:
     accelerator: str = "auto"
     compile: bool = False
     checkpoint_steps: int = 200
+    checkpoint_minutes: float = 3.0
     log_steps: int = 10
     tensorboard: bool = False
     devices: int = 1
@@ -46,11 +56,54 @@ class TrainConfig:
             "train: devices and num_nodes must be at least 1 and together divide batch_size, got "
             f"{self.devices}, {self.num_nodes} and a batch of {self.batch_size}; set --train.batch_size",
         )
+        for name, value in self.budget.items():
+            refuse(value <= 0, f"train: {name} must be above 0, got {value}; null leaves it unset")
+        for name in ("checkpoint_steps", "checkpoint_minutes", "log_steps"):
+            value = getattr(self, name)
+            refuse(value <= 0, f"train: {name} must be above 0, got {value}")
 
     @property
     def num_processes(self) -> int:
         """Processes that train together."""
         return self.devices * self.num_nodes
+
+    @property
+    def budget(self) -> "dict[str, int | float]":
+        """The fields of the budget that are set, by name."""
+        return budget_in(vars(self))
+
+    def with_budget(self, **budget: int | float | None) -> "TrainConfig":
+        """Return the same with this budget in place of its own: steps, minutes or epochs.
+
+        Raises:
+            ValueError: not exactly one of them is given.
+
+        Example:
+            >>> TrainConfig(steps=1000).with_budget(minutes=0.1).budget
+            {'minutes': 0.1}
+        """
+        one_budget("train", budget)
+        return replace(self, **{**dict.fromkeys(BUDGETS), **budget})
+
+
+def budget_in(values: Mapping[str, Any]) -> dict[str, int | float]:
+    """Return the fields of a budget that are set among values by name."""
+    return {name: values[name] for name in BUDGETS if values[name] is not None}
+
+
+def one_budget(operation: str, budget: Mapping[str, int | float | None]) -> None:
+    """Check that one budget is set.
+
+    Raises:
+        ValueError: none is, or several are.
+    """
+    given = [f"{name} {value:g}" for name, value in budget.items() if value is not None]
+    refuse(not given, f"{operation}: no budget; set --minutes, --epochs or --steps")
+    refuse(
+        len(given) > 1,
+        f"{operation}: expected one budget, got {' and '.join(given)}; set one of minutes, epochs and steps, "
+        "in Python by recipe.train.with_budget(minutes=5)",
+    )
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "infomax": infomax.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
@@ -26,6 +26,11 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def now() -> str:
+    """Return date and time (UTC), to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _version(package: str) -> str:

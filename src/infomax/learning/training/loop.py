@@ -4,44 +4,43 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 resumed run ends as an uninterrupted one does.
 """
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback, Trainer
-from lightning.pytorch.accelerators import CUDAAccelerator
-from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
-from torch.utils.data import DataLoader
+from lightning import Callback
+from rich.console import Console
 
-from infomax.errors import refuse
+from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset, Pairs
-from infomax.learning.distributed.batch_norm import SyncEncoderBatchNorm
 from infomax.learning.distributed.groups import rank
 from infomax.learning.distributed.launching import ending_together
-from infomax.learning.distributed.lightning import EndTogether, without_notices
+from infomax.learning.distributed.lightning import without_notices
+from infomax.learning.encoders.own import check_trainable, described, take_weights
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.methods.learner import Learner
-from infomax.learning.training.batches import Batches
-from infomax.learning.training.callbacks import Checkpoint, Seed, StopAtNonFinite, Timer
-from infomax.learning.training.capture import CaptureStep
-from infomax.learning.training.config import Recipe, TrainConfig
-from infomax.learning.training.precision import choose_precision
-from infomax.learning.training.record import Record
+from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
+from infomax.learning.training.config import Recipe, one_budget
+from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
+from infomax.learning.training.record import Record, waiting
 from infomax.learning.training.run import Run
+from infomax.learning.training.trainer import (
+    Encoders,
+    new_learner,
+    new_loader,
+    new_trainer,
+    precision_of,
+    writes,
+)
 from infomax.learning.views.kinds import Views
 
-Encoders = nn.Module | Mapping[str, nn.Module]
-"""An encoder; or encoders by the names of the columns, where each column has its own."""
-
-MAX_TIMING_SECONDS = 15.0
-"""How long the first steps are timed at most, for a budget in minutes."""
+__all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 
 
 @without_notices()
@@ -51,17 +50,21 @@ def pretrain(
     out: str | Path,
     *,
     encoder: Encoders | None = None,
+    weights_from: str | Path | None = None,
     quiet: bool = False,
 ) -> Run:
     """Train the recipe's method on a dataset; the run folder then holds the encoder and all about it.
 
     Args:
-        recipe: what to do; its `data` and `split` are only recorded here.
+        recipe: what to do; its `data` and `split` are only recorded here. A batch larger than the data
+            shrinks to it, which is said and recorded.
         dataset: what to learn from, labelled or not, as `recipe.views.load` gives it; labels reach only the
             online classifiers.
         out: the run folder, new or empty.
         encoder: in place of the recipe's, for instance a `TappedEncoder`. It is trained itself, from the
             weights that it has. Where each column has an encoder: a mapping of column to encoder.
+        weights_from: a finished run, or a folder with an encoder of the same shape, whose weights training
+            begins with.
         quiet: show no progress.
 
     Returns:
@@ -69,25 +72,44 @@ def pretrain(
 
     Raises:
         FileExistsError: `out` holds something already.
-        ValueError: no budget; fewer images than a batch; images of another shape than the views expect; an
-            encoder that the method cannot use.
+        ValueError: no budget, or two; fewer than two images; images of another shape than the views expect;
+            an encoder that the method cannot use, or other weights than it has.
         Diverged: training stopped at an objective that is not finite.
+        Stopped: Ctrl-C; what was learned so far is in the last checkpoint, from which `resume` continues.
     """
-    _check(recipe, dataset)
+    _check_kinds(recipe, dataset)
+    _check(recipe, dataset, encoder)
+    one_budget("pretrain", recipe.train.budget)
+    recipe = replace(recipe, views=recipe.views.as_read(dataset))
+    recipe, asked = fitting_batch(recipe, len(dataset)), recipe
     learner = new_learner(recipe, dataset, encoder)
+    began_from = take_weights(learner.encoders, recipe.views, weights_from) if weights_from else None
     run = Run(out)
-    writes = _writes(recipe.train)
-    if writes:
+    first = writes(recipe.train)
+    if first:
         run.check_free()
-    steps, precision = _num_steps(recipe, dataset, encoder), _precision(recipe.train)
-    recipe = replace(recipe, train=replace(recipe.train, steps=steps, precision=precision))
-    if writes:
-        run.begin(recipe, seed=recipe.train.seed, num_images=len(dataset), images=dataset.fingerprint)
+    tell = _teller(quiet or not first)
+    if asked != recipe:
+        tell(
+            f"batches of {recipe.train.batch_size}, not {asked.train.batch_size}: there are no more images "
+            "for all processes"
+        )
+    planned = _planned(recipe, dataset, encoder, recipe.train.budget, tell)
+    train = recipe.train.with_budget(steps=planned.steps)
+    recipe = replace(recipe, train=replace(train, precision=precision_of(train)))
+    if first:
+        facts = {
+            "seed": recipe.train.seed,
+            "num_images": len(dataset),
+            "images": dataset.fingerprint,
+            "stages": [_stage(0, planned, asked.train.budget)],
+            "asked_batch_size": asked.train.batch_size,
+            **({"began_from": began_from} if began_from else {}),
+            **({"encoder": described(encoder)} if encoder is not None else {}),
+        }
+        run.begin(recipe, **facts)
         save_example_views(run, recipe, dataset)
-    trainer = _trainer(recipe.train, learner, steps, _recording(recipe, dataset, run, quiet), run)
-    with ending_together(trainer.local_rank):
-        trainer.fit(learner, _loader(trainer, recipe.train, dataset))
-    _save(learner, recipe.views, run)
+    _fit(recipe, learner, dataset, run, quiet)
     return run
 
 
@@ -99,60 +121,59 @@ def resume(
     *,
     encoder: Encoders | None = None,
     quiet: bool = False,
+    steps: int | None = None,
+    minutes: float | None = None,
+    epochs: float | None = None,
 ) -> Run:
     """Continue the run of a recipe from its last checkpoint, to the result that it would have had.
 
+    With `steps`, `minutes` or `epochs`, finished or not, it is instead trained for so much longer from its
+    last checkpoint, as a new stage, with a rate that rises and falls anew. What the encoder of a finished run
+    gave is set aside in ``stage-1``, ….
+
     Args:
-        recipe: of the run, `run.read_recipe()`.
+        recipe: of the run, `run.read_recipe()`; `data` may be another place of the same data.
         dataset: the one that the run began with.
         run: what to continue.
         encoder: if the run began with one: another of the same shape.
         quiet: show no progress.
+        steps, minutes, epochs: of a new stage; at most one of them.
 
     Raises:
-        ValueError: the run is finished, or the dataset is not the one it began with.
+        ValueError: the run is finished and no stage is asked for, the dataset is not the one that the run
+            began with, or the encoder is missing.
+        Stopped: Ctrl-C, as of `pretrain`.
     """
-    refuse(run.finished, f"resume: {run.folder} is finished: it holds {run.encoder.name}; nothing to do")
-    _check(recipe, dataset)
-    began_with = run.read_environment()["images"]
+    more = {"steps": steps, "minutes": minutes, "epochs": epochs}
+    more = {name: amount for name, amount in more.items() if amount is not None}
     refuse(
-        dataset.fingerprint != began_with,
-        f"resume: the images are not those the run began with (fingerprint {dataset.fingerprint}, "
-        f"then {began_with}); restore them, or start a new run",
+        run.finished and not more,
+        f"resume: {run.folder} is finished: it holds an encoder; --minutes 20 (or --steps, --epochs) trains "
+        "it further, --from begins a new run with its weights",
     )
-    learner, steps = new_learner(recipe, dataset, encoder), recipe.train.steps
-    assert steps is not None
-    trainer = _trainer(recipe.train, learner, steps, _recording(recipe, dataset, run, quiet), run)
-    checkpoint = run.checkpoint if run.checkpoint.exists() else None
-    first_step = torch.load(checkpoint, weights_only=True)["global_step"] if checkpoint else 0
-    with ending_together(trainer.local_rank):
-        batches = _loader(trainer, recipe.train, dataset, first_step)
-        trainer.fit(learner, batches, ckpt_path=checkpoint, weights_only=True)
-    _save(learner, recipe.views, run)
+    _check_kinds(recipe, dataset)
+    _check(recipe, dataset, encoder)
+    _check_same(run, dataset, encoder)
+    learner = new_learner(recipe, dataset, encoder)
+    step = _checkpoint_step(run)
+    if not more:
+        move = recipe.data != run.read_settings()["data"]
+        _teller(quiet or not writes(recipe.train))(f"going on after step {step:,} of {recipe.train.steps:,}")
+        _fit(recipe, learner, dataset, run, quiet, partial(run.change, recipe) if move else None)
+        return run
+    one_budget("resume", more)
+    refuse(
+        step == 0,
+        f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
+        "weights with --from",
+    )
+    tell = _teller(quiet or not writes(recipe.train))
+    planned = _planned(recipe, dataset, encoder, more, tell, step)
+    facts = {**_stage(step, planned, more), "planned_before": recipe.train.steps}
+    recipe = _lengthened(recipe, step, planned.steps)
+    learner = new_learner(recipe, dataset, encoder)
+    _fit(recipe, learner, dataset, run, quiet, partial(run.begin_stage, recipe, **facts))
     return run
-
-
-def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
-    """Return the recipe's method before its first step: a function of the seed."""
-    torch.manual_seed(recipe.train.seed)
-    num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
-    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder)
-
-
-def seconds_per_step(
-    recipe: Recipe,
-    dataset: Dataset | Pairs,
-    encoder: Encoders | None = None,
-    *,
-    duration: float = MAX_TIMING_SECONDS,
-) -> float:
-    """Return the time of a step of the recipe, measured for `duration` seconds on a copy of the encoder."""
-    timer = Timer(duration)
-    learner = new_learner(recipe, dataset, copy.deepcopy(encoder))
-    trainer = _trainer(recipe.train, learner, 10**9, [timer])
-    with without_notices(), ending_together(trainer.local_rank):
-        trainer.fit(learner, _loader(trainer, recipe.train, dataset))
-    return timer.seconds_per_step
 
 
 def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_images: int = 16) -> None:
@@ -164,27 +185,50 @@ def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_i
         np.savez(file, allow_pickle=False, **pictures)
 
 
-def _check(recipe: Recipe, dataset: Dataset | Pairs) -> None:
+def _check_kinds(recipe: Any, dataset: Any) -> None:
+    """Check that recipe and dataset are what their names say."""
+    refuse(
+        not isinstance(recipe, Recipe),
+        f"pretrain: expected a Recipe, got {recipe!r}; recipe_named('amdim-photos-cpu') returns one",
+    )
+    refuse(
+        not hasattr(dataset, "fingerprint"),
+        f"pretrain: expected a dataset, got a {type(dataset).__name__}; recipe.views.load(source) makes one "
+        "of a folder, a file, or a list of images",
+    )
+
+
+def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
     train = recipe.train
     _check_shapes(recipe.views, dataset)
-    refuse(
-        not 2 <= train.batch_size <= len(dataset),
-        f"pretrain: batch_size must be between 2 and the number of images ({len(dataset)}), "
-        f"got {train.batch_size}; set --train.batch_size",
-    )
+    check_trainable(encoder)
     refuse(
         train.num_processes > 1 and recipe.method.one_device,
         f"pretrain: {recipe.method.kind.upper()} trains on one device, its bounds being of the scores of one "
         f"process; got {train.devices} devices on {train.num_nodes} nodes; set both to 1, or use AMDIM",
     )
     refuse(
-        train.steps is None and train.minutes is None and train.epochs is None,
-        "pretrain: no budget; set --train.minutes, --train.epochs or --train.steps",
-    )
-    refuse(
         train.tensorboard and find_spec("tensorboard") is None,
         "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
         "pip install 'infomax[tensorboard]'",
+    )
+
+
+def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
+    """Check that a run goes on with the images, and the kind of encoder, that it began with."""
+    environment = run.read_environment()
+    began_with = environment["images"]
+    refuse(
+        dataset.fingerprint != began_with,
+        f"resume: the images are not those the run began with (fingerprint {dataset.fingerprint}, "
+        f"then {began_with}); restore them, or give their place with --data; --from begins a new run with "
+        "others",
+    )
+    own = environment.get("encoder")
+    refuse(
+        own and encoder is None,
+        f"resume: the run began with an encoder of its own ({own and own['architecture']}); give it again, "
+        "with --module package:function",
     )
 
 
@@ -205,97 +249,82 @@ def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
         )
 
 
-def _num_steps(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> int:
-    """Return the budget in steps."""
-    config = recipe.train
-    if config.steps is not None:
-        return config.steps
-    if config.minutes is not None:
-        duration = min(MAX_TIMING_SECONDS, 60 * config.minutes / 20)
-        seconds = seconds_per_step(recipe, dataset, encoder, duration=duration)
-        return max(1, round(60 * config.minutes / seconds))
-    assert config.epochs is not None
-    return max(1, round(config.epochs * (len(dataset) // config.batch_size)))
+def _planned(
+    recipe: Recipe,
+    dataset: Dataset | Pairs,
+    encoder: Encoders | None,
+    budget: Mapping[str, int | float],
+    tell: Callable[[str], None],
+    first_step: int = 0,
+) -> Plan:
+    """Return what the budget takes; say it."""
+    with waiting("timing some steps", quiet=rank() > 0):
+        planned = plan(recipe, dataset, encoder, budget)
+    tell(f"{planned}{f', after step {first_step:,}' if first_step else ''}")
+    return planned
 
 
-def _precision(config: TrainConfig) -> Literal["bf16", "float32"]:
-    """Return the precision; several processes on CPUs, which might time differently, take float32."""
-    on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
-    if config.num_processes > 1 and config.precision == "auto" and on_cpu:
-        return "float32"
-    return choose_precision(config.precision, config.accelerator)
+def _teller(quiet: bool) -> Callable[[str], None]:
+    """Return what prints a line on stderr."""
+    console = Console(stderr=True, quiet=quiet)
+    return partial(console.print, highlight=False, markup=False, soft_wrap=True)
 
 
-def _recording(recipe: Recipe, dataset: Dataset | Pairs, run: Run, quiet: bool) -> list[Callback]:
-    """Return what keeps checkpoints and the record of a run."""
-    train = recipe.train
+def _stage(first_step: int, planned: Plan, budget: Mapping[str, int | float]) -> dict[str, Any]:
+    """Return what is recorded of a stage."""
+    return {"first_step": first_step, "last_step": first_step + planned.steps, "budget": dict(budget)}
+
+
+def _lengthened(recipe: Recipe, step: int, num_more: int) -> Recipe:
+    """Return the recipe with a further stage, of so many steps after `step`."""
+    before = [one for one in recipe.optimizer.restarts if one < step]
+    optimizer = replace(recipe.optimizer, restarts=(*before, step))
+    return replace(recipe, optimizer=optimizer, train=recipe.train.with_budget(steps=step + num_more))
+
+
+def _checkpoint_step(run: Run) -> int:
+    """Return the step of the last checkpoint; 0 where there is none."""
+    if not run.checkpoint.exists():
+        return 0
+    return torch.load(run.checkpoint, weights_only=True, mmap=True)["global_step"]
+
+
+def _fit(
+    recipe: Recipe,
+    learner: Learner,
+    dataset: Dataset | Pairs,
+    run: Run,
+    quiet: bool,
+    begin: Callable[[], None] | None = None,
+) -> None:
+    """Train to the last step, from the last checkpoint if there is one; write the encoder.
+
+    Raises:
+        Stopped: Ctrl-C.
+    """
+    train, steps = recipe.train, recipe.train.steps
+    assert steps is not None
+    interrupt = StopOnInterrupt()
+    keep = Checkpoint(run, every=train.checkpoint_steps, minutes=train.checkpoint_minutes)
     record = Record(
         run, num_images=len(dataset), batch_size=train.batch_size, every=train.log_steps, quiet=quiet
     )
-    return [Checkpoint(run, train.checkpoint_steps), record]
+    callbacks: list[Callback] = [*([BeginStage(begin)] if begin else []), interrupt, keep, record]
+    trainer = new_trainer(train, learner, steps, callbacks, run)
+    checkpoint = run.checkpoint if run.checkpoint.exists() else None
+    batches = new_loader(trainer, train, dataset, _checkpoint_step(run))
+    try:
+        with ending_together(trainer.local_rank), interrupt.listening():
+            trainer.fit(learner, batches, ckpt_path=checkpoint, weights_only=True)
+    except KeyboardInterrupt:
+        raise Stopped(_where(run, _checkpoint_step(run), steps)) from None
+    if trainer.global_step < steps:
+        raise Stopped(_where(run, trainer.global_step, steps))
+    _save(learner, recipe.views, run)
 
 
-def _trainer(
-    config: TrainConfig,
-    learner: Learner,
-    num_steps: int,
-    callbacks: Sequence[Callback],
-    run: Run | None = None,
-) -> Trainer:
-    """Return Lightning's trainer for so many steps; the learner is compiled, if that is wanted."""
-    bf16 = _precision(config) == "bf16"
-    own = [*_compiled(learner, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
-    return Trainer(
-        accelerator=config.accelerator,
-        **_processes(config, find_unused=not learner.uses_all_parameters),
-        precision="bf16-mixed" if bf16 else "32-true",
-        max_steps=num_steps,
-        max_epochs=-1,
-        logger=_tensorboard(run) if run and config.tensorboard else False,
-        callbacks=[*own, *callbacks],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-
-
-def _loader(
-    trainer: Trainer, config: TrainConfig, dataset: Dataset | Pairs, first_step: int = 0
-) -> DataLoader:
-    share = trainer.global_rank, trainer.world_size
-    batches = Batches(dataset, config.batch_size, config.seed, first_step, *share)
-    on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
-    return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
-
-
-def _compiled(learner: Learner, config: TrainConfig, bf16: bool) -> list[Callback]:
-    """Compile views and encoders, if that is wanted; return what captures the step, if that is possible."""
-    if not config.compile:
-        return []
-    for part in (learner.get_submodule("views"), *learner.encoders):
-        part.compile()
-    on_gpu = config.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
-    captures = on_gpu and config.num_processes == 1 and learner.capturable
-    return [CaptureStep(bf16)] if captures else []
-
-
-def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
-    """Return the trainer's options for several processes."""
-    if config.num_processes == 1:
-        return {"devices": 1}
-    return {
-        "devices": config.devices,
-        "num_nodes": config.num_nodes,
-        "strategy": DDPStrategy(find_unused_parameters=find_unused),
-        "plugins": [SyncEncoderBatchNorm()],
-    }
-
-
-def _writes(config: TrainConfig) -> bool:
-    """Return whether this process is the one that writes the run folder."""
-    if config.num_processes == 1:
-        return True
-    return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
+def _where(run: Run, step: int, steps: int) -> str:
+    return f"step {step:,} of {steps:,} is saved in {run.folder}"
 
 
 def _save(learner: Learner, views: Views, run: Run) -> None:
@@ -310,9 +339,3 @@ def _save(learner: Learner, views: Views, run: Run) -> None:
         if not Run(folder).encoder.exists():
             folder.mkdir(exist_ok=True)
             save_encoder(folder, encoder, place.views)
-
-
-def _tensorboard(run: Run):
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    return TensorBoardLogger(run.folder, name="tensorboard", version="")

@@ -1,13 +1,15 @@
 """Recipes from options of the command line, from YAML files and from what a run folder holds.
 
-Every field of a recipe is an option, dotted: ``--train.minutes 5``. The values of `jsonargparse` are typed as
-the fields are; the configurations themselves are built here, so that each kind of views or method needs to be
-known to nobody but its own table.
+Every field of a recipe is an option, dotted: ``--train.minutes 5``; the end of its name is enough where no
+other field has it: ``--minutes 5``. The values of `jsonargparse` are typed as the fields are; the
+configurations themselves are built here, so that each kind of views or method needs to be known to nobody
+but its own table.
 """
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,24 @@ import yaml
 from infomax.errors import nearest
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.table import METHODS
-from infomax.learning.training.config import Recipe
+from infomax.learning.training.config import BUDGETS, Recipe, budget_in, one_budget
 from infomax.learning.views.table import views_like
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
+SYNONYMS = {"learning_rate": "lr", "num_epochs": "epochs", "max_steps": "steps", "gpus": "devices"}
+"""What others call some fields, for suggestions."""
+
+FIRST = ("train.", "optimizer.")
+"""The parts that every recipe has; a short name means a field of theirs first."""
+
 
 def recipe_from_options(default: Recipe, options: Sequence[str], operation: str = "pretrain") -> Recipe:
-    """Return `default`, changed by ``--config FILE`` and ``--dotted.option value``.
+    """Return `default`, changed by ``--config FILE``, ``--dotted.option value`` and short names of options.
+
+    A budget (steps, minutes or epochs) that is given takes the place of the recipe's; one that is given as an
+    option takes the place of a file's.
 
     Args:
         default: the recipe whose fields are the options.
@@ -32,34 +43,140 @@ def recipe_from_options(default: Recipe, options: Sequence[str], operation: str 
         operation: the command, for messages.
 
     Raises:
-        ValueError: an unknown option (the nearest is suggested), or a value of the wrong type.
+        ValueError: an unknown option (the nearest is suggested), a value of the wrong type, or two budgets.
     """
     from jsonargparse import ArgumentError
 
-    bracketed = [_bracketed(option) for option in options]
-    _check_names(default, bracketed, operation)
-    parser = _parser(default)
+    leaves = option_names(default)
+    given = [_bracketed(_whole_name(option, leaves, operation)) for option in options]
+    _check_names(leaves, given, operation)
+    parser = _parser(_without_budget(default))
     try:
-        return _rebuilt(default, parser.parse_args(bracketed).as_dict())
+        values = parser.parse_args(given).as_dict()
+        by_option = parser.parse_args(_without_config(given)).as_dict()
     except ArgumentError as error:
         message = " ".join(str(error).split())
         raise ValueError(f"{operation}: {message}; --dry-run shows all options") from error
+    budget = budget_in(by_option["train"]) or budget_in(values["train"]) or default.train.budget
+    if budget:
+        one_budget(operation, budget)
+    values["train"] |= {**dict.fromkeys(BUDGETS), **budget}
+    return _rebuilt(default, values)
 
 
 def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     """Return the recipe that ``recipe.yaml`` holds.
+
+    Earlier versions wrote the steps of a run beside the minutes or epochs that they came from; steps count.
 
     Raises:
         ValueError: an unknown method or kind of views.
     """
     method = METHODS.find(values["method"].get("name", AMDIMConfig.kind), "recipe")
     default = Recipe(method=method(), views=views_like(values["views"]))
-    return _rebuilt(default, _parser(default).parse_object(dict(values)).as_dict())
+    recipe = _rebuilt(default, _parser(default).parse_object(dict(values)).as_dict())
+    steps = recipe.train.steps
+    return recipe if steps is None else replace(recipe, train=recipe.train.with_budget(steps=steps))
 
 
 def option_names(recipe: Recipe) -> list[str]:
     """Return the names of all options: the fields of the recipe, dotted."""
     return list(_dotted(asdict(recipe)))
+
+
+@dataclass(frozen=True)
+class Described:
+    """A field of a recipe: its name as an option, its value as it would be typed, and what it is."""
+
+    name: str
+    value: str
+    text: str
+
+
+def described_fields(recipe: Recipe) -> list[Described]:
+    """Return all fields of a recipe, each with its value and with what the docstring of its class says of it.
+
+    Example:
+        >>> [(one.name, one.value) for one in described_fields(Recipe())][:2]
+        [('data', 'null'), ('split', 'train')]
+    """
+    return [*_described(recipe, "")]
+
+
+def differences(recipe: Recipe, default: Recipe) -> dict[str, tuple[str, str]]:
+    """Return the fields in which a recipe differs from another: by name, both values as typed."""
+    ours, others = ({one.name: one.value for one in described_fields(x)} for x in (recipe, default))
+    return {name: (ours[name], others[name]) for name in ours if ours[name] != others.get(name)}
+
+
+def as_typed(value: Any) -> str:
+    """Return a value of a field as it would be typed on the command line.
+
+    >>> as_typed((0.3, 1.0)), as_typed(None), as_typed(((1, 5), (5, 5)))
+    ('0.3,1', 'null', '[[1,5],[5,5]]')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        nested = any(isinstance(one, tuple | list) for one in value) or not value
+        text = ",".join(f"[{as_typed(x)}]" if isinstance(x, tuple | list) else as_typed(x) for x in value)
+        return f"[{text}]" if nested else text
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _described(config: Any, prefix: str) -> Iterator[Described]:
+    nested, texts = _nested(config), _texts(type(config))
+    for one in fields(config):
+        value = getattr(config, one.name)
+        if one.name in nested:
+            yield from _described(value, f"{prefix}{one.name}.")
+        elif one.name != "name":  # of the kind of views or method, which an option does not change
+            yield Described(prefix + one.name, as_typed(value), texts.get(one.name, ""))
+
+
+def _texts(config: type) -> dict[str, str]:
+    """Return what a docstring says of each field, written as ``one, other: of both. third: …``."""
+    names = "|".join(one.name for one in fields(config))
+    parts = re.split(rf"(?:^|(?<=\s))((?:{names})(?:,\s(?:{names}))*):\s", inspect.getdoc(config) or "")
+    texts = {}
+    for heads, text in zip(parts[1::2], parts[2::2], strict=True):
+        line = " ".join(text.split("\n\n")[0].split()).rstrip(".").replace("``", "").replace("`", "")
+        texts |= dict.fromkeys(re.split(r",\s", heads), line)
+    return texts
+
+
+def _without_budget(recipe: Recipe) -> Recipe:
+    return replace(recipe, train=replace(recipe.train, **dict.fromkeys(BUDGETS)))
+
+
+def _without_config(options: Sequence[str]) -> list[str]:
+    """Return the options without ``--config FILE``."""
+    before = ["", *options[:-1]]
+    return [
+        option
+        for option, last in zip(options, before, strict=True)
+        if last != "--config" and option.partition("=")[0] != "--config"
+    ]
+
+
+def _whole_name(option: str, leaves: Sequence[str], operation: str) -> str:
+    """Return an option with the whole name of its field: ``--train.batch_size`` for ``--batch-size``.
+
+    Raises:
+        ValueError: several fields have this end.
+    """
+    if not option.startswith("--"):
+        return option
+    typed, equals, value = option[2:].partition("=")
+    name = typed.replace("-", "_")
+    whole = [leaf for leaf in leaves if leaf == name] or [x for x in leaves if x.endswith(f".{name}")]
+    first = [leaf for leaf in whole if leaf in {part + name for part in FIRST}]
+    if len(first or whole) > 1:
+        several = " or ".join(f"--{leaf}" for leaf in whole)
+        raise ValueError(f"{operation}: --{typed} is the end of several options; give {several}")
+    return f"--{(first or whole or [typed])[0]}{equals}{value}"
 
 
 def _parser(default: Recipe) -> "ArgumentParser":
@@ -104,13 +221,12 @@ def _bracketed(option: str) -> str:
     return re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", option)
 
 
-def _check_names(default: Recipe, options: Sequence[str], operation: str) -> None:
+def _check_names(leaves: Sequence[str], options: Sequence[str], operation: str) -> None:
     """Check that each option, and each key of a ``--config`` file, is a field of the recipe.
 
     Raises:
         ValueError: one is not; the nearest is suggested.
     """
-    leaves = option_names(default)
     groups = {leaf[: match.start()] for leaf in leaves for match in re.finditer(r"\.", leaf)}
     known = {"config", "help", *leaves, *groups}
     for name in _names(options):
@@ -159,5 +275,9 @@ def _remedy(name: str, leaves: Sequence[str]) -> str:
     """Return the option whose whole name, or whose end, is nearest to `name`, as a question."""
     parts = {leaf: leaf.split(".") for leaf in leaves}
     ends = {".".join(words[i:]): leaf for leaf, words in parts.items() for i in range(len(words))}
-    near = nearest(name, ends, cutoff=0.8)
-    return f"did you mean --{ends[near]}?" if near else "--dry-run shows all options"
+    name = name.replace("-", "_")
+    near = nearest(SYNONYMS.get(name, name), ends, cutoff=0.75)
+    if not near:
+        return "--dry-run shows all options"
+    whole = ends[near] if "." in name else near.replace("_", "-")
+    return f"did you mean --{whole}?"

@@ -2,35 +2,63 @@
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column
 
 from infomax.files import replacing
 from infomax.learning.distributed.groups import mean_over_ranks
 from infomax.learning.training.callbacks import watched
 from infomax.learning.training.run import Run
 
+SECONDS_BETWEEN_LINES = 30.0
+"""How often progress is told where there is no terminal to show it."""
+
+
+@contextmanager
+def waiting(text: str, quiet: bool = False) -> Iterator[None]:
+    """Within, show on a terminal what is being waited for, and for how long already."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(text, total=None)
+        yield
+
 
 class Record(Callback):
-    """Write rows of ``metrics.csv``; show images/s, time left, and each term's bits and ceiling on stderr."""
+    """Write rows of ``metrics.csv``; show steps, time left, images/s and each term's bits on stderr."""
 
     def __init__(self, run: Run, *, num_images: int, batch_size: int, every: int, quiet: bool):
         self.run, self.batch_size, self.every = run, batch_size, every
         self.steps_per_epoch = num_images // batch_size
         self.seconds = 0.0  # of training so far, before and after resuming
-        console = Console(stderr=True, quiet=quiet)
+        self.console = Console(stderr=True, quiet=quiet)
         self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
+            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
+            TextColumn("steps"),
+            TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn("{task.fields[end]}"),
+            BarColumn(bar_width=10),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            console=self.console,
+            expand=True,
             refresh_per_second=2,
+            disable=not self.console.is_terminal,
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -46,14 +74,19 @@ class Record(Callback):
         if trainer.is_global_zero:
             _drop_rows_after(self.run.metrics, trainer.global_step)
         self.last_step, self.last_time = trainer.global_step, time.perf_counter()
-        self.task = self.progress.add_task("starting", total=trainer.max_steps, completed=trainer.global_step)
+        self.began = self.told = self.last_time
+        self.first_step = trainer.global_step
+        self.task = self.progress.add_task(
+            "starting", total=trainer.max_steps, completed=trainer.global_step, end="left"
+        )
         if trainer.is_global_zero:
             self.progress.start()
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
         """Record every `every` steps, and the last step."""
         step = trainer.global_step
-        self.progress.update(self.task, completed=step)
+        end = "taken" if step == trainer.max_steps else "left"
+        self.progress.update(self.task, completed=step, end=end)
         if step % self.every and step != trainer.max_steps:
             return
         now = time.perf_counter()
@@ -75,7 +108,9 @@ class Record(Callback):
         )
         if trainer.logger is not None:
             trainer.logger.log_metrics(metrics, step)
-        self.progress.update(self.task, description=_summary(rate, metrics))
+        summary = _summary(rate, metrics)
+        self.progress.update(self.task, description=summary)
+        self._tell(step, trainer.max_steps, now, summary)
 
     def on_train_end(self, *_: Any) -> None:
         """Stop the display; its last line stays."""
@@ -84,6 +119,16 @@ class Record(Callback):
     def on_exception(self, *_: Any) -> None:
         """Stop the display, as at the end."""
         self.progress.stop()
+
+    def _tell(self, step: int, num_steps: int, now: float, summary: str) -> None:
+        """Where there is no terminal, print a line now and then, and at the end."""
+        due = now - self.told >= SECONDS_BETWEEN_LINES or step == num_steps
+        if self.console.is_terminal or not due:
+            return
+        left = (now - self.began) / (step - self.first_step) * (num_steps - step)
+        line = f"step {step:,} of {num_steps:,}, {timedelta(seconds=round(left))} left, {summary}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.told = now
 
     def _write(self, row: Mapping[str, Any]) -> None:
         new = not self.run.metrics.exists()

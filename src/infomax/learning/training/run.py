@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,19 @@ import yaml
 
 from infomax.files import replacing
 from infomax.learning.training.config import Recipe
-from infomax.learning.training.environment import environment
+from infomax.learning.training.environment import environment, now
 from infomax.learning.training.options import recipe_from_mapping
+
+RESULTS = (
+    "encoder.*",
+    "evaluation*",
+    "finetuning*",
+    "similarity*",
+    "gallery.npz",
+    "groups*",
+    "report.html",
+)
+"""Files of a run that an encoder gave; a longer training gives others."""
 
 
 class Run:
@@ -84,10 +96,33 @@ class Run:
         """
         self.check_free()
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.recipe) as path:
-            path.write_text(yaml.safe_dump(_with_lists(asdict(recipe)), sort_keys=False))
+        self.change(recipe)
         with replacing(self.environment) as path:
             path.write_text(json.dumps({**environment(), **facts}, indent=2) + "\n")
+
+    def begin_stage(self, recipe: Recipe, **facts: Any) -> None:
+        """Write a recipe with more steps, record the stage, and set aside what the encoder so far gave.
+
+        That goes into the folder ``stage-1``, ``stage-2``, …, which then holds that encoder.
+        """
+        stages = self.read_environment().get("stages") or [{}]
+        for pattern, one in product(RESULTS, self.encoders):
+            for path in one.folder.glob(pattern):
+                place = self.folder / f"stage-{len(stages)}" / path.relative_to(self.folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(place)
+        self.change(recipe)
+        self.note(stages=[*stages, {**facts, "date": now()}])
+
+    def change(self, recipe: Recipe) -> None:
+        """Write ``recipe.yaml``."""
+        with replacing(self.recipe) as path:
+            path.write_text(as_yaml(recipe))
+
+    def note(self, **facts: Any) -> None:
+        """Add facts to ``environment.json``."""
+        with replacing(self.environment) as path:
+            path.write_text(json.dumps({**self.read_environment(), **facts}, indent=2) + "\n")
 
     def read_recipe(self) -> Recipe:
         """Return the recipe of the run.
@@ -114,6 +149,11 @@ class Run:
     def read_environment(self) -> dict[str, Any]:
         """Return what ``environment.json`` holds."""
         return json.loads(self.environment.read_text())
+
+
+def as_yaml(recipe: Recipe, **options: Any) -> str:
+    """Return a recipe as YAML, which ``--config`` reads; options are those of `yaml.safe_dump`."""
+    return yaml.safe_dump(_with_lists(asdict(recipe)), sort_keys=False, allow_unicode=True, **options)
 
 
 def _with_lists(value: Any) -> Any:

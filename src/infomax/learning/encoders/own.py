@@ -1,0 +1,147 @@
+"""Encoders of a user's own: found by their place in a package, checked, and begun with known weights."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from torch import nn
+
+from infomax.errors import did_you_mean, refuse
+from infomax.learning.encoders.architectures import ARCHITECTURES
+from infomax.learning.encoders.saving import DESCRIPTION, WEIGHTS, PretrainedEncoder, load_encoder
+from infomax.learning.views.kinds import Views
+
+TAPPED = "TappedEncoder"
+
+
+def own_module(place: str) -> nn.Module | dict[str, nn.Module]:
+    """Return what the function at a place returns: a module, or modules by the names of columns.
+
+    Args:
+        place: ``package:function``, of a package that is installed or lies in the current folder.
+
+    Raises:
+        ValueError: there is no such module or function, or it returns something else.
+    """
+    package, _, name = place.partition(":")
+    refuse(
+        not (package and name) or package.endswith(".py"),
+        f"module: expected package:function, such as my_network:encoder, got {place!r}",
+    )
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package.partition(".")[0] and error.name != package:
+            raise
+        raise ValueError(
+            f"module: no package {package!r} is installed or lies in {Path.cwd()}; give package:function"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    known = [key for key in vars(found) if not key.startswith("_")]
+    refuse(name not in vars(found), f"module: {package} has no {name!r}; {did_you_mean(name, known)}")
+    made = getattr(found, name)
+    made = made if isinstance(made, nn.Module) else made()
+    parts = made.values() if isinstance(made, Mapping) else [made]
+    refuse(
+        not all(isinstance(part, nn.Module) for part in parts),
+        f"module: {place} returns a {type(made).__name__}; expected a torch.nn.Module, or modules by column",
+    )
+    return dict(made) if isinstance(made, Mapping) else made
+
+
+def load_own_encoder(folder: str | Path, place: str | None = None) -> PretrainedEncoder:
+    """Return the encoder in a folder, as `load_encoder`; with the module that it taps, from its place.
+
+    Args:
+        folder: as of `load_encoder`.
+        place: ``package:function``, see `own_module`; None for an encoder that is whole.
+    """
+    if place is None:
+        return load_encoder(folder)
+    made = own_module(place)
+    if isinstance(made, Mapping):
+        name = Path(folder).resolve().name
+        refuse(name not in made, f"module: {place} has no module for {name}; {did_you_mean(name, made)}")
+        made = made[name]
+    return load_encoder(folder, tapped_module(made))
+
+
+def tapped_module(module: nn.Module) -> nn.Module:
+    """Return the module that a `TappedEncoder` taps; any other module itself."""
+    return module.get_submodule("module") if type(module).__name__ == TAPPED else module
+
+
+def check_trainable(encoder: nn.Module | Mapping[str, nn.Module] | None) -> None:
+    """Check that an encoder, or each of several, is of a kind that can be trained, saved and loaded.
+
+    Raises:
+        ValueError: it is another module; the message says how it becomes one.
+    """
+    if encoder is None:
+        return
+    for one in encoder.values() if isinstance(encoder, Mapping) else [encoder]:
+        refuse(
+            type(one).__name__ not in ARCHITECTURES,
+            f"pretrain: encoder must return Features, got a {type(one).__name__}; wrap it: "
+            "infomax.TappedEncoder(module, image_shape=(3, 64, 64), local='layer2', global_='avgpool'), with "
+            "the names of its layers",
+        )
+
+
+def described(encoder: nn.Module | Mapping[str, nn.Module]) -> dict[str, Any]:
+    """Return kind and arguments of an encoder, or of each of several, for the record of a run."""
+    if isinstance(encoder, Mapping):
+        parts = {name: described(one) for name, one in encoder.items()}
+        return {"architecture": ", ".join(one["architecture"] for one in parts.values()), "parts": parts}
+    module = getattr(encoder, "module_class", None)
+    name = type(encoder).__name__
+    return {
+        "architecture": f"{name} of {module}" if module else name,
+        "arguments": getattr(encoder, "arguments", {}),
+    }
+
+
+def take_weights(encoders: Sequence[nn.Module], views: Views, folder: str | Path) -> dict[str, Any]:
+    """Give encoders the weights of a finished run's; return the folder, and the hash of each file.
+
+    Raises:
+        FileNotFoundError: the folder holds no encoder.
+        ValueError: an encoder of another shape.
+    """
+    folder, hashes = Path(folder), {}
+    for place, encoder in zip(views.encoders, encoders, strict=True):
+        within = folder / place.folder
+        for name in (WEIGHTS, DESCRIPTION):
+            if not (within / name).is_file():
+                raise FileNotFoundError(
+                    f"pretrain: {within} holds no {name} to begin from; expected a finished run; finish it "
+                    "with `infomax pretrain --resume`"
+                )
+        try:
+            encoder.load_state_dict(load_file(within / WEIGHTS))
+        except RuntimeError as error:
+            theirs = json.loads((within / DESCRIPTION).read_text())
+            raise ValueError(f"pretrain: the encoder in {within} {_difference(theirs, encoder)}") from error
+        hashes[str(place.folder / WEIGHTS)] = hashlib.sha256((within / WEIGHTS).read_bytes()).hexdigest()
+    return {"folder": str(folder.resolve()), "sha256": hashes}
+
+
+def _difference(theirs: Mapping[str, Any], encoder: nn.Module) -> str:
+    """Return how the shape of an encoder differs from that of a described one."""
+    name, ours = type(encoder).__name__, getattr(encoder, "arguments", {})
+    if theirs["architecture"] != name:
+        return f"is a {theirs['architecture']}, expected a {name}; choose the recipe that it was trained by"
+    found = theirs["arguments"]
+    ours = json.loads(json.dumps(ours, default=str))
+    other = [f"{key} {found.get(key)}, here {ours[key]}" for key in ours if ours[key] != found.get(key)]
+    return (
+        f"has another shape ({'; '.join(other) or 'other layers'}); leave the recipe out to take the "
+        "one that it was trained by"
+    )

@@ -1,0 +1,110 @@
+"""Lightning's trainer for a recipe, its learner, and its batches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+from torch.utils.data import DataLoader
+
+from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.distributed.batch_norm import SyncEncoderBatchNorm
+from infomax.learning.distributed.lightning import EndTogether
+from infomax.learning.methods.learner import Learner
+from infomax.learning.training.batches import Batches
+from infomax.learning.training.callbacks import Seed, StopAtNonFinite
+from infomax.learning.training.capture import CaptureStep
+from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.precision import choose_precision
+from infomax.learning.training.run import Run
+
+Encoders = nn.Module | Mapping[str, nn.Module]
+"""An encoder; or encoders by the names of the columns, where each column has its own."""
+
+
+def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
+    """Return the recipe's method before its first step: a function of the seed."""
+    torch.manual_seed(recipe.train.seed)
+    num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
+    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder)
+
+
+def precision_of(config: TrainConfig) -> Literal["bf16", "float32"]:
+    """Return the precision; several processes on CPUs, which might time differently, take float32."""
+    on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
+    if config.num_processes > 1 and config.precision == "auto" and on_cpu:
+        return "float32"
+    return choose_precision(config.precision, config.accelerator)
+
+
+def new_trainer(
+    config: TrainConfig,
+    learner: Learner,
+    num_steps: int,
+    callbacks: Sequence[Callback],
+    run: Run | None = None,
+) -> Trainer:
+    """Return Lightning's trainer for so many steps; the learner is compiled, if that is wanted."""
+    bf16 = precision_of(config) == "bf16"
+    own = [*_compiled(learner, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
+    return Trainer(
+        accelerator=config.accelerator,
+        **_processes(config, find_unused=not learner.uses_all_parameters),
+        precision="bf16-mixed" if bf16 else "32-true",
+        max_steps=num_steps,
+        max_epochs=-1,
+        logger=_tensorboard(run) if run and config.tensorboard else False,
+        callbacks=[*own, *callbacks],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def new_loader(
+    trainer: Trainer, config: TrainConfig, dataset: Dataset | Pairs, first_step: int = 0
+) -> DataLoader:
+    """Return the batches of this process, from the step after `first_step` on."""
+    share = trainer.global_rank, trainer.world_size
+    batches = Batches(dataset, config.batch_size, config.seed, first_step, *share)
+    on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
+    return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
+
+
+def _compiled(learner: Learner, config: TrainConfig, bf16: bool) -> list[Callback]:
+    """Compile views and encoders, if that is wanted; return what captures the step, if that is possible."""
+    if not config.compile:
+        return []
+    for part in (learner.get_submodule("views"), *learner.encoders):
+        part.compile()
+    on_gpu = config.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
+    captures = on_gpu and config.num_processes == 1 and learner.capturable
+    return [CaptureStep(bf16)] if captures else []
+
+
+def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
+    """Return the trainer's options for several processes."""
+    if config.num_processes == 1:
+        return {"devices": 1}
+    return {
+        "devices": config.devices,
+        "num_nodes": config.num_nodes,
+        "strategy": DDPStrategy(find_unused_parameters=find_unused),
+        "plugins": [SyncEncoderBatchNorm()],
+    }
+
+
+def writes(config: TrainConfig) -> bool:
+    """Return whether this process is the one that writes the run folder."""
+    if config.num_processes == 1:
+        return True
+    return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
+
+
+def _tensorboard(run: Run):
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(run.folder, name="tensorboard", version="")
