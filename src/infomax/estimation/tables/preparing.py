@@ -152,7 +152,8 @@ def with_target(operation: str, table: Any, target: Any) -> tuple[Any, str]:
         series = as_series(name, target)
     except ValueError as error:
         raise ValueError(
-            f"{operation}: the target {error}; expected the name of a column, or one value for each row"
+            f"{operation}: the target {str(error).partition(';')[0]}; expected the name of a column, or one "
+            "value for each row"
         ) from None
     refuse(
         len(series) != len(frame),

@@ -207,8 +207,13 @@ def test_equal_names_are_kept_apart():
 
 def test_one_column():
     assert as_series("x", pd.Series([1, 2])).to_list() == [1, 2]
+    for one in (pd.DataFrame({"x": [1, 2]}), pl.DataFrame({"a": [1, 2]}), np.array([[1], [2]])):
+        assert as_series("x", one).to_list() == [1, 2]
+    assert as_series("x", pd.period_range("2020", periods=2, freq="D")).dtype.is_temporal()
     with pytest.raises(ValueError, match=r"has shape \[2, 2\]; expected one value for each row"):
         as_series("x", np.ones((2, 2)))
+    with pytest.raises(ValueError, match="has 2 columns; expected one value for each row"):
+        as_series("x", pd.DataFrame({"x": [1], "y": [2]}))
 
 
 def test_a_read_frame_is_a_table_for_others():

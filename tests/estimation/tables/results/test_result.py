@@ -88,7 +88,8 @@ def test_html(ranking):
 
 def test_rows_are_found_by_name_and_place(ranking, table):
     assert ranking["word"]["column"] == "word"
-    assert ranking[0] == next(iter(ranking))
+    assert ranking[0] == next(iter(ranking)) == ranking[np.int64(0)]
+    assert ranking[:2] == [ranking[0], ranking[1]] and ranking[-1] == [*ranking][-1]
     assert len(ranking) == len(ranking.frame) == 5
     assert ranking["word"]["bits"] == pytest.approx(ranking["word"]["value"] / math.log(2))
     with pytest.raises(KeyError, match=r"Ranking: no row 'wordd'; did you mean word\?"):

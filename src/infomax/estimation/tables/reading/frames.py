@@ -254,7 +254,16 @@ _TABLES: Sequence[tuple[Callable[[Any], bool], Callable[[Any], Iterator[tuple[st
 
 
 def _series(values: Any) -> pl.Series:
-    """Values of any library as a series, its type still to be checked."""
+    """Values of any library as a series, its type still to be checked; a frame of one column is that one."""
+    if hasattr(values, "columns"):
+        columns = [*_columns(values)]
+        if len(columns) != 1:
+            raise ValueError(f"has {len(columns)} columns; expected one value for each row")
+        values = columns[0][1]
+        if isinstance(values, pl.Series):
+            return values
+    if hasattr(values, "to_series") and hasattr(values, "is_unique"):
+        values = values.to_series()  # an index of pandas
     if hasattr(values, "iloc"):
         return _of_pandas_series(values)
     if isinstance(values, pa.Array | pa.ChunkedArray):
@@ -278,6 +287,8 @@ def _array(values: Any) -> np.ndarray:
 
 
 def _of_array(array: np.ndarray) -> pl.Series:
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
     if array.ndim != 1:
         raise ValueError(f"has shape {list(array.shape)}; expected one value for each row")
     if array.dtype.kind == "c":

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 
 from infomax.errors import did_you_mean
@@ -71,9 +72,11 @@ class TableResult(ABC):
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return self.frame.iter_rows(named=True)
 
-    def __getitem__(self, key: Any) -> dict[str, Any]:
-        if isinstance(key, int):
-            return self.frame.row(key, named=True)
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return self.frame[key].rows(named=True)
+        if isinstance(key, int | np.integer):
+            return self.frame.row(int(key), named=True)
         rows = self._named()
         if key not in rows:
             written = [", ".join(name) if isinstance(name, tuple) else name for name in rows]

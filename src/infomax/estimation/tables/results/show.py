@@ -291,9 +291,10 @@ def _of_what_is_hidden(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
 def _of_values_below_0(found: Shown, rows: list[dict[str, Any]]) -> list[str]:
     below = [row for row in rows if bits_with_error(row).startswith("-")]
     far = [row for row in below if row["value"] < -MAX_ERRORS_BELOW_0 * row["standard_error"]]
-    lines = [f"{_name(found, row)}: {FAR_BELOW_0}" for row in far]
     near = "bits below 0 are noise of the estimate: there is no information below 0"
-    return ([near] if len(below) > len(far) else []) + _few(lines)
+    names = [_name(found, row) for row in far[:1]] + [f"{len(far) - 1} more rows"] * (len(far) > 1)
+    lines = [f"{' and '.join(names)}: {FAR_BELOW_0}"] if far else []
+    return ([near] if len(below) > len(far) else []) + lines
 
 
 def _of_methods(found: Shown, rows: list[dict[str, Any]], width: int) -> list[str]:
