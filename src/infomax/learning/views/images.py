@@ -35,10 +35,10 @@ class ViewsConfig(SingleViews):
     jitter_probability: of a change. grayscale: probability of losing colour (3 channels).
     mean, std: normalisation, one value for each channel, of pixels in [0, 1].
     evaluation_crop: share of the side that the centre crop for evaluation keeps.
-    range: values that become the least and the greatest stored: LOW:HIGH, one such pair for each channel with
-    commas between, auto, full or percentile; a run and its encoder keep what was taken. bits: of a stored
-    value, 8 or 16; null lets the images decide. pages: of files with several pages: first, a number from 1,
-    channels, or numbers such as 1,3, which become channels. See `load_images`.
+    range: values that become the least and the greatest stored, LOW:HIGH (one such pair for each channel with
+    commas between), auto, full or percentile; a run and its encoder keep what was taken. bits: of a stored
+    value, 8 or 16; null lets the images decide. pages: which of a file with several, first, a number from 1,
+    channels (all of them, as channels), or numbers such as 1,3, which become channels; see `load_images`.
     """
 
     kind: ClassVar[str] = "augmented"

@@ -119,6 +119,8 @@ def read_file(
     if not data:
         raise ValueError("the file is empty (0 bytes)")
     kind = next((one for one in FORMATS if data.startswith(one.signature, one.at)), None)
+    if data.startswith(_TIFF_SIGNATURES) and channels not in (1, 3, 4):
+        kind = TIFF
     picture = _pictured(data) if kind is None else None
     if picture is not None and _suffices(picture, channels, pages, whole):
         picture.draft(None, (at_least, at_least))
@@ -221,5 +223,6 @@ def _checked(stack: Stack, channels: int, pages: str) -> np.ndarray:
         remedy = "take its pages as channels (--pages channels)"
     else:
         remedy = f"ask for {found} channels (in a recipe {found} values of views.mean and of views.std)"
-    where = f" ({stack})" if stack.num_planes > 1 else ""
-    raise ValueError(f"received {found} channels{where}, expected {channels}; {remedy}")
+    where = f" (of {stack})" if stack.num_pages > 1 else ""
+    noun = "channel" if found == 1 else "channels"
+    raise ValueError(f"received {found} {noun}{where}, expected {channels}; {remedy}")

@@ -95,8 +95,12 @@ def range_text(limits: Limits) -> str:
         >>> range_text(((0.0, 4095.0), (0.0, 4095.0))), range_text(((0.0, 1.0), (-0.25, 3.0)))
         ('0:4095', '0:1,-0.25:3')
     """
-    pairs = dict.fromkeys(f"{low:.10g}:{high:.10g}" for low, high in limits)
-    return next(iter(pairs)) if len(pairs) == 1 else ",".join(f"{a:.10g}:{b:.10g}" for a, b in limits)
+    pairs = [f"{_number(low)}:{_number(high)}" for low, high in limits]
+    return pairs[0] if len({*pairs}) == 1 else ",".join(pairs)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() else f"{value:.7g}"
 
 
 def page_numbers(pages: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from infomax.learning.data.pixels.ranges import page_numbers
 
 CHANNEL_AXES = "CS"
 """Axes of channels: C, wavelengths; S, samples of a pixel such as red, green and blue. Others are pages."""
+_AXES = {"C": "channels", "S": "samples", "Z": "slices", "T": "times"}
 
 
 @dataclass(frozen=True)
@@ -71,5 +72,5 @@ class Stack:
         return last.reshape(-1, num_channels)
 
     def __str__(self) -> str:
-        named = [f"{one} {num}" for one, num in zip(self.axes, self.shape, strict=True) if num > 1]
-        return f"planes: {', '.join(named)}" if named else "one plane"
+        sizes = zip(self.axes, self.shape, strict=True)
+        return " of ".join(f"{num} {_AXES.get(one, 'pages')}" for one, num in sizes if num > 1)

@@ -233,18 +233,22 @@ def _chosen(pixels: Pixels, survey: Survey) -> Pixels:
             _warn(FULL, f"values up to {max(survey.high):.6g}, which leaves few grey levels")
         return replace(pixels, range=FULL, bits=pixels.depth, note=note)
     if pixels.range == PERCENTILE:
-        limits, how = _apart(survey.near_low, survey.near_high, survey), "percentiles 0.1 and 99.9"
+        near = survey.near_low, survey.near_high
+        if "floats" not in survey.kinds:
+            near = np.floor(near[0]).tolist(), np.ceil(near[1]).tolist()
+        limits, how = _apart(*near, survey), "percentiles 0.1 and 99.9"
     else:
         found = [_of_channel(a, b, survey) for a, b in zip(survey.low, survey.high, strict=True)]
-        limits, how = tuple(one for one, _ in found), ", ".join(dict.fromkeys(words for _, words in found))
+        limits, named = tuple(one for one, _ in found), {words for _, words in found}
+        how = named.pop() if len(named) == 1 else "bits, or least and greatest value, of each channel"
     bits = pixels.bits or _bits(limits, survey)
-    return replace(pixels, range=range_text(limits), bits=bits, note=f"{how} of {survey.words}")
+    return replace(pixels, range=range_text(limits), bits=bits, note=f"{how}, from {survey.words}")
 
 
 def _of_channel(low: float, high: float, survey: Survey) -> tuple[tuple[float, float], str]:
     """Return the range of a channel by its least and greatest value, and what it is called."""
-    named = [(2.0**bits - 1, f"{bits} bits, the range") for bits in _STANDARD_BITS]
-    named = [(1.0, "0 to 1, the range"), *named] if "floats" in survey.kinds else named
+    named = [(2.0**bits - 1, f"{bits} bits") for bits in _STANDARD_BITS]
+    named = [(1.0, "0 to 1"), *named] if "floats" in survey.kinds else named
     top, words = next(((top, words) for top, words in named if high <= top), (math.inf, ""))
     if low >= 0 and (high - low >= MIN_FILLED * top or (low == high and top < math.inf)):
         return (0.0, top), words
