@@ -34,6 +34,8 @@ def evaluate_run(
     *,
     protocol: str = "clean",
     column: str | None = None,
+    range: str | None = None,
+    pages: str | None = None,
     module: nn.Module | None = None,
     overwrite: bool = False,
     **options: Any,
@@ -53,6 +55,7 @@ def evaluate_run(
         source: as for `load_images`.
         protocol: name of one of `PROTOCOLS`.
         column: of a table, the column that is seen.
+        range, pages: how images are read, see `load_encoder`.
         module: of a `TappedEncoder`, see `load_encoder`.
         overwrite: replace an earlier evaluation by this protocol.
         options: fields of the protocol's options: `CleanOptions`, `PaperOptions` or `DIMOptions`.
@@ -73,7 +76,7 @@ def evaluate_run(
     )
     out = run.folder / chosen.file
     _refuse_to_replace("evaluate", out, overwrite)
-    encoder = load_encoder(run.folder, module)
+    encoder = load_encoder(run.folder, module, range=range, pages=pages)
     _check_images(chosen, encoder)
     split = labelled_split(source, encoder.views, column=column)
     if chosen.shared:
@@ -99,6 +102,8 @@ def finetune_run(
     labels: Sequence[LabelBudget],
     *,
     column: str | None = None,
+    range: str | None = None,
+    pages: str | None = None,
     module: nn.Module | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -111,6 +116,7 @@ def finetune_run(
         source: as for `load_images`.
         labels: how many, one comparison each.
         column: of a table, the column that is seen.
+        range, pages: how images are read, see `load_encoder`.
         module: of a `TappedEncoder`, see `load_encoder`.
         out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
         overwrite: replace an earlier ``finetuning.json``.
@@ -125,7 +131,7 @@ def finetune_run(
     _refuse_to_replace("finetune", run.finetuning, overwrite)
     if out is not None and Path(out).exists() and any(Path(out).iterdir()):
         raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
-    encoder = load_encoder(run.folder, module)
+    encoder = load_encoder(run.folder, module, range=range, pages=pages)
     split = labelled_split(source, encoder.views, column=column)
     for budget in labels:  # refused before anything is trained
         draws(split.train.with_labels(), budget, 1, 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -39,7 +39,7 @@ class FinetunedClassifier(nn.Module):
         self.norm = nn.BatchNorm1d(num_features, affine=False)
         self.head = nn.Linear(num_features, len(self.labels))
 
-    def forward(self, seen: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c t"]) -> Float[Tensor, "b k"]:
+    def forward(self, seen: Tensor) -> Float[Tensor, "b k"]:
         """Return logits of an augmented view in training mode, else of the plain view."""
         view = self.augment(seen)[0] if self.training else self.plain(seen)
         return self.head(self.norm(self.encoder(view).global_.float()))

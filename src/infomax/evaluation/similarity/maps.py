@@ -59,7 +59,7 @@ class SimilarityMaps:
 
 def similarity_maps(
     encoder: PretrainedEncoder,
-    query: UInt8[Tensor, "c h w"] | Float[Tensor, "c t"],
+    query: UInt8[Tensor, "c h w"] | Float[Tensor, "c h w"] | Float[Tensor, "c t"],
     images: Dataset,
     *,
     source: Place = GLOBAL,

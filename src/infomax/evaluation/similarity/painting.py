@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from matplotlib import colormaps
 from PIL import Image, ImageDraw
 from scipy.ndimage import map_coordinates
@@ -80,7 +80,7 @@ def marked(
 
 
 def plain_pictures(
-    encoder: PretrainedEncoder, images: UInt8[Tensor, "b c stored_h stored_w"]
+    encoder: PretrainedEncoder, images: Shaped[Tensor, "b c stored_h stored_w"]
 ) -> UInt8[np.ndarray, "b h w c"]:
     """Return what the encoder sees of images."""
     return encoder.views.pictures(encoder.view(images))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -26,7 +25,6 @@ from infomax.evaluation.similarity.maps import (
 from infomax.evaluation.similarity.painting import Painter, marked, plain_pictures, scaled, usual
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.data.images import decode_image
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 
@@ -42,6 +40,8 @@ def similarity_of_run(
     *,
     split: str | None = None,
     column: str | None = None,
+    range: str | None = None,
+    pages: str | None = None,
     cell: tuple[int, int] | None = None,
     source_side: int = DEFAULT_CELL_SIDE,
     target: int | None = None,
@@ -56,6 +56,7 @@ def similarity_of_run(
         source: of the images to search, as for `load_images`.
         split: of the source; None for test if there is one, else the first.
         column: of a table, the column that is seen.
+        range, pages: how images are read, see `load_encoder`.
         cell: (row, column) of the query's map of `source_side`; None for the global feature.
         source_side: side of the map that the cell is of.
         target: side of the maps to search; None for 7, but for a cell the side of its map.
@@ -71,7 +72,7 @@ def similarity_of_run(
         f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
     )
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
-    encoder = load_encoder(run.folder)
+    encoder = load_encoder(run.folder, range=range, pages=pages)
     place: Place = GLOBAL if cell is None else (source_side, *cell)
     side = target or (DEFAULT_TARGET if cell is None else source_side)
     _check(encoder, place, side)
@@ -101,7 +102,7 @@ class _Query:
     """An image to compare others with; row: its place among them, None if it is not one of them."""
 
     name: str
-    pixels: UInt8[Tensor, "c h w"]
+    pixels: Shaped[Tensor, "c h w"]
     row: int | None
 
     @staticmethod
@@ -118,9 +119,8 @@ class _Query:
             f"similarity: {text!r} is no file, and neither the name nor the number of one of {len(names)} "
             f"images, such as {names[0]!r}",
         )
-        channels, height, width = encoder.views.stored_shape
-        pixels = decode_image(text, size=(height, width), channels=channels)
-        return _Query(Path(text).name, torch.from_numpy(pixels.copy()).permute(2, 0, 1), None)
+        pixels = encoder.views.load([Path(text)]).batch(slice(0, 1))[0]
+        return _Query(Path(text).name, pixels, None)
 
 
 @dataclass(frozen=True)

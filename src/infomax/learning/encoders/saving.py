@@ -84,12 +84,20 @@ def save_encoder(folder: str | Path, encoder: nn.Module, views: SingleViews) -> 
         save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
 
 
-def load_encoder(folder: str | Path, module: nn.Module | None = None) -> PretrainedEncoder:
+def load_encoder(
+    folder: str | Path,
+    module: nn.Module | None = None,
+    *,
+    range: str | None = None,
+    pages: str | None = None,
+) -> PretrainedEncoder:
     """Return the encoder in a run folder (or any folder with its two files), in evaluation mode, on the CPU.
 
     Args:
         folder: where ``encoder.json`` and ``encoder.safetensors`` lie.
         module: for a `TappedEncoder`, a module of the same shape as the tapped one, to take the weights.
+        range, pages: how its `views` will read images, as of `load_images`; None as those that it learned
+            from, which keeps images comparable.
 
     Raises:
         FileNotFoundError: the folder lacks one of the two files.
@@ -109,7 +117,7 @@ def load_encoder(folder: str | Path, module: nn.Module | None = None) -> Pretrai
         encoder.load_state_dict(load_file(folder / WEIGHTS))
     except RuntimeError as error:
         raise ValueError(f"load_encoder: {folder / WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
-    return PretrainedEncoder(encoder, views_from(description["views"]))
+    return PretrainedEncoder(encoder, views_from(description["views"]).reading(range=range, pages=pages))
 
 
 def _remedy(folder: Path) -> str:
