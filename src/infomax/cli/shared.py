@@ -27,6 +27,18 @@ def column() -> Any:
     return option("of a table: the column that is seen", default=None)
 
 
+def pixel_range() -> Any:
+    """Return the field for the range of pixel values."""
+    text = "how pixels are read: auto, full, percentile or LOW:HIGH; by default as the run did"
+    return option(text, default=None)
+
+
+def pages() -> Any:
+    """Return the field for the pages of files that have several."""
+    text = "of files with several pages: first, channels, or numbers from 1; by default as the run did"
+    return option(text, default=None)
+
+
 def skip_broken() -> Any:
     """Return the field that says what becomes of broken files."""
     return option("leave out what cannot be read", default=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.shared import column, data, devices, run_folder, skip_broken
+from infomax.cli.shared import column, data, devices, pages, pixel_range, run_folder, skip_broken
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Embed:
     data: str = data("images, or signals")
     split: str = option("part of the data", default="train")
     column: str | None = column()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
     out: str = option("file to write, .parquet or .npy")
     devices: int | None = devices()
     skip_broken: bool = skip_broken()
@@ -29,7 +31,7 @@ class Embed:
         from infomax.learning.encoders.saving import load_encoder
 
         with together(self.devices, self.arguments):
-            encoder = load_encoder(self.run)
+            encoder = load_encoder(self.run, range=self.range, pages=self.pages)
             dataset = encoder.views.load(
                 self.data, split=self.split, column=self.column, skip_broken=self.skip_broken
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import listing, show_accuracies
-from infomax.cli.shared import column, data, devices, run_folder
+from infomax.cli.shared import column, data, devices, pages, pixel_range, run_folder
 from infomax.errors import refuse
 
 
@@ -25,6 +25,8 @@ class Evaluate:
     run: str = run_folder()
     data: str = data("labelled images, of the run or others")
     column: str | None = column()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
     devices: int | None = devices()
@@ -54,6 +56,8 @@ class Evaluate:
                 self.data,
                 protocol=self.protocol,
                 column=self.column,
+                range=self.range,
+                pages=self.pages,
                 overwrite=self.overwrite,
                 **self.chosen,
             )

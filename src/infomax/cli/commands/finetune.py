@@ -6,7 +6,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import show_accuracies
-from infomax.cli.shared import column, data, run_folder
+from infomax.cli.shared import column, data, pages, pixel_range, run_folder
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 
 
@@ -17,6 +17,8 @@ class Finetune:
     run: str = run_folder()
     data: str = data("labelled images")
     column: str | None = column()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
     labels: Sequence[str] = option(
         "how many to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
         nargs="+",
@@ -39,6 +41,8 @@ class Finetune:
             self.data,
             [LabelBudget.parse(text) for text in self.labels],
             column=self.column,
+            range=self.range,
+            pages=self.pages,
             out=self.out,
             overwrite=self.overwrite,
             num_draws=self.draws,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.shared import column, data, run_folder
+from infomax.cli.shared import column, data, pages, pixel_range, run_folder
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 
 
@@ -17,6 +17,8 @@ class Similarity:
     data: str = data("images to look into")
     split: str | None = option("part of the data; test if there is one", default=None)
     column: str | None = column()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
     cell: tuple[int, int] | None = option(
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
     )
@@ -40,6 +42,8 @@ class Similarity:
             self.data,
             split=self.split,
             column=self.column,
+            range=self.range,
+            pages=self.pages,
             cell=self.cell,
             source_side=self.source,
             target=self.target,
