@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import lfilter
-from scipy.stats import binom, norm
+from scipy.stats import binom, norm, t
 
 from infomax.estimation.counting.counts import MillerMadow, PlugIn
 from infomax.estimation.estimate import Estimate
@@ -221,6 +221,16 @@ def test_groups_widen_an_interval_where_rows_of_one_group_are_alike():
         np.ptp(bootstrap_interval(x, y, Gaussian(), groups=which, **few)) for which in (None, groups)
     )
     assert by_group > 1.5 * by_row
+
+
+@pytest.mark.parametrize("interval", [subsampling_interval, bootstrap_interval])
+def test_few_blocks_widen_an_interval_as_students_distribution_does(interval):
+    """20 blocks of equal rows: the mean of 20 values, whose interval needs t, not z."""
+    values = np.repeat(X[:20], 10)
+    few = {"num_subsamples": 4000} if interval is subsampling_interval else {"num_resamples": 4000}
+    low, high = interval(values, np.ones(200), Product(), blocks=Blocks(10), num_workers=1, **few)
+    expected = t.ppf(0.975, 19) * X[:20].std(ddof=1) / math.sqrt(20)
+    assert (high - low) / 2 == pytest.approx(expected, rel=0.06)
 
 
 class TestErrors:
