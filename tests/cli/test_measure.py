@@ -197,6 +197,7 @@ def test_pictures(capsys, table, tmp_path, target):
     width, height = Image.open(tmp_path / "picture.png").size
     assert 300 < width < 2000
     assert 200 < height < 2000
+    assert "drawn: " in run(capsys, table, *target, "--plot", tmp_path / "another.png")[2]
     before = (tmp_path / "picture.png").read_bytes()
     code, out, err = run(capsys, table, *target, "--plot", tmp_path / "picture.png")
     assert (code, out) == (2, "")

@@ -1,9 +1,9 @@
 """What other packages are known to get wrong, and this one must not.
 
-The rest stand beside what they guard: KSG's boundary that rounds the wrong way, ties and a binary label with
-KSG (test_nearest_neighbors); the Jensen–Shannon critic read low by 1/e, own images as negatives of −10, χ²
-without limit (test_bounds, test_neural); shuffles with fixed points (test_significance); a plug-in entropy
-taken for the truth (test_counts).
+The rest stand beside what they guard: KSG's boundary that rounds the wrong way, and ties and a binary label
+with KSG (neighbors/test_ksg, neighbors/test_mixed); the Jensen–Shannon critic read low by 1/e, own images as
+negatives of −10, χ² without limit (test_bounds, test_neural); shuffles from a part of the group
+(resampling/test_nulls); a plug-in entropy taken for the truth (counting/test_counts).
 """
 
 import numpy as np

@@ -2,7 +2,11 @@
 
 ennemi 1.5 (Laarne and others, MIT license), tests/unit/test_entropy_estimators.py and
 tests/integration/test_censored_distribution.py: distribution, n, k, and the tolerance that its authors allow.
-Seeds and order of draws are theirs. scikit-learn, sklearn/feature_selection/tests/test_mutual_info.py.
+Seeds and order of draws are theirs.
+
+scikit-learn, sklearn/feature_selection/tests/test_mutual_info.py: each docstring names the test there.
+
+dit's numbers are of exact tables: information/test_peer_values.py.
 """
 
 import math

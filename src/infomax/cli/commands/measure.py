@@ -134,7 +134,7 @@ class Measure:
     reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 
     @staticmethod
-    def notes() -> str:
+    def notes(_: Sequence[str] = ()) -> str:
         """Return examples, what is printed where, and the names of the estimators."""
         from infomax.estimation.choices import ESTIMATORS
 
@@ -152,7 +152,7 @@ class Measure:
             self._print_partial(interrupt.result)
             raise KeyboardInterrupt(*interrupt.args) from None
         pictures = self._draw(frame, found, draw)
-        self._show(found)
+        self._show(found, [f"drawn: {path}" for path in pictures.values()])
         return None if sys.stdout.isatty() else {"table": self.table, **found.to_mapping(), **pictures}
 
     def _found(self, frame: Any) -> tuple[Any, Any]:
@@ -184,14 +184,14 @@ class Measure:
             pictures["heat_map"] = str(save_picture(partial(heat_map, first=first), whole, self.heat_map))
         return pictures
 
-    def _show(self, found: Any) -> None:
-        """Print the table, and what can be done next."""
+    def _show(self, found: Any, drawn: Sequence[str] = ()) -> None:
+        """Print the table, what was drawn, and what can be done next."""
         from rich.console import Console
 
         from infomax.estimation.tables.results.show import as_table
 
         console = Console(stderr=True)
-        console.print(as_table(found, console.width, further=[self._next(found)]), soft_wrap=False)
+        console.print(as_table(found, console.width, further=[*drawn, self._next(found)]), soft_wrap=False)
 
     def _print_partial(self, found: Any) -> None:
         """Print what was found before Ctrl-C, as JSON too."""
