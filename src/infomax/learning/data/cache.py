@@ -7,7 +7,6 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,19 @@ import xxhash
 from filelock import FileLock
 
 from infomax.errors import refuse
-from infomax.learning.data.dataset import Dataset
-from infomax.learning.data.gathering import INDEX, Block, Job, Summary, check_skipped, gather
+from infomax.learning.data.dataset import ValuesHash
+from infomax.learning.data.gathering import (
+    INDEX,
+    Block,
+    Gathered,
+    Job,
+    Summary,
+    check_skipped,
+    gather,
+    index_bytes,
+)
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the decoders and of the entries; when it goes up, older entries are left unused."""
 
 
@@ -35,12 +43,12 @@ def entry_name(job: Job, column: str | None) -> str | None:
     """Return a hash of everything that the decoded values depend on; None where the source has no digest."""
     digest = job.source.digest(job.split)
     options = job.decoder.decode.keywords
-    key: list[Any] = [digest, job.split, job.source.classes, column, job.decoder.files.noun, options]
+    key: list[Any] = [digest, job.split, column, job.decoder.files.noun, options]
     return digest and xxhash.xxh3_128_hexdigest(json.dumps([FORMAT_VERSION, *key]).encode())
 
 
-def cached(entry: Path, job: Job, memory_limit: int) -> Dataset:
-    """Return the dataset of an entry; make the entry first if it is not there.
+def cached(entry: Path, job: Job, memory_limit: int) -> Gathered:
+    """Return the values of an entry; make the entry first if it is not there.
 
     Where several processes want it, one decodes and the others wait. Values of up to `memory_limit` bytes are
     checked byte by byte; a damaged entry is made again, with a warning.
@@ -55,7 +63,7 @@ def cached(entry: Path, job: Job, memory_limit: int) -> Dataset:
             entry.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{entry}.lock"):
                 found = _open_sound(entry, job, memory_limit) or _build(entry, job)
-    check_skipped(job, found.skipped)
+    check_skipped(job, found.summary.skipped)
     return found
 
 
@@ -71,7 +79,7 @@ def _cache_errors(folder: Path, job: Job) -> Iterator[None]:
         ) from error
 
 
-def _open_sound(entry: Path, job: Job, memory_limit: int) -> Dataset | None:
+def _open_sound(entry: Path, job: Job, memory_limit: int) -> Gathered | None:
     """Return the entry; None if there is none or, with a warning, if it is damaged."""
     if not entry.exists():
         return None
@@ -85,26 +93,35 @@ def _open_sound(entry: Path, job: Job, memory_limit: int) -> Dataset | None:
         return None
 
 
-def _open_entry(entry: Path, job: Job, verify_up_to: int) -> Dataset:
+def _open_entry(entry: Path, job: Job, verify_up_to: int) -> Gathered:
     """Return the entry, memory-mapped; check every byte of up to `verify_up_to` bytes of values.
 
     Raises:
         OSError, ValueError, LookupError, TypeError, pa.ArrowException: the entry is damaged.
     """
-    shape, classes, fingerprint, skipped = json.loads((entry / "meta.json").read_text())
-    summary = Summary(tuple(shape), tuple(classes), fingerprint, tuple(skipped))
+    shape, values_hash, index_hash, skipped, lost = json.loads((entry / "meta.json").read_text())
+    summary = Summary(tuple(shape), values_hash, index_hash, tuple(skipped), tuple(lost))
     size, expected = (entry / "values").stat().st_size, np.prod(shape) * np.dtype(job.decoder.dtype).itemsize
     refuse(size != expected, f"values have {size} bytes, not {expected}")
     with pa.memory_map(str(entry / "index.arrow")) as file:
         index = pa.ipc.open_file(file).read_all()
-    found = summary.dataset(np.memmap(entry / "values", job.decoder.dtype, "r", shape=summary.shape), index)
+    values = np.memmap(entry / "values", job.decoder.dtype, "r", shape=summary.shape)
     if size <= verify_up_to:
-        computed = replace(found, known_fingerprint=None).fingerprint
-        refuse(computed != fingerprint, "its values or labels have changed")
-    return found
+        refuse(_hashes(values, index) != (values_hash, index_hash), "its values or labels have changed")
+    return Gathered(summary, values, index)
 
 
-def _build(entry: Path, job: Job) -> Dataset:
+def _hashes(values: np.ndarray, index: pa.Table) -> tuple[str, str]:
+    """Return the hashes of values, and of what stands beside them."""
+    of_values, of_index = ValuesHash(), xxhash.xxh3_128()
+    for start in range(0, len(values), 4096):
+        of_values.update(values[start : start + 4096])
+    for batch in index.to_batches():
+        of_index.update(index_bytes(batch))
+    return of_values.hexdigest(), of_index.hexdigest()
+
+
+def _build(entry: Path, job: Job) -> Gathered:
     """Write the entry beside its place and rename it, so that it is there whole or not at all.
 
     The caller holds its lock.

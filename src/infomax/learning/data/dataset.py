@@ -15,6 +15,8 @@ from torch import Tensor
 
 from infomax.errors import refuse
 from infomax.learning.data.pixels.ranges import Pixels
+from infomax.learning.data.reading import Reading, together
+from infomax.learning.data.targets import Targets
 
 
 class Names(Sequence[str]):
@@ -49,22 +51,35 @@ def names_at(names: Sequence[str], rows: np.ndarray) -> Sequence[str]:
     return names.take(rows) if isinstance(names, Names) else [names[int(row)] for row in rows]
 
 
-class Fingerprint:
-    """A hash (xxh3) of values, labels and classes, the same however they are cut into blocks."""
+class ValuesHash:
+    """A hash (xxh3) of values, the same however they are cut into blocks."""
 
     def __init__(self):
-        self._values, self._labels, self._shape = xxhash.xxh3_128(), xxhash.xxh3_128(), ()
+        self._values = xxhash.xxh3_128()
 
-    def update(self, values: np.ndarray, labels: np.ndarray) -> None:
+    def update(self, values: np.ndarray) -> None:
         """Add a block."""
         self._values.update(np.ascontiguousarray(values).data)
-        self._labels.update(np.ascontiguousarray(labels).data)
-        self._shape = values.shape[1:]
 
-    def hexdigest(self, classes: tuple[str, ...]) -> str:
-        """Return the hash of all blocks so far, with the names of the classes."""
-        parts = [self._values.hexdigest(), self._labels.hexdigest(), list(self._shape), list(classes)]
-        return xxhash.xxh3_128_hexdigest(json.dumps(parts).encode())
+    def hexdigest(self) -> str:
+        """Return the hash of all blocks so far."""
+        return self._values.hexdigest()
+
+
+def fingerprint_of(
+    values: str, shape: Sequence[int], labels: np.ndarray, classes: Sequence[str], targets: Targets | None
+) -> str:
+    """Return the hash of a dataset.
+
+    Args:
+        values: hash of its values.
+        shape: of one of them.
+        labels, classes, targets: what is known of them.
+    """
+    parts = [values, xxhash.xxh3_128_hexdigest(np.ascontiguousarray(labels).data), list(shape), list(classes)]
+    if targets is not None:
+        parts += [xxhash.xxh3_128_hexdigest(np.ascontiguousarray(targets.values).data), list(targets.names)]
+    return xxhash.xxh3_128_hexdigest(json.dumps(parts).encode())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,9 +95,13 @@ class Dataset:
         skipped: ``name: why`` for each broken one that was left out.
         known_fingerprint: the fingerprint, where it is known; None to compute it when it is asked for.
         pixels: how the values of pictures were read: range, depth, pages; None where it is not known.
+        targets: numbers or tags of each row, where labels are no classes; None where there are none.
+        splits: name of the split of each row; None where it is not known.
+        reading: what was read and left out; None where the dataset was made by hand. Parts keep that of the
+            whole.
 
     Raises:
-        ValueError: values, labels and names differ in number.
+        ValueError: values, labels, names, targets and splits differ in number.
 
     Example:
         >>> pictures = Dataset(np.zeros((2, 4, 4, 3), np.uint8), np.array([0, -1]), ["a", "b"], ("cat",))
@@ -100,6 +119,9 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     known_fingerprint: str | None = None
     pixels: Pixels | None = None
+    targets: Targets | None = None
+    splits: Sequence[str] | None = None
+    reading: Reading | None = None
 
     def __post_init__(self):
         refuse(
@@ -107,13 +129,24 @@ class Dataset:
             f"Dataset: received {len(self.values)} values, {len(self.labels)} labels, {len(self.names)} "
             "names; expected as many of each (label -1: none)",
         )
+        for name in ("targets", "splits"):
+            num = len(self) if getattr(self, name) is None else len(getattr(self, name))
+            refuse(
+                num != len(self), f"Dataset: received {len(self)} values and {num} {name}, expected as many"
+            )
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.values.shape))
-        return f"Dataset({shape}, {len(self.labelled_rows)} labelled in {len(self.classes)} classes)"
+        known = f"{len(self.labelled_rows)} labelled in {len(self.classes)} classes"
+        return f"Dataset({shape}, {known if self.targets is None else self.targets})"
+
+    @property
+    def summary(self) -> str:
+        """What was read of which source, in one line."""
+        return repr(self) if self.reading is None else str(self.reading)
 
     @property
     def parts(self) -> tuple["Dataset"]:
@@ -135,8 +168,17 @@ class Dataset:
 
     def subset(self, rows: np.ndarray | slice) -> "Dataset":
         """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
-        names = names_at(self.names, np.arange(len(self))[rows])
-        return Dataset(self.values[rows], self.labels[rows], names, self.classes, pixels=self.pixels)
+        places = np.arange(len(self))[rows]
+        return Dataset(
+            self.values[rows],
+            self.labels[rows],
+            names_at(self.names, places),
+            self.classes,
+            pixels=self.pixels,
+            targets=None if self.targets is None else self.targets.subset(rows),
+            splits=None if self.splits is None else names_at(self.splits, places),
+            reading=self.reading,
+        )
 
     @property
     def labelled(self) -> bool:
@@ -162,10 +204,11 @@ class Dataset:
         """A hash of values, labels and classes, the same however they are stored."""
         if self.known_fingerprint is not None:
             return self.known_fingerprint
-        hasher = Fingerprint()
+        hasher = ValuesHash()
         for start in range(0, len(self), 4096):
-            hasher.update(self.values[start : start + 4096], self.labels[start : start + 4096])
-        return hasher.hexdigest(self.classes)
+            hasher.update(self.values[start : start + 4096])
+        shape = self.values.shape[1:]
+        return fingerprint_of(hasher.hexdigest(), shape, self.labels, self.classes, self.targets)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,6 +264,28 @@ class Pairs:
     def classes(self) -> tuple[str, ...]:
         """Label -> name."""
         return self.first.classes
+
+    @property
+    def targets(self) -> Targets | None:
+        """Numbers or tags of the first of each pair."""
+        return None if self.first.targets is None else self.first.targets.subset(self.rows[:, 0])
+
+    @property
+    def splits(self) -> Sequence[str] | None:
+        """The split of the first of each pair."""
+        return None if self.first.splits is None else names_at(self.first.splits, self.rows[:, 0])
+
+    @property
+    def reading(self) -> Reading | None:
+        """What was read of the first and of the second."""
+        if self.first.reading is None or self.second.reading is None:
+            return self.first.reading or self.second.reading
+        return together(self.first.reading, self.second.reading)
+
+    @property
+    def summary(self) -> str:
+        """What was read of which source, in one line."""
+        return repr(self) if self.reading is None else f"{len(self):,} pairs: {self.reading}"
 
     @property
     def skipped(self) -> tuple[str, ...]:

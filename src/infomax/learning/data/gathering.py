@@ -6,24 +6,28 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
-from infomax.learning.data.dataset import Dataset, Fingerprint, Names
+from infomax.learning.data.dataset import Dataset, Names, ValuesHash, fingerprint_of
 from infomax.learning.data.decoder import Decoder
-from infomax.learning.data.sources.source import Item, Source, label_index
+from infomax.learning.data.labels.meaning import Labelled
+from infomax.learning.data.labels.texts import label_text
+from infomax.learning.data.sources.files import checked
+from infomax.learning.data.sources.source import Item, Source
 
 BLOCK_SIZE = 32
 """Items decoded by one task."""
 MAX_SECONDS_ALONE = 2e-3
 """Seconds to decode an item without threads; below that, threads would only wait for the interpreter."""
 
-INDEX = pa.schema([("name", pa.string()), ("label", pa.int64())])
-"""The columns that are kept beside the values."""
+INDEX = pa.schema([("name", pa.string()), ("label", pa.string()), ("split", pa.string())])
+"""The columns that are kept beside the values; labels as JSON, whatever they mean."""
 
 
 @dataclass(frozen=True)
@@ -49,32 +53,48 @@ class Block(NamedTuple):
 
     Attributes:
         values: their arrays, stacked.
-        index: their names and labels.
+        index: their names, labels and splits.
         broken: ``name: why`` for each item that could not be decoded.
+        lost: their labels, as JSON.
     """
 
     values: np.ndarray
     index: pa.RecordBatch
     broken: list[str]
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Labels of the values; −1 = none."""
-        return self.index["label"].to_numpy()
+    lost: list[str | None]
 
 
 class Summary(NamedTuple):
-    """Facts about a dataset, beside values, names and labels, that are known when all blocks have passed."""
+    """Facts about decoded values that are known when all blocks have passed.
+
+    Attributes:
+        shape: of all of them.
+        values_hash, index_hash: of the values; of names, labels and splits.
+        skipped: ``name: why`` of each broken item.
+        lost: labels of these, each once: they still are labels that occur.
+    """
 
     shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    fingerprint: str
+    values_hash: str
+    index_hash: str
     skipped: tuple[str, ...]
+    lost: tuple[str, ...]
 
-    def dataset(self, values: np.ndarray, index: pa.Table) -> Dataset:
-        """Return the dataset of these values, names and labels."""
-        labels = index["label"].to_numpy().astype(np.int64)
-        return Dataset(values, labels, Names(index["name"]), self.classes, self.skipped, self.fingerprint)
+
+class Gathered(NamedTuple):
+    """Decoded values with what is kept beside them."""
+
+    summary: Summary
+    values: np.ndarray
+    index: pa.Table
+
+    def labelled(self, found: Labelled) -> Dataset:
+        """Return the dataset with these labels."""
+        shape, values_hash, _, skipped, _ = self.summary
+        known = fingerprint_of(values_hash, shape[1:], found.labels, found.classes, found.targets)
+        names, splits = Names(self.index["name"]), Names(self.index["split"])
+        dataset = Dataset(self.values, found.labels, names, found.classes, skipped, known)
+        return replace(dataset, targets=found.targets, splits=splits)
 
 
 def gather(job: Job, write: Callable[[Block], None]) -> Summary:
@@ -85,22 +105,28 @@ def gather(job: Job, write: Callable[[Block], None]) -> Summary:
         write: takes each block, in the order of the source.
 
     Raises:
-        ValueError: a broken item, unless these are skipped; a label without a meaning; nothing left.
+        ValueError: a broken item, unless these are skipped; nothing left.
     """
-    hasher, num, top_label, shape, skipped = Fingerprint(), 0, -1, (), []
+    values_hash, index_hash, num, shape, skipped = ValuesHash(), xxhash.xxh3_128(), 0, (), []
+    lost: set[str] = set()
     for block in _with_progress(job):
         skipped += block.broken
+        lost.update(filter(None, block.lost))
         check_skipped(job, skipped)
         if len(block.values):
             write(block)
-            hasher.update(block.values, block.labels)
+            values_hash.update(block.values)
+            index_hash.update(index_bytes(block.index))
             num, shape = num + len(block.values), block.values.shape[1:]
-            top_label = max(top_label, int(block.labels.max()))
     if num == 0:
         raise _nothing_left(job, skipped)
-    known = job.source.classes
-    classes = tuple(map(str, range(top_label + 1))) if known is None else known
-    return Summary((num, *shape), classes, hasher.hexdigest(classes), tuple(skipped))
+    hashes = values_hash.hexdigest(), index_hash.hexdigest()
+    return Summary((num, *shape), *hashes, tuple(skipped), tuple(sorted(lost)))
+
+
+def index_bytes(index: pa.RecordBatch | pa.Table) -> bytes:
+    """Return names, labels and splits as bytes, to hash them."""
+    return b"".join("\0".join(one or "" for one in column.to_pylist()).encode() + b"\1" for column in index)
 
 
 def check_skipped(job: Job, skipped: Iterable[str]) -> None:
@@ -171,18 +197,20 @@ def _decoded_by_threads(blocks: Iterable[list[Item]], job: Job, num_threads: int
 
 
 def _decode_block(items: list[Item], job: Job) -> Block:
-    names, values, labels, broken = [], [], [], []
+    kept, values, broken, lost = [], [], [], []
     for item in items:
-        label = label_index(item, job.source.classes)
         try:
-            values.append(job.decoder.decode(item.value))
+            values.append(job.decoder.decode(checked(item.value)))
         except Exception as error:  # decoders raise nearly anything; it is reported with the item's name
             broken.append(f"{item.name}: {_why(error)}")
+            lost.append(label_text(item.label))
         else:
-            names.append(item.name)
-            labels.append(label)
-    index = pa.record_batch([pa.array(names, pa.string()), pa.array(labels, pa.int64())], schema=INDEX)
-    return Block(np.array(values, job.decoder.dtype), index, broken)
+            kept.append((item.name, label_text(item.label), item.split or job.split))
+    columns = [
+        pa.array(column, pa.string()) for column in (zip(*kept, strict=True) if kept else ((), (), ()))
+    ]
+    index = pa.record_batch(columns, schema=INDEX)
+    return Block(np.array(values, job.decoder.dtype), index, broken, lost)
 
 
 def _why(error: Exception) -> str:

@@ -1,19 +1,24 @@
 """Any source -> a dataset of pictures or of signals, decoded once."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from infomax.learning.data.cache import cache_folder, cached, entry_name
-from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.dataset import Dataset, Names
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.gathering import Job
 from infomax.learning.data.images import image_decoder
+from infomax.learning.data.labels.attaching import Things, attached
+from infomax.learning.data.labels.choice import LabelChoice
 from infomax.learning.data.pixels.ranges import AUTO, Pixels
+from infomax.learning.data.reading import BROKEN, Reading
 from infomax.learning.data.signals import signal_decoder
 from infomax.learning.data.sources.files import IMAGE_FILES, SIGNAL_FILES
 from infomax.learning.data.sources.opening import open_source
-from infomax.learning.data.sources.splits import choose_split
+from infomax.learning.data.sources.splits import chosen
 from infomax.learning.data.spool import default_memory_limit, gathered
 
 
@@ -27,6 +32,7 @@ def load_images(
     range: str = AUTO,
     bits: int | None = None,
     pages: str = "first",
+    labels: str | Path | None = None,
     skip_broken: bool = False,
     cache: str | Path | bool | None = True,
     memory_limit: int | None = None,
@@ -41,11 +47,13 @@ def load_images(
 
     Args:
         source: ``"digits"``, ``"photographs"`` or a scene (built in); a folder of image files with or without
-            class folders, perhaps below train/, test/, ...; likewise a folder of .npy files [h, w, c];
-            Parquet, Arrow or WebDataset (.tar) files or a folder of them; .npy [n, h, w, c];
+            class folders, perhaps below train/, test/, ... (splits only where all folders on top are called
+            like splits); likewise a folder of .npy or .npz files [h, w, c]; Parquet, Arrow or WebDataset
+            (.tar) files or a folder of them; .npy [n, h, w, c]; .npz with arrays such as train_images and
+            train_labels;
             ``hf:owner/name[:configuration][@revision]``; a sequence of images, of (image, label) pairs or of
             {"image": ..., "label": ...}; {split: sequence}; a Hugging Face dataset.
-        split: one of `available_splits(source)`.
+        split: one of `available_splits(source)`, or ``all`` of them.
         column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
             ``left.png``); by default the first that has the type or a usual name of an image.
         size: side in pixels, or (height, width).
@@ -59,6 +67,13 @@ def load_images(
         pages: of a file with several pages: ``first``, a number that counts from 1, ``channels`` (all pages,
             as channels), or numbers such as ``1,3``, which become channels. Axes that OME or ImageJ calls
             channels are channels.
+        labels: where labels come from: ``none``; ``folders``; a column of the source, or of ``metadata.csv``
+            in the folder; a table, ``FILE.csv[:column]`` (also .tsv, .xlsx, .parquet, .jsonl), whose rows are
+            found by path, file name or stem. Several columns have commas between. At the end, ``=classes``,
+            ``=numbers`` or ``=tags`` says what they are taken for; by default, text means classes, text with
+            ; or | and lists mean tags, whole numbers classes if they are dense or few, others numbers. None:
+            ``metadata.csv``, the usual column, or folders where all images lie in one, equally deep, and
+            their names are no dates. What was taken is in `.reading`; numbers and tags are in `.targets`.
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
         cache: where decoded images are kept, memory-mapped and found again by their content: True for
             $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for nowhere. Python sequences have no
@@ -82,7 +97,7 @@ def load_images(
         ((450, 32, 32, 1), '1')
     """
     decoder = image_decoder(size, channels, Pixels(range, bits, pages))
-    return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
+    return _load(source, decoder, split, column, labels, skip_broken, cache, memory_limit, progress)
 
 
 def load_signals(
@@ -92,6 +107,7 @@ def load_signals(
     column: str | None = None,
     length: int,
     channels: int = 1,
+    labels: str | Path | None = None,
     skip_broken: bool = False,
     cache: str | Path | bool | None = True,
     memory_limit: int | None = None,
@@ -107,12 +123,12 @@ def load_signals(
             a name on the Hugging Face hub (``hf:owner/name``) or built in, with a `column` of lists of
             numbers, of arrays or of the bytes of .wav files; a sequence of signals, of (signal, label) pairs
             or of mappings; {split: sequence}; a Hugging Face dataset.
-        split: one of `available_signal_splits(source, column)`.
+        split: one of `available_signal_splits(source, column)`, or ``all`` of them.
         column: of a table or of mappings, the column that holds the signals.
         length: samples of each signal; the middle of longer ones is kept, shorter ones are refused.
         channels: number of channels of each signal, [t] or [t, c].
         skip_broken: leave out what is no such signal and list it in `.skipped`, instead of stopping.
-        cache, memory_limit, progress: as of `load_images`.
+        labels, cache, memory_limit, progress: as of `load_images`.
 
     Returns:
         values float32 [n, c, t]. A label means the same class in every split.
@@ -131,7 +147,7 @@ def load_signals(
         ((2, 1, 20), ('down', 'up'), 24.0)
     """
     decoder = signal_decoder(length, channels)
-    return _load(source, decoder, split, column, skip_broken, cache, memory_limit, progress)
+    return _load(source, decoder, split, column, labels, skip_broken, cache, memory_limit, progress)
 
 
 def _load(
@@ -139,19 +155,36 @@ def _load(
     decoder: Decoder,
     split: str,
     column: str | None,
+    labels: str | Path | None,
     skip_broken: bool,
     cache: str | Path | bool | None,
     memory_limit: int | None,
     progress: bool,
 ) -> Dataset:
-    opened, folder = open_source(source, column, decoder.files), cache_folder(cache)
-    split = choose_split(opened, split)
+    choice = LabelChoice.parse(labels)
+    opened, folder = open_source(source, column, decoder.files, choice.word), cache_folder(cache)
     decoder = decoder.for_source(opened, column, folder)
-    job = Job(opened, split, decoder, skip_broken, progress)
+    job = Job(*chosen(opened, split), decoder, skip_broken, progress)
     limit = default_memory_limit() if memory_limit is None else memory_limit
     entry = folder and entry_name(job, column)
     found = cached(folder / entry, job, limit) if folder and entry else gathered(job, limit)
-    return replace(found, pixels=decoder.pixels)
+    things = Things(
+        job.source, job.split, Names(found.index["name"]), found.index["label"], found.summary.lost
+    )
+    known, notes = attached(things, choice)
+    dataset = replace(found.labelled(known), pixels=decoder.pixels)
+    return replace(dataset, reading=_reading(job, dataset, (known.words, *notes)))
+
+
+def _reading(job: Job, dataset: Dataset, words: Sequence[str]) -> Reading:
+    """Return what was read: what labels were taken for stands first among the words."""
+    source, pixels = job.source, job.decoder.pixels
+    broken = {BROKEN: dataset.skipped} if dataset.skipped else {}
+    splits = Counter(dataset.splits or ())
+    as_stored = pixels is None or (pixels.range, pixels.depth, pixels.pages) == ("full", 8, "first")
+    notes = (*source.notes, *words[1:], *(() if as_stored else (str(pixels),)))
+    left_out = {**source.left_out, **broken}
+    return Reading(source.name, job.decoder.files.noun, splits, words[0], left_out, notes, source.root)
 
 
 def available_splits(source: Any, column: str | None = None) -> tuple[str, ...]:

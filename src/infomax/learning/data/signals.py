@@ -81,9 +81,9 @@ def _read(signal: Any) -> Any:
         case Mapping():
             known = [signal[key] for key in ("array", "bytes", "path") if signal.get(key) is not None]
             return _read(known[0] if known else None)
-        case bytes() if not signal.startswith(b"\x93NUMPY"):
+        case bytes() if not signal.startswith((b"\x93NUMPY", b"PK\x03\x04")):
             return _read_wav(signal)
-        case str() | Path() if Path(signal).suffix.lower() in (".wav", ".npy"):
+        case str() | Path() if Path(signal).suffix.lower() in (".wav", ".npy", ".npz"):
             return _read(Path(signal).read_bytes())
         case Tensor():
             return signal.detach().cpu().numpy()

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from infomax.learning.data.dataset import Dataset
-from infomax.learning.data.gathering import INDEX, Block, Job, gather
+from infomax.learning.data.gathering import INDEX, Block, Gathered, Job, gather
 
 
-def gathered(job: Job, memory_limit: int) -> Dataset:
-    """Return the decoded dataset, its values in memory if they take no more than `memory_limit` bytes.
+def gathered(job: Job, memory_limit: int) -> Gathered:
+    """Return what was decoded, its values in memory if they take no more than `memory_limit` bytes.
 
     Raises:
         ValueError: as `gather`.
@@ -25,7 +24,7 @@ def gathered(job: Job, memory_limit: int) -> Dataset:
 
     summary = gather(job, write)
     values = spool.array(summary.shape, job.decoder.dtype)
-    return summary.dataset(values, pa.Table.from_batches(indices, INDEX))
+    return Gathered(summary, values, pa.Table.from_batches(indices, INDEX))
 
 
 class Spool:

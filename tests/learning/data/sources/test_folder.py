@@ -33,7 +33,7 @@ def test_class_folders_are_sorted_and_agree_between_splits(load, write, random_p
     layout = [
         "train/dog/1.png",
         "train/cat/2.png",
-        "train/cat/deep/3.png",
+        "train/cat/3.png",
         "val/dog/4.png",
         "unlabelled/5.png",
     ]
@@ -42,6 +42,7 @@ def test_class_folders_are_sorted_and_agree_between_splits(load, write, random_p
         folder = write(f"pets/{name}", random_pixels(number, 8, 8, 3))
     folder = folder.parent
     assert available_splits(folder) == ("train", "test", "validation", "unlabeled")
+    assert "1 file left out (1 beside the splits)" in load(folder).summary
     expected = {"train": [0, 0, 1], "val": [1], "test": [1, 2], "unlabeled": [-1]}  # cat, dog, emu
     for split, labels in expected.items():
         loaded = load(folder, split=split)

@@ -83,16 +83,20 @@ def test_splits_that_mix_words_and_numbers_are_refused(load, table, tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize(("labels", "what"), [([0, 7], "7"), ([0.5, 0], "0.5"), ([0, -3], "-3")])
-def test_labels_out_of_range_are_refused_even_when_skipping_broken_images(
-    load, table, class_labels, tmp_path, labels, what
-):
-    info = class_labels(["cat", "dog"]) if what == "7" else {}
-    pq.write_table(table(2, labels, **info)[0], tmp_path / "a.parquet")
-    with pytest.raises(
-        ValueError, match=rf"data: a.parquet:\d has the label {what}.*, expected .*; correct or"
-    ):
-        load(tmp_path, skip_broken=True)
+def test_labels_that_are_none_of_the_classes_are_missing_and_counted(load, table, class_labels, tmp_path):
+    pq.write_table(table(3, [0, 7, -1], **class_labels(["cat", "dog"]))[0], tmp_path / "a.parquet")
+    loaded = load(tmp_path)
+    assert (loaded.labels.tolist(), loaded.classes) == ([0, -1, -1], ("cat", "dog"))
+    assert "2 classes from column label (cat, dog), 1 label none of these" in loaded.summary
+
+
+@pytest.mark.parametrize("labels", [[0.5, 0], [0, -3], [20_260_512, 20_260_601]])
+def test_numbers_that_make_no_classes_are_numbers(load, table, tmp_path, labels):
+    pq.write_table(table(2, labels)[0], tmp_path / "a.parquet")
+    loaded = load(tmp_path)
+    assert not loaded.labelled and loaded.classes == ()
+    np.testing.assert_array_equal(loaded.targets.values[:, 0], np.float32(labels))
+    assert loaded.targets.names == ("label",) and "numbers from column label" in loaded.summary
 
 
 def test_without_an_image_column_the_columns_are_listed(load, tmp_path):

@@ -4,12 +4,14 @@ import itertools
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from infomax.learning.data.sources.columns import UnknownColumn, label_column
 from infomax.learning.data.sources.files import IMAGE_FILES, is_visible, suffix
+
+_IMAGE_SUFFIXES = IMAGE_FILES.suffixes | IMAGE_FILES.packages.keys()
 
 
 def open_archive(path: Path, column: str | None) -> Any:
@@ -35,9 +37,40 @@ def _rows(path: Path, column: str | None) -> Iterator[dict[str, Any]]:
         raise UnknownColumn(path.name, column, seen)
 
 
+def archive_labels(path: Path, column: str | None, chosen: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield key and label of each sample, as `open_archive` yields samples.
+
+    Args:
+        path: the archive.
+        column: the field of the values, if one was chosen.
+        chosen: fields of the labels, or keys of the sample's JSON; several give a list. () for the usual one.
+
+    Raises:
+        UnknownColumn: no sample has one of the chosen.
+    """
+    seen: dict[str, None] = {}
+    for key, fields in _samples(path):
+        field = _image_field(fields) if column is None else column.lower()
+        if field not in fields:
+            continue
+        described = _described(fields)
+        seen.update(dict.fromkeys([*described, *fields]))
+        values = [described.get(one, _text(fields.get(one.lower()))) for one in chosen]
+        yield key, (values[0] if len(values) == 1 else values) if chosen else _label(fields)
+    for one in chosen:
+        if one not in seen and one.lower() not in seen:
+            raise UnknownColumn(path.name, one, seen)
+
+
+def _text(content: bytes | None) -> int | str | None:
+    """Return what a field holds: a whole number, or text."""
+    text = None if content is None else content.decode(errors="replace").strip()
+    return int(text) if text and re.fullmatch(r"-?\d+", text) else text
+
+
 def _image_field(fields: Mapping[str, bytes]) -> str | None:
     """Return the field with the shortest name among those with the suffix of an image."""
-    images = [field for field in fields if suffix(f"image.{field}") in IMAGE_FILES.suffixes]
+    images = [field for field in fields if suffix(f"image.{field}") in _IMAGE_SUFFIXES]
     return min(images, key=len, default=None)
 
 
@@ -54,10 +87,14 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return b"" if file is None else file.read()
 
 
-def _label(fields: Mapping[str, bytes]) -> int | str | None:
+def _label(fields: Mapping[str, bytes]) -> Any:
     if "cls" in fields:
-        text = fields["cls"].decode().strip()
-        return int(text) if re.fullmatch(r"-?\d+", text) else text
-    described = json.loads(fields.get("json", b"{}"))
-    column = label_column(described) if isinstance(described, dict) else None
+        return _text(fields["cls"])
+    described = _described(fields)
+    column = label_column(described)
     return None if column is None else described[column]
+
+
+def _described(fields: Mapping[str, bytes]) -> Mapping[str, Any]:
+    described = json.loads(fields.get("json", b"{}"))
+    return described if isinstance(described, dict) else {}

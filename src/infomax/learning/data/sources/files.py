@@ -2,9 +2,13 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +22,25 @@ class FileKind(NamedTuple):
         noun: what each holds, for messages.
         suffixes: of their names, in lower case.
         examples: a few of the suffixes, for messages.
+        packages: suffixes that count, too, where a package is installed, with the name of its import.
     """
 
     noun: str
     suffixes: frozenset[str]
     examples: str
+    packages: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """The suffixes that can be read with what is installed."""
+        return self.suffixes | {one for one, package in self.packages.items() if find_spec(package)}
+
+    def called(self, suffix: str) -> str:
+        """Return a suffix for people, with the package that reads it where that is not installed."""
+        package = self.packages.get(suffix)
+        if package is None or find_spec(package):
+            return suffix or "without suffix"
+        return f"{suffix} (needs {package}: pip install 'infomax[{EXTRA}]')"
 
     @property
     def one(self) -> str:
@@ -30,13 +48,26 @@ class FileKind(NamedTuple):
         return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
 
 
+EXTRA = "formats"
+"""The extra of infomax that installs the packages of further image files."""
 IMAGE_FILES = FileKind("image", frozenset({
-    ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-    ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
-}), ".jpg, .png, .webp, ...")  # fmt: skip
+    ".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+}), ".jpg, .png, .webp, ...", MappingProxyType({
+    ".heic": "pillow_heif", ".heif": "pillow_heif", ".dcm": "pydicom", ".dicom": "pydicom", ".czi": "czifile",
+}))  # fmt: skip
 SIGNAL_FILES = FileKind("signal", frozenset({".wav"}), ".wav")
 TABLE_SUFFIXES = frozenset({".parquet", ".arrow", ".tar"})
-ARRAY_SUFFIX = ".npy"
+ARRAY_SUFFIXES = frozenset({".npy", ".npz"})
+NOT_DATA = frozenset({
+    "@eadir", "@recycle", "@tmp", "#recycle", "#snapshot", "$recycle.bin", "desktop.ini", "ehthumbs.db",
+    "lost+found", "system volume information", "thumbs.db",
+})  # fmt: skip
+"""Names, in lower case, of what systems put beside data: thumbnails, deleted files."""
+RUN_FILES = (("encoder.json",), ("recipe.yaml", "environment.json"))
+"""Files of which a folder holds all where it is a run of infomax."""
+MAX_SHARE = 0.5
+"""Of the memory, the size of a file that is still opened."""
 
 
 def suffix(path: str) -> str:
@@ -45,32 +76,122 @@ def suffix(path: str) -> str:
 
 
 def is_visible(name: str) -> bool:
-    """Return True unless a file of that name is hidden or was left by an archiver."""
-    return not name.startswith((".", "__"))
+    """Return False for what is no data: hidden, left by an archiver, or put there by a system."""
+    return not name.startswith((".", "__")) and name.lower() not in NOT_DATA
 
 
-def walk(root: Path) -> list[str]:
-    """Return the visible files below `root`, links followed, as sorted posix paths relative to it.
+class Tree(NamedTuple):
+    """What lies below a folder, in paths relative to it.
+
+    Attributes:
+        files: sorted.
+        unreadable: why some of them cannot be opened: pipes, sockets, devices, links to nothing; and folders
+            that cannot be read, with a slash at the end.
+        runs: folders of runs of infomax, which are no data.
+    """
+
+    files: list[str]
+    unreadable: Mapping[str, OSError]
+    runs: tuple[str, ...]
+
+
+def walk(root: Path) -> Tree:
+    """Return the visible files below `root`, links followed; kinds are looked at, nothing is opened.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: the folder itself cannot be read.
     """
     files: list[str] = []
-    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_raise):
-        subfolders[:] = [name for name in subfolders if is_visible(name) and not _is_loop(folder, name)]
-        prefix = Path(folder).relative_to(root).as_posix()
-        files += (name if prefix == "." else f"{prefix}/{name}" for name in names if is_visible(name))
-    return sorted(files)
+    unreadable: dict[str, OSError] = {}
+    runs: list[str] = []
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        try:
+            with os.scandir(root / prefix) as scanned:
+                entries = [entry for entry in scanned if is_visible(entry.name)]
+        except OSError as error:
+            if not prefix:
+                raise
+            unreadable[prefix] = error
+            continue
+        if prefix and _is_run(entries):
+            runs.append(prefix.rstrip("/"))
+            continue
+        for entry in entries:
+            path = prefix + entry.name
+            if _is_folder(entry):
+                pending += [] if _is_loop(entry) else [f"{path}/"]
+                continue
+            files.append(path)
+            if (why := _why_closed(entry)) is not None:
+                unreadable[path] = why
+    return Tree(sorted(files), unreadable, tuple(sorted(runs)))
 
 
-def _is_loop(folder: str, subfolder: str) -> bool:
-    """Return True if `subfolder` is a link to one of the folders above it."""
-    path = Path(folder, subfolder)
-    return path.is_symlink() and any(parent.samefile(path) for parent in path.parents if parent.exists())
+def _is_run(entries: Sequence[os.DirEntry]) -> bool:
+    names = {entry.name for entry in entries}
+    return any(names.issuperset(files) for files in RUN_FILES)
 
 
-def _raise(error: OSError) -> None:
-    raise error
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def _is_loop(entry: os.DirEntry) -> bool:
+    """Return True if a folder is a link to one of the folders above it."""
+    path = Path(entry.path)
+    return entry.is_symlink() and any(parent.samefile(path) for parent in path.parents if parent.exists())
+
+
+def _why_closed(entry: os.DirEntry) -> OSError | None:
+    """Return why what is no folder cannot be opened; None where it is a file."""
+    try:
+        return None if entry.is_file() else _not_a_file(entry.stat().st_mode)
+    except FileNotFoundError:
+        return FileNotFoundError("it is a link to nothing")
+    except OSError as error:
+        return error
+
+
+def _not_a_file(mode: int) -> OSError | None:
+    kinds = {
+        "pipe": stat.S_ISFIFO,
+        "socket": stat.S_ISSOCK,
+        "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+        "folder": stat.S_ISDIR,
+    }
+    kind = next((kind for kind, is_it in kinds.items() if is_it(mode)), None)
+    return None if kind is None else OSError(f"it is a {kind}, not a file")
+
+
+def checked(value: Any) -> Any:
+    """Return a value to decode; the reason why not where it is the path of what must not be opened.
+
+    Pipes, sockets and devices would never end; a file larger than half of the memory would not fit.
+    """
+    path = value.get("path") if isinstance(value, dict) and value.get("bytes") is None else value
+    if not isinstance(path, str | Path):
+        return value
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a million Path objects are slow
+    except (OSError, ValueError):  # nothing there, or no path: its decoder says so
+        return value
+    if (why := _not_a_file(status.st_mode)) is not None:
+        return why
+    limit = MAX_SHARE * _memory()
+    if status.st_size > limit:
+        return OSError(f"it has {status.st_size / 2**30:.3g} GiB, expected at most {limit / 2**30:.3g} GiB")
+    return value
+
+
+@cache
+def _memory() -> int:
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def hash_files(root: Path, paths: Sequence[str]) -> str:
@@ -85,8 +206,12 @@ def hash_files(root: Path, paths: Sequence[str]) -> str:
 
 def _hash_file(root: Path, path: str) -> bytes:
     hasher = xxhash.xxh3_128(path.encode(errors="surrogateescape") + b"\0")
-    for block in _blocks(root / path):
-        hasher.update(block)
+    if isinstance(checked(str(root / path)), str):
+        try:
+            for block in _blocks(root / path):
+                hasher.update(block)
+        except OSError as error:
+            hasher.update(f"unreadable: {error.errno}".encode())
     return hasher.digest()
 
 
@@ -96,7 +221,29 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def unpacked(value: Any) -> Any:
-    """Return the array in the bytes of a .npy file; any other value as it is."""
+    """Return the array in the bytes of a .npy or .npz file; any other value as it is.
+
+    Raises:
+        ValueError: a .npz file of several arrays.
+    """
     if isinstance(value, bytes) and value.startswith(b"\x93NUMPY"):
         return np.load(io.BytesIO(value), allow_pickle=False)
+    if isinstance(value, bytes) and value.startswith(b"PK\x03\x04"):
+        return only_array(value)
     return value
+
+
+def only_array(data: bytes) -> Any:
+    """Return the array of a .npz file that holds one; the data itself where it is another archive.
+
+    Raises:
+        ValueError: it holds several.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            names = arrays.files
+            if len(names) == 1:
+                return arrays[names[0]]
+    except (OSError, ValueError):
+        return data
+    raise ValueError(f"received the arrays {', '.join(names)}, expected one in each .npz file of a folder")

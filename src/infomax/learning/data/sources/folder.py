@@ -1,54 +1,84 @@
 """A folder of files that hold one thing each: ``[split/][class/]...file``."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
+from infomax.learning.data.labels.tables import METADATA
 from infomax.learning.data.sources.columns import no_columns
-from infomax.learning.data.sources.files import ARRAY_SUFFIX, hash_files
+from infomax.learning.data.sources.files import ARRAY_SUFFIXES, hash_files, suffix
+from infomax.learning.data.sources.layout import layout_of
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source
-from infomax.learning.data.sources.splits import in_order, split_folders
+from infomax.learning.data.sources.splits import canonical_split, in_order
 
 
 @final
 class Folder(Source):
-    """Files of images, signals or arrays below one folder.
+    """Files of images, signals or arrays below one folder; see `layout_of` for splits and classes.
 
-    Subfolders called train, test, val, ... are splits; without them everything is ``train``. The subfolders
-    below that are the classes, sorted by name over all splits, if there are at least two of them.
+    Args:
+        root: the folder.
+        files: relative to it, those of things.
+        unreadable: why some of them cannot be opened; and folders that cannot be read.
+        others: files that are no things, by their kind.
+        labels: what folders are said to be.
     """
 
-    def __init__(self, root: Path, files: Sequence[str]):
-        self.name, self._root = str(root), root
-        self._files = split_folders([*files])
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[str],
+        unreadable: Mapping[str, OSError],
+        others: Mapping[str, Sequence[str]],
+        labels: str = "",
+    ):
+        self.name, self.root, self._unreadable = str(root), root, unreadable
+        self._layout = layout = layout_of(str(root), files, labels)
+        self._files = {split: [*inside] for split, inside in layout.splits.items()}
         self.splits = in_order(self._files)
+        closed = [path for path in unreadable if path.endswith("/")]
+        for path in closed:
+            split = canonical_split(path.partition("/")[0])
+            self._files[split if split in self._files else self.splits[0]].append(path)
+        beside = {"beside the splits": layout.outside} if layout.outside else {}
+        self.left_out = {kind: tuple(map(_printable, names)) for kind, names in {**others, **beside}.items()}
+        self.notes, self.label_words = layout.notes, layout.words
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the class folders of all splits."""
-        names = {self._class_name(split, file) for split in self.splits for file in self._files[split].files}
-        named = sorted(name for name in names if name is not None)
-        return tuple(named) if len(named) > 1 else ()
-
-    def _class_name(self, split: str, file: str) -> str | None:
-        folders = file.split("/")[1 if self._files[split].inside else 0 : -1]
-        return folders[0] if folders else None
+        return self._layout.classes
 
     def items(self, split: str) -> Iterator[Item]:
         """Yield the files, sorted by path."""
-        for file in self._files[split].files:
-            label = self._class_name(split, file) if self.classes else None
-            yield Item(_printable(file), self._root / file, label)
+        for file in self._files[split]:
+            yield Item(_printable(file), self._unreadable.get(file) or self.root / file, None)
+
+    def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield each file with its class folder.
+
+        Raises:
+            ValueError: a column is named; only tables have columns.
+        """
+        if columns:
+            raise ValueError(
+                f"labels: {self.name} is a folder of files without metadata.csv, got the column "
+                f"{', '.join(columns)}; expected none, folders, or a table: --labels FILE.csv[:column]"
+            )
+        files = self._layout.splits[split]
+        yield from zip(
+            map(_printable, files), self._layout.labels.get(split, [None] * len(files)), strict=True
+        )
 
     def count(self, split: str) -> int:
         """Return the number of files."""
-        return len(self._files[split].files)
+        return len(self._files[split])
 
     def digest(self, split: str) -> str:
         """Return a hash of the paths and bytes of the files."""
-        return hash_files(self._root, self._files[split].files)
+        return hash_files(self.root, self._files[split])
 
     def select(self, column: str) -> NoReturn:
         """Refuse: files that hold one thing each have no columns."""
@@ -63,19 +93,50 @@ def open_folder(request: Request) -> Folder | None:
     """
     if not request.is_folder:
         return None
-    files = request.files_with(request.wanted.suffixes)
-    if request.tables:
-        if files and request.column is None:
-            raise _two_kinds(request, files[0])
+    files = request.files_with(request.wanted.readable)
+    if tables := request.tables:
+        own = [file for file in tables if files and _is_embedding(request.path / file)]
+        if files and request.column is None and len(own) < len(tables):
+            raise _two_kinds(request, files[0], next(file for file in tables if file not in own))
+        if len(own) < len(tables):
+            return None
+    files = files or request.files_with(ARRAY_SUFFIXES)
+    if not files:
         return None
-    files = files or request.files_with(frozenset({ARRAY_SUFFIX}))
-    return Folder(request.path, files) if files else None
+    others = _others(request, files)
+    folder = Folder(request.path, files, request.tree.unreadable, others, request.labels)
+    folder.metadata = tuple(file for file in request.files if file.rpartition("/")[2] in METADATA)
+    return folder
 
 
-def _two_kinds(request: Request, file: str) -> ValueError:
+def _others(request: Request, files: Sequence[str]) -> dict[str, list[str]]:
+    """Return the files that are no things, by their kind, the most frequent first."""
+    taken, others = set(files), defaultdict(list)
+    for file in request.files:
+        if file not in taken and file.rpartition("/")[2] not in METADATA:
+            others[request.wanted.called(suffix(file))].append(file)
+    ordered = dict(sorted(others.items(), key=lambda kind: -len(kind[1])))
+    runs = {"runs of infomax": [*request.tree.runs]} if request.tree.runs else {}
+    return {**ordered, **runs}
+
+
+def _is_embedding(path: Path) -> bool:
+    """Return whether a table was written by `infomax embed`."""
+    from pyarrow import ArrowException, parquet
+
+    if suffix(path.name) != ".parquet":
+        return False
+    try:
+        names = parquet.read_schema(path).names
+    except (OSError, ArrowException):
+        return False
+    return {"name", "embedding"} <= set(names)
+
+
+def _two_kinds(request: Request, file: str, table: str) -> ValueError:
     return ValueError(
         f"data: {request.path} holds both {request.wanted.noun} files (such as {file}) and tables (such as "
-        f"{request.tables[0]}), expected one kind; give the folder or the file that you mean, or a column"
+        f"{table}), expected one kind; give the folder or the file that you mean, or a column"
     )
 
 

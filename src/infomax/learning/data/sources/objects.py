@@ -1,6 +1,5 @@
 """Python sequences: of values, of (value, label) pairs, or of mappings."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from numbers import Real
@@ -10,11 +9,12 @@ from typing import Any, final
 import numpy as np
 from PIL import Image
 
+from infomax.errors import refuse
 from infomax.learning.data.sources.columns import label_column, no_columns, value_column
-from infomax.learning.data.sources.files import ARRAY_SUFFIX, suffix
+from infomax.learning.data.sources.files import ARRAY_SUFFIXES, checked, suffix
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
-from infomax.learning.data.sources.splits import canonical_split, in_order
+from infomax.learning.data.sources.splits import SPLIT_NAMES, canonical_split, in_order
 
 
 @final
@@ -41,35 +41,39 @@ class Objects(Source):
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
-        """Those given, the sequences' own `.classes`, or the labels themselves if they are text."""
+        """Those given, or the sequences' own `.classes`; None where only the labels tell."""
         if self._classes is not None:
             return tuple(self._classes)
         own = {split: getattr(data, "classes", None) for split, data in self._objects.items()}
         names = {split: tuple(map(str, one)) for split, one in own.items() if isinstance(one, list | tuple)}
         if names:
             return agreed_classes(self.name, names)
-        return self._words()
-
-    def _words(self) -> tuple[str, ...] | None:
-        """Return all labels that are text; None if none of the first hundred is."""
-        first = (item.label for split in self.splits for item in itertools.islice(self.items(split), 100))
-        if not any(isinstance(label, str) for label in first):
-            return None
-        labels = {item.label for split in self.splits for item in self.items(split)}
-        return tuple(sorted(label for label in labels if isinstance(label, str)))
+        return None
 
     def items(self, split: str) -> Iterator[Item]:
         """Yield every object; one that cannot be fetched has the exception as its value."""
+        yield from self._items(split, ())
+
+    def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the label of every object."""
+        for column in columns:
+            first = self._objects[split][0] if len(self._objects[split]) else {column: None}
+            if not isinstance(first, Mapping):
+                raise no_columns(self.name, column, f"holds {type(first).__name__} items, not mappings,")
+            value_column(self.name, first, chosen=column)
+        yield from ((item.name, item.label) for item in self._items(split, columns))
+
+    def _items(self, split: str, columns: Sequence[str]) -> Iterator[Item]:
         data = self._objects[split]
         name = self.name if len(self.splits) == 1 else f"{self.name}/{split}"
         for index in range(len(data)):
             fetched = None
             try:
                 fetched = data[index]
-                value, label = _value_and_label(fetched, self._column)
+                value, label = _value_and_label(fetched, self._column, columns)
             except Exception as error:
                 value, label = error, None
-            yield Item(_own_name(fetched, value) or f"{name}:{index}", value, label)
+            yield Item(_own_name(fetched, value) or f"{name}:{index}", checked(value), label)
 
     def count(self, split: str) -> int:
         """Return the length of the sequence."""
@@ -99,21 +103,17 @@ def _own_name(fetched: Any, value: Any) -> str | None:
     return fetched.get("__key__") if isinstance(fetched, Mapping) else None
 
 
-def _value_and_label(fetched: Any, column: str | None) -> tuple[Any, Any]:
+def _value_and_label(fetched: Any, column: str | None, columns: Sequence[str]) -> tuple[Any, Any]:
     """Split an item: a mapping by its columns, a pair in two; numbers are one value."""
     if isinstance(fetched, Mapping):
         pictures = [name for name, value in fetched.items() if isinstance(value, Image.Image)]
         key = value_column("the item", fetched, typed=pictures, chosen=column)
-        label = label_column(fetched, value=key)
-        return fetched[key], _plain(None if label is None else fetched[label])
+        usual = label_column(fetched, value=key)
+        labels = [fetched[one] for one in columns or ([] if usual is None else [usual])]
+        return fetched[key], labels[0] if len(labels) == 1 else labels or None
     if isinstance(fetched, tuple | list) and not isinstance(fetched[0], Real):
-        return fetched[0], _plain(fetched[1] if len(fetched) > 1 else None)
+        return fetched[0], fetched[1] if len(fetched) > 1 else None
     return fetched, None
-
-
-def _plain(label: Any) -> Any:
-    """Return a label as a plain Python value (of an array or tensor without axes)."""
-    return label.item() if hasattr(label, "item") else label
 
 
 def open_objects(request: Request) -> Objects | None:
@@ -132,7 +132,55 @@ def _is_sequence(data: Any) -> bool:
 
 
 def open_array_file(request: Request) -> Objects | None:
-    """Return the rows of a .npy file, memory-mapped; None where the source is no such file."""
-    if not request.is_file or suffix(request.path.name) != ARRAY_SUFFIX:
+    """Return the rows of a .npy file, memory-mapped, or of a .npz file; None where the source is neither.
+
+    Of a .npz file, the arrays images, x, data or arr_0 are values, labels or y their labels, each perhaps
+    with the name of a split before or behind it: ``train_images``, ``y_test``.
+
+    Raises:
+        ValueError: a .npz file without such an array.
+    """
+    if not request.is_file or suffix(request.path.name) not in ARRAY_SUFFIXES:
         return None
-    return Objects(request.path.name, {"train": np.load(request.path, mmap_mode="r", allow_pickle=False)})
+    if suffix(request.path.name) == ".npy":
+        return Objects(request.path.name, {"train": np.load(request.path, mmap_mode="r", allow_pickle=False)})
+    with np.load(request.path, allow_pickle=False) as arrays:
+        values, labels = (_by_split(arrays.files, names) for names in (_VALUE_ARRAYS, _LABEL_ARRAYS))
+        if not values and len(arrays.files) == 1:
+            values = {"train": arrays.files[0]}
+        refuse(
+            not values,
+            f"data: {request.path} holds the arrays {', '.join(arrays.files)}, expected one called "
+            f"{', '.join(_VALUE_ARRAYS)}, or train_images, x_test, …; rename it",
+        )
+        return Objects(
+            request.path.name,
+            {
+                split: _rows(arrays[name], arrays[labels[split]] if split in labels else None)
+                for split, name in values.items()
+            },
+        )
+
+
+_VALUE_ARRAYS = ("images", "image", "x", "signals", "data", "arr_0")
+_LABEL_ARRAYS = ("labels", "label", "y", "targets", "target")
+
+
+def _by_split(arrays: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return the array of each split that has one of some names."""
+    found: dict[str, str] = {}
+    for array in arrays:
+        words = array.lower().split("_") if array.lower() not in names else [array.lower()]
+        splits = [word for word in words if word in SPLIT_NAMES]
+        rest = "_".join(word for word in words if word not in SPLIT_NAMES)
+        if rest in names and len(splits) <= 1:
+            found.setdefault(canonical_split(splits[0]) if splits else "train", array)
+    return found
+
+
+def _rows(values: np.ndarray, labels: np.ndarray | None) -> Any:
+    """Return the values, each with its label where there is one for each."""
+    if labels is None or len(labels) != len(values):
+        return values
+    flat = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    return [*zip(values, flat, strict=True)]

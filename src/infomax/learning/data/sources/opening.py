@@ -32,7 +32,9 @@ SOURCES: Registry[Opener] = Registry(
 """The kinds of sources: each returns the source, or None where it is not of its kind; the last goes first."""
 
 
-def open_source(source: Any, column: str | None = None, wanted: FileKind = IMAGE_FILES) -> Source:
+def open_source(
+    source: Any, column: str | None = None, wanted: FileKind = IMAGE_FILES, labels: str = ""
+) -> Source:
     """Return the source that `source` names or is.
 
     Args:
@@ -40,12 +42,13 @@ def open_source(source: Any, column: str | None = None, wanted: FileKind = IMAGE
         column: of a source that has columns, the one that holds the values; by default the one that has the
             type or the name of an image.
         wanted: of a folder of files that hold one thing each, the files that count.
+        labels: what folders are said to be: ``folders`` for classes, ``none``; "" where nothing is said.
 
     Raises:
         FileNotFoundError: there is no such source, or nothing of that kind in it.
         ValueError: it is of no known kind, or has no such column.
     """
-    request = Request(source, column, wanted)
+    request = Request(source, column, wanted, labels)
     found = (SOURCES[kind](request) for kind in reversed([*SOURCES]))
     opened = next((one for one in found if one is not None), None)
     if opened is None:
@@ -58,8 +61,8 @@ def _unknown(request: Request) -> Exception:
         return FileNotFoundError(_nothing_in(request))
     if request.is_file:
         return ValueError(
-            f"data: received the file {request.path}, expected a .parquet, .arrow, .tar or .npy file or a "
-            f"folder; give the folder of the {request.wanted.noun}s: {request.path.parent}"
+            f"data: received the file {request.path}, expected a .parquet, .arrow, .tar, .npy or .npz "
+            f"file or a folder; give the folder of the {request.wanted.noun}s: {request.path.parent}"
         )
     if request.is_named:
         return FileNotFoundError(_missing(request.path))
@@ -70,8 +73,8 @@ def _unknown(request: Request) -> Exception:
 
 
 def _nothing_in(request: Request) -> str:
-    kinds = sorted({suffix(file) or "no suffix" for file in request.files})
     wanted = request.wanted
+    kinds = sorted({wanted.called(suffix(file)) for file in request.files})
     found = f"{len(request.files)} files, none of them {wanted.one} ({', '.join(kinds[:8])})"
     return (
         f"data: {request.path} holds {found if kinds else 'no files at all'}; expected {wanted.noun} files "

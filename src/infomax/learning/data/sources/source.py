@@ -1,10 +1,10 @@
 """A source: named items in splits, not decoded yet, with one list of classes for all splits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from infomax.errors import refuse
 
@@ -15,24 +15,43 @@ class Item(NamedTuple):
     Attributes:
         name: its id: a path relative to the folder, ``file.parquet:row``, or what it calls itself.
         value: bytes, a path, a picture, an array, numbers; or the exception that says why there is none.
-        label: an integer, a name, or None.
+        label: a name, a number, a list, ... as the source has it, or None.
+        split: that it is of, where several are read as one.
     """
 
     name: str
     value: Any
     label: Any
+    split: str | None = None
 
 
 class Source(ABC):
-    """A named collection of items in one or more splits; a label means the same class in every split."""
+    """A named collection of items in one or more splits; a label means the same class in every split.
+
+    Attributes:
+        name: for messages.
+        splits: their names.
+        root: the folder that the items lie below; None for other sources.
+        metadata: tables of labels in that folder.
+        left_out: names of files that are no items, by their kind.
+        notes: what was found, for the line that says what was read.
+        label_words: where labels stand.
+        label_option: how a user names their column.
+    """
 
     name: str
     splits: tuple[str, ...]
+    root: Path | None = None
+    metadata: tuple[str, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
+    label_words: str = "labels"
+    label_option: str = "label"
 
     @property
     @abstractmethod
     def classes(self) -> tuple[str, ...] | None:
-        """Names of the classes of all splits, () when unlabelled, None when labels are bare integers."""
+        """Names of the classes of all splits, () when unlabelled, None where only the labels tell."""
 
     @abstractmethod
     def items(self, split: str) -> Iterator[Item]:
@@ -47,39 +66,24 @@ class Source(ABC):
         """Return a hash of everything the items of `split` depend on; None where there is no cheap one."""
 
     @abstractmethod
+    def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the label of each item of `split`, without its value where that is possible.
+
+        Args:
+            split: the part.
+            columns: that hold labels, several for a list of them; () for the usual ones.
+
+        Raises:
+            ValueError: there is no such column.
+        """
+
+    @abstractmethod
     def select(self, column: str) -> "Source":
         """Return the same source with its values from the column of that name.
 
         Raises:
             ValueError: there is no such column, or the source has no columns.
         """
-
-
-def label_index(item: Item, classes: tuple[str, ...] | None) -> int:
-    """Return the number of an item's class: a name's place in `classes`, an integer itself, −1 for none.
-
-    Raises:
-        ValueError: the label is none of these.
-
-    Example:
-        >>> [label_index(Item("a", None, label), ("cat", "dog")) for label in ("dog", None, 0)]
-        [1, -1, 0]
-    """
-    label = item.label
-    if label is None or (isinstance(label, float) and np.isnan(label)):
-        return -1
-    if isinstance(label, str) and classes and label in classes:
-        return classes.index(label)
-    limit = np.inf if classes is None else len(classes)
-    if not isinstance(label, str) and label == int(label) and -1 <= label < limit:
-        return int(label)
-    expected = (
-        "an integer >= 0" if classes is None else f"a name or number of {len(classes)} classes {classes}"
-    )
-    raise ValueError(
-        f"data: {item.name} has the label {label!r}, expected {expected} (-1 or null: no label); "
-        "correct or remove the label"
-    )
 
 
 def agreed_classes(source: str, classes: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -1,11 +1,10 @@
 """Splits of a source: their usual names, their order, and how folders and file names tell them."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, final
 
-from infomax.learning.data.sources.source import Source
+from infomax.learning.data.sources.source import Item, Source
 
 SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -37,6 +36,7 @@ def choose_split(source: Source, split: str) -> str:
         return canonical_split(split)
     raise ValueError(
         f"data: {source.name} has no split {split!r}; expected one of: {', '.join(source.splits)}"
+        + (", or all" if len(source.splits) > 1 else "")
     )
 
 
@@ -61,29 +61,56 @@ def split_of_file(path: str) -> str:
     return shard[1] if shard and shard[1] != "data" else "train"
 
 
-class SplitFiles(NamedTuple):
-    """The files of one split.
+ALL = "all"
+"""The name under which all splits are read as one."""
 
-    Attributes:
-        files: their paths.
-        inside: True if the first folder of each path is the split itself.
+
+def chosen(source: Source, split: str) -> tuple[Source, str]:
+    """Return a source that has a split, and the usual name of the split; ``all`` joins them.
+
+    Raises:
+        ValueError: the source has no such split; the message lists those there are.
     """
+    if split != ALL or ALL in source.splits:
+        return source, choose_split(source, split)
+    return (source, source.splits[0]) if len(source.splits) == 1 else (Together(source), ALL)
 
-    files: list[str]
-    inside: bool
 
+@final
+class Together(Source):
+    """All splits of a source as one, which is called ``all``."""
 
-def split_folders(files: list[str]) -> dict[str, SplitFiles]:
-    """Return the files of each split, by their first folder; all of them as train where none is a split.
+    def __init__(self, source: Source):
+        self._source, self.splits = source, (ALL,)
+        self.name, self.root, self.metadata = source.name, source.root, source.metadata
+        self.left_out, self.notes = source.left_out, source.notes
+        self.label_words, self.label_option = source.label_words, source.label_option
 
-    First folders count as splits if one is for training, or if all of them are called like splits.
-    """
-    tops = {file.split("/")[0] for file in files if "/" in file}
-    known = {top for top in tops if top.lower() in SPLIT_NAMES}
-    if not known or not (known == tops or any(canonical_split(top) == "train" for top in known)):
-        return {"train": SplitFiles(files, inside=False)}
-    splits: dict[str, SplitFiles] = defaultdict(lambda: SplitFiles([], inside=True))
-    for file in files:
-        if (top := file.split("/")[0]) in known:
-            splits[canonical_split(top)].files.append(file)
-    return dict(splits)
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the classes of all splits."""
+        return self._source.classes
+
+    def items(self, split: str) -> Iterator[Item]:
+        """Yield the items of one split after the other, each with the name of its split."""
+        for part in self._source.splits:
+            yield from (item._replace(split=part) for item in self._source.items(part))
+
+    def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield the names and labels of one split after the other."""
+        for part in self._source.splits:
+            yield from self._source.labels(part, columns)
+
+    def count(self, split: str) -> int | None:
+        """Return the number of all items, where the source tells it of all splits."""
+        counts = [self._source.count(part) for part in self._source.splits]
+        return None if None in counts else sum(filter(None, counts))
+
+    def digest(self, split: str) -> str | None:
+        """Return the hashes of all splits."""
+        digests = [self._source.digest(part) for part in self._source.splits]
+        return None if None in digests else " ".join(filter(None, digests))
+
+    def select(self, column: str) -> Source:
+        """Return the same with the values from a column."""
+        return Together(self._source.select(column))

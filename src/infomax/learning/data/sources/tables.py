@@ -7,9 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from infomax.learning.data.sources.archives import open_archive
+from infomax.errors import refuse
+from infomax.learning.data.sources.archives import archive_labels, open_archive
 from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
-from infomax.learning.data.sources.files import TABLE_SUFFIXES, hash_files, suffix, unpacked
+from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, hash_files, suffix, unpacked
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
 from infomax.learning.data.sources.splits import in_order, split_of_file
@@ -23,11 +24,13 @@ class Part(NamedTuple):
         open: returns the rows as a Hugging Face dataset. It is given the column that was chosen by name, or
             None: an archive makes one of its fields a column only if it is wanted.
         num_rows: None where only reading the rows would tell.
+        labels: returns the key and the label of each row, as `archive_labels`; None for rows with columns.
     """
 
     name: str
     open: Callable[[str | None], Any]
     num_rows: int | None
+    labels: Callable[[str | None, Sequence[str]], Iterator[tuple[str, Any]]] | None = None
 
 
 class _Columns(NamedTuple):
@@ -87,7 +90,7 @@ class Tables(Source):
 
     @cached_property
     def classes(self) -> tuple[str, ...] | None:
-        """Names by the type of the label column, or all labels if they are text."""
+        """Names by the type of the label column; () without one, None where only the labels tell."""
         from datasets import ClassLabel
 
         labels = {
@@ -98,30 +101,51 @@ class Tables(Source):
         names = {split: tuple(kind.names) for split, kind in labels.items() if isinstance(kind, ClassLabel)}
         if names:
             return agreed_classes(self.name, names)
-        is_text = {split: "string" in str(getattr(kind, "dtype", "")) for split, kind in labels.items()}
-        if any(is_text.values()):
-            return self._words(is_text)
+        are_text = {split: "string" in str(getattr(kind, "dtype", "")) for split, kind in labels.items()}
+        refuse(
+            len(set(are_text.values())) > 1,
+            f"data: the labels of {self.name} are text in some splits and numbers in others "
+            f"({', '.join(are_text)}), expected one kind; write them again as text, or none (--labels none)",
+        )
         return None if labels else ()
 
-    def _words(self, is_text: Mapping[str, bool]) -> tuple[str, ...]:
-        """Return all labels, sorted.
+    @property
+    def label_option(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The column of the labels."""
+        return next((columns.label for columns in self._columns.values() if columns.label), "label")
+
+    @property
+    def label_words(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Where labels stand: in a column."""
+        return f"column {self.label_option}"
+
+    def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield the name of each row with its label; of several columns, with the list of their values.
 
         Raises:
-            ValueError: they are text in some splits only.
+            UnknownColumn: there is no such column.
         """
-        if not all(is_text.values()):
-            raise ValueError(
-                f"data: the labels of {self.name} are text in some splits and numbers in others "
-                f"({', '.join(is_text)}), expected one kind; write them again as text"
-            )
-        labels = {label for split in is_text for label in self._labels(split)}
-        return tuple(sorted(labels - {None}))
-
-    def _labels(self, split: str) -> Iterator[Any]:
-        column = self._columns[split].label
+        usual = self._columns[split].label
+        wanted = [*columns] or ([usual] if usual else [])
         for part in self._parts[split]:
             with naming(part):
-                yield from (row[column] for row in part.open(self._column).select_columns([column]))
+                if part.labels is not None:
+                    found = part.labels(self._column, columns)
+                    yield from ((f"{part.name}:{key}", label) for key, label in found)
+                    continue
+                yield from self._rows_of_labels(part, wanted)
+
+    def _rows_of_labels(self, part: Part, wanted: Sequence[str]) -> Iterator[tuple[str, Any]]:
+        rows = part.open(self._column)
+        names = [*(rows.features or rows._resolve_features().features)]
+        for column in wanted:
+            if column not in names:
+                raise UnknownColumn(part.name, column, names)
+        keys = [name for name in ("__key__",) if name in names and name not in wanted]
+        some = rows.select_columns([*wanted, *keys]) if wanted else rows
+        for number, row in enumerate(some):
+            labels = [row[column] for column in wanted] or [None]
+            yield f"{part.name}:{row.get('__key__', number)}", labels[0] if len(labels) == 1 else labels
 
     def items(self, split: str) -> Iterator[Item]:
         """Yield the rows of one part after the other, named ``file:row`` (WebDataset: ``file:key``)."""
@@ -131,7 +155,7 @@ class Tables(Source):
                 for number, row in enumerate(columns.undecoded(part.open(self._column))):
                     name = f"{part.name}:{row.get('__key__', number)}"
                     label = row[columns.label] if columns.label else None
-                    yield Item(name, unpacked(row[columns.value]), label)
+                    yield Item(name, _value(row[columns.value]), label)
 
     def count(self, split: str) -> int | None:
         """Return the number of rows, where the format tells it."""
@@ -152,6 +176,14 @@ class Tables(Source):
         selected = Tables(self.name, self._parts, self._digest, column)
         selected._columns_of(self.splits[0])
         return selected
+
+
+def _value(value: Any) -> Any:
+    """Return a value to decode, or why there is none."""
+    try:
+        return unpacked(checked(value))
+    except ValueError as error:
+        return error
 
 
 def _of_type(features: Mapping[str, Any], kind: type) -> list[str]:
@@ -195,7 +227,8 @@ def _tables(name: str, root: Path, files: Sequence[str]) -> Tables:
 
 
 def _file_part(root: Path, file: str) -> Part:
-    part = Part(file, partial(_open_file, root / file), None)
+    labels = partial(archive_labels, root / file) if suffix(file) == ".tar" else None
+    part = Part(file, partial(_open_file, root / file), None, labels)
     with naming(part):
         return part._replace(num_rows=_num_rows(root / file))
 

@@ -1,0 +1,1 @@
+"""What is known of each thing: where labels stand, and what they mean."""

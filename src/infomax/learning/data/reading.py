@@ -1,0 +1,159 @@
+"""What was read of a source and what was left out, in one line, as a list, and for the record of a result."""
+
+import csv
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from infomax.errors import refuse
+from infomax.files import replacing
+from infomax.learning.data.targets import counted
+
+BROKEN = "broken"
+"""What items that could not be decoded are called among those that were left out."""
+LEFT_OUT_FILE = "left-out.csv"
+MAX_KINDS = 6
+"""Kinds of what was left out that the line names."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read of a source.
+
+    Attributes:
+        source: its name.
+        noun: one of the things.
+        splits: number of things of each split that was read.
+        labels: what they were taken for, in words.
+        left_out: names of what was left out, by its kind: a suffix, or ``broken`` (then ``name: why``).
+        notes: what else was found or decided.
+        root: folder that was read; None for other sources.
+
+    Example:
+        >>> print(Reading("photos", "image", {"train": 1400}, "unlabelled", {".dcm": ("a.dcm",)}))
+        1,400 images of photos (split train), unlabelled, 1 file left out (1 .dcm)
+    """
+
+    source: str
+    noun: str
+    splits: Mapping[str, int]
+    labels: str
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    root: Path | None = None
+
+    def __str__(self) -> str:
+        return self.line()
+
+    def line(self, listing: Path | None = None) -> str:
+        """Return what was read in one line.
+
+        Args:
+            listing: the file that lists what was left out.
+        """
+        where = f", see {listing}" if listing else ""
+        gone = f"{self._gone}{where}" if self.left_out else ""
+        parts = [f"{self._counts}, {self.labels}", gone]
+        return "; ".join([", ".join(filter(None, parts)), *self.notes])
+
+    @property
+    def num_left_out(self) -> int:
+        """Number of files or rows that were left out."""
+        return sum(map(len, self.left_out.values()))
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What was read, for the record of a result."""
+        kinds = {kind: len(names) for kind, names in self.left_out.items()}
+        return {
+            "source": self.source,
+            "splits": dict(self.splits),
+            "labels": self.labels,
+            "left_out": kinds,
+            "notes": list(self.notes),
+        }
+
+    def tell(self, folder: str | Path) -> dict[str, Any]:
+        """Print the line on stderr, list what was left out in a folder, and return the record.
+
+        Args:
+            folder: beside the results; the list is ``left-out.csv`` in it.
+        """
+        listing = Path(folder) / LEFT_OUT_FILE if self.left_out else None
+        if listing is not None:
+            self.write_left_out(listing)
+        print(self.line(listing), file=sys.stderr)
+        return self.record
+
+    def write_left_out(self, path: str | Path) -> None:
+        """Write name, kind and reason of all that was left out as CSV."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["name", "kind", "why"])
+            for kind, names in self.left_out.items():
+                for name in names:
+                    table.writerow([*_named(kind, name)])
+
+    def refuse_inside(self, operation: str, out: str | Path) -> None:
+        """Check that a result will not lie in the folder that was read, where it would become data.
+
+        Raises:
+            ValueError: it would.
+        """
+        refuse_inside(operation, out, self.root)
+
+    @property
+    def _counts(self) -> str:
+        places = f"split {next(iter(self.splits), '')}" if len(self.splits) == 1 else ""
+        if not places:
+            places = "splits " + ", ".join(f"{split} {num:,}" for split, num in self.splits.items())
+        return f"{counted(sum(self.splits.values()), self.noun)} of {self.source} ({places})"
+
+    @property
+    def _gone(self) -> str:
+        kinds = [f"{len(names):,} {kind}" for kind, names in self.left_out.items()]
+        more = [f"{len(kinds) - MAX_KINDS} other kinds"] if len(kinds) > MAX_KINDS else []
+        return f"{counted(self.num_left_out, 'file')} left out ({', '.join([*kinds[:MAX_KINDS], *more])})"
+
+
+def together(first: Reading, second: Reading) -> Reading:
+    """Return what was read of two splits of a source; the first, where both are the same reading."""
+    if first is second:
+        return first
+    kinds = {**first.left_out, **second.left_out}
+    either = {kind: (*first.left_out.get(kind, ()), *second.left_out.get(kind, ())) for kind in kinds}
+    left_out = {kind: tuple(dict.fromkeys(names)) for kind, names in either.items()}
+    notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
+    return replace(first, splits={**first.splits, **second.splits}, left_out=left_out, notes=notes)
+
+
+def refuse_inside(operation: str, out: str | Path, source: Any) -> None:
+    """Check that a result will not lie in a folder of data, where it would become data itself.
+
+    Args:
+        operation: for the message.
+        out: file or folder to write.
+        source: what is read; anything but a folder holds no results.
+
+    Raises:
+        ValueError: `out` lies in the folder.
+    """
+    root = Path(source).expanduser() if isinstance(source, str | Path) else None
+    if root is None or not root.is_dir():
+        return
+    path = Path(out).expanduser().resolve()
+    refuse(
+        path.is_relative_to(root.resolve()),
+        f"{operation}: {out} lies in the folder of the data, {source}, and would be read as data next "
+        "time; expected a place outside of it; choose another --out",
+    )
+
+
+def _named(kind: str, name: str) -> tuple[str, str, str]:
+    if kind != BROKEN:
+        return name, kind, ""
+    path, _, why = name.partition(": ")
+    return path, kind, why
