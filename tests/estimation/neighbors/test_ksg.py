@@ -438,3 +438,20 @@ def test_many_neighbors_of_few_rows_count_their_bias():
         low, high = KSG(num_neighbors=10, num_workers=1).estimate(x, y).confidence_interval()
         held.append(low <= pair.mutual_information <= high)
     assert np.mean(held) >= 0.85
+
+
+def test_bias_is_seen_where_all_boxes_are_too_wide():
+    """x_t moves y_{t+1} within 500 series of four rows, at levels far apart: 0.51 nats given these.
+
+    Given y_t, which tells the level, k = 3 and k = 24 both reach across series.
+    """
+    rng = np.random.default_rng(0)
+    levels = 1000 * rng.standard_normal((2, 500, 1))
+    x, y = rng.standard_normal((500, 4)), np.zeros((500, 4))
+    y[:, 1:] = x[:, :-1] + 0.75 * rng.standard_normal((500, 3))
+    x, y = x + levels[0], y + levels[1]
+    parts = [part.ravel() / part.std() for part in (x[:, :-1], y[:, 1:], y[:, :-1])]
+    found = KSG().estimate(*parts[:2], given=parts[2])
+    assert found.value < 0
+    assert found.has_caution("biased")
+    assert "more at k=1 show" in found.cautions[0]

@@ -163,40 +163,48 @@ class KSG:
         return math.hypot(share, min(1 + 10 * k / n, 2) * max(float(half.local().mean()) - found.value, 0.0))
 
     def _bias(self, found: Estimate, *variables: np.ndarray) -> tuple[str, ...]:
-        """Return the caution that the value is too low, where a larger k makes it lower still.
+        """Return the caution that the value is too low, where other k show it.
 
         Boxes in which the density varies hold more rows than they should. The bias grows about as (k/n)^{2/d}
-        in d columns, so that the difference between k and a larger k shows it.
+        in d columns, so that the difference between k and a larger k shows it. Where all boxes are much too
+        wide it hardly grows any more, but the nearest row alone finds more.
         """
-        n, dim = len(variables[0]), sum(rows.shape[1] for rows in variables)
-        larger = min(MAX_RATIO * self.num_neighbors, n // 4)
-        if dim <= 2 or self.variant == 2 or larger < 2 * self.num_neighbors or found.local is None:
+        n, dim, k = len(variables[0]), sum(rows.shape[1] for rows in variables), self.num_neighbors
+        larger = min(MAX_RATIO * k, n // 4)
+        if dim <= 2 or self.variant == 2 or larger < 2 * k or found.local is None:
             return ()
         rows = np.linspace(0, n - 1, min(n, max(MIN_ROWS, MAX_PAIRS // n))).astype(np.intp)
-        drop = found.local[rows] - _local_at(rows, larger, *variables)
-        mean, error = mean_with_error(drop)
-        bias = mean / ((larger / self.num_neighbors) ** (2 / dim) - 1)
-        if mean < 2.5 * error or bias < 0.75 * found.standard_error:
-            return ()
-        return (f"biased: too low by about {bias:.2g} nats, as the {mean:.2g} less at k={larger} show",)
+        nearest_alone, wide = _local_at(rows, (1, larger), *variables)
+        bias_seen = 0.75 * found.standard_error
+        drop, error = mean_with_error(found.local[rows] - wide)
+        bias = drop / ((larger / k) ** (2 / dim) - 1)
+        if drop >= 2.5 * error and bias >= bias_seen:
+            return (f"biased: too low by about {bias:.2g} nats, as the {drop:.2g} less at k={larger} show",)
+        rise, error = mean_with_error(nearest_alone - found.local[rows])
+        if k > 1 and rise >= 3 * error and rise >= bias_seen:
+            return (f"biased: too low by more than {rise:.2g} nats, as the {rise:.2g} more at k=1 show",)
+        return ()
 
 
-def _local_at(rows: np.ndarray, num_neighbors: int, *variables: np.ndarray) -> np.ndarray:
-    """Return the pointwise values of some rows, from their distances to all."""
+def _local_at(rows: np.ndarray, num_neighbors: tuple[int, ...], *variables: np.ndarray) -> np.ndarray:
+    """Return the pointwise values of some rows for each k, from their distances to all."""
     per_block = max(MAX_PAIRS // (4 * len(variables[0])), 1)
     blocks = [rows[first : first + per_block] for first in range(0, len(rows), per_block)]
-    return np.concatenate([_local_of_block(block, num_neighbors, *variables) for block in blocks])
+    return np.hstack([_local_of_block(block, num_neighbors, *variables) for block in blocks])
 
 
-def _local_of_block(rows: np.ndarray, num_neighbors: int, *variables: np.ndarray) -> np.ndarray:
+def _local_of_block(rows: np.ndarray, num_neighbors: tuple[int, ...], *variables: np.ndarray) -> np.ndarray:
     x, y, *given = ([np.abs(column[rows][:, None] - column) for column in v.T] for v in variables)
     z = [*given[0]] if given else []
     xz, yz = (reduce(np.maximum, [*part, *z]) for part in (x, y))
-    joint = np.maximum(xz, yz)
-    radii = np.partition(joint, num_neighbors, axis=1)[:, num_neighbors, None]
-    n_xz, n_yz = ((part < radii).sum(axis=1) for part in (xz, yz))
-    whole = (reduce(np.maximum, z) < radii).sum(axis=1) if z else len(joint[0])
-    return digamma(num_neighbors) - digamma(n_xz) - digamma(n_yz) + digamma(whole)
+    sorted_at = np.partition(np.maximum(xz, yz), num_neighbors, axis=1)
+    found = []
+    for k in num_neighbors:
+        radii = sorted_at[:, k, None]
+        n_xz, n_yz = ((part < radii).sum(axis=1) for part in (xz, yz))
+        whole = (reduce(np.maximum, z) < radii).sum(axis=1) if z else len(xz[0])
+        found.append(digamma(k) - digamma(n_xz) - digamma(n_yz) + digamma(whole))
+    return np.array(found)
 
 
 def _margins(radii: np.ndarray, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> list[Margin]:
