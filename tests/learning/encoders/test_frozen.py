@@ -43,7 +43,10 @@ def test_floats_in_the_unit_range_are_what_uint8_is(encoder, images):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda x: x.float(), r"got floats from 0 to 255; give the pixels before normalisation, divided by 255"),
+        (
+            lambda x: x.float(),
+            r"got floats from 0 to 255; give the pixels before normalisation, divided by 255",
+        ),
         (lambda x: (x / 255 - 0.45) / 0.22, r"uint8, or floats in \[0, 1\], got floats from -2.045 to 2.5"),
         (lambda x: x / torch.nan, r"got floats from nan to nan"),
         (lambda x: x.long(), r"got torch.int64; for values from 0 to 255 give images.to\(torch.uint8\)"),

@@ -72,7 +72,7 @@ def _tiff(data: bytes) -> Iterator[Stack]:
 def _dicom(data: bytes) -> Iterator[Stack]:
     """Values after the modality transform, such as Hounsfield units."""
     import pydicom
-    from pydicom.pixels import apply_modality_lut
+    from pydicom.pixels.processing import apply_modality_lut
 
     file: Any = pydicom.dcmread(io.BytesIO(data))
     values: Any = file.pixel_array
@@ -87,8 +87,8 @@ def _czi(data: bytes) -> Iterator[Stack]:
     from czifile import CziFile
 
     with CziFile(io.BytesIO(data)) as file:
-        axes = file.axes.replace("0", "S").replace("S", "Q", file.axes.count("S"))
-        yield Stack.of(file.asarray(), axes)
+        scenes_and_samples = str(file.axes).replace("S", "Q").replace("0", "S")
+        yield Stack.of(file.asarray(), scenes_and_samples)
 
 
 TIFF = Format("TIFF with several pages, channels or more than 8 bits of colour", "tifffile", b"", 0, _tiff)

@@ -50,7 +50,7 @@ class Stack:
             max(rows) >= len(numbers),
             f"received {len(numbers)} pages, expected at least {max(rows) + 1}, as --pages {pages} says",
         )
-        planes = self.read(numbers[[*rows]].ravel())
+        planes = self.read(numbers[[*rows]].ravel().tolist())
         return np.moveaxis(planes, 0, 2).reshape(*planes.shape[1:3], -1)  # [h, w, k·s]
 
     @property

@@ -60,7 +60,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Survey:
-    """What some images of a set hold.
+    """The kinds and values of some images of a set.
 
     Attributes:
         num_images, num_total: images looked at, and of the whole set; None where only reading would tell.
@@ -124,8 +124,9 @@ def _kept(source: Source, column: str | None, cache: Path | None, how: Sequence[
     key = xxhash.xxh3_128_hexdigest(json.dumps([_VERSION, digests, column, how, MAX_IMAGES]).encode())
     kept = cache / f"{key}.range.json"
     try:
-        values = json.loads(kept.read_text())
-        return Survey(**{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()})
+        values: dict[str, Any] = json.loads(kept.read_text())
+        parts: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
+        return Survey(**parts)
     except (OSError, ValueError, TypeError):
         made = _survey(source, look, MAX_IMAGES)
     cache.mkdir(parents=True, exist_ok=True)
@@ -163,7 +164,7 @@ def _some(source: Source, split: str, count: int | None, num: int, spread: bool)
 
 @dataclass(frozen=True)
 class _One:
-    """What one image holds."""
+    """The kind and values of one image."""
 
     kind: str
     top: float
@@ -189,7 +190,7 @@ def _measured(look: Any, item: Item) -> _One | MissingExtra | None:
     except Exception:  # whatever a reader raises; decoding names it
         return None
     if isinstance(seen, Image.Image) or _is_eight_bit(seen):
-        return _One("8-bit", 255.0, *np.zeros((2, 1)), np.zeros((0, 1)))
+        return _One("8-bit", 255.0, np.zeros(1), np.zeros(1), np.zeros((0, 1)))
     if not seen.size or (seen.dtype.kind == "f" and not np.isfinite(seen).all()):
         return None
     flat = seen.reshape(-1, seen.shape[-1])
@@ -274,27 +275,30 @@ def _bits(limits: Limits, survey: Survey) -> int:
 
 
 def _checked(pixels: Pixels, survey: Survey) -> Pixels:
-    """Return pixels of a given range, and warn where it does not fit what the images hold."""
-    bits = pixels.depth if pixels.range == FULL or pixels.bits or not survey.is_deep else None
+    """Return pixels of a given range; a note and a warning say where it does not fit the images."""
     limits = limits_of(pixels.range)
-    if survey.is_deep and len(survey.kinds) == 1 and len(limits) in (0, 1, len(survey.low)):
-        ends = per_channel(limits or ((0.0, survey.top),), len(survey.low))
-        bits = bits or _bits(tuple(ends), survey)
-        for (low, high), *values in zip(ends, survey.near_low, survey.near_high, survey.high, strict=True):
-            _warn_of_misfit(pixels.range, low, high, *values)
-    elif limits and survey.kinds == ("8-bit",) and max(high for _, high in limits) > 255 / MIN_USED:
-        _warn(pixels.range, "these are 8-bit images, from 0 to 255")
-    return replace(pixels, bits=bits or 8)
+    known = survey.is_deep and len(survey.kinds) == 1 and len(limits) in (0, 1, len(survey.low))
+    ends = per_channel(limits or ((0.0, survey.top),), len(survey.low)) if known else []
+    bits = pixels.bits or (_bits(tuple(ends), survey) if limits and known else 8)
+    found = _misfit(pixels.range, ends, survey)
+    if limits and survey.kinds == ("8-bit",) and max(high for _, high in limits) > 255 / MIN_USED:
+        found = "these are 8-bit images, from 0 to 255"
+    if found:
+        _warn(pixels.range, found)
+    return replace(pixels, bits=bits, note=found)
 
 
-def _warn_of_misfit(
-    text: str, low: float, high: float, near_low: float, near_high: float, top: float
-) -> None:
-    margin = MAX_CUT * (high - low)
-    if text != FULL and (near_low < low - margin or near_high > high + margin):
-        _warn(text, f"values from {near_low:.6g} to {near_high:.6g}, so that many are cut")
-    elif 0 <= top - low < MIN_USED * (high - low):
-        _warn(text, f"values up to {top:.6g}, which leaves few grey levels")
+def _misfit(text: str, ends: Sequence[tuple[float, float]], survey: Survey) -> str:
+    """Return in what channel a range does not fit the values, and how; nothing where it fits."""
+    middles = zip(survey.near_low, survey.near_high, survey.high, strict=True)
+    for number, ((low, high), (near_low, near_high, top)) in enumerate(zip(ends, middles, strict=False), 1):
+        where = f" in channel {number}" if len(ends) > 1 else ""
+        margin = MAX_CUT * (high - low)
+        if text != FULL and (near_low < low - margin or near_high > high + margin):
+            return f"values from {near_low:.6g} to {near_high:.6g}{where}, so that many are cut"
+        if 0 <= top - low < MIN_USED * (high - low):
+            return f"values up to {top:.6g}{where}, which leaves few grey levels"
+    return ""
 
 
 def _warn(text: str, found: str) -> None:
