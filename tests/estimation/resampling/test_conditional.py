@@ -202,11 +202,31 @@ def test_what_still_follows_is_refused(monkeypatch):
     rng = np.random.default_rng(0)
     z = np.sort(rng.uniform(size=300))
     x, y = np.sin(300 * z) + 0.1 * rng.standard_normal((2, 300))
-    monkeypatch.setattr("infomax.estimation.resampling.conditional.NUM_NEAR", 2)
+    monkeypatch.setattr("infomax.estimation.resampling.conditional.MAX_LEFT", {2: 1.0})
     with pytest.raises(
         ValueError, match=r"what is left of x and y still follows given.*give more samples or"
     ):
         permutation_test(x, y, Correlation(), given=z)
+
+
+def test_a_slanting_jump_is_refused():
+    """Neither bumps nor trees follow sign(z1 + z2), where few rows are near the jump."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((600, 2))
+    x, y = np.sign(z.sum(axis=1)) + 0.3 * rng.standard_normal((2, 600))
+    with pytest.raises(ValueError, match=r"residuals of near rows correlate by .* in 600 samples"):
+        permutation_test(x, y, Correlation(), given=z)
+
+
+@pytest.mark.parametrize("num_causes", [1, 3])
+def test_jumps_are_found_to_the_row(num_causes):
+    """A row on the wrong side of a jump of 2 / √m would be off by more than 1 / √m."""
+    rng = np.random.default_rng(0)
+    z, noise = rng.standard_normal((600, num_causes)), 0.1 * rng.standard_normal(600)
+    y = np.sign(z).sum(axis=1) / np.sqrt(num_causes) + noise
+    (fit,) = held_out_fits(z, [y])
+    off = np.abs(fit.residuals * y.std() - noise) > 1 / np.sqrt(num_causes)
+    assert off.sum() <= 2
 
 
 def test_errors():

@@ -10,7 +10,6 @@ from scipy.stats import rankdata
 from infomax.errors import refuse
 from infomax.estimation.resampling.nulls import Null, Shuffling, WithinGroups
 from infomax.estimation.resampling.regression import (
-    Fit,
     best_scale,
     held_out_fits,
     normal_scores,
@@ -27,9 +26,9 @@ MAX_SHARE = 0.1
 """Numbers with fewer different values, or one that is more frequent, are shuffled as labels are."""
 MAX_CLASSES = 4
 """Values of a discrete variable whose probabilities are predicted; rarer ones share what is left."""
-NUM_NEAR = 20
-MAX_LEFT = 1.0
-"""The bias that z may leave in the correlation of residuals, in standard deviations of that correlation."""
+MAX_LEFT = {5: 1.5, 20: 1.0}
+"""The bias that z may leave in the correlation of residuals, in standard deviations of that correlation, by
+the number of near rows that it is estimated from."""
 
 
 def null_given(given: Any) -> Null:
@@ -132,9 +131,9 @@ class Residuals:
             orders = WithinGroups(cells).shuffling(samples, seed).orders
             method = f"permutations within {cells.max() + 1} cells of like predictions of y"
             return Shuffling(samples, orders, method)
-        x, x_fits = _without(z, samples.x, x_rows)
-        y, y_fits = _without(z, samples.y, y_rows)
-        _check_left(z, x_fits, y_fits)
+        x, x_left = _without(z, samples.x, x_rows)
+        y, y_left = _without(z, samples.y, y_rows)
+        _check_left(z, x_left, y_left)
         cells = cells_of(z, self.cell_size)
         orders = WithinGroups(cells).shuffling(samples, seed).orders
         moved: Literal["x", "y"] = "x" if y_rows is None else "y"
@@ -176,17 +175,18 @@ def _continuous(values: np.ndarray) -> np.ndarray | None:
     return columns
 
 
-def _without(z: np.ndarray, values: np.ndarray, columns: np.ndarray | None) -> tuple[np.ndarray, list[Fit]]:
-    """Return residuals over their predicted spread, in the shape of the values, and the fits.
+def _without(z: np.ndarray, values: np.ndarray, columns: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals over their predicted spread, in the shape of the values, and as columns [n, d].
 
-    A discrete variable is returned unchanged, with fits of its values' probabilities.
+    A discrete variable is returned unchanged, with residuals of its values' probabilities as columns.
     """
     if columns is None:
-        return values, held_out_fits(z, _indicators(values))
+        left = [standardised(fit.residuals) for fit in held_out_fits(z, _indicators(values))]
+        return values, np.column_stack(left)
     fits = held_out_fits(z, [best_scale(z, column) for column in columns.T])
     spreads = predicted_spreads(z, fits)
     scaled = [normal_scores(fit.residuals / spread) for fit, spread in zip(fits, spreads, strict=True)]
-    return np.column_stack(scaled).reshape(values.shape), fits
+    return np.column_stack(scaled).reshape(values.shape), np.column_stack(scaled)
 
 
 def _indicators(values: np.ndarray) -> list[np.ndarray]:
@@ -205,25 +205,22 @@ def _predicted_probabilities(z: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.column_stack(found)
 
 
-def _check_left(z: np.ndarray, x_fits: list[Fit], y_fits: list[Fit]) -> None:
+def _check_left(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     """Check that the residuals of x do not go with those of y at other rows nearby.
 
     Raises:
         ValueError: they do, by more than a test of their correlation can bear.
     """
     near = KDTree(_in_one_unit(z))
-    others = np.asarray(near.query(near.data, min(NUM_NEAR + 1, len(z)))[1])[:, 1:]
-    left = max(
-        abs(float((standardised(a.residuals) * standardised(b.residuals)[others].mean(axis=1)).mean()))
-        for a in x_fits
-        for b in y_fits
-    )
-    refuse(
-        left * np.sqrt(len(z)) > MAX_LEFT,
-        "permutation_test: what is left of x and y still follows given (residuals of near rows correlate by "
-        f"{left:.3f} in {len(z)} samples), and p would be too small; give more samples or fewer columns, or "
-        "null=NearRows(2) if you must",
-    )
+    others = np.asarray(near.query(near.data, min(max(MAX_LEFT) + 1, len(z)))[1])[:, 1:]
+    for num, most in MAX_LEFT.items():
+        left = float(np.abs(x.T @ y[others[:, :num]].mean(axis=1)).max()) / len(z)
+        refuse(
+            left * np.sqrt(len(z)) > most,
+            "permutation_test: what is left of x and y still follows given (residuals of near rows correlate "
+            f"by {left:.3f} in {len(z)} samples), and p would be too small; give more samples or fewer "
+            "columns, or null=NearRows(2) if you must",
+        )
 
 
 def _leaves(points: np.ndarray, size: int) -> np.ndarray:

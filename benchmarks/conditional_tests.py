@@ -1,0 +1,144 @@
+"""Do tests given numbers hold their level, and do they find a direct effect?
+
+    python benchmarks/conditional_tests.py --save                          # half an hour
+    python benchmarks/conditional_tests.py --only "sum of 3, noise 0.3" --save --overwrite   # one row anew
+
+x and y are the same function of m causes z and noise of their own; in the second table the noise of x is
+added to that of y, times the direct effect. Each number is a share of p ≤ 0.05 among the tests that were not
+refused: of |ρ| and of KSG given z, against `Residuals`, which is the null given numbers; of |ρ| against
+`NearRows(5)`; and of the t-test of partial correlation, which is valid where the function is a sum.
+
+refused: share of samples in which `Residuals` gives no p-value. commit: of the code that a row was measured
+with.
+"""
+
+import json
+import time
+
+import numpy as np
+from scipy.stats import t as student
+
+from infomax.estimation import KSG, Estimate
+from infomax.estimation.resampling.conditional import NearRows, Residuals
+from infomax.estimation.resampling.permutation import permutation_test
+from recording import RESULTS, arguments_of, environment, report
+
+FUNCTIONS = {
+    "sum": lambda z: z.sum(axis=1),
+    "steps": lambda z: np.sign(z).sum(axis=1),
+    "sizes": lambda z: np.abs(z).sum(axis=1),
+    "slanting step": lambda z: np.sqrt(2) * np.sign(z.sum(axis=1)),
+}
+LEVELS = (
+    *(("sum", m, noise) for noise in (0.3, 0.5) for m in (1, 3, 6)),
+    ("steps", 1, 0.3),
+    ("steps", 3, 0.3),
+    ("sizes", 1, 0.3),
+    ("slanting step", 2, 0.3),
+)
+POWERS = (("sum", 1, 0.3), ("sum", 3, 0.3), ("steps", 1, 0.3))
+LEVEL, POWER = "Share of p ≤ 0.05 without a direct effect", "Share of p ≤ 0.05 with a direct effect"
+
+
+class Correlation:
+    """|ρ| of x and y, whatever is given."""
+
+    def estimate(self, x, y, *, given=None):
+        return Estimate(abs(float(np.corrcoef(x, y)[0, 1])), 0.0, len(x))
+
+
+TESTS = {
+    "|ρ|": (Correlation(), Residuals()),
+    "KSG": (KSG(num_workers=1), Residuals()),
+    "|ρ|, near rows": (Correlation(), NearRows(5)),
+}
+
+
+def samples(function, num_causes, noise, direct, num, seed):
+    rng = np.random.default_rng([21, seed])
+    z = rng.standard_normal((num, num_causes))
+    mean, (x, y) = FUNCTIONS[function](z) / np.sqrt(num_causes), noise * rng.standard_normal((2, num))
+    return mean + x, mean + y + direct * x, z
+
+
+def partial_correlation(x, y, z):
+    """p of the t-test of the correlation of what lines leave."""
+    design = np.column_stack([np.ones(len(z)), z])
+    left = [v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (x, y)]
+    correlation, free = np.corrcoef(*left)[0, 1], len(z) - design.shape[1] - 1
+    return 2 * student.sf(abs(correlation) * np.sqrt(free / (1 - correlation**2)), free)
+
+
+def row(setting, direct, arguments, repeats):
+    """Shares over repeats; residuals are computed once for both statistics."""
+    function, num_causes, noise = setting
+    found = {name: [] for name in (*TESTS, "partial correlation")}
+    for seed in range(repeats):
+        x, y, z = samples(function, num_causes, noise, direct, arguments.samples, seed)
+        found["partial correlation"].append(partial_correlation(x, y, z) <= 0.05)
+        for name, p in p_values(x, y, z, seed, arguments.shuffles).items():
+            found[name].append(p <= 0.05 + 1e-9)
+    number = len(found["|ρ|"])
+    shares = {name: float(np.mean(values)) if values else None for name, values in found.items()}
+    if function != "sum":
+        shares["partial correlation"] = None
+    about = {"direct effect": direct, "n": arguments.samples, "repeats": repeats}
+    return {"z": named(setting), **about, **shares, "refused": 1 - number / repeats}
+
+
+def p_values(x, y, z, seed, num_shuffles):
+    """p of each test; none of a test that is refused."""
+    found = {}
+    for name, (estimator, null) in TESTS.items():
+        try:
+            test = permutation_test(
+                x, y, estimator, given=z, null=null, num_permutations=num_shuffles, seed=seed, num_workers=1
+            )
+        except ValueError:
+            continue
+        found[name] = test.p_value
+    return found
+
+
+def named(setting):
+    function, num_causes, noise = setting
+    return f"{function} of {num_causes}, noise {noise}"
+
+
+def recorded(name):
+    """The results of earlier runs, which --only leaves as they are."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
+def measured(arguments, commit):
+    """Both tables, with rows measured anew unless --only names another one."""
+    tables = {
+        LEVEL: (LEVELS, 0.0, arguments.repeats),
+        POWER: (POWERS, arguments.direct, arguments.power_repeats),
+    }
+    found = {}
+    for name, (settings, direct, repeats) in tables.items():
+        rows = {old["z"]: old for old in recorded("conditional_tests").get(name, [])}
+        for setting in settings:
+            z = named(setting)
+            if arguments.only in ("", f"{z}, direct" if direct else z):
+                start = time.perf_counter()
+                made = row(setting, direct, arguments, repeats)
+                minutes = round((time.perf_counter() - start) / 60, 1)
+                rows[z] = {**made, "minutes": minutes, "commit": commit}
+        found[name] = [rows[named(s)] for s in settings if named(s) in rows]
+    return found
+
+
+def main():
+    arguments = arguments_of(
+        __doc__, samples=1_000, repeats=200, power_repeats=60, shuffles=39, only="", direct=0.25
+    )
+    about = environment("numpy", "scipy", "scikit-learn")
+    about["settings"] = f"{arguments.samples} rows, {arguments.shuffles} shuffles a test"
+    report("conditional_tests", "Tests given numbers", about, measured(arguments, about["commit"]), arguments)
+
+
+if __name__ == "__main__":
+    main()
