@@ -3,6 +3,7 @@
 Several processes (`num_ranks`) share the work: each of them calls these functions, and gets everything.
 """
 
+import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,12 +48,12 @@ def embed_layers(
 def embed_to_file(
     encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> Path:
-    """Write global features to ``.parquet`` (columns name, label, embedding) or ``.npy`` ([n, d]), streamed.
+    """Write global features to ``.parquet`` (name, embedding, split, label) or ``.npy`` ([n, d]), streamed.
 
     The first of several processes writes the file.
 
     Raises:
-        ValueError: `out` has another suffix, or the dataset is empty.
+        ValueError: `out` has another suffix or lies in the folder of the data; the dataset is empty.
         FileExistsError: `out` exists.
     """
     out = Path(out)
@@ -60,6 +61,8 @@ def embed_to_file(
     refuse(out.suffix not in writers, f"embed: the suffix of {out} says no format; expected .parquet or .npy")
     if out.exists():
         raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
+    if dataset.reading is not None:
+        dataset.reading.refuse_inside("embed", out)
     refuse(not len(dataset), "embed: the dataset is empty; give at least one row")
     wait_for_all()  # until every process has looked for the file
     batches = _batches(encoder, dataset, batch_size)
@@ -114,14 +117,24 @@ def _write_parquet(path: Path, dataset: Dataset, batches: Batches) -> None:
         for rows, features in batches:
             values = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1])
             columns = {"name": pa.array(list(dataset.names[rows]), pa.string()), "embedding": values}
+            if dataset.splits is not None:
+                columns["split"] = pa.array(list(dataset.splits[rows]), pa.string())
             if dataset.labelled:
                 columns["label"] = pa.array(_label_names(dataset, rows), pa.string())
-            table = pa.table(columns)
+            if dataset.targets is not None:
+                named = zip(dataset.targets.names, dataset.targets.values[rows].T, strict=True)
+                columns |= {f"target {name}": pa.array(known, from_pandas=True) for name, known in named}
+            table = pa.table(columns, metadata=_metadata(dataset))
             writer = writer or pq.ParquetWriter(path, table.schema)
             writer.write_table(table)
     finally:
         if writer is not None:
             writer.close()
+
+
+def _metadata(dataset: Dataset) -> dict[str, str]:
+    """Return what was read, for the metadata of a file."""
+    return {} if dataset.reading is None else {"infomax": json.dumps(dataset.reading.record)}
 
 
 def _write_npy(path: Path, dataset: Dataset, batches: Batches) -> None:

@@ -1,6 +1,6 @@
 """Evaluates or fine-tunes a run's encoder on labelled data, and writes what was found into the run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from infomax.evaluation.protocols import PROTOCOLS, Protocol
 from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import Assessment, write_json
 from infomax.evaluation.similarity.panel import has_panel, similarity_panel
-from infomax.evaluation.splits import Split, labelled_split
+from infomax.evaluation.splits import Split, labelled_split, told
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.reading import refuse_inside
 from infomax.learning.distributed.groups import num_ranks, rank
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
@@ -34,6 +35,9 @@ def evaluate_run(
     *,
     protocol: str = "clean",
     column: str | None = None,
+    split: str | None = None,
+    labels_from: str | None = None,
+    skip_broken: bool = False,
     range: str | None = None,
     pages: str | None = None,
     module: nn.Module | None = None,
@@ -55,6 +59,9 @@ def evaluate_run(
         source: as for `load_images`.
         protocol: name of one of `PROTOCOLS`.
         column: of a table, the column that is seen.
+        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
+        labels_from: where labels come from, as `labels` of `load_images`.
+        skip_broken: leave out what cannot be read.
         range, pages: how images are read, see `load_encoder`.
         module: of a `TappedEncoder`, see `load_encoder`.
         overwrite: replace an earlier evaluation by this protocol.
@@ -78,21 +85,23 @@ def evaluate_run(
     _refuse_to_replace("evaluate", out, overwrite)
     encoder = load_encoder(run.folder, module, range=range, pages=pages)
     _check_images(chosen, encoder)
-    split = labelled_split(source, encoder.views, column=column)
+    how = {"column": column, "split": split, "labels": labels_from, "skip_broken": skip_broken}
+    parts = labelled_split(source, encoder.views, **how)
+    read = told(parts.reading, out)
     if chosen.shared:
         encoder.to(own_device())
-    found = chosen.evaluate(encoder, split, settings, name=name_of(run, encoder))
+    found = chosen.evaluate(encoder, parts, settings, name=name_of(run, encoder))
     result = {
         "protocol": protocol,
         "note": chosen.note,
-        **_provenance(run, source, split, column),
+        **_provenance(run, source, parts, column, read),
         "rows": list(found.rows),
         "measures": list(found.measures),
     }
     if rank() == 0:
         write_json(out, result)
         if chosen.leads or not run.gallery.exists():
-            _write_pictures(run, encoder.cpu(), split.test, found)
+            _write_pictures(run, encoder.cpu(), parts.test, found)
     return result
 
 
@@ -102,6 +111,9 @@ def finetune_run(
     labels: Sequence[LabelBudget],
     *,
     column: str | None = None,
+    split: str | None = None,
+    labels_from: str | None = None,
+    skip_broken: bool = False,
     range: str | None = None,
     pages: str | None = None,
     module: nn.Module | None = None,
@@ -116,6 +128,9 @@ def finetune_run(
         source: as for `load_images`.
         labels: how many, one comparison each.
         column: of a table, the column that is seen.
+        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
+        labels_from: where labels come from, as `labels` of `load_images`.
+        skip_broken: leave out what cannot be read.
         range, pages: how images are read, see `load_encoder`.
         module: of a `TappedEncoder`, see `load_encoder`.
         out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
@@ -131,16 +146,20 @@ def finetune_run(
     _refuse_to_replace("finetune", run.finetuning, overwrite)
     if out is not None and Path(out).exists() and any(Path(out).iterdir()):
         raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
+    if out is not None:
+        refuse_inside("finetune", out, source)
     encoder = load_encoder(run.folder, module, range=range, pages=pages)
-    split = labelled_split(source, encoder.views, column=column)
+    how = {"column": column, "split": split, "labels": labels_from, "skip_broken": skip_broken}
+    parts = labelled_split(source, encoder.views, **how)
+    read = told(parts.reading, run.finetuning)
     for budget in labels:  # refused before anything is trained
-        draws(split.train.with_labels(), budget, 1, 0)
+        draws(parts.train.with_labels(), budget, 1, 0)
     found = [
-        compare_finetuning(encoder, split, labels=budget, name=name_of(run, encoder), **options)
+        compare_finetuning(encoder, parts, labels=budget, name=name_of(run, encoder), **options)
         for budget in labels
     ]
     rows = [row for one in found for row in one.rows]
-    result = {**_provenance(run, source, split, column), "rows": rows}
+    result = {**_provenance(run, source, parts, column, read), "rows": rows}
     write_json(run.finetuning, result)
     if out is not None:
         save_classifier(out, found[-1].classifier)
@@ -160,7 +179,9 @@ def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
     )
 
 
-def _provenance(run: Run, source: str, split: Split, column: str | None) -> dict[str, Any]:
+def _provenance(
+    run: Run, source: str, split: Split, column: str | None, read: Mapping[str, Any]
+) -> dict[str, Any]:
     """The data that a run learned from, if known, and the data of the evaluation."""
     data = {
         "source": str(source),
@@ -168,6 +189,7 @@ def _provenance(run: Run, source: str, split: Split, column: str | None) -> dict
         "num_train": len(split.train),
         "num_test": len(split.test),
         "test": split.how,
+        **({"read": dict(read)} if read else {}),
     }
     return {"pretraining": run.pretraining, "data": data}
 

@@ -10,6 +10,8 @@ from sklearn.model_selection import train_test_split
 
 from infomax.errors import refuse
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.reading import Reading, listing_beside, together
+from infomax.learning.distributed.groups import rank
 from infomax.learning.views.kinds import SingleViews
 
 HELD_OUT_SHARE = 0.2
@@ -24,6 +26,12 @@ class Split:
     test: Dataset
     how: str
 
+    @property
+    def reading(self) -> Reading | None:
+        """What was read of the source."""
+        first, second = self.train.reading, self.test.reading
+        return together(first, second) if first and second else first or second
+
     def with_labels(self) -> "Split":
         """Return the part that has labels."""
         return replace(self, train=self.train.with_labels(), test=self.test.with_labels())
@@ -34,6 +42,8 @@ def labelled_split(
     views: SingleViews,
     *,
     column: str | None = None,
+    split: str | None = None,
+    labels: str | None = None,
     skip_broken: bool = False,
     seed: int = 0,
 ) -> Split:
@@ -45,24 +55,39 @@ def labelled_split(
         source: as for `load_images`, or for `load_signals` where the views are of signals.
         views: how the encoder sees; what is loaded is fitted to it.
         column: of a table, the column that is seen.
+        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
+        labels: where labels come from, as for `load_images`.
         skip_broken: leave out what cannot be read.
         seed: of the fifth.
 
     Raises:
         ValueError: the source has no labels.
     """
-    load = partial(views.load, source, column=column, skip_broken=skip_broken)
-    names = views.splits(source, column)
+    chosen = {} if labels is None else {"labels": labels}
+    load = partial(views.load, source, column=column, skip_broken=skip_broken, **chosen)
+    names = (split,) if split else views.splits(source, column, **chosen)
     held_out = next((name for name in ("test", "validation") if name in names), None)
-    if held_out and "train" in names:
-        split = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
+    if held_out and "train" in names and not split:
+        parts = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
     else:
-        split = _hold_out(load(split=names[0]), seed)
+        parts = _hold_out(load(split=names[0]), seed)
+    why = "" if parts.train.reading is None else f" ({parts.train.reading.labels})"
     refuse(
-        not (split.train.labelled and split.test.labelled),
-        f"evaluate: {source} has no labels; probes need them: class folders, or a label column",
+        not (parts.train.labelled and parts.test.labelled),
+        f"evaluate: {source} has no labels{why}; probes need them: class folders, a label column, or a table "
+        "(--labels FILE.csv)",
     )
-    return split
+    return parts
+
+
+def told(reading: Reading | None, out: Any) -> dict[str, Any]:
+    """Say what was read, list beside a result what was left out, and return the record; {} if not known.
+
+    The first of several processes speaks.
+    """
+    if reading is None:
+        return {}
+    return reading.tell(listing_beside(out)) if rank() == 0 else reading.record
 
 
 def some_of(dataset: Dataset, at_most: int | None, seed: int | np.random.Generator) -> Dataset:

@@ -20,6 +20,7 @@ from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import replacing
+from infomax.learning.data.reading import LEFT_OUT, refuse_inside
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
@@ -36,6 +37,7 @@ def ablate(
     variants: Sequence[str] | None = None,
     num_seeds: int = DEFAULT_ABLATION_SEEDS,
     max_labels: int | None = None,
+    labels: str | None = None,
     quiet: bool = False,
 ) -> list[Row]:
     """Train every variant with every seed, probe the features, and write table and picture into `out`.
@@ -54,6 +56,7 @@ def ablate(
         num_seeds: runs of each.
         max_labels: rows of the training part, and of the test part, that the probes use: the first so many
             in random order.
+        labels: where labels come from, as for `load_images`.
         quiet: show no progress.
 
     Raises:
@@ -61,6 +64,7 @@ def ablate(
             method, or for many devices; no seed; data without labels.
     """
     _check(recipe, num_seeds)
+    refuse_inside("ablate", out, source)
     names = _names(recipe, variants, quiet)
     out = Path(out)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -69,7 +73,7 @@ def ablate(
             changed = VARIANTS[name](replace(recipe, data=source))
             changed = replace(changed, train=replace(changed.train, seed=seed))
             folder = out / name.replace(" ", "-") / f"seed-{seed}"
-            found[name].append(_measured(changed, source, folder, max_labels, quiet))
+            found[name].append(_measured(changed, source, folder, max_labels, labels, quiet))
             _write(out, rows_of(found))
     return rows_of(found)
 
@@ -101,22 +105,28 @@ def _check(recipe: Recipe, num_seeds: int) -> None:
     )
 
 
-def _splits(recipe: Recipe, source: str) -> list[Split]:
+def _splits(recipe: Recipe, source: str, labels: str | None) -> list[Split]:
     """The labelled data of each encoder of a recipe."""
     return [
-        labelled_split(source, place.views, column=place.folder.name or recipe.column)
+        labelled_split(
+            source,
+            place.views,
+            column=place.folder.name or recipe.column,
+            labels=labels,
+            skip_broken=recipe.skip_broken,
+        )
         for place in recipe.views.encoders
     ]
 
 
 def _measured(
-    recipe: Recipe, source: str, folder: Path, max_labels: int | None, quiet: bool
+    recipe: Recipe, source: str, folder: Path, max_labels: int | None, labels: str | None, quiet: bool
 ) -> dict[str, Any]:
     """Train, unless that is done; probe, unless that is done."""
     run, result = Run(folder), folder / "probes.json"
     if result.exists():
         return json.loads(result.read_text())
-    splits = [_few(split, max_labels) for split in _splits(recipe, source)]  # refused before training
+    splits = [_few(split, max_labels) for split in _splits(recipe, source, labels)]  # refused before training
     if not run.finished:
         _train(recipe, source, run, quiet)
     encoders = [load_encoder(one.folder) for one in run.encoders]
@@ -129,7 +139,10 @@ def _measured(
 
 def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     """Train, or continue a run that was interrupted."""
-    dataset = recipe.views.load(source, split=recipe.split, column=recipe.column)
+    how: dict[str, Any] = {"split": recipe.split, "column": recipe.column, "skip_broken": recipe.skip_broken}
+    dataset = recipe.views.load(source, **how)
+    if dataset.reading is not None and not quiet:
+        dataset.reading.tell(run.folder.parent.parent / LEFT_OUT)
     if not run.checkpoint.exists():
         pretrain(recipe, dataset, run.folder, quiet=quiet)
         return

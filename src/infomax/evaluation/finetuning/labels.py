@@ -1,5 +1,6 @@
 """How many labels, and which: a share, a number or so many of each class, drawn by class."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,16 @@ class LabelBudget:
             ValueError: another text, none at all, or more than 100 %.
         """
         return LabelBudget(*_parsed(text.strip()))
+
+    @staticmethod
+    def is_one(text: str) -> bool:
+        """Return whether a text is an amount of labels rather than the place where they are.
+
+        Example:
+            >>> [LabelBudget.is_one(text) for text in ("10%", "50/class", "labels.csv:age", "0")]
+            [True, True, False, True]
+        """
+        return re.fullmatch(r"\s*-?[\d.]+\s*(%|/class)?\s*", text) is not None
 
     def __str__(self) -> str:
         if self.share is not None:

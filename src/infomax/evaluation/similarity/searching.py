@@ -23,8 +23,10 @@ from infomax.evaluation.similarity.maps import (
     similarity_maps,
 )
 from infomax.evaluation.similarity.painting import Painter, marked, plain_pictures, scaled, usual
+from infomax.evaluation.splits import told
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.reading import refuse_inside
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 
@@ -42,6 +44,7 @@ def similarity_of_run(
     column: str | None = None,
     range: str | None = None,
     pages: str | None = None,
+    skip_broken: bool = False,
     cell: tuple[int, int] | None = None,
     source_side: int = DEFAULT_CELL_SIDE,
     target: int | None = None,
@@ -57,6 +60,7 @@ def similarity_of_run(
         split: of the source; None for test if there is one, else the first.
         column: of a table, the column that is seen.
         range, pages: how images are read, see `load_encoder`.
+        skip_broken: leave out what cannot be read.
         cell: (row, column) of the query's map of `source_side`; None for the global feature.
         source_side: side of the map that the cell is of.
         target: side of the maps to search; None for 7, but for a cell the side of its map.
@@ -72,15 +76,17 @@ def similarity_of_run(
         f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
     )
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
+    refuse_inside("similarity", out, source)
     encoder = load_encoder(run.folder, range=range, pages=pages)
     place: Place = GLOBAL if cell is None else (source_side, *cell)
     side = target or (DEFAULT_TARGET if cell is None else source_side)
     _check(encoder, place, side)
-    images = _loaded(encoder, source, split, column)
+    images = _loaded(encoder, source, split, column, skip_broken)
+    read = {"data": told(images.reading, out)}
     found = _Search.of(encoder, query, images, place, side)
     with replacing(out) as path:
         found.drawn(encoder, num_images).savefig(path, dpi=110)
-    return {"picture": str(out), **found.summary(num_images)}
+    return {"picture": str(out), **read, **found.summary(num_images)}
 
 
 def _check(encoder: PretrainedEncoder, place: Place, side: int) -> None:
@@ -91,10 +97,12 @@ def _check(encoder: PretrainedEncoder, place: Place, side: int) -> None:
     check_comparable(encoder.encoder, place, side)
 
 
-def _loaded(encoder: PretrainedEncoder, source: str, split: str | None, column: str | None) -> Dataset:
+def _loaded(
+    encoder: PretrainedEncoder, source: str, split: str | None, column: str | None, skip_broken: bool
+) -> Dataset:
     there = encoder.views.splits(source, column)
     split = split or ("test" if "test" in there else there[0])
-    return encoder.views.load(source, split=split, column=column)
+    return encoder.views.load(source, split=split, column=column, skip_broken=skip_broken)
 
 
 @dataclass(frozen=True)

@@ -187,23 +187,27 @@ def _reading(job: Job, dataset: Dataset, words: Sequence[str]) -> Reading:
     return Reading(source.name, job.decoder.files.noun, splits, words[0], left_out, notes, source.root)
 
 
-def available_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
+def available_splits(
+    source: Any, column: str | None = None, labels: str | Path | None = None
+) -> tuple[str, ...]:
     """Return the names of the splits of a source of images, train first.
 
     Args:
-        source, column: as of `load_images`.
+        source, column, labels: as of `load_images`.
 
     Example:
         >>> available_splits("digits")
         ('train', 'test')
     """
-    return open_source(source, column, IMAGE_FILES).splits
+    return open_source(source, column, IMAGE_FILES, LabelChoice.parse(labels).word).splits
 
 
-def available_signal_splits(source: Any, column: str | None = None) -> tuple[str, ...]:
+def available_signal_splits(
+    source: Any, column: str | None = None, labels: str | Path | None = None
+) -> tuple[str, ...]:
     """Return the names of the splits of a source of signals, train first.
 
     Args:
-        source, column: as of `load_signals`.
+        source, column, labels: as of `load_signals`.
     """
-    return open_source(source, column, SIGNAL_FILES).splits
+    return open_source(source, column, SIGNAL_FILES, LabelChoice.parse(labels).word).splits

@@ -13,7 +13,8 @@ from infomax.learning.data.targets import counted
 
 BROKEN = "broken"
 """What items that could not be decoded are called among those that were left out."""
-LEFT_OUT_FILE = "left-out.csv"
+LEFT_OUT = "left-out.csv"
+"""The list of what was left out, in a run folder; of other results, the end of its name."""
 MAX_KINDS = 6
 """Kinds of what was left out that the line names."""
 
@@ -33,7 +34,7 @@ class Reading:
 
     Example:
         >>> print(Reading("photos", "image", {"train": 1400}, "unlabelled", {".dcm": ("a.dcm",)}))
-        1,400 images of photos (split train), unlabelled, 1 file left out (1 .dcm)
+        1,400 images from photos (split train), unlabelled, 1 file left out (1 .dcm)
     """
 
     source: str
@@ -75,16 +76,19 @@ class Reading:
             "notes": list(self.notes),
         }
 
-    def tell(self, folder: str | Path) -> dict[str, Any]:
-        """Print the line on stderr, list what was left out in a folder, and return the record.
+    def tell(self, listing: str | Path) -> dict[str, Any]:
+        """Print the line on stderr, list what was left out in a file, and return the record.
 
         Args:
-            folder: beside the results; the list is ``left-out.csv`` in it.
+            listing: the list, beside the results; one that is there is replaced, or removed where nothing was
+                left out.
         """
-        listing = Path(folder) / LEFT_OUT_FILE if self.left_out else None
-        if listing is not None:
-            self.write_left_out(listing)
-        print(self.line(listing), file=sys.stderr)
+        path = Path(listing)
+        if self.left_out:
+            self.write_left_out(path)
+        else:
+            path.unlink(missing_ok=True)
+        print(self.line(path if self.left_out else None), file=sys.stderr)
         return self.record
 
     def write_left_out(self, path: str | Path) -> None:
@@ -110,7 +114,7 @@ class Reading:
         places = f"split {next(iter(self.splits), '')}" if len(self.splits) == 1 else ""
         if not places:
             places = "splits " + ", ".join(f"{split} {num:,}" for split, num in self.splits.items())
-        return f"{counted(sum(self.splits.values()), self.noun)} of {self.source} ({places})"
+        return f"{counted(sum(self.splits.values()), self.noun)} from {self.source} ({places})"
 
     @property
     def _gone(self) -> str:
@@ -119,15 +123,27 @@ class Reading:
         return f"{counted(self.num_left_out, 'file')} left out ({', '.join([*kinds[:MAX_KINDS], *more])})"
 
 
+def listing_beside(out: str | Path) -> Path:
+    """Return the list of what was left out that stands beside a result.
+
+    Example:
+        >>> listing_beside("runs/features.parquet").as_posix()
+        'runs/features-left-out.csv'
+    """
+    return Path(out).with_name(f"{Path(out).stem}-{LEFT_OUT}")
+
+
 def together(first: Reading, second: Reading) -> Reading:
     """Return what was read of two splits of a source; the first, where both are the same reading."""
     if first is second:
         return first
+    labels = first.labels if first.labels == second.labels else f"{first.labels}; {second.labels}"
     kinds = {**first.left_out, **second.left_out}
     either = {kind: (*first.left_out.get(kind, ()), *second.left_out.get(kind, ())) for kind in kinds}
     left_out = {kind: tuple(dict.fromkeys(names)) for kind, names in either.items()}
     notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
-    return replace(first, splits={**first.splits, **second.splits}, left_out=left_out, notes=notes)
+    splits = {**first.splits, **second.splits}
+    return replace(first, splits=splits, labels=labels, left_out=left_out, notes=notes)
 
 
 def refuse_inside(operation: str, out: str | Path, source: Any) -> None:

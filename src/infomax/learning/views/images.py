@@ -110,7 +110,13 @@ class ViewsConfig(SingleViews):
         return self.channels, *_height_width(self.stored_size)
 
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Dataset":
         """Return the pictures of a source, by `load_images`."""
         from infomax.learning.data.loading import load_images
@@ -124,14 +130,15 @@ class ViewsConfig(SingleViews):
             range=self.range,
             bits=self.bits,
             pages=self.pages,
+            labels=labels,
             skip_broken=skip_broken,
         )
 
-    def splits(self, source: Any, column: str | None = None) -> tuple[str, ...]:
+    def splits(self, source: Any, column: str | None = None, labels: str | None = None) -> tuple[str, ...]:
         """Return the names of the splits of a source, train first."""
         from infomax.learning.data.loading import available_splits
 
-        return available_splits(source, column)
+        return available_splits(source, column, labels)
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `AugmentedViews`."""

@@ -63,7 +63,13 @@ class Views(ABC):
 
     @abstractmethod
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Dataset | Pairs":
         """Return the dataset that these views are made of.
 
@@ -71,6 +77,7 @@ class Views(ABC):
             source: as for `load_images`, or for `load_signals`.
             split: part of the source.
             column: of a table, the column that is seen.
+            labels: where labels come from, as for `load_images`.
             skip_broken: leave out what cannot be read.
         """
 
@@ -171,12 +178,18 @@ class SingleViews(Views):
 
     @abstractmethod
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Dataset":
         """Return the dataset that these views are made of; arguments as of `Views.load`."""
 
     @abstractmethod
-    def splits(self, source: Any, column: str | None = None) -> tuple[str, ...]:
+    def splits(self, source: Any, column: str | None = None, labels: str | None = None) -> tuple[str, ...]:
         """Return the names of the splits of a source, train first."""
 
     @abstractmethod

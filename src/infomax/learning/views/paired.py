@@ -67,7 +67,13 @@ class PairedViewsConfig(Views):
         return tuple(map(EncoderPlace, map(Path, self.columns), self.parts))
 
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Pairs":
         """Return the rows that can be read in both columns.
 
@@ -82,7 +88,7 @@ class PairedViewsConfig(Views):
             f"{column!r} beside them; set views.columns",
         )
         first, second = (
-            part.load(source, split=split, column=name, skip_broken=skip_broken)
+            part.load(source, split=split, column=name, labels=labels, skip_broken=skip_broken)
             for name, part in zip(self.columns, self.parts, strict=True)
         )
         return same_names(first, second)

@@ -76,21 +76,32 @@ class SignalViewsConfig(SingleViews):
         return (self.channels, self.stored_length)
 
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Dataset":
         """Return the signals of a source, by `load_signals`."""
         from infomax.learning.data.loading import load_signals
 
-        length, channels = self.stored_length, self.channels
         return load_signals(
-            source, split=split, column=column, length=length, channels=channels, skip_broken=skip_broken
+            source,
+            split=split,
+            column=column,
+            length=self.stored_length,
+            channels=self.channels,
+            labels=labels,
+            skip_broken=skip_broken,
         )
 
-    def splits(self, source: Any, column: str | None = None) -> tuple[str, ...]:
+    def splits(self, source: Any, column: str | None = None, labels: str | None = None) -> tuple[str, ...]:
         """Return the names of the splits of a source, train first."""
         from infomax.learning.data.loading import available_signal_splits
 
-        return available_signal_splits(source, column)
+        return available_signal_splits(source, column, labels)
 
     def random_views(self, num_views: int) -> "nn.Module":
         """Return `AugmentedSignals`."""

@@ -41,12 +41,19 @@ class TemporalViewsConfig(Views):
         return self.frames.encoders
 
     def load(
-        self, source: Any, *, split: str = "train", column: str | None = None, skip_broken: bool = False
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
     ) -> "Pairs":
         """Return each frame with the one `lag` frames later, by `in_time`."""
         from infomax.learning.data.pairing import in_time
 
-        frames = self.frames.load(source, split=split, column=column, skip_broken=skip_broken)
+        how = {"split": split, "column": column, "labels": labels, "skip_broken": skip_broken}
+        frames = self.frames.load(source, **how)
         return in_time(frames, self.lag)
 
     def random_views(self, num_views: int) -> "nn.Module":

@@ -1,5 +1,7 @@
 """Parquet and Arrow files: columns, labels, memory, broken ones."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,26 +70,28 @@ def test_a_split_without_a_label_column_is_unlabelled(load, table, tmp_path):
 def test_splits_that_name_their_classes_differently_are_refused(load, table, class_labels, tmp_path):
     for split, names in [("train", ["cat", "dog"]), ("test", ["dog", "cat"])]:
         pq.write_table(table(2, [0, 1], **class_labels(names))[0], tmp_path / f"{split}.parquet")
-    with pytest.raises(
-        ValueError, match=r"name their classes differently \(train: cat, dog; test: dog, cat\), expected"
-    ):
-        load(tmp_path)
+    message = r"name their classes differently \(train: cat, dog; test: dog, cat\), expected"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, labels="label")
+    unasked = load(tmp_path)  # who does not need labels is not stopped by them
+    assert not unasked.labelled and re.search(f"unlabelled, because .* {message}", unasked.summary)
 
 
 def test_splits_that_mix_words_and_numbers_are_refused(load, table, tmp_path):
     pq.write_table(table(2, [0, 1])[0], tmp_path / "train.parquet")
     pq.write_table(table(2, ["a", "b"])[0], tmp_path / "test.parquet")
-    with pytest.raises(
-        ValueError, match=r"are text in some splits and numbers in others .*write them again as text"
-    ):
-        load(tmp_path)
+    message = r"are text in some splits and numbers in others .*write them again as text"
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path, labels="label")
+    unasked = load(tmp_path)
+    assert not unasked.labelled and re.search(f"unlabelled, because .* {message}", unasked.summary)
 
 
 def test_labels_that_are_none_of_the_classes_are_missing_and_counted(load, table, class_labels, tmp_path):
     pq.write_table(table(3, [0, 7, -1], **class_labels(["cat", "dog"]))[0], tmp_path / "a.parquet")
     loaded = load(tmp_path)
     assert (loaded.labels.tolist(), loaded.classes) == ([0, -1, -1], ("cat", "dog"))
-    assert "2 classes from column label (cat, dog), 1 label none of these" in loaded.summary
+    assert "2 classes from column label (cat, dog), 1 without, 1 label none of these" in loaded.summary
 
 
 @pytest.mark.parametrize("labels", [[0.5, 0], [0, -3], [20_260_512, 20_260_601]])

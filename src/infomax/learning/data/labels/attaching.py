@@ -51,9 +51,21 @@ Found = tuple[Labelled, tuple[str, ...]]
 def attached(things: Things, choice: LabelChoice) -> Found:
     """Return the labels of things, and notes for the line that says what was read.
 
+    Labels that nobody has asked for stop nothing: where they make no sense, the words say why.
+
     Raises:
         ValueError: the table or column is not there or does not fit; labels cannot be what the user says.
     """
+    if not choice.is_automatic:
+        return _attached(things, choice)
+    try:
+        return _attached(things, choice)
+    except ValueError as error:
+        why = str(error).removeprefix("data: ").removeprefix("labels: ")
+        return Nothing(f"unlabelled, because {why}").read(things.texts), ()
+
+
+def _attached(things: Things, choice: LabelChoice) -> Found:
     source = things.source
     if choice.word == "none":
         return Nothing("unlabelled, as asked").read(things.texts), ()
@@ -68,7 +80,8 @@ def attached(things: Things, choice: LabelChoice) -> Found:
     metadata = read_metadata(source.root, source.metadata) if source.root and source.metadata else None
     if metadata is not None and (choice.columns or label_columns(metadata, metadata.key)):
         return _from_table(metadata, things, choice)
-    found, notes = _from_columns(things, choice) if choice.columns else _own(things, choice)
+    is_usual = choice.columns in ((), (source.label_option,)) and source.root is None
+    found, notes = _own(things, choice) if is_usual or not choice.columns else _from_columns(things, choice)
     return found, (*notes, *([_no_labels(metadata)] if metadata else []))
 
 
@@ -95,7 +108,7 @@ def _from_columns(things: Things, choice: LabelChoice) -> Found:
     option = ",".join(choice.columns)
     names = choice.columns if len(choice.columns) > 1 else None
     where = f"column {option}" if names is None else f"columns {option}"
-    asked = Asked(where, option, choice.form, names, is_chosen=True)
+    asked = Asked(where, option, option, choice.form, names, is_chosen=True)
     label = dict(things.source.labels(things.split, choice.columns))
     own = label_texts(label.get(name) for name in things.names)
     return _meant(own, asked, things, choice.columns), ()
@@ -113,7 +126,8 @@ def _own(things: Things, choice: LabelChoice) -> Found:
         return meaning_of_names(source.classes or (), "folder names").read(own), ()
     if source.classes is not None and choice.form is None:
         return meaning_of_names(source.classes, source.label_words).read(things.texts), ()
-    asked = Asked(source.label_words, source.label_option, choice.form)
+    option = source.label_option
+    asked = Asked(source.label_words, option, option or "label", choice.form, None, not choice.is_automatic)
     return _meant(things.texts, asked, things, ()), ()
 
 

@@ -31,14 +31,14 @@ class LabelChoice:
     @property
     def is_automatic(self) -> bool:
         """True where nothing was said of where labels come from."""
-        return not (self.word or self.table or self.columns)
+        return not (self.word or self.table or self.columns or self.form)
 
     @staticmethod
     def parse(text: "str | Path | None") -> "LabelChoice":
         """Return the choice that ``none``, ``folders``, ``COLUMN`` or ``FILE[:COLUMN]`` means.
 
-        Several columns have commas between. ``=classes``, ``=numbers`` or ``=tags`` at the end says what the
-        labels are taken for.
+        Several columns have commas between. ``=classes``, ``=numbers`` or ``=tags`` at the end, or alone,
+        says what the labels are taken for.
 
         Raises:
             ValueError: the file does not exist; another form.

@@ -46,7 +46,8 @@ class Asked(NamedTuple):
 
     Attributes:
         where: where they stand, in words.
-        option: how the user names them, for remedies.
+        option: how the user names them after --labels, for remedies.
+        title: what numbers are called.
         form: ``classes``, ``numbers`` or ``tags``, where the user says so.
         names: of the columns, where a label is a list with a value of each.
         is_chosen: True where the user named them.
@@ -54,6 +55,7 @@ class Asked(NamedTuple):
 
     where: str
     option: str
+    title: str = "label"
     form: str | None = None
     names: tuple[str, ...] | None = None
     is_chosen: bool = False
@@ -84,7 +86,10 @@ class Classes(Meaning):
         places = np.array([*(self.places.get(_key(one), -1) for one in values), -1], np.int64)
         num_odd = int(((places[codes] < 0) & (codes >= 0) & ~_is_none(values, codes)).sum())
         odd = f", {counted(num_odd, 'label')} none of these and taken as missing" if num_odd else ""
-        return Labelled(places[codes], self.names, None, self.words + odd)
+        labels = places[codes]
+        num_none = int((labels < 0).sum()) - num_odd
+        none = f", {num_none:,} without" if 0 < num_none < len(labels) else ""
+        return Labelled(labels, self.names, None, self.words + none + odd)
 
 
 @final
@@ -105,7 +110,9 @@ class Values(Meaning):
             known = rows.astype(np.float32)
         known[np.isinf(known)] = np.nan
         targets = self.kind(np.ascontiguousarray(known[codes]), self.names)
-        return Labelled(np.full(len(codes), -1), (), targets, self.words)
+        num_none = len(codes) - len(targets.known_rows)
+        none = f", {num_none:,} without" if num_none else ""
+        return Labelled(np.full(len(codes), -1), (), targets, self.words + none)
 
 
 @final
@@ -196,7 +203,7 @@ def _whole(values: Sequence[Any], num: int, asked: Asked) -> Meaning:
     numbers = range(known[-1] + 1) if is_dense else known
     places: dict[Any, int] = {number: place for place, number in enumerate(numbers)}
     instead = f"; --labels {asked.option}=numbers takes them as numbers"
-    words = f"{counted(len(numbers), 'class')} from the whole numbers of {asked.where}"
+    words = f"{counted(len(known), 'class')} from the whole numbers of {asked.where}"
     return Classes(f"{words} ({known[0]} to {known[-1]}{instead})", tuple(map(str, numbers)), places)
 
 
@@ -212,7 +219,7 @@ def _are_classes(known: Sequence[Any], num: int) -> bool:
 def _numbers(values: Sequence[Any], num: int, asked: Asked, whole: Sequence[Any] | None = None) -> Meaning:
     least, greatest = min(values), max(values)
     instead = f"; --labels {asked.option}=classes takes them as classes" if whole else ""
-    words = f"numbers from {asked.where} ({least:g} to {greatest:g}{instead})"
+    words = f"numbers from {asked.where} ({least:.10g} to {greatest:.10g}{instead})"
     if asked.form == "classes" and whole is None:
         names = tuple(f"{one:g}" for one in sorted(values))
         places = {one: place for place, one in enumerate(sorted(values))}
@@ -221,13 +228,13 @@ def _numbers(values: Sequence[Any], num: int, asked: Asked, whole: Sequence[Any]
         asked.form == "tags",
         f"labels: {asked.where} holds numbers, expected tags; give several columns of 0 and 1",
     )
-    return Values(words, Numbers, (asked.option,), lambda one: [float(one)])
+    return Values(words, Numbers, (asked.title,), lambda one: [float(one)])
 
 
 def _times(values: Sequence[Any], num: int, asked: Asked) -> Meaning:
     refuse(asked.form in ("classes", "tags"), f"labels: {asked.where} holds times, expected {asked.form}")
     days = [one["days"] for one in values]
-    name = f"{asked.option} (days since 1970)"
+    name = f"{asked.title} (days since 1970)"
     words = f"numbers from {asked.where} (times, as days since 1970: {min(days):g} to {max(days):g})"
     return Values(words, Numbers, (name,), lambda one: [one["days"]])
 

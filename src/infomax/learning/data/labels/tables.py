@@ -35,12 +35,14 @@ class LabelTable:
         frame: all columns.
         root: folder that absolute paths lie below.
         key: column of the names; None where it is to be found.
+        option: what stands before a column after --labels.
     """
 
     name: str
     frame: pl.DataFrame
     root: Path | None = None
     key: str | None = None
+    option: str = ""
 
 
 class Joined(NamedTuple):
@@ -67,7 +69,7 @@ def read_table(path: Path, root: Path | None = None) -> LabelTable:
     """
     frame = _frame(path)
     refuse(frame.is_empty(), f"labels: {path} has no rows; expected a row for each thing")
-    return LabelTable(path.name, frame, root)
+    return LabelTable(path.name, frame, root, option=f"{path}:")
 
 
 def _frame(path: Path) -> pl.DataFrame:
@@ -123,7 +125,8 @@ def label_columns(table: LabelTable, key: str | None) -> tuple[str, ...]:
 def _holds_marks(column: pl.Series) -> bool:
     if column.dtype == pl.Boolean:
         return True
-    return column.dtype.is_numeric() and bool(column.drop_nulls().is_in([0, 1]).all())
+    values = column.drop_nulls()
+    return column.dtype.is_numeric() and bool(((values == 0) | (values == 1)).all())
 
 
 def joined(
@@ -166,8 +169,9 @@ def joined(
     place = _places(table.name, keys, texts)
     _check_unique(table.name, _KEYS[level], every, place)
     rows = [place.get(_KEYS[level](name)) for name in names]
-    where, option = f"{table.name}:{','.join(wanted)}", ",".join(wanted)
-    asked = Asked(where, option, form, wanted if len(wanted) > 1 else None, is_chosen=bool(columns))
+    title = ",".join(wanted)
+    names = wanted if len(wanted) > 1 else None
+    asked = Asked(f"{table.name}:{title}", f"{table.option}{title}", title, form, names, bool(columns))
     notes = _notes(table.name, keys, rows, level, every)
     return Joined(texts.take(pa.array(rows, pa.int64())), texts, asked, notes)
 
@@ -258,7 +262,8 @@ def _check_unique(table: str, key: Any, names: Sequence[str], place: Mapping[str
         both = [name for name in names if key(name) == shared[0]]
         raise ValueError(
             f"labels: {table} names {shared[0]}, which is {both[0]} and {both[1]}; expected one thing for "
-            f"each name ({len(shared):,} are not); write paths relative to the folder into the table"
+            f"each name ({counted(len(shared), 'name')} of this kind); write paths relative to the folder "
+            "into the table"
         )
 
 

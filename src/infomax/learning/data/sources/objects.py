@@ -28,6 +28,8 @@ class Objects(Source):
         column: of mappings, the key of the values; None for the first that looks like an image's.
     """
 
+    label_option = ""
+
     def __init__(
         self,
         name: str,
