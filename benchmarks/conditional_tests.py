@@ -6,7 +6,8 @@
 x and y are the same function of m causes z and noise of their own; in the second table the noise of x is
 added to that of y, times the direct effect. Each number is a share of p ≤ 0.05 among the tests that were not
 refused: of |ρ| and of KSG given z, against `Residuals`, which is the null given numbers; of |ρ| against
-`NearRows(5)`; and of the t-test of partial correlation, which is valid where the function is a sum.
+`NearRows(5)`; of KSG for the noise itself, which no test knows, shuffled within the same cells: an exact test
+of the same samples, to tell chance from fault; and of the t-test of partial correlation, which is valid where the function is a sum.
 
 refused: share of samples in which `Residuals` gives no p-value. commit: of the code that a row was measured
 with.
@@ -19,7 +20,8 @@ import numpy as np
 from scipy.stats import t as student
 
 from infomax.estimation import KSG, Estimate
-from infomax.estimation.resampling.conditional import NearRows, Residuals
+from infomax.estimation.resampling.conditional import NearRows, Residuals, cells_of
+from infomax.estimation.resampling.nulls import WithinGroups
 from infomax.estimation.resampling.permutation import permutation_test
 from recording import RESULTS, arguments_of, environment, report
 
@@ -52,13 +54,15 @@ TESTS = {
     "KSG": (KSG(num_workers=1), Residuals()),
     "|ρ|, near rows": (Correlation(), NearRows(5)),
 }
+NOISE_ALONE = "KSG, the noise itself"
 
 
 def samples(function, num_causes, noise, direct, num, seed):
     rng = np.random.default_rng([21, seed])
     z = rng.standard_normal((num, num_causes))
     mean, (x, y) = FUNCTIONS[function](z) / np.sqrt(num_causes), noise * rng.standard_normal((2, num))
-    return mean + x, mean + y + direct * x, z
+    y = y + direct * x
+    return mean + x, mean + y, z, x, y
 
 
 def partial_correlation(x, y, z):
@@ -72,11 +76,12 @@ def partial_correlation(x, y, z):
 def row(setting, direct, arguments, repeats):
     """Shares over repeats; residuals are computed once for both statistics."""
     function, num_causes, noise = setting
-    found = {name: [] for name in (*TESTS, "partial correlation")}
+    found = {name: [] for name in (*TESTS, NOISE_ALONE, "partial correlation")}
     for seed in range(repeats):
-        x, y, z = samples(function, num_causes, noise, direct, arguments.samples, seed)
+        x, y, z, *noises = samples(function, num_causes, noise, direct, arguments.samples, seed)
         found["partial correlation"].append(partial_correlation(x, y, z) <= 0.05)
-        for name, p in p_values(x, y, z, seed, arguments.shuffles).items():
+        how = {"given": z, "num_permutations": arguments.shuffles, "seed": seed, "num_workers": 1}
+        for name, p in {**p_values(x, y, **how), NOISE_ALONE: of_noise(*noises, **how)}.items():
             found[name].append(p <= 0.05 + 1e-9)
     number = len(found["|ρ|"])
     shares = {name: float(np.mean(values)) if values else None for name, values in found.items()}
@@ -86,18 +91,21 @@ def row(setting, direct, arguments, repeats):
     return {"z": named(setting), **about, **shares, "refused": 1 - number / repeats}
 
 
-def p_values(x, y, z, seed, num_shuffles):
+def p_values(x, y, **how):
     """p of each test; none of a test that is refused."""
     found = {}
     for name, (estimator, null) in TESTS.items():
         try:
-            test = permutation_test(
-                x, y, estimator, given=z, null=null, num_permutations=num_shuffles, seed=seed, num_workers=1
-            )
-        except ValueError:
-            continue
-        found[name] = test.p_value
+            found[name] = permutation_test(x, y, estimator, null=null, **how).p_value
+        except ValueError as error:
+            if "still follows given" not in str(error):
+                raise
     return found
+
+
+def of_noise(x, y, *, given, **how):
+    cells = WithinGroups(cells_of(given, Residuals().cell_size))
+    return permutation_test(x, y, KSG(num_workers=1), given=given, null=cells, **how).p_value
 
 
 def named(setting):
