@@ -20,7 +20,7 @@ from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import replacing
-from infomax.learning.data.reading import LEFT_OUT, refuse_inside
+from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
@@ -142,7 +142,7 @@ def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     how: dict[str, Any] = {"split": recipe.split, "column": recipe.column, "skip_broken": recipe.skip_broken}
     dataset = recipe.views.load(source, **how)
     if dataset.reading is not None and not quiet:
-        dataset.reading.tell(run.folder.parent.parent / LEFT_OUT)
+        dataset.reading.tell(run.folder.parent.parent / LEFT_OUT_FILE)
     if not run.checkpoint.exists():
         pretrain(recipe, dataset, run.folder, quiet=quiet)
         return

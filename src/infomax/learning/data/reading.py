@@ -13,7 +13,7 @@ from infomax.learning.data.targets import counted
 
 BROKEN = "broken"
 """What items that could not be decoded are called among those that were left out."""
-LEFT_OUT = "left-out.csv"
+LEFT_OUT_FILE = "left-out.csv"
 """The list of what was left out, in a run folder; of other results, the end of its name."""
 MAX_KINDS = 6
 """Kinds of what was left out that the line names."""
@@ -130,7 +130,7 @@ def listing_beside(out: str | Path) -> Path:
         >>> listing_beside("runs/features.parquet").as_posix()
         'runs/features-left-out.csv'
     """
-    return Path(out).with_name(f"{Path(out).stem}-{LEFT_OUT}")
+    return Path(out).with_name(f"{Path(out).stem}-{LEFT_OUT_FILE}")
 
 
 def together(first: Reading, second: Reading) -> Reading:
