@@ -7,7 +7,8 @@ x and y are the same function of m causes z and noise of their own; in the secon
 added to that of y, times the direct effect. Each number is a share of p ≤ 0.05 among the tests that were not
 refused: of |ρ| and of KSG given z, against `Residuals`, which is the null given numbers; of |ρ| against
 `NearRows(5)`; of KSG for the noise itself, which no test knows, shuffled within the same cells: an exact test
-of the same samples, to tell chance from fault; and of the t-test of partial correlation, which is valid where the function is a sum.
+of the same samples, to tell chance from fault; and of the t-test of partial correlation, which is valid where
+the function is a sum.
 
 refused: share of samples in which `Residuals` gives no p-value. commit: of the code that a row was measured
 with.
