@@ -6,8 +6,10 @@ from typing import Any
 from infomax.cli.options import argument, option
 
 EVERY_FIELD = (
-    "Every field of a recipe is an option, dotted: --data DIR, --train.minutes 5, --optimizer.lr 1e-3;\n"
-    "--config FILE reads them from YAML. --dry-run shows them all."
+    "Every field of a recipe is an option, such as --data DIR, --train.minutes 5 or\n"
+    "--optimizer.lr 1e-3. The end of its name is enough: --minutes 5, --epochs 10,\n"
+    "--steps 1000, --lr 1e-3, --batch-size 64, --seed 1, --devices 2. --config FILE\n"
+    "reads them from YAML, and --dry-run shows them all."
 )
 """How the fields of a recipe are given, for the end of a help text."""
 
@@ -39,9 +41,32 @@ def pages() -> Any:
     return option(text, default=None)
 
 
+def labels() -> Any:
+    """Return the field for where labels come from."""
+    text = (
+        "where labels come from: none, folders, a column, or a table FILE.csv[:column] of names and labels; "
+        "=classes, =numbers or =tags at the end says what they are"
+    )
+    return option(text, default=None, metavar="LABELS")
+
+
+def split(text: str, default: str | None = None) -> Any:
+    """Return the field for a part of the data."""
+    return option(f"{text}; all for all parts", default=default, metavar="NAME")
+
+
 def skip_broken() -> Any:
     """Return the field that says what becomes of broken files."""
-    return option("leave out what cannot be read", default=False)
+    return option("leave out what cannot be read, and list it beside the result", default=False)
+
+
+def module() -> Any:
+    """Return the field for an encoder of one's own; see `own_module`."""
+    return option(
+        "encoder or network of your own: a function of a package, or of a file in this folder, returns it",
+        default=None,
+        metavar="PACKAGE:FUNCTION",
+    )
 
 
 def devices() -> Any:

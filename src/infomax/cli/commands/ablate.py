@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infomax.cli.options import argument, option
-from infomax.cli.shared import EVERY_FIELD, absolute
+from infomax.cli.shared import EVERY_FIELD, absolute, labels, skip_broken
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
 
@@ -22,11 +22,13 @@ class Ablate:
     minutes: float | None = option("of training, each run", default=None)
     seeds: int = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS)
     only: tuple[str, ...] | None = option("variants, such as 'one scale'; all without it", default=None)
+    labels: str | None = labels()
+    skip_broken: bool = skip_broken()
     max_labels: int | None = option("images to probe with; all without it", default=None)
     rest: Sequence[str] = ()
 
     @staticmethod
-    def notes() -> str:
+    def notes(_: Sequence[str] = ()) -> str:
         """Return how the fields of a recipe are given."""
         return EVERY_FIELD
 
@@ -47,6 +49,7 @@ class Ablate:
             variants=self.only,
             num_seeds=self.seeds,
             max_labels=self.max_labels,
+            labels=self.labels,
         )
         Console(stderr=True).print(Markdown(as_markdown(rows)))
         return {"folder": self.out, "rows": as_mapping(rows)}
@@ -57,6 +60,7 @@ class Ablate:
         from infomax.learning.training.recipes import recipe_named
 
         recipe = recipe_from_options(recipe_named(self.recipe), self.rest, "ablate")
+        recipe = replace(recipe, skip_broken=recipe.skip_broken or self.skip_broken)
         if self.minutes is None:
             return recipe
         return replace(recipe, train=replace(recipe.train, minutes=self.minutes, steps=None, epochs=None))

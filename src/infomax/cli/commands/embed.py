@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.shared import column, data, devices, pages, pixel_range, run_folder, skip_broken
+from infomax.cli.shared import (
+    column,
+    data,
+    devices,
+    labels,
+    pages,
+    pixel_range,
+    run_folder,
+    skip_broken,
+    split,
+)
 
 
 @dataclass(frozen=True)
@@ -14,8 +24,9 @@ class Embed:
 
     run: str = run_folder()
     data: str = data("images, or signals")
-    split: str = option("part of the data", default="train")
+    split: str = split("part of the data", default="train")
     column: str | None = column()
+    labels: str | None = labels()
     range: str | None = pixel_range()
     pages: str | None = pages()
     out: str = option("file to write, .parquet or .npy")
@@ -26,16 +37,25 @@ class Embed:
     def __call__(self) -> dict[str, Any] | None:
         """Return the file and how many are in it; None in processes other than the first."""
         from infomax.evaluation.embedding import embed_to_file
+        from infomax.evaluation.splits import told
+        from infomax.learning.data.reading import refuse_inside
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import own_device, together
         from infomax.learning.encoders.saving import load_encoder
 
+        refuse_inside("embed", self.out, self.data)
         with together(self.devices, self.arguments):
             encoder = load_encoder(self.run, range=self.range, pages=self.pages)
             dataset = encoder.views.load(
-                self.data, split=self.split, column=self.column, skip_broken=self.skip_broken
+                self.data,
+                split=self.split,
+                column=self.column,
+                skip_broken=self.skip_broken,
+                **({"labels": self.labels} if self.labels else {}),
             )
+            read = told(dataset.reading, self.out)
             out = embed_to_file(encoder.to(own_device()), dataset, self.out)
         if rank() > 0:
             return None
-        return {"file": str(out), "num_images": len(dataset), "skipped": list(dataset.skipped)}
+        skipped = list(dataset.skipped)
+        return {"file": str(out), "num_images": len(dataset), "data": read, "skipped": skipped}

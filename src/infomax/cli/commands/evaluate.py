@@ -7,7 +7,17 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import listing, show_accuracies
-from infomax.cli.shared import column, data, devices, pages, pixel_range, run_folder
+from infomax.cli.shared import (
+    column,
+    data,
+    devices,
+    labels,
+    pages,
+    pixel_range,
+    run_folder,
+    skip_broken,
+    split,
+)
 from infomax.errors import refuse
 
 
@@ -25,6 +35,9 @@ class Evaluate:
     run: str = run_folder()
     data: str = data("labelled images, of the run or others")
     column: str | None = column()
+    split: str | None = split("part of the data, of which a fifth is held out; by default its own parts")
+    labels: str | None = labels()
+    skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
     protocol: str = option("how to evaluate", default="clean")
@@ -34,7 +47,7 @@ class Evaluate:
     arguments: Sequence[str] = ()
 
     @staticmethod
-    def notes() -> str:
+    def notes(_: Sequence[str] = ()) -> str:
         """Return which protocols and probes there are."""
         from infomax.evaluation.probes import PROBES
         from infomax.evaluation.protocols import PROTOCOLS
@@ -56,6 +69,9 @@ class Evaluate:
                 self.data,
                 protocol=self.protocol,
                 column=self.column,
+                split=self.split,
+                labels_from=self.labels,
+                skip_broken=self.skip_broken,
                 range=self.range,
                 pages=self.pages,
                 overwrite=self.overwrite,

@@ -6,7 +6,8 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import show_accuracies
-from infomax.cli.shared import column, data, pages, pixel_range, run_folder
+from infomax.cli.shared import column, data, pages, pixel_range, run_folder, skip_broken, split
+from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 
 
@@ -17,12 +18,22 @@ class Finetune:
     run: str = run_folder()
     data: str = data("labelled images")
     column: str | None = column()
+    split: str | None = split("part of the data, of which a fifth is held out; by default its own parts")
+    skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
-    labels: Sequence[str] = option(
-        "how many to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
+    num_labels: Sequence[str] = option(
+        "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
+        default=(),
         nargs="+",
         metavar="NUMBER",
+    )
+    labels: Sequence[str] = option(
+        "where labels come from: none, folders, a column, or a table FILE.csv[:column]; numbers mean the "
+        "same as --num-labels",
+        default=(),
+        nargs="+",
+        metavar="LABELS",
     )
     draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS)
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
@@ -36,11 +47,18 @@ class Finetune:
         from infomax.evaluation.finetuning.labels import LabelBudget
         from infomax.learning.training.run import Run
 
+        amounts = [*self.num_labels, *filter(LabelBudget.is_one, self.labels)]
+        places = [text for text in self.labels if not LabelBudget.is_one(text)]
+        refuse(not amounts, "finetune: no number of labels given; set --num-labels, such as 10% or 50/class")
+        refuse(len(places) > 1, f"finetune: labels come from one place, got {', '.join(places)}")
         result = finetune_run(
             Run(self.run),
             self.data,
-            [LabelBudget.parse(text) for text in self.labels],
+            [LabelBudget.parse(text) for text in amounts],
             column=self.column,
+            split=self.split,
+            labels_from=places[0] if places else None,
+            skip_broken=self.skip_broken,
             range=self.range,
             pages=self.pages,
             out=self.out,

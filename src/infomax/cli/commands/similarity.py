@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.shared import column, data, pages, pixel_range, run_folder
+from infomax.cli.shared import column, data, pages, pixel_range, run_folder, skip_broken, split
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 
 
@@ -15,10 +15,11 @@ class Similarity:
     run: str = run_folder()
     query: str = option("a file, or the number or name of an image of the data", metavar="IMAGE")
     data: str = data("images to look into")
-    split: str | None = option("part of the data; test if there is one", default=None)
+    split: str | None = split("part of the data; by default test if there is one")
     column: str | None = column()
     range: str | None = pixel_range()
     pages: str | None = pages()
+    skip_broken: bool = skip_broken()
     cell: tuple[int, int] | None = option(
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
     )
@@ -44,6 +45,7 @@ class Similarity:
             column=self.column,
             range=self.range,
             pages=self.pages,
+            skip_broken=self.skip_broken,
             cell=self.cell,
             source_side=self.source,
             target=self.target,
