@@ -269,13 +269,13 @@ class Measuring:
             p_value = g_test_of_labels(x.values[present], y.values[present])
             if p_value is not None:
                 return {"p_value": p_value}
+        if why := testing.untested(given):
+            return {"untested": why}
         rows = present if testing.rows is None else present & testing.rows
         try:
             values = self._values([x], [y], given, rows)
             shared = self.shares_nulls(x, y, given)
-            how: dict[str, Any] = {"estimator": estimator, "rows": np.flatnonzero(rows), "shared": shared}
-            groups_known = testing.knows_groups([column.values for column in given])
-            test = testing.test(*values, **how, groups_known=groups_known)
+            test = testing.test(*values, estimator=estimator, rows=np.flatnonzero(rows), shared=shared)
         except ValueError as error:
             return {"untested": str(error)}
         number = len(test.null)

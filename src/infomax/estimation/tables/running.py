@@ -249,7 +249,7 @@ def _seconds(pairs: list[tuple[Column, Column]], given: Sequence[Column], measur
     complete = all(column.present.all() for column in (*pairs[0], *given))
     num_nulls = 1 if complete and measuring.shares_nulls(*pairs[0], given) else len(pairs)
     g_tested = pair_kind([*pairs[0], *given]) == "labels" and testing.by_g_test and not given
-    untested = g_tested or not testing.suits(given)
+    untested = g_tested or testing.untested(given) is not None
     return one * (n * len(pairs) + (0 if untested else testing.num_permutations * num_nulls * tested))
 
 

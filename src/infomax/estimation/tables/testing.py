@@ -87,18 +87,16 @@ class Testing:
     def __bool__(self) -> bool:
         return self.num_permutations > 0
 
-    def suits(self, given: Sequence[Column]) -> bool:
-        """Return whether there can be a test given these columns, as far as the null shows."""
-        if not given or (self.groups is None and not is_for_series(self.null)):
-            return True
-        values = [column.values for column in given]
-        return not is_for_series(self.null) and (
-            all(column.has_labels for column in given) or self.knows_groups(values)
-        )
-
-    def knows_groups(self, given: Sequence[np.ndarray]) -> bool:
-        """Return whether one of these columns, [n] each, holds the groups."""
-        return self.groups is not None and any(np.array_equal(column, self.groups) for column in given)
+    def untested(self, given: Sequence[Column]) -> str | None:
+        """Return why there can be no test given these columns, as far as they show; None where there can."""
+        labels = [column.has_labels for column in given]
+        if labels and is_for_series(self.null):
+            return "series are shifted whole, which no condition allows; leave one of the two out"
+        if any(labels) and not all(labels):
+            return "given labels and numbers together, no shuffle is known to be fair; give one kind alone"
+        if labels and not all(labels) and self.groups is not None:
+            return "given numbers, rows cannot be shuffled within groups; leave one of the two out"
+        return None
 
     @property
     def by_g_test(self) -> bool:
@@ -114,7 +112,6 @@ class Testing:
         estimator: Estimator,
         rows: np.ndarray,
         shared: bool = False,
-        groups_known: bool = False,
     ) -> PermutationTest:
         """Return the test of I(X;Y) = 0, or of I(X;Y|given) = 0, after the first round.
 
@@ -125,7 +122,6 @@ class Testing:
             estimator: of the statistic.
             rows: which rows of the table they are, [m].
             shared: whether many pairs have the same null values, and a test need not stop early.
-            groups_known: whether the condition tells the group of each row.
 
         Raises:
             ValueError: what the null does not suit.
@@ -135,25 +131,17 @@ class Testing:
             estimator = PlugIn()  # as a G-test has it, and quick
         if given is None and self.by_g_test:
             return self.shared.test(x, y, estimator, stop_after=None if shared else STOP_AFTER, **how)
-        how |= {
-            "null": self._null(given, None if groups_known else rows),
-            "seed": self.seed,
-            "stop_after": STOP_AFTER,
-        }
+        how |= {"null": self._null(given, rows), "seed": self.seed, "stop_after": STOP_AFTER}
         return permutation_test(x, y, estimator, given=given, **how)
 
-    def _null(self, given: np.ndarray | None, rows: np.ndarray | None) -> Null | None:
-        groups = None if self.groups is None or rows is None else self.groups[rows]
+    def _null(self, given: np.ndarray | None, rows: np.ndarray) -> Null | None:
+        groups = None if self.groups is None else self.groups[rows]
         if isinstance(self.null, CircularShifts | Blocks):
             return replace(self.null, groups=groups)
         if given is None:
             return None if groups is None else WithinGroups(groups)
         if given.dtype.kind == "i":
             return WithinGroups(given if groups is None else np.column_stack([groups, given]))
-        refuse(
-            groups is not None,
-            "given numbers, rows cannot be shuffled within groups; give the column of groups too",
-        )
         return None
 
 
