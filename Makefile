@@ -47,8 +47,8 @@ check: lint test  ## all of lint, and the tests, README examples among them
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
 
-BENCHMARKS := information estimation_speed estimation_accuracy estimation_neural principle decoding digits \
-  objective training_step input_path start_up growth
+BENCHMARKS := information estimation_speed estimation_accuracy estimation_coverage estimation_neural \
+  estimation_ties conditional_tests principle linsker decoding digits objective training_step input_path start_up growth
 
 bench: dev  ## the benchmarks that need no data but their own (long)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
