@@ -28,7 +28,7 @@ class Split:
 
     @property
     def reading(self) -> Reading | None:
-        """What was read of the source."""
+        """Return what was read of the source."""
         first, second = self.train.reading, self.test.reading
         return together(first, second) if first and second else first or second
 

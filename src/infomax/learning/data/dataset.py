@@ -145,7 +145,7 @@ class Dataset:
 
     @property
     def summary(self) -> str:
-        """What was read of which source, in one line."""
+        """Return what was read of which source, in one line."""
         return repr(self) if self.reading is None else str(self.reading)
 
     @property
@@ -277,14 +277,14 @@ class Pairs:
 
     @property
     def reading(self) -> Reading | None:
-        """What was read of the first and of the second."""
+        """Return what was read of the first and of the second."""
         if self.first.reading is None or self.second.reading is None:
             return self.first.reading or self.second.reading
         return together(self.first.reading, self.second.reading)
 
     @property
     def summary(self) -> str:
-        """What was read of which source, in one line."""
+        """Return what was read of which source, in one line."""
         return repr(self) if self.reading is None else f"{len(self):,} pairs: {self.reading}"
 
     @property

@@ -1,4 +1,4 @@
-"""What was read of a source and what was left out, in one line, as a list, and for the record of a result."""
+"""Records of what was read of a source and what was left out: in one line, as a list, and for the record of a result."""
 
 import csv
 import sys
@@ -21,7 +21,7 @@ MAX_KINDS = 6
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read of a source.
+    """A record of what was read of a source.
 
     Attributes:
         source: its name.
@@ -66,7 +66,7 @@ class Reading:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What was read, for the record of a result."""
+        """Return what was read, for the record of a result."""
         kinds = {kind: len(names) for kind, names in self.left_out.items()}
         return {
             "source": self.source,

@@ -1,4 +1,4 @@
-"""What is known of each row besides a class: numbers, or tags of which a row may have several."""
+"""Targets of rows that are no classes: numbers, or tags of which a row may have several."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""What is known of each thing: where labels stand, and what they mean."""
+"""Labels: where they stand, and what they mean."""

@@ -1,4 +1,4 @@
-"""What labels mean: one class of several, numbers, several tags, or nothing that can be learned from.
+"""The meaning of labels: one class of several, numbers, several tags, or nothing that can be learned from.
 
 text                       classes
 text with ; or | in it     tags
@@ -42,7 +42,7 @@ class Labelled(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is known of labels before they are looked at.
+    """Facts about labels before they are looked at.
 
     Attributes:
         where: where they stand, in words.
@@ -63,7 +63,7 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Meaning(ABC):
-    """What labels are taken for, the same in all splits."""
+    """The meaning of labels, the same in all splits."""
 
     words: str
 

@@ -170,8 +170,8 @@ def joined(
     _check_unique(table.name, _KEYS[level], every, place)
     rows = [place.get(_KEYS[level](name)) for name in names]
     title = ",".join(wanted)
-    names = wanted if len(wanted) > 1 else None
-    asked = Asked(f"{table.name}:{title}", f"{table.option}{title}", title, form, names, bool(columns))
+    several = tuple(wanted) if len(wanted) > 1 else None
+    asked = Asked(f"{table.name}:{title}", f"{table.option}{title}", title, form, several, bool(columns))
     notes = _notes(table.name, keys, rows, level, every)
     return Joined(texts.take(pa.array(rows, pa.int64())), texts, asked, notes)
 

@@ -81,7 +81,7 @@ def is_visible(name: str) -> bool:
 
 
 class Tree(NamedTuple):
-    """What lies below a folder, in paths relative to it.
+    """All that lies below a folder, in paths relative to it.
 
     Attributes:
         files: sorted.

@@ -34,7 +34,7 @@ class Folder(Source):
         others: Mapping[str, Sequence[str]],
         labels: str = "",
     ):
-        self.name, self.root, self._unreadable = str(root), root, unreadable
+        self.name, self.root, self._root, self._unreadable = str(root), root, root, unreadable
         self._layout = layout = layout_of(str(root), files, labels)
         self._files = {split: [*inside] for split, inside in layout.splits.items()}
         self.splits = in_order(self._files)
@@ -54,7 +54,7 @@ class Folder(Source):
     def items(self, split: str) -> Iterator[Item]:
         """Yield the files, sorted by path."""
         for file in self._files[split]:
-            yield Item(_printable(file), self._unreadable.get(file) or self.root / file, None)
+            yield Item(_printable(file), self._unreadable.get(file) or self._root / file, None)
 
     def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:
         """Yield each file with its class folder.
@@ -78,7 +78,7 @@ class Folder(Source):
 
     def digest(self, split: str) -> str:
         """Return a hash of the paths and bytes of the files."""
-        return hash_files(self.root, self._files[split])
+        return hash_files(self._root, self._files[split])
 
     def select(self, column: str) -> NoReturn:
         """Refuse: files that hold one thing each have no columns."""

@@ -47,7 +47,7 @@ class Request:
 
     @cached_property
     def tree(self) -> Tree:
-        """What lies below the folder."""
+        """All that lies below the folder."""
         return walk(self.path)
 
     @property
