@@ -1,4 +1,4 @@
-"""Records of what was read of a source and what was left out: in one line, as a list, and for the record of a result."""
+"""Records of what was read of a source and what was left out: one line, a list, and a mapping for results."""
 
 import csv
 import sys

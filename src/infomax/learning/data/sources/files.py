@@ -67,7 +67,7 @@ NOT_DATA = frozenset({
 RUN_FILES = (("encoder.json",), ("recipe.yaml", "environment.json"))
 """Files of which a folder holds all where it is a run of infomax."""
 MAX_SHARE = 0.5
-"""Of the memory, the size of a file that is still opened."""
+"""Largest file that is opened, as a share of the memory."""
 
 
 def suffix(path: str) -> str:
