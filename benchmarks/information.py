@@ -4,7 +4,7 @@
     OMP_NUM_THREADS=1 python benchmarks/information.py --save   # and writes benchmarks/results/information.*
 
 Times are processor time of one thread, so that other work on the machine does not count.
-Peers that are not installed (`pip install dit pyitlib`) are shown as such. Slow peers are timed on a few
+Peers that are not installed (`pip install dit pyitlib`) have no figure. Slow peers are timed on a few
 tables, and times are given a table. How far the values differ from infomax's stands beside each time.
 """
 

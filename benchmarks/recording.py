@@ -60,6 +60,9 @@ def markdown(title, environment, results):
     """A page: the environment, then a table of rows under each heading of `results`."""
     lines = [f"# {title}", "", *(f"- {key}: {value}" for key, value in environment.items())]
     for heading, rows in results.items():
+        if not rows:
+            lines += ["", f"## {heading}", "", "none"]
+            continue
         columns = list(dict.fromkeys(key for r in rows for key in r))
         lines += ["", f"## {heading}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
         lines += ["| " + " | ".join(shown(r.get(c, "")) for c in columns) + " |" for r in rows]
@@ -68,7 +71,7 @@ def markdown(title, environment, results):
 
 def shown(value):
     if value is None:
-        return "not installed"
+        return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
