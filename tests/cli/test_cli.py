@@ -222,12 +222,12 @@ def test_a_checkpoint_that_holds_code(capsys, tmp_path, monkeypatch):
         (["recipes"], "infomax: interrupted\n"),
         (
             ["pretrain", "amdim-digits"],
-            "infomax: interrupted; the run continues with `infomax pretrain --resume RUN`\n",
+            "infomax: interrupted; nothing was trained; start again with the same command\n",
         ),
     ],
 )
 def test_interrupted(capsys, monkeypatch, arguments, message):
-    """Only a training run is said to continue."""
+    """Where nothing was trained yet, this is said."""
 
     class Interrupting(dict):
         def __missing__(self, _):

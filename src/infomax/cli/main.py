@@ -1,6 +1,5 @@
 """The command ``infomax``: reads the options, runs one command, and says in one line what went wrong."""
 
-import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import infomax
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
+from infomax.cli.output import give
 from infomax.errors import Diverged, did_you_mean, naming_extras
 
 
@@ -17,22 +17,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 when it worked, 2 for bad input, 1 if training diverged, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        command = read_command(arguments)
+        command, as_json = read_command(arguments)
         with naming_extras(arguments[0]):
-            result = command()
+            answer = command()
     except (ValueError, OSError) as error:
         return _complain(error, 2)
     except Diverged as error:
         return _complain(error, 1)
     except KeyboardInterrupt as interrupt:
         return _complain("; ".join(["interrupted", *interrupt.args]), 130)
-    if result is not None:
-        print(json.dumps(result, indent=2))
+    give(answer, as_json)
     return 0
 
 
-def read_command(arguments: Sequence[str]) -> Any:
-    """Return the command that the arguments name, with its options.
+def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:
+    """Return the command that the arguments name, with its options; and whether they ask for JSON.
 
     Raises:
         ValueError: no such command, or no such option; the nearest is suggested.
@@ -44,11 +43,26 @@ def read_command(arguments: Sequence[str]) -> Any:
     if name not in COMMANDS:
         raise ValueError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}")
     command = COMMANDS[name]
-    given, unknown = _parser(name, command, rest).parse_known_args(rest)
-    if unknown and "rest" not in [one.name for one in fields(command)]:
-        flags = [flag for flag in options_in(command) if flag.startswith("-")]
+    flags = [flag for flag in options_in(command) if flag.startswith("-")]
+    takes_rest = "rest" in [one.name for one in fields(command)]
+    typed = _joined(rest, [*flags, "--json", "--help"]) if takes_rest else rest
+    given, unknown = _parser(name, command, rest).parse_known_args(typed)
+    if unknown and not takes_rest:
         raise ValueError(f"{name}: no option {unknown[0]}; {did_you_mean(unknown[0], flags)}")
-    return read_options(command, {**vars(given), "rest": unknown, "arguments": arguments})
+    return read_options(command, {**vars(given), "rest": unknown, "arguments": arguments}), given.json
+
+
+def _joined(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return the arguments with ``--name=value`` for options of other names, whose values are theirs."""
+    joined: list[str] = []
+    for argument in arguments:
+        last = joined[-1] if joined else ""
+        waits = last.startswith("--") and "=" not in last and last not in flags
+        if waits and not argument.startswith("--"):
+            joined[-1] = f"{last}={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _overview() -> ArgumentParser:
@@ -67,10 +81,12 @@ def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser
     parser = ArgumentParser(
         prog=f"infomax {name}",
         description=command.__doc__,
-        epilog=command.notes() if asked and hasattr(command, "notes") else None,
+        epilog=command.notes(arguments) if asked and hasattr(command, "notes") else None,
         formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add_options(parser, command)
+    parser.add_argument("--json", action="store_true", help="JSON on a terminal, too")
     return parser
 
 

@@ -22,9 +22,12 @@ def argument(text: str, *, default: Any = MISSING, **how: Any) -> Any:
     return option(text, default=default, by_place=True, **{**nargs, **how})
 
 
-def option(text: str, *, default: Any = MISSING, by_place: bool = False, **how: Any) -> Any:
-    """Return a field that is given as ``--name value``; arguments are those of `argument`."""
-    return field(default=default, kw_only=True, metadata={"help": text, "by_place": by_place, "how": how})
+def option(
+    text: str, *, default: Any = MISSING, by_place: bool = False, flag: str | None = None, **how: Any
+) -> Any:
+    """Return a field that is given as ``--name value``, or by `flag`; arguments are those of `argument`."""
+    metadata = {"help": text, "by_place": by_place, "flag": flag, "how": how}
+    return field(default=default, kw_only=True, metadata=metadata)
 
 
 def options_of(load: Callable[[], Mapping[str, type]]) -> Any:
@@ -61,7 +64,7 @@ def options_in(command: type) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for label, one, kind in _labelled(command, ""):
         by_place = one.metadata.get("by_place", False)
-        flag = one.name if by_place else f"--{one.name.replace('_', '-')}"
+        flag = one.name if by_place else one.metadata.get("flag") or f"--{one.name.replace('_', '-')}"
         text = f"{label}: {_help(one)}" if label else _help(one)
         if flag in found:
             found[flag]["help"] += f"; {text}"

@@ -1,16 +1,131 @@
-"""Tables that the commands show on stderr, beside the JSON on stdout."""
+"""How results are given: tables on a terminal, JSON elsewhere; and tables on stderr."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Any
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a command gives, for people and for programs.
+
+    found: the JSON object. shown: returns what a terminal shows: lines of text, or things that rich prints;
+    without it, each entry of `found` is a line. next: what to do or to open next; the last lines.
+    """
+
+    found: Mapping[str, Any]
+    shown: Callable[[], Iterable[Any]] | None = None
+    next: Sequence[str] = ()
+
+
+def give(answer: Answer | Mapping[str, Any] | None, as_json: bool = False) -> None:
+    """Print an answer on stdout: readable on a terminal, else, or where it is wanted, as one JSON object.
+
+    Args:
+        answer: what a command returns; a mapping is an answer that is shown entry by entry. None: nothing.
+        as_json: JSON on a terminal, too.
+    """
+    if answer is None:
+        return
+    try:
+        _print(answer if isinstance(answer, Answer) else Answer(answer), as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def on_terminal() -> bool:
+    """Return whether a person reads what is printed on stdout."""
+    return sys.stdout.isatty()
+
+
+def _print(answer: Answer, as_json: bool) -> None:
+    if as_json or not on_terminal():
+        plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        print(json.dumps(answer.found, indent=2, ensure_ascii=plain))
+        return
+    from rich.console import Console
+
+    console = Console(file=sys.stdout, highlight=False, markup=False)
+    for one in answer.shown() if answer.shown else [entries(answer.found)]:
+        console.print(one)
+    for line in answer.next:
+        console.print(line, soft_wrap=True)  # a command that is copied has no break within
+
+
+def entries(values: Mapping[str, Any]) -> Any:
+    """Return a table of names and values, for a terminal."""
+    rows = [(name.replace("_", " "), _as_text(value)) for name, value in values.items()]
+    return grid([row for row in rows if row[1]])
+
+
+def grid(rows: Iterable[Sequence[str]], heads: Sequence[str] = ()) -> Any:
+    """Return rows as a table without lines; only its last column wraps where the terminal is narrow."""
+    from rich.table import Table
+
+    made = Table(box=None, show_header=bool(heads), padding=(0, 2, 0, 0), pad_edge=False)
+    cells = [*rows]
+    for number, head in enumerate(heads or cells[0] if cells else ()):
+        made.add_column(head, no_wrap=number < len(cells[0]) - 1)
+    for row in cells:
+        made.add_row(*row)
+    return made
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Any:
+    """Return rows as a table with heads and lines, for a terminal."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(*heads, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def next_steps(commands: Mapping[str, str]) -> list[str]:
+    """Return the last lines of an answer: what can be done next, each with its command line.
+
+    Example:
+        >>> next_steps({"what it learned": "infomax report runs/a"})
+        ['next:', '  infomax report runs/a  # what it learned']
+    """
+    width = max(map(len, commands.values()))
+    return ["next:", *(f"  {line:{width}}  # {why}" for why, line in commands.items())]
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {_as_text(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_as_text, value))
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
 def show_accuracies(result: Mapping[str, Any]) -> None:
-    """Print the accuracies of an evaluation, and what else it measured; only the first process does."""
+    """Print the accuracies of an evaluation, and what else it measured, on stderr; in the first process."""
+    from rich.console import Console
+
+    from infomax.learning.distributed.groups import rank
+
+    for one in accuracies(result):
+        Console(stderr=True, quiet=rank() > 0).print(one)
+
+
+def accuracies(result: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the accuracies of an evaluation, and what else it measured, as tables."""
     heads = ("representation", "probe", "labels", "accuracy")
-    _show("Accuracy on the test images", heads, map(_accuracy, short_rows(result)))
+    yield table(heads, map(_accuracy, short_rows(result)), "Accuracy on the test images")
     if result.get("measures"):
         heads = ("representation", "measure of Y", "value", "kind")
-        _show("What the features know", heads, map(_measure, result["measures"]))
+        yield table(heads, map(_measure, result["measures"]), "What the features know")
 
 
 def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -21,20 +136,10 @@ def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def listing(title: str, lines: Mapping[str, str]) -> str:
     """Return names and what they mean, for the end of a help text."""
-    width = max(map(len, lines)) + 2
-    return f"{title}:\n" + "\n".join(f"  {name:{width}}{line}" for name, line in lines.items())
-
-
-def _show(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from infomax.learning.distributed.groups import rank
-
-    table = Table(*heads, title=title)
-    for row in rows:
-        table.add_row(*row)
-    Console(stderr=True, quiet=rank() > 0).print(table)
+    width = max(map(len, lines)) + 4
+    room = max(get_terminal_size().columns - width, 30)
+    whole = [(f"  {name:{width - 2}}", wrap(line, room)) for name, line in lines.items()]
+    return "\n".join([f"{title}:", *(head + f"\n{' ' * width}".join(text) for head, text in whole)])
 
 
 def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:

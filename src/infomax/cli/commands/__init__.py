@@ -1,8 +1,9 @@
 """The commands, one file each: a dataclass of the options, which returns the result when it is called.
 
-A class's docstring says what the command does, and `notes`, where it has them, are the end of its help. A
-field `rest` takes what is no option; a field `arguments` takes everything as it was typed. The command line,
-its help and the docs read the table `COMMANDS`.
+A class's docstring says what the command does, and `notes`, where it has them, are the end of its help (of
+what was typed). The result is a mapping, or an `Answer`, which also says how a terminal shows it. A field
+`rest` takes what is no option; a field `arguments` takes everything as it was typed. The command line, its
+help and the docs read the table `COMMANDS`.
 """
 
 from typing import Any

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.output import short_rows, show_accuracies
+from infomax.cli.output import Answer, accuracies, next_steps, short_rows
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,7 @@ class Demo:
 
     out: str = option("run folder; infomax-demo-2, … where there is one", default="infomax-demo")
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the run folder, the page and the accuracies."""
         from infomax.evaluation.evaluating import evaluate_run
         from infomax.evaluation.options import CleanOptions
@@ -29,9 +28,13 @@ class Demo:
         run = pretrain(recipe, recipe.views.load(recipe.data), _free_folder(Path(self.out)))
         probes = {name: PROBES[name].for_draws for name in CleanOptions().chosen_probes}
         result = evaluate_run(run, recipe.data, probes=probes)
-        show_accuracies(result)
         page = write_report(run.folder)
-        return {"run": str(run.folder), "report": str(page), "rows": short_rows(result)}
+        found = {"run": str(run.folder), "report": str(page), "rows": short_rows(result)}
+        steps = {
+            "the same with your images": "infomax pretrain amdim-photos-cpu --data DIR --out runs/a",
+            "what else there is": "infomax recipes",
+        }
+        return Answer(found, lambda: accuracies(result), [f"open {page}", *next_steps(steps)])
 
 
 def _free_folder(folder: Path) -> Path:

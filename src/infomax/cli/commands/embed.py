@@ -10,6 +10,7 @@ from infomax.cli.shared import (
     data,
     devices,
     labels,
+    module,
     pages,
     pixel_range,
     run_folder,
@@ -29,6 +30,7 @@ class Embed:
     labels: str | None = labels()
     range: str | None = pixel_range()
     pages: str | None = pages()
+    module: str | None = module()
     out: str = option("file to write, .parquet or .npy")
     devices: int | None = devices()
     skip_broken: bool = skip_broken()
@@ -41,11 +43,11 @@ class Embed:
         from infomax.learning.data.reading import refuse_inside
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import own_device, together
-        from infomax.learning.encoders.saving import load_encoder
+        from infomax.learning.encoders.own import load_own_encoder
 
         refuse_inside("embed", self.out, self.data)
         with together(self.devices, self.arguments):
-            encoder = load_encoder(self.run, range=self.range, pages=self.pages)
+            encoder = load_own_encoder(self.run, self.module, range=self.range, pages=self.pages)
             dataset = encoder.views.load(
                 self.data,
                 split=self.split,

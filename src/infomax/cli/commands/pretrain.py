@@ -1,21 +1,38 @@
-"""``infomax pretrain``: a recipe with its options, trained or resumed, and perhaps evaluated."""
+"""``infomax pretrain``: a recipe with its options, trained, resumed or made longer, and perhaps evaluated."""
 
+import shlex
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from infomax.cli.commands.recipes import summaries_of_recipes
 from infomax.cli.options import argument, option
-from infomax.cli.output import listing, short_rows, show_accuracies
-from infomax.cli.shared import EVERY_FIELD, absolute, skip_broken
-from infomax.errors import refuse
+from infomax.cli.output import Answer, entries, listing, next_steps, short_rows, show_accuracies
+from infomax.cli.shared import EVERY_FIELD, absolute, module, skip_broken
+from infomax.errors import Stopped, refuse
 
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset, Pairs
     from infomax.learning.training.config import Recipe
     from infomax.learning.training.run import Run
     from infomax.learning.views.kinds import EncoderPlace
+
+EXAMPLES = """\
+examples:
+  infomax pretrain amdim-photos-cpu --data photos/ --out runs/a --minutes 5
+  infomax pretrain --resume runs/a                 after Ctrl-C, or a crash
+  infomax pretrain --resume runs/a --data moved/   where the images have moved
+  infomax pretrain --resume runs/a --minutes 20    train 20 minutes longer
+  infomax pretrain --from runs/a --data more/ --out runs/b
+  infomax pretrain amdim-digits --help             the fields of a recipe
+"""
+
+COLUMN = 34
+"""Where the descriptions of fields begin in a help text."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,19 @@ class Pretrain:
 
     recipe: str | None = argument("name of a recipe", default=None)
     out: str | None = option("run folder, new or empty", default=None)
-    resume: str | None = option("continue a run from its last checkpoint", default=None, metavar="RUN")
+    resume: str | None = option(
+        "continue a run from its last checkpoint; with --minutes, --steps or --epochs, train it so much "
+        "longer",
+        default=None,
+        metavar="RUN",
+    )
+    start: str | None = option(
+        "begin with the weights of this run's encoder, by its recipe if none is named",
+        default=None,
+        metavar="RUN",
+        flag="--from",
+    )
+    module: str | None = module()
     evaluate: str | None = option(
         "then evaluate the run on these labelled images, which may be others",
         default=None,
@@ -37,48 +66,79 @@ class Pretrain:
     arguments: Sequence[str] = ()
 
     @staticmethod
-    def notes() -> str:
-        """Return how the fields of a recipe are given, and which recipes there are."""
-        return f"{EVERY_FIELD}\n\n{listing('recipes', summaries_of_recipes())}"
+    def notes(arguments: Sequence[str] = ()) -> str:
+        """Return the fields of the recipe that was typed; else examples, and which recipes there are."""
+        from infomax.learning.training.recipes import RECIPES
 
-    def __call__(self) -> dict[str, Any] | None:
+        named = next((name for name in arguments if name in RECIPES), None)
+        if named is not None:
+            return f"{EVERY_FIELD}\n\n{_fields(named)}"
+        return f"{EVERY_FIELD}\n\n{EXAMPLES}\n{listing('recipes', summaries_of_recipes())}"
+
+    def __call__(self) -> Answer | None:
         """Return what was trained, or the recipe where it is only shown; None where another process tells."""
-        with _can_be_resumed():
-            recipe = self._recipe()
+        with self._saying_how_to_go_on():
+            default, recipe = self._recipes()
             if self.dry_run:
-                return asdict(recipe)
-            from infomax.learning.training.loop import pretrain, resume
-            from infomax.learning.training.run import Run
+                return _resolved(default, self._of_run() if self.resume else recipe)
+            from infomax.learning.training import loop
 
             recipe = self._complete(recipe)
             dataset = self._dataset(recipe)
-            if self.resume:
-                run = resume(recipe, dataset, Run(self.resume))
-            else:
-                run = pretrain(recipe, dataset, str(self.out))
-            return self._result(recipe, dataset, run)
+            run = self._trained(recipe, dataset, loop)
+        with _saying(f"training is complete; `infomax evaluate {self._folder} --data DIR` evaluates it"):
+            return self._answer(run.read_recipe(), dataset, run)
 
-    def _recipe(self) -> "Recipe":
-        """Return the recipe of the run to resume, or the one that is named, with its options."""
+    @property
+    def _folder(self) -> Path:
+        return Path(str(self.resume or self.out))
+
+    @property
+    def _module(self) -> list[str]:
+        return ["--module", self.module] if self.module else []
+
+    def _of_run(self) -> "Recipe":
+        """Return the recipe of the run to go on with."""
+        from infomax.learning.training.run import Run
+
+        return Run(str(self.resume)).read_recipe()
+
+    def _recipes(self) -> "tuple[Recipe, Recipe]":
+        """Return the recipe that is named, or that of a run; and the same with its options."""
         from infomax.learning.training.options import recipe_from_options
+
+        default = self._default()
+        recipe = recipe_from_options(default, self.rest)
+        if self.resume:
+            refuse(
+                self.recipe
+                or self.start
+                or replace(recipe, data=None, train=recipe.train.without_budget()) != default,
+                "pretrain: --resume takes the recipe of the run; beside it go --data, and one of --minutes, "
+                "--steps and --epochs to train it longer",
+            )
+        return default, recipe
+
+    def _default(self) -> "Recipe":
         from infomax.learning.training.recipes import recipe_named
         from infomax.learning.training.run import Run
 
         if self.resume:
-            refuse(
-                self.rest or self.recipe,
-                "pretrain: --resume takes the recipe of the run; give nothing beside it",
-            )
-            return Run(self.resume).read_recipe()
+            recipe = self._of_run()
+            return replace(recipe, data=None, train=recipe.train.without_budget())
+        if self.start and not self.recipe:
+            recipe = Run(self.start).training.read_recipe()
+            return replace(recipe, optimizer=replace(recipe.optimizer, restarts=()))
         refuse(not self.recipe, "pretrain: no recipe given; `infomax recipes` lists them")
-        return recipe_from_options(recipe_named(str(self.recipe)), self.rest)
+        return recipe_named(str(self.recipe))
 
     def _complete(self, recipe: "Recipe") -> "Recipe":
         """Return the recipe with a source that is found from any folder, so that the run can be resumed."""
-        refuse(not recipe.data, "pretrain: no images given; set --data to a folder, a file or a hub name")
+        source = recipe.data or (self._of_run().data if self.resume else None)
+        refuse(not source, "pretrain: no images given; set --data to a folder, a file or a hub name")
         refuse(not (self.resume or self.out), "pretrain: no place for the run; set --out to a new folder")
         skip_broken = recipe.skip_broken or self.skip_broken
-        return replace(recipe, data=absolute(str(recipe.data)), skip_broken=skip_broken)
+        return replace(recipe, data=absolute(str(source)), skip_broken=skip_broken)
 
     def _dataset(self, recipe: "Recipe") -> "Dataset | Pairs":
         """Start the other processes, if there are to be some; return what each learns from."""
@@ -87,12 +147,29 @@ class Pretrain:
 
         if recipe.train.num_nodes == 1:
             start_together(recipe.train.devices, self.arguments)
-        dataset = recipe.views.load(
-            recipe.data, split=recipe.split, column=recipe.column, skip_broken=recipe.skip_broken
-        )
+        try:
+            dataset = recipe.load()
+        except FileNotFoundError as error:
+            if not self.resume:
+                raise
+            moved = f"if the images have moved: --resume {self.resume} --data NEW_PLACE"
+            raise FileNotFoundError(f"{error}; {moved}") from error
         for place, column in self._evaluations(recipe):  # refused before anything is trained
             labelled_split(self.evaluate, place.views, column=column)
         return dataset
+
+    def _trained(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Run":
+        from infomax.learning.encoders.own import own_encoder
+        from infomax.learning.training.run import Run
+
+        if not self.resume:
+            encoder = own_encoder(self.module) if self.module else None
+            return loop.pretrain(recipe, dataset, self._folder, encoder=encoder, weights_from=self.start)
+        run = Run(self.resume)
+        began = run.read_environment().get("encoder")
+        encoder = own_encoder(self.module, began) if self.module else None
+        recipe, more = replace(recipe, train=self._of_run().train), recipe.train.budget
+        return loop.resume(recipe, dataset, run, encoder=encoder, **more)
 
     def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None]]:
         """Yield the place of each encoder, and its column where the data is that of training."""
@@ -112,7 +189,7 @@ class Pretrain:
             encoder = {"encoder": place.folder.name} if place.folder.name else {}
             yield from ({**encoder, **row} for row in short_rows(result))
 
-    def _result(self, recipe: "Recipe", dataset: "Dataset | Pairs", run: "Run") -> dict[str, Any] | None:
+    def _answer(self, recipe: "Recipe", dataset: "Dataset | Pairs", run: "Run") -> Answer | None:
         """Evaluate the run, if that is wanted; return what was done, in the first process."""
         from infomax.learning.distributed.groups import rank, wait_for_all
 
@@ -124,19 +201,93 @@ class Pretrain:
             f"{place.folder.name} encoder".strip(): str(run.folder / place.folder / run.encoder.name)
             for place in recipe.views.encoders
         }
-        return {
+        metrics = run.last_metrics()
+        done = {"num_images": len(dataset), "steps": recipe.train.steps, "seconds": metrics.get("seconds")}
+        found = {
             "run": str(run.folder),
             **({"evaluation": rows} if self.evaluate else {}),
             **encoders,
-            "num_images": len(dataset),
+            **done,
             "skipped": list(dataset.skipped),
         }
+        bits = {
+            name.removeprefix("bits_"): f"{value:.2f} of {metrics[name.replace('bits', 'ceiling', 1)]:.2f}"
+            for name, value in metrics.items()
+            if name.startswith("bits_")
+        }
+        lines = {"run": str(run.folder), **encoders, "images": len(dataset), **done, "bits": bits}
+        del lines["num_images"]
+        return Answer(found, lambda: [entries(lines)], next_steps(self._next(recipe, dataset)))
+
+    def _next(self, recipe: "Recipe", dataset: "Dataset | Pairs") -> dict[str, str]:
+        """Return what can be done with the run, with its command line."""
+        found = {}
+        for place in recipe.views.encoders:
+            folder = str(self._folder / place.folder)
+            of = f" ({place.folder.name})" if place.folder.name else ""
+            column = place.folder.name or recipe.column
+            data = ["--data", _short(str(recipe.data)), *(["--column", column] if column else [])]
+            command = [folder, *data, *self._module]
+            split = [] if recipe.split == "train" else ["--split", recipe.split]
+            out = f"{'-'.join(['features', *place.folder.parts])}.parquet"
+            if dataset.labelled and not self.evaluate:
+                found[f"what they are worth{of}"] = shlex.join(["infomax", "evaluate", *command])
+            found[f"features of each{of}"] = shlex.join(["infomax", "embed", *command, *split, "--out", out])
+        found["a page about the run"] = shlex.join(["infomax", "report", str(self._folder)])
+        return found
+
+    @contextmanager
+    def _saying_how_to_go_on(self) -> Iterator[None]:
+        """Say, where the command is interrupted, what is saved and how to go on."""
+        command = shlex.join(["infomax", "pretrain", "--resume", str(self._folder), *self._module])
+        try:
+            yield
+        except Stopped as stopped:
+            raise KeyboardInterrupt(f"{stopped}; go on with `{command}`") from None
+        except KeyboardInterrupt as interrupt:
+            if interrupt.args:
+                raise
+            begun = self.resume or (self.out and (self._folder / "recipe.yaml").exists())
+            how = f"go on with `{command}`" if begun else "start again with the same command"
+            raise KeyboardInterrupt(f"nothing was trained; {how}") from None
 
 
 @contextmanager
-def _can_be_resumed() -> Iterator[None]:
-    """Say, where the command is interrupted, how it continues."""
+def _saying(what: str) -> Iterator[None]:
+    """Say this where the command is interrupted."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("the run continues with `infomax pretrain --resume RUN`") from None
+        raise KeyboardInterrupt(what) from None
+
+
+def _resolved(default: "Recipe", recipe: "Recipe") -> Answer:
+    """Return the recipe, on a terminal as YAML, with what the options changed."""
+    from infomax.learning.training.options import differences
+    from infomax.learning.training.run import as_yaml
+
+    changed = [f"--{name} {new}, not {old}" for name, (new, old) in differences(recipe, default).items()]
+    steps = [f"changed by options: {'; '.join(changed)}"] if changed else []
+    steps.append("next: the same without --dry-run; saved as a file, this is read by --config FILE")
+    return Answer(asdict(recipe), lambda: [as_yaml(recipe).rstrip()], steps)
+
+
+def _fields(name: str) -> str:
+    """Return the fields of a recipe with their values and what they are, for the end of a help text."""
+    from infomax.learning.training.options import described_fields
+    from infomax.learning.training.recipes import recipe_named
+
+    width = max(shutil.get_terminal_size().columns - COLUMN - 2, 30)
+    lines = [f"fields of {name}, with their values:"]
+    for one in described_fields(recipe_named(name)):
+        head, text = f"  --{one.name} {one.value}", wrap(one.text, width)
+        if len(head) <= COLUMN - 2 and text:
+            head = f"{head:{COLUMN}}{text.pop(0)}"
+        lines += [head, *(" " * COLUMN + line for line in text)]
+    return "\n".join(lines)
+
+
+def _short(source: str) -> str:
+    """Return a path as it is typed in the current folder, where it lies in it."""
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source

@@ -17,7 +17,7 @@ class Principle:
     seed: int = option("of all randomness", default=0)
 
     @staticmethod
-    def notes() -> str:
+    def notes(_: Sequence[str] = ()) -> str:
         """Return which experiments there are."""
         from infomax.principle.experiments import EXPERIMENTS
 

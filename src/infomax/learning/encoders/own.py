@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors.torch import load_file
 from torch import nn
@@ -56,21 +56,46 @@ def own_module(place: str) -> nn.Module | dict[str, nn.Module]:
     return dict(made) if isinstance(made, Mapping) else made
 
 
-def load_own_encoder(folder: str | Path, place: str | None = None) -> PretrainedEncoder:
+def own_encoder(place: str, recorded: Mapping[str, Any] | None = None) -> nn.Module | dict[str, nn.Module]:
+    """Return encoders for training: what the function at a place returns.
+
+    Args:
+        place: ``package:function``, see `own_module`.
+        recorded: what a run recorded of the encoder that it began with (`described`): a module that is no
+            encoder is then tapped as that one.
+    """
+    made, recorded = own_module(place), recorded or {}
+    if isinstance(made, Mapping):
+        parts = recorded.get("parts", {})
+        return {name: _tapped(one, parts.get(name, {})) for name, one in made.items()}
+    return _tapped(made, recorded)
+
+
+def _tapped(module: nn.Module, recorded: Mapping[str, Any]) -> nn.Module:
+    """Return a module tapped as is recorded; an encoder, or a module of which nothing is recorded, itself."""
+    taps = recorded.get("arguments", {})
+    if type(module).__name__ in ARCHITECTURES or "global_" not in taps:
+        return module
+    values = {key: tuple(one) if isinstance(one, list) else one for key, one in taps.items()}
+    return cast(Any, ARCHITECTURES[TAPPED])(module, **values)
+
+
+def load_own_encoder(folder: str | Path, place: str | None = None, **options: Any) -> PretrainedEncoder:
     """Return the encoder in a folder, as `load_encoder`; with the module that it taps, from its place.
 
     Args:
         folder: as of `load_encoder`.
         place: ``package:function``, see `own_module`; None for an encoder that is whole.
+        options: further ones of `load_encoder`.
     """
     if place is None:
-        return load_encoder(folder)
+        return load_encoder(folder, **options)
     made = own_module(place)
     if isinstance(made, Mapping):
         name = Path(folder).resolve().name
         refuse(name not in made, f"module: {place} has no module for {name}; {did_you_mean(name, made)}")
         made = made[name]
-    return load_encoder(folder, tapped_module(made))
+    return load_encoder(folder, tapped_module(made), **options)
 
 
 def tapped_module(module: nn.Module) -> nn.Module:

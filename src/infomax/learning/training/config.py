@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from infomax.errors import refuse
 from infomax.learning.methods.amdim import AMDIMConfig
@@ -10,6 +10,9 @@ from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import Views
+
+if TYPE_CHECKING:
+    from infomax.learning.data.dataset import Dataset, Pairs
 
 BUDGETS = ("steps", "minutes", "epochs")
 """The fields of `TrainConfig` that say how long to train; one of them is set."""
@@ -72,6 +75,10 @@ class TrainConfig:
         """The fields of the budget that are set, by name."""
         return budget_in(vars(self))
 
+    def without_budget(self) -> "TrainConfig":
+        """Return the same without a budget."""
+        return replace(self, **dict.fromkeys(BUDGETS))
+
     def with_budget(self, **budget: int | float | None) -> "TrainConfig":
         """Return the same with this budget in place of its own: steps, minutes or epochs.
 
@@ -111,14 +118,24 @@ class Recipe:
     """Everything that a run needs to know.
 
     data: the source that the views load. split: part of the source. column: of a table, the column that is
-    seen; pairs name their columns in `views`. skip_broken: leave out what cannot be read.
+    seen; pairs name their columns in `views`. labels: where labels come from, which training does not need:
+    none, folders, a column, or a table FILE.csv[:column]; null for what the source holds.
+    skip_broken: leave out what cannot be read.
     """
 
     data: str | None = None
     split: str = "train"
     column: str | None = None
+    labels: str | None = None
     skip_broken: bool = False
     method: MethodConfig = field(default_factory=AMDIMConfig)
     views: Views = field(default_factory=ViewsConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def load(self) -> "Dataset | Pairs":
+        """Return the data of the recipe, as its views load it."""
+        further = {"labels": self.labels} if self.labels else {}
+        return self.views.load(
+            self.data, split=self.split, column=self.column, skip_broken=self.skip_broken, **further
+        )

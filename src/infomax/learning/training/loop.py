@@ -19,6 +19,7 @@ from rich.console import Console
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.data.reading import LEFT_OUT_FILE
 from infomax.learning.distributed.groups import rank
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
@@ -89,6 +90,9 @@ def pretrain(
     if first:
         run.check_free()
     tell = _teller(quiet or not first)
+    reading = dataset.reading
+    if reading is not None:
+        tell(str(reading))
     if asked != recipe:
         tell(
             f"batches of {recipe.train.batch_size}, not {asked.train.batch_size}: there are no more images "
@@ -104,10 +108,14 @@ def pretrain(
             "images": dataset.fingerprint,
             "stages": [_stage(0, planned, asked.train.budget)],
             "asked_batch_size": asked.train.batch_size,
+            **({"data": reading.record} if reading else {}),
             **({"began_from": began_from} if began_from else {}),
             **({"encoder": described(encoder)} if encoder is not None else {}),
         }
         run.begin(recipe, **facts)
+        if reading and reading.left_out:
+            reading.write_left_out(run.folder / LEFT_OUT_FILE)
+            tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
         save_example_views(run, recipe, dataset)
     _fit(recipe, learner, dataset, run, quiet)
     return run

@@ -50,7 +50,7 @@ def recipe_from_options(default: Recipe, options: Sequence[str], operation: str 
     leaves = option_names(default)
     given = [_bracketed(_whole_name(option, leaves, operation)) for option in options]
     _check_names(leaves, given, operation)
-    parser = _parser(_without_budget(default))
+    parser = _parser(replace(default, train=default.train.without_budget()))
     try:
         values = parser.parse_args(given).as_dict()
         by_option = parser.parse_args(_without_config(given)).as_dict()
@@ -147,13 +147,9 @@ def _texts(config: type) -> dict[str, str]:
     return texts
 
 
-def _without_budget(recipe: Recipe) -> Recipe:
-    return replace(recipe, train=replace(recipe.train, **dict.fromkeys(BUDGETS)))
-
-
 def _without_config(options: Sequence[str]) -> list[str]:
     """Return the options without ``--config FILE``."""
-    before = ["", *options[:-1]]
+    before = ["", *options][: len(options)]
     return [
         option
         for option, last in zip(options, before, strict=True)

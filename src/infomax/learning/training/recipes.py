@@ -25,7 +25,7 @@ _SCENE_VIEWS = ViewsConfig(
 
 
 def amdim_digits() -> Recipe:
-    """The built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
+    """The built-in 8×8 digits: a minute or so on two cores."""
     return Recipe(
         data="digits",
         method=_SMALL,
@@ -43,7 +43,7 @@ def amdim_digits() -> Recipe:
 
 
 def amdim_cifar10() -> Recipe:
-    """CIFAR-10 at 32 px, the large model of the paper: 300 epochs, for a GPU."""
+    """CIFAR-10, the large model of the paper, for a GPU."""
     return Recipe(
         method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=256, embedding_dim=2048, depth=10)),
         views=CIFAR_VIEWS,
@@ -52,7 +52,7 @@ def amdim_cifar10() -> Recipe:
 
 
 def amdim_cifar10_small() -> Recipe:
-    """CIFAR-10 at 32 px, a small model with the paper's schedule: 300 epochs, for a GPU."""
+    """CIFAR-10, a small model with the paper's schedule, for a GPU."""
     return Recipe(
         method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=128, embedding_dim=1024, depth=8)),
         views=CIFAR_VIEWS,
@@ -61,7 +61,7 @@ def amdim_cifar10_small() -> Recipe:
 
 
 def amdim_cifar10_cpu() -> Recipe:
-    """CIFAR-10 at 32 px in 20 minutes on two CPU cores."""
+    """CIFAR-10, or other small pictures, on two CPU cores."""
     return Recipe(
         method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=512, depth=2)),
         views=replace(CIFAR_VIEWS, crop_scale=(0.3, 1.0), translate=0, jitter=(0.4, 0.4, 0.4, 0.1)),
@@ -71,7 +71,7 @@ def amdim_cifar10_cpu() -> Recipe:
 
 
 def amdim_stl10() -> Recipe:
-    """STL-10 (or photographs of about that size) at 64 px, the paper's model: 300 epochs, for a GPU."""
+    """STL-10, or photographs of its size, the paper's model, for a GPU."""
     return Recipe(
         split="unlabeled",
         method=AMDIMConfig(
@@ -83,7 +83,7 @@ def amdim_stl10() -> Recipe:
 
 
 def amdim_photos_cpu() -> Recipe:
-    """A folder of photographs at 64 px in 20 minutes on two CPU cores."""
+    """Your own photographs, on two CPU cores."""
     return Recipe(
         method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=512, depth=1)),
         views=replace(STL_VIEWS, jitter=(0.4, 0.4, 0.4, 0.1)),
@@ -93,7 +93,7 @@ def amdim_photos_cpu() -> Recipe:
 
 
 def amdim_imagenet128() -> Recipe:
-    """ImageNet at 128 px, the large model of the paper: 50 epochs, for GPUs."""
+    """ImageNet, the large model of the paper, for several GPUs."""
     return Recipe(
         method=AMDIMConfig(
             encoder=AMDIMEncoderConfig(width=320, embedding_dim=2560, depth=10, batch_norm=True)
@@ -105,7 +105,7 @@ def amdim_imagenet128() -> Recipe:
 
 
 def amdim_two_cameras() -> Recipe:
-    """Built-in scenes, digits seen by two cameras: two columns of a table, an encoder each."""
+    """Built-in scenes, digits seen by two cameras: an encoder for each."""
     return Recipe(
         data="two-cameras",
         method=_SMALL,
@@ -128,7 +128,7 @@ def amdim_moving_digits() -> Recipe:
 
 
 def amdim_picture_and_tone() -> Recipe:
-    """Built-in scenes, a picture and a tone of each digit: two senses, an encoder each."""
+    """Built-in scenes, a picture and a tone of each digit: an encoder each."""
     return Recipe(
         data="picture-and-tone",
         method=_SMALL,
@@ -143,7 +143,7 @@ def amdim_picture_and_tone() -> Recipe:
 
 
 def amdim_signals() -> Recipe:
-    """Your own signals (.wav, .npy, a column of numbers) of 1024 samples: 20 minutes on two CPU cores."""
+    """Your own signals (.wav, .npy, columns of numbers), on two CPU cores."""
     return Recipe(
         method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=256, depth=2)),
         views=SignalViewsConfig(),
@@ -153,7 +153,7 @@ def amdim_signals() -> Recipe:
 
 
 def dim_digits() -> Recipe:
-    """Deep InfoMax of the built-in 8×8 digits, scaled to 32 px: a minute or so on two cores."""
+    """Deep InfoMax of the built-in digits: a minute or so on two cores."""
     return Recipe(
         data="digits",
         method=DIMConfig(encoder=DIMEncoderConfig(width=16, num_hidden=256), critic_units=128),
@@ -164,7 +164,7 @@ def dim_digits() -> Recipe:
 
 
 def dim_cifar10() -> Recipe:
-    """Deep InfoMax of CIFAR-10 at 32 px as in its paper, local: 1000 epochs, for a GPU."""
+    """Deep InfoMax of CIFAR-10, local, as in its paper, for a GPU."""
     return Recipe(
         method=DIMConfig(),
         views=PLAIN_VIEWS,
@@ -174,7 +174,7 @@ def dim_cifar10() -> Recipe:
 
 
 def dim_cifar10_cpu() -> Recipe:
-    """Deep InfoMax of CIFAR-10 at 32 px in 20 minutes on two CPU cores."""
+    """Deep InfoMax of CIFAR-10, on two CPU cores."""
     return Recipe(
         method=DIMConfig(critic_units=512),
         views=PLAIN_VIEWS,
@@ -184,7 +184,7 @@ def dim_cifar10_cpu() -> Recipe:
 
 
 def dim_stl10() -> Recipe:
-    """Deep InfoMax of STL-10 at 64 px as in its paper, local: 200 epochs, for a GPU."""
+    """Deep InfoMax of STL-10, local, as in its paper, for a GPU."""
     return Recipe(
         split="unlabeled",
         method=DIMConfig(encoder=ALEXNET),
@@ -195,7 +195,7 @@ def dim_stl10() -> Recipe:
 
 
 def dim_tinyimagenet() -> Recipe:
-    """Deep InfoMax of Tiny ImageNet at 64 px as in its paper, local: 1000 epochs, for a GPU."""
+    """Deep InfoMax of Tiny ImageNet, local, as in its paper, for a GPU."""
     return Recipe(
         method=DIMConfig(encoder=ALEXNET),
         views=replace(PLAIN_VIEWS, stored_size=64, image_size=64),

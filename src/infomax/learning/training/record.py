@@ -12,7 +12,6 @@ from lightning import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -49,8 +48,7 @@ class Record(Callback):
         self.seconds = 0.0  # of training so far, before and after resuming
         self.console = Console(stderr=True, quiet=quiet)
         self.progress = Progress(
-            MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
-            TextColumn("steps"),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps,"),
             TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True, min_width=7)),
             TextColumn("{task.fields[end]}"),
             BarColumn(bar_width=10),

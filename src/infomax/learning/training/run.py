@@ -1,5 +1,6 @@
 """A run folder: everything that a training run leaves behind, and where."""
 
+import csv
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -146,14 +147,30 @@ class Run:
             )
         return yaml.safe_load(self.recipe.read_text())
 
+    def last_metrics(self) -> dict[str, float]:
+        """Return the last row of ``metrics.csv``; nothing before there is one."""
+        if not self.metrics.is_file():
+            return {}
+        rows = list(csv.DictReader(self.metrics.read_text().splitlines()))
+        return {name: float(value) for name, value in rows[-1].items()} if rows else {}
+
     def read_environment(self) -> dict[str, Any]:
         """Return what ``environment.json`` holds."""
         return json.loads(self.environment.read_text())
 
 
-def as_yaml(recipe: Recipe, **options: Any) -> str:
-    """Return a recipe as YAML, which ``--config`` reads; options are those of `yaml.safe_dump`."""
-    return yaml.safe_dump(_with_lists(asdict(recipe)), sort_keys=False, allow_unicode=True, **options)
+class _FlatLists(yaml.SafeDumper):
+    """Writes mappings as blocks, and lists on one line."""
+
+
+_FlatLists.add_representer(
+    list, lambda dumper, one: dumper.represent_sequence("tag:yaml.org,2002:seq", one, flow_style=True)
+)
+
+
+def as_yaml(recipe: Recipe) -> str:
+    """Return a recipe as YAML, which ``--config`` reads."""
+    return yaml.dump(_with_lists(asdict(recipe)), Dumper=_FlatLists, sort_keys=False, allow_unicode=True)
 
 
 def _with_lists(value: Any) -> Any:
