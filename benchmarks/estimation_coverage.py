@@ -275,7 +275,7 @@ def panel(axes, group, rows):
     blocks = list(dict.fromkeys(place[:2] for place in places))
     width = len(places) / len(blocks)
     middles = [width * (block + 0.5) - 0.5 for block in range(len(blocks))]
-    axes.set_xticks(middles, [f"{setting}\n{strength}" for strength, setting in blocks], fontsize=7)
+    axes.set_xticks(middles, [f"{setting}\n{strength}" for strength, setting in blocks], fontsize=6)
     for block in range(1, len(blocks)):
         axes.axvline(width * block - 0.5, color="white", linewidth=2)
 

@@ -12,10 +12,10 @@ variables and within a variable with several columns: the box is a cube, and so 
 
 import math
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
+from scipy.spatial import KDTree
 from scipy.special import digamma
 
 from infomax.errors import refuse
@@ -31,8 +31,7 @@ from infomax.estimation.neighbors.search import (
 from infomax.estimation.samples import as_rows, as_weights
 
 MAX_RATIO = 8  # of the larger k, with which the estimate is compared in several columns
-MAX_PAIRS = 2**20  # of rows whose distances are computed for this
-MIN_ROWS = 500
+MIN_ROWS, MAX_PAIRS = 500, 2**20  # rows that are compared, and pairs of these with all rows
 BIAS_OF_BOXES = 0.06  # of the value, times (k/n)^¼
 MAX_ROWS_A_NEIGHBOR = 25  # up to which half of k is tried as well
 
@@ -187,24 +186,23 @@ class KSG:
 
 
 def _local_at(rows: np.ndarray, num_neighbors: tuple[int, ...], *variables: np.ndarray) -> np.ndarray:
-    """Return the pointwise values of some rows for each k, from their distances to all."""
-    per_block = max(MAX_PAIRS // (4 * len(variables[0])), 1)
-    blocks = [rows[first : first + per_block] for first in range(0, len(rows), per_block)]
-    return np.hstack([_local_of_block(block, num_neighbors, *variables) for block in blocks])
+    """Return the pointwise values of some rows for each k: [k, rows]."""
+    x, y, *given = variables
+    points = np.hstack(variables)
+    tree: Any = KDTree(points, balanced_tree=False)
+    others = [k + 1 for k in num_neighbors]  # the row itself is one of them
+    radii = np.nextafter(tree.query(points[rows], k=others, p=math.inf)[0].T, 0)
+    n_xz, n_yz = (_counts_at(rows, radii, np.hstack([part, *given])) for part in (x, y))
+    whole = _counts_at(rows, radii, np.hstack(given)) if given else len(points)
+    ks = np.array(num_neighbors)[:, None]
+    return digamma(ks) - digamma(n_xz) - digamma(n_yz) + digamma(whole)
 
 
-def _local_of_block(rows: np.ndarray, num_neighbors: tuple[int, ...], *variables: np.ndarray) -> np.ndarray:
-    x, y, *given = ([np.abs(column[rows][:, None] - column) for column in v.T] for v in variables)
-    z = [*given[0]] if given else []
-    xz, yz = (reduce(np.maximum, [*part, *z]) for part in (x, y))
-    sorted_at = np.partition(np.maximum(xz, yz), num_neighbors, axis=1)
-    found = []
-    for k in num_neighbors:
-        radii = sorted_at[:, k, None]
-        n_xz, n_yz = ((part < radii).sum(axis=1) for part in (xz, yz))
-        whole = (reduce(np.maximum, z) < radii).sum(axis=1) if z else len(xz[0])
-        found.append(digamma(k) - digamma(n_xz) - digamma(n_yz) + digamma(whole))
-    return np.array(found)
+def _counts_at(rows: np.ndarray, radii: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return how many points lie within each radius, boundary included, of some of them: [k, rows]."""
+    tree = KDTree(points, balanced_tree=False)
+    how: dict[str, Any] = {"p": math.inf, "return_length": True}
+    return np.array([tree.query_ball_point(points[rows], reach, **how) for reach in radii])
 
 
 def _margins(radii: np.ndarray, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> list[Margin]:

@@ -64,19 +64,21 @@ class Within:
 
     def _totals_by_distances(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         per_block = max(MAX_CELLS // len(values), 1)
+        columns = np.ascontiguousarray(self.points.T)
         blocks = [rows[first : first + per_block] for first in range(0, len(rows), per_block)]
-        return np.concatenate([self._contain(block) @ values for block in blocks])
+        return np.concatenate([self._total_of_block(columns, values, block) for block in blocks])
 
-    def _contain(self, rows: np.ndarray) -> np.ndarray:
-        """Return which ranges contain each of these rows: [rows, n]."""
-        inside = (
-            np.ones((len(rows), len(self.radii)), bool)
-            if self.cells is None
-            else self.cells[rows][:, None] == self.cells
-        )
-        for column in self.points.T:
-            inside &= np.abs(column[rows][:, None] - column) <= self.radii
-        return inside
+    def _total_of_block(self, columns: np.ndarray, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the sum of the values whose ranges contain each of these rows."""
+        shape = (len(rows), len(values))
+        inside, near, apart = np.ones(shape, bool), np.empty(shape, bool), np.empty(shape)
+        for column in columns:
+            np.abs(np.subtract(column[rows][:, None], column, out=apart), out=apart)
+            inside &= np.less_equal(apart, self.radii, out=near)
+        if self.cells is not None:
+            inside &= self.cells[rows][:, None] == self.cells
+        apart[:] = inside
+        return apart @ values
 
     def _only_runs(self) -> "_Runs":
         if self.runs is None:
