@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command gives, for people and for programs.
+    """The result of a command, for people and for programs.
 
     found: the JSON object. shown: returns what a terminal shows: lines of text, or things that rich prints;
     without it, each entry of `found` is a line. next: what to do or to open next; the last lines.

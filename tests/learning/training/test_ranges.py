@@ -52,9 +52,7 @@ def test_other_images_are_read_by_the_range_of_training(trained, tmp_path):
     stack = tifffile.imread(folder / "00.ome.tif") // 2
     tifffile.imwrite(tmp_path / "dim" / "0.ome.tif", stack, ome=True, metadata={"axes": "CYX"})
     bright = encoder.views.load(folder)
-    with pytest.warns(
-        UserWarning, match=r"values from 30 to 330 in channel 2, so that many are cut"
-    ):
+    with pytest.warns(UserWarning, match=r"values from 30 to 330 in channel 2, so that many are cut"):
         dim = encoder.views.load(tmp_path / "dim")
     assert dim.pixels.range == bright.pixels.range
     np.testing.assert_allclose(dim.values[0, ..., 0], bright.values[0, ..., 0] / 2, atol=1)

@@ -62,7 +62,7 @@ def test_run_folder(finished):
         "views.npz",
     }  # fmt: skip
     chosen = replace(RECIPE.train, precision=choose_precision("auto"))
-    assert finished.read_recipe() == replace(RECIPE, train=chosen)
+    assert finished.read_recipe() == replace(RECIPE, train=chosen, views=RECIPE.views.as_read(make_images()))
     environment = json.loads(finished.environment.read_text())
     assert environment["torch"] == torch.__version__
     assert (environment["seed"], environment["num_images"]) == (0, 20)
@@ -192,11 +192,12 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     assert run.checkpoint.exists()
 
 
-def test_refusals(tmp_path, finished):
+def test_refusals(tmp_path, finished, monkeypatch):
     with pytest.raises(FileExistsError, match=r"is not empty; choose another --out"):
         pretrain(RECIPE, make_images(), finished.folder, quiet=True)
     with pytest.raises(ValueError, match=r"expected at least 2 images to learn from, got 1"):
         pretrain(RECIPE, make_images(1), tmp_path / "a", quiet=True)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=r"expected a Recipe, got 'amdim-photos-cpu'; recipe_named\("):
         pretrain("amdim-photos-cpu", make_images(), tmp_path / "a")
     with pytest.raises(ValueError, match=r"expected a dataset, got a list; recipe.views.load\(source\)"):

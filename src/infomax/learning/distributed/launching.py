@@ -228,9 +228,16 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
             return _exit_code(*error.get_first_failure())
         except SignalException as error:
             if error.sigval == signal.SIGINT:
-                raise KeyboardInterrupt from None
+                raise KeyboardInterrupt(*_said_by_the_first()) from None
             return 128 + error.sigval
     return 0
+
+
+def _said_by_the_first() -> list[str]:
+    """Return where the first process says that it stopped, if it does."""
+    left = Path(os.environ[COMPLAINTS]) / "0"
+    said = left.read_text() if left.exists() else ""
+    return [said.partition("interrupted; ")[2]] if "interrupted; " in said else []
 
 
 def _exit_code(rank: int, failure: "ProcessFailure") -> int:

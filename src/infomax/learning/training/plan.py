@@ -1,4 +1,4 @@
-"""What a run will take: its steps, its minutes and its memory, found by timing some steps."""
+"""The steps, the minutes and the memory that a run will take, found by timing some steps."""
 
 import copy
 import sys
@@ -25,7 +25,7 @@ MIN_STEPS_TIMED, SECONDS_TO_TELL = 500, 2.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will take.
+    """The steps, time and memory that a run will take.
 
     num_images, batch_size: of the data, and of each step. steps: to be done. seconds_per_step, memory: as
     measured, in bytes; None where a run is too short to measure it.

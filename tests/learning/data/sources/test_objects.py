@@ -1,5 +1,7 @@
 """Python sequences of every form."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -75,3 +77,18 @@ def test_class_names_of_a_dataset_are_used(load):
 def test_a_list_of_paths_is_named_by_them(load, write, random_pixels):
     path = write("a.png", random_pixels(0, 8, 8, 3))
     assert list(load([path, str(path)]).names) == [str(path)] * 2
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_a_data_frame_is_its_rows(load, package):
+    frames = import_module(package)
+    pictures = [np.full((4, 4, 3), value, np.uint8) for value in (1, 2)]
+    columns = {"image": pictures, "label": ["a", "b"]}
+    frame = (
+        frames.DataFrame(columns, schema_overrides={"image": frames.Object})
+        if package == "polars"
+        else (frames.DataFrame(columns))
+    )
+    images = load(frame)
+    assert images.values[:, 0, 0, 0].tolist() == [1, 2]
+    assert images.class_names(images.labels) == ["a", "b"]

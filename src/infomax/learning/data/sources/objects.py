@@ -120,13 +120,20 @@ def _value_and_label(fetched: Any, column: str | None, columns: Sequence[str]) -
 
 def open_objects(request: Request) -> Objects | None:
     """Return a sequence, or a mapping of splits to sequences, as a source; None where it is neither."""
-    source = request.source
-    name = type(source).__name__
+    name = type(request.source).__name__
+    source = _rows_of_frame(request.source)
     if request.is_named or not _is_sequence(source):
         return None
     if not isinstance(source, Mapping):
         return Objects(name, {"train": source})
     return Objects(name, source) if source and all(map(_is_sequence, source.values())) else None
+
+
+def _rows_of_frame(source: Any) -> Any:
+    """Return a data frame of pandas or Polars as a list of mappings, a row each; anything else unchanged."""
+    if type(source).__name__ != "DataFrame":
+        return source
+    return source.to_dicts() if hasattr(source, "to_dicts") else source.to_dict("records")
 
 
 def _is_sequence(data: Any) -> bool:
