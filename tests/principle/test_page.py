@@ -205,7 +205,7 @@ def test_help_lists_the_experiments(capsys):
     assert stopped.value.code == 0
     text = capsys.readouterr().out
     for name, experiment in EXPERIMENTS.items():
-        assert re.search(rf"^  {name} +{re.escape(experiment.summary)}$", text, re.MULTILINE)
+        assert f"{name} {experiment.summary}" in " ".join(text.split())
 
 
 @pytest.mark.slow
