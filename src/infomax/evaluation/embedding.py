@@ -45,6 +45,23 @@ def embed_layers(
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
+def new_file(out: str | Path) -> Path:
+    """Return the path of a file for embeddings that does not exist yet.
+
+    Raises:
+        ValueError: its suffix is another than .parquet or .npy.
+        FileExistsError: it exists.
+    """
+    out = Path(out)
+    refuse(
+        out.suffix not in (".parquet", ".npy"),
+        f"embed: the suffix of {out} says no format; expected .parquet or .npy",
+    )
+    if out.exists():
+        raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
+    return out
+
+
 def embed_to_file(
     encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> Path:
@@ -56,11 +73,7 @@ def embed_to_file(
         ValueError: `out` has another suffix or lies in the folder of the data; the dataset is empty.
         FileExistsError: `out` exists.
     """
-    out = Path(out)
-    writers = {".parquet": _write_parquet, ".npy": _write_npy}
-    refuse(out.suffix not in writers, f"embed: the suffix of {out} says no format; expected .parquet or .npy")
-    if out.exists():
-        raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
+    out = new_file(out)
     if dataset.reading is not None:
         dataset.reading.refuse_inside("embed", out)
     refuse(not len(dataset), "embed: the dataset is empty; give at least one row")
@@ -70,7 +83,8 @@ def embed_to_file(
         deque(batches, maxlen=0)  # takes part, and writes nothing
         return out
     with replacing(out) as path:
-        writers[out.suffix](path, dataset, batches)
+        write = _write_parquet if out.suffix == ".parquet" else _write_npy
+        write(path, dataset, batches)
     return out
 
 

@@ -106,7 +106,7 @@ def test_each_encoder_has_a_folder(finished):
     for name, kind in kinds.items():
         encoder = load_encoder(finished.folder / name)
         assert isinstance(encoder.encoder, kind)
-        assert encoder.views == by_name(PAIRS)[name]
+        assert encoder.views == by_name(PAIRS.as_read(PAIRS.load(table())))[name]
     assert finished.finished
     assert not finished.encoder.exists()
     picture = load_encoder(finished.folder / "picture")(torch.zeros(2, 1, 40, 40, dtype=torch.uint8))
@@ -115,7 +115,7 @@ def test_each_encoder_has_a_folder(finished):
 
 
 def test_the_recipe_is_read_back(finished):
-    assert finished.read_recipe() == RECIPE
+    assert finished.read_recipe() == replace(RECIPE, views=PAIRS.as_read(PAIRS.load(table())))
 
 
 def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
@@ -202,10 +202,12 @@ def test_one_encoder(views, tmp_path):
     else:
         column = "tone" if isinstance(views, SignalViewsConfig) else "picture"
     recipe = replace(RECIPE, views=views, train=replace(TRAIN, steps=2))
-    run = pretrain(recipe, views.load(rows, column=column), tmp_path / "run", quiet=True)
+    dataset = views.load(rows, column=column)
+    run = pretrain(recipe, dataset, tmp_path / "run", quiet=True)
     assert run.encoder.exists()
-    assert load_encoder(run.folder).views == views.encoders[0].views
-    assert run.read_recipe() == recipe
+    read = views.as_read(dataset)
+    assert load_encoder(run.folder).views == read.encoders[0].views
+    assert run.read_recipe() == replace(recipe, views=read)
 
 
 def test_own_encoders_by_the_names_of_columns():

@@ -38,13 +38,14 @@ class Embed:
 
     def __call__(self) -> dict[str, Any] | None:
         """Return the file and how many are in it; None in processes other than the first."""
-        from infomax.evaluation.embedding import embed_to_file
+        from infomax.evaluation.embedding import embed_to_file, new_file
         from infomax.evaluation.splits import told
         from infomax.learning.data.reading import refuse_inside
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import own_device, together
         from infomax.learning.encoders.own import load_own_encoder
 
+        new_file(self.out)
         refuse_inside("embed", self.out, self.data)
         with together(self.devices, self.arguments):
             encoder = load_own_encoder(self.run, self.module, range=self.range, pages=self.pages)

@@ -2,9 +2,10 @@
 
 import shlex
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Pretrain:
 
             recipe = self._complete(recipe)
             dataset = self._dataset(recipe)
-            run = self._trained(recipe, dataset, loop)
+            run = self._training(recipe, dataset, loop)()
         with _saying(f"training is complete; `infomax evaluate {self._folder} --data DIR` evaluates it"):
             return self._answer(run.read_recipe(), dataset, run)
 
@@ -158,18 +159,20 @@ class Pretrain:
             labelled_split(self.evaluate, place.views, column=column)
         return dataset
 
-    def _trained(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Run":
+    def _training(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Callable[[], Run]":
+        """Return the call that trains a new run, or goes on with one."""
         from infomax.learning.encoders.own import own_encoder
         from infomax.learning.training.run import Run
 
         if not self.resume:
             encoder = own_encoder(self.module) if self.module else None
-            return loop.pretrain(recipe, dataset, self._folder, encoder=encoder, weights_from=self.start)
+            how = {"encoder": encoder, "weights_from": self.start}
+            return partial(loop.pretrain, recipe, dataset, self._folder, **how)
         run = Run(self.resume)
         began = run.read_environment().get("encoder")
         encoder = own_encoder(self.module, began) if self.module else None
         recipe, more = replace(recipe, train=self._of_run().train), recipe.train.budget
-        return loop.resume(recipe, dataset, run, encoder=encoder, **more)
+        return partial(loop.resume, recipe, dataset, run, encoder=encoder, **more)
 
     def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None]]:
         """Yield the place of each encoder, and its column where the data is that of training."""

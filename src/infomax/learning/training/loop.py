@@ -4,7 +4,8 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 resumed run ends as an uninterrupted one does.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -117,7 +118,8 @@ def pretrain(
             reading.write_left_out(run.folder / LEFT_OUT_FILE)
             tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
         save_example_views(run, recipe, dataset)
-    _fit(recipe, learner, dataset, run, quiet)
+    with _fitting(recipe, learner, dataset, run, quiet) as fit:
+        fit()
     return run
 
 
@@ -167,7 +169,9 @@ def resume(
     if not more:
         move = recipe.data != run.read_settings()["data"]
         _teller(quiet or not writes(recipe.train))(f"going on after step {step:,} of {recipe.train.steps:,}")
-        _fit(recipe, learner, dataset, run, quiet, partial(run.change, recipe) if move else None)
+        begin = partial(run.change, recipe) if move else None
+        with _fitting(recipe, learner, dataset, run, quiet, begin) as fit:
+            fit()
         return run
     one_budget("resume", more)
     refuse(
@@ -180,7 +184,9 @@ def resume(
     facts = {**_stage(step, planned, more), "planned_before": recipe.train.steps}
     recipe = _lengthened(recipe, step, planned.steps)
     learner = new_learner(recipe, dataset, encoder)
-    _fit(recipe, learner, dataset, run, quiet, partial(run.begin_stage, recipe, **facts))
+    begin = partial(run.begin_stage, recipe, **facts)
+    with _fitting(recipe, learner, dataset, run, quiet, begin) as fit:
+        fit()
     return run
 
 
@@ -297,15 +303,16 @@ def _checkpoint_step(run: Run) -> int:
     return torch.load(run.checkpoint, weights_only=True, mmap=True)["global_step"]
 
 
-def _fit(
+@contextmanager
+def _fitting(
     recipe: Recipe,
     learner: Learner,
     dataset: Dataset | Pairs,
     run: Run,
     quiet: bool,
     begin: Callable[[], None] | None = None,
-) -> None:
-    """Train to the last step, from the last checkpoint if there is one; write the encoder.
+) -> Iterator[Callable[[], None]]:
+    """Yield what trains to the last step, from the last checkpoint if there is one; then write the encoder.
 
     Raises:
         Stopped: Ctrl-C.
@@ -323,7 +330,7 @@ def _fit(
     batches = new_loader(trainer, train, dataset, _checkpoint_step(run))
     try:
         with ending_together(trainer.local_rank), interrupt.listening():
-            trainer.fit(learner, batches, ckpt_path=checkpoint, weights_only=True)
+            yield partial(trainer.fit, learner, batches, ckpt_path=checkpoint, weights_only=True)
     except KeyboardInterrupt:
         raise Stopped(_where(run, _checkpoint_step(run), steps)) from None
     if trainer.global_step < steps:
