@@ -11,7 +11,7 @@ where dependence is weak and spread over many pairs of labels, by up to a quarte
 Miller and Madow's value MM; and where one variable nearly determines the other, but for exceptions that are
 spread over pairs seen once, it is too high by what the pairs not seen yet would take away. Chao, Wang and
 Jost's entropies estimate that (`Histogram.chao_wang_jost`); with C, the information by them, the *likely
-value* is L = A + u (C − A). The standard error of a value is the root of the sum of these squares:
+value* is L = A + u (C − A). The standard error of a value is the root of the sum of these squares::
 
     value − A,  value − L             its distances to both
     s (1 + (1 − u) E / (H − E))       the sampling error, as the adjustment enlarges it

@@ -9,7 +9,7 @@ from infomax.errors import refuse
 from infomax.learning.data.pixels.ranges import page_numbers
 
 CHANNEL_AXES = "CS"
-"""Axes of channels: C, wavelengths; S, samples of a pixel such as red, green and blue. Others are pages."""
+"""The axes C (wavelengths) and S (samples of a pixel, as red, green and blue) are channels, others pages."""
 _AXES = {"C": "channels", "S": "samples", "Z": "slices", "T": "times"}
 
 

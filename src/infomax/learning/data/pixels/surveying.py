@@ -1,5 +1,7 @@
 """A first look at some images of a set, which decides one range and one depth for all of it.
 
+The range follows from the kinds of images there are::
+
     8-bit images             full: they stay as they are, bit for bit
     deeper images, floats    8, 10, 12, 14 or 16 bits, for floats also 0 to 1: the least of these that holds
                              all values, if they fill four fifths of it; else their least and greatest value
