@@ -37,9 +37,13 @@ def encoder():
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("INFOMAX_CACHE", str(tmp_path / "cache"))
+    write_photos(tmp_path / "photos", 12)
+
+
+def write_photos(place, num):
     random = np.random.default_rng(0)
-    for number in range(12):
-        folder = tmp_path / "photos" / "ab"[number % 2]
+    for number in range(num):
+        folder = place / "ab"[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random.integers(0, 256, (20, 24, 3), np.uint8)).save(folder / f"{number}.png")
 
@@ -147,7 +151,7 @@ def test_answers(capsys, monkeypatch):
 
 
 def test_trained_moved_lengthened_and_begun_from(capsys, terminal, tmp_path):
-    """What the last lines of a training say works; moved data is found by what it holds."""
+    """The commands in the last lines of a training work; moved data is found by what it holds."""
     assert run("pretrain", "amdim-photos-cpu", "--data", "photos", "--out", "a", "--steps", "2", *TINY) == 0
     out = capsys.readouterr().out
     commands = [line.partition("#")[0].strip() for line in out.splitlines() if line.startswith("  infomax")]
@@ -189,6 +193,11 @@ def test_modules_of_ones_own(capsys, monkeypatch, tmp_path):
     assert run("pretrain", "--resume", "a", "--steps", "1", *own) == 0
     assert run("embed", "a", "--data", "photos", "--out", "f.npy", *own) == 0
     assert np.load("f.npy").shape == (12, 4)
+    write_photos(tmp_path / "many", 20)
+    assert run("evaluate", "a", "--data", "many", "--probes", "knn", *own) == 0
+    assert run("similarity", "a", "--data", "photos", "--query", 0, "--target", 16, *own) == 0
+    whole = ["pretrain", "dim-cifar10-cpu", "--out", "b", *options, *own]
+    assert run(*whole, "--evaluate", "many") == 0
     new = ["pretrain", "dim-cifar10-cpu", "--out", "c", *options, "--module"]
     assert run(*new, "nothing:here") == 2
     assert "no package 'nothing' is installed or lies in" in capsys.readouterr().err

@@ -104,7 +104,7 @@ def test_nothing_is_said_where_all_is_well(estimator):
 
 
 def test_errors_stay_small_where_all_is_well():
-    """What may remain of the bias adds little to the sampling error of well-sampled tables.
+    """The bias that may remain adds little to the sampling error of well-sampled tables.
 
     Where no sample is an exception, one exception in n cannot be excluded.
     """

@@ -1,4 +1,4 @@
-"""What is read of folders as people have them: splits, classes, odd files, and the line that says so."""
+"""Tests of reading folders as people have them: splits, classes, odd files, and the line that says so."""
 
 import os
 import socket

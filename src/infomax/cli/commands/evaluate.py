@@ -12,6 +12,7 @@ from infomax.cli.shared import (
     data,
     devices,
     labels,
+    module,
     pages,
     pixel_range,
     run_folder,
@@ -40,6 +41,7 @@ class Evaluate:
     skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
+    module: str | None = module()
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
     devices: int | None = devices()
@@ -61,6 +63,7 @@ class Evaluate:
         from infomax.evaluation.evaluating import evaluate_run
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import together
+        from infomax.learning.encoders.own import module_of
         from infomax.learning.training.run import Run
 
         with together(self.devices, self.arguments):
@@ -69,6 +72,7 @@ class Evaluate:
                 self.data,
                 protocol=self.protocol,
                 column=self.column,
+                module=module_of(self.run, self.module),
                 split=self.split,
                 labels_from=self.labels,
                 skip_broken=self.skip_broken,

@@ -6,7 +6,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import show_accuracies
-from infomax.cli.shared import column, data, pages, pixel_range, run_folder, skip_broken, split
+from infomax.cli.shared import column, data, module, pages, pixel_range, run_folder, skip_broken, split
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 
@@ -22,6 +22,7 @@ class Finetune:
     skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
+    module: str | None = module()
     num_labels: Sequence[str] = option(
         "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
         default=(),
@@ -45,6 +46,7 @@ class Finetune:
         """Return the accuracies, and where the fine-tuned encoder lies."""
         from infomax.evaluation.evaluating import finetune_run
         from infomax.evaluation.finetuning.labels import LabelBudget
+        from infomax.learning.encoders.own import module_of
         from infomax.learning.training.run import Run
 
         amounts = [*self.num_labels, *filter(LabelBudget.is_one, self.labels)]
@@ -56,6 +58,7 @@ class Finetune:
             self.data,
             [LabelBudget.parse(text) for text in amounts],
             column=self.column,
+            module=module_of(self.run, self.module),
             split=self.split,
             labels_from=places[0] if places else None,
             skip_broken=self.skip_broken,

@@ -155,8 +155,9 @@ class Pretrain:
                 raise
             moved = f"if the images have moved: --resume {self.resume} --data NEW_PLACE"
             raise FileNotFoundError(f"{error}; {moved}") from error
-        for place, column in self._evaluations(recipe):  # refused before anything is trained
-            labelled_split(self.evaluate, place.views, column=column)
+        for place, column, labels in self._evaluations(recipe):  # refused before anything is trained
+            how = {"labels": labels, "skip_broken": recipe.skip_broken}
+            labelled_split(self.evaluate, place.views, column=column, **how)
         return dataset
 
     def _training(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Callable[[], Run]":
@@ -174,20 +175,24 @@ class Pretrain:
         recipe, more = replace(recipe, train=self._of_run().train), recipe.train.budget
         return partial(loop.resume, recipe, dataset, run, encoder=encoder, **more)
 
-    def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None]]:
-        """Yield the place of each encoder, and its column where the data is that of training."""
+    def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None, str | None]]:
+        """Yield the place of each encoder; and its column and labels where the data is that of training."""
         if self.evaluate:
+            same = self.evaluate == recipe.data
             for place in recipe.views.encoders:
                 column = place.folder.name or recipe.column
-                yield place, column if self.evaluate == recipe.data else None
+                yield place, column if same else None, recipe.labels if same else None
 
     def _evaluated(self, recipe: "Recipe", run: "Run") -> Iterator[dict[str, Any]]:
         """Yield the rows of the clean protocol for each encoder."""
         from infomax.evaluation.evaluating import evaluate_run
+        from infomax.learning.encoders.own import module_of
         from infomax.learning.training.run import Run
 
-        for place, column in self._evaluations(recipe):
-            result = evaluate_run(Run(run.folder / place.folder), str(self.evaluate), column=column)
+        for place, column, labels in self._evaluations(recipe):
+            folder = run.folder / place.folder
+            how = {"module": module_of(folder, self.module), "skip_broken": recipe.skip_broken}
+            result = evaluate_run(Run(folder), str(self.evaluate), column=column, labels_from=labels, **how)
             show_accuracies(result)
             encoder = {"encoder": place.folder.name} if place.folder.name else {}
             yield from ({**encoder, **row} for row in short_rows(result))

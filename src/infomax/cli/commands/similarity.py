@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
-from infomax.cli.shared import column, data, pages, pixel_range, run_folder, skip_broken, split
+from infomax.cli.shared import column, data, module, pages, pixel_range, run_folder, skip_broken, split
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 
 
@@ -19,6 +19,7 @@ class Similarity:
     column: str | None = column()
     range: str | None = pixel_range()
     pages: str | None = pages()
+    module: str | None = module()
     skip_broken: bool = skip_broken()
     cell: tuple[int, int] | None = option(
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
@@ -35,6 +36,7 @@ class Similarity:
     def __call__(self) -> dict[str, Any]:
         """Return the picture and the most similar images."""
         from infomax.evaluation.similarity.searching import similarity_of_run
+        from infomax.learning.encoders.own import module_of
         from infomax.learning.training.run import Run
 
         return similarity_of_run(
@@ -43,6 +45,7 @@ class Similarity:
             self.data,
             split=self.split,
             column=self.column,
+            module=module_of(self.run, self.module),
             range=self.range,
             pages=self.pages,
             skip_broken=self.skip_broken,

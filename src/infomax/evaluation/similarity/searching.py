@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
@@ -42,6 +42,7 @@ def similarity_of_run(
     *,
     split: str | None = None,
     column: str | None = None,
+    module: nn.Module | None = None,
     range: str | None = None,
     pages: str | None = None,
     skip_broken: bool = False,
@@ -59,6 +60,7 @@ def similarity_of_run(
         source: of the images to search, as for `load_images`.
         split: of the source; None for test if there is one, else the first.
         column: of a table, the column that is seen.
+        module: of a `TappedEncoder`, see `load_encoder`.
         range, pages: how images are read, see `load_encoder`.
         skip_broken: leave out what cannot be read.
         cell: (row, column) of the query's map of `source_side`; None for the global feature.
@@ -77,7 +79,7 @@ def similarity_of_run(
     )
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
     refuse_inside("similarity", out, source)
-    encoder = load_encoder(run.folder, range=range, pages=pages)
+    encoder = load_encoder(run.folder, module, range=range, pages=pages)
     place: Place = GLOBAL if cell is None else (source_side, *cell)
     side = target or (DEFAULT_TARGET if cell is None else source_side)
     _check(encoder, place, side)

@@ -12,7 +12,7 @@ from infomax.files import replacing
 from infomax.learning.data.targets import counted
 
 BROKEN = "broken"
-"""What items that could not be decoded are called among those that were left out."""
+"""The name of items that could not be decoded, among those that were left out."""
 LEFT_OUT_FILE = "left-out.csv"
 """The list of what was left out, in a run folder; of other results, the end of its name."""
 MAX_KINDS = 6

@@ -88,14 +88,23 @@ def load_own_encoder(folder: str | Path, place: str | None = None, **options: An
         place: ``package:function``, see `own_module`; None for an encoder that is whole.
         options: further ones of `load_encoder`.
     """
+    return load_encoder(folder, module_of(folder, place), **options)
+
+
+def module_of(folder: str | Path, place: str | None) -> nn.Module | None:
+    """Return the module that the encoder in a folder taps, from its place; None where no place is given.
+
+    Raises:
+        ValueError: as `own_module`; or the place holds modules by column, and none for this folder.
+    """
     if place is None:
-        return load_encoder(folder, **options)
+        return None
     made = own_module(place)
     if isinstance(made, Mapping):
         name = Path(folder).resolve().name
         refuse(name not in made, f"module: {place} has no module for {name}; {did_you_mean(name, made)}")
         made = made[name]
-    return load_encoder(folder, tapped_module(made), **options)
+    return tapped_module(made)
 
 
 def tapped_module(module: nn.Module) -> nn.Module:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
 SYNONYMS = {"learning_rate": "lr", "num_epochs": "epochs", "max_steps": "steps", "gpus": "devices"}
-"""What others call some fields, for suggestions."""
+"""Names that other programs have for some fields, for suggestions."""
 
 FIRST = ("train.", "optimizer.")
 """The parts that every recipe has; a short name means a field of theirs first."""

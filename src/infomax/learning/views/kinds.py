@@ -49,7 +49,7 @@ class Views(ABC):
 
     kind: ClassVar[str]
     before: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    """What fields that descriptions by earlier versions do not have meant then."""
+    """The values that fields had before descriptions held them, by name."""
 
     @property
     @abstractmethod

@@ -328,4 +328,4 @@ _RULES = (
     (_is_time, _times),
     (lambda one: isinstance(one, list), _lists),
 )
-"""What all labels are, and what they mean then; the first that fits."""
+"""Kinds of labels, each a test of all labels and what they mean then; the first that fits is taken."""
