@@ -195,6 +195,14 @@ def test_modules_of_ones_own(capsys, monkeypatch, tmp_path):
     assert np.load("f.npy").shape == (12, 4)
     write_photos(tmp_path / "many", 20)
     assert run("evaluate", "a", "--data", "many", "--probes", "knn", *own) == 0
+    capsys.readouterr()
+    for module in ("output", "commands.evaluate"):
+        monkeypatch.setattr(f"infomax.cli.{module}.on_terminal", lambda: True)
+    assert run("evaluate", "a", "--data", "many", "--probes", "knn", "--overwrite", *own) == 0
+    shown = capsys.readouterr().out
+    assert "Accuracy on the test images" in shown
+    assert shown.splitlines()[-1].split("#")[0].strip() == "infomax report a"
+    assert len(shown.splitlines()) < 40
     assert run("similarity", "a", "--data", "photos", "--query", 0, "--target", 16, *own) == 0
     whole = ["pretrain", "dim-cifar10-cpu", "--out", "b", *options, *own]
     assert run(*whole, "--evaluate", "many") == 0

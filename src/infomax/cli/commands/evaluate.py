@@ -1,12 +1,12 @@
 """``infomax evaluate``: a protocol with its options."""
 
-import sys
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from infomax.cli.options import option, options_of
-from infomax.cli.output import listing, show_accuracies
+from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
 from infomax.cli.shared import (
     column,
     data,
@@ -57,7 +57,7 @@ class Evaluate:
         protocols = listing("protocols", {name: one.summary for name, one in PROTOCOLS.items()})
         return f"{protocols}\n\n{listing('probes', {name: one.summary for name, one in PROBES.items()})}"
 
-    def __call__(self) -> dict[str, Any] | None:
+    def __call__(self) -> Answer | None:
         """Return what the protocol found; None in processes other than the first."""
         self._check_options()
         from infomax.evaluation.evaluating import evaluate_run
@@ -83,9 +83,11 @@ class Evaluate:
             )
         if rank() > 0:
             return None
-        show_accuracies(result)
-        print(f"Protocol {result['protocol']}: {result['note']}", file=sys.stderr)
-        return result
+        note = f"protocol {result['protocol']}: {result['note']}"
+        if not on_terminal():
+            show_accuracies(result)
+        page = next_steps({"a page about the run": shlex.join(["infomax", "report", self.run])})
+        return Answer(result, lambda: [*accuracies(result), note], page)
 
     def _check_options(self) -> None:
         """Check that the protocol has the options that have been given."""

@@ -1,11 +1,12 @@
 """``infomax finetune``."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option, options_of
-from infomax.cli.output import show_accuracies
+from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, show_accuracies
 from infomax.cli.shared import column, data, module, pages, pixel_range, run_folder, skip_broken, split
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
@@ -42,7 +43,7 @@ class Finetune:
     seed: int = option("of the draws, of training and of the network from scratch", default=0)
     overwrite: bool = option("replace an earlier finetuning.json", default=False)
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the accuracies, and where the fine-tuned encoder lies."""
         from infomax.evaluation.evaluating import finetune_run
         from infomax.evaluation.finetuning.labels import LabelBudget
@@ -70,5 +71,8 @@ class Finetune:
             config=FinetuningConfig(**self.training),
             seed=self.seed,
         )
-        show_accuracies(result)
-        return {**result, **({"encoder": self.out} if self.out else {})}
+        found = {**result, **({"encoder": self.out} if self.out else {})}
+        if not on_terminal():
+            show_accuracies(result)
+        page = next_steps({"a page about the run": shlex.join(["infomax", "report", self.run])})
+        return Answer(found, lambda: accuracies(result), page)

@@ -10,6 +10,7 @@ import torch
 
 from infomax.errors import refuse
 from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.data.targets import counted
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.training.callbacks import StopOnInterrupt, Timer
@@ -41,7 +42,7 @@ class Plan:
         epochs = self.steps / (self.num_images // self.batch_size)
         parts = [
             f"{self.num_images:,} images",
-            f"{self.steps:,} steps of {self.batch_size} (each image {epochs:,.1f} times)",
+            f"{counted(self.steps, 'step')} of {self.batch_size} (each image {epochs:,.1f} times)",
         ]
         if self.seconds_per_step is not None:
             parts.append(f"about {duration(self.steps * self.seconds_per_step)}")
