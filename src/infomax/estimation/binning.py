@@ -24,9 +24,8 @@ Edges = Callable[[np.ndarray, int], np.ndarray]
 """A column and a number of bins -> the edges between these."""
 MAX_UNTESTED = 0.3  # of the samples
 VARIANCE_OF_TEST = 60  # of χ² with 15 degrees of freedom and noncentrality 7.5, which passes half of the time
-MOST_HIDDEN = (
-    33  # 2n times the information of Gaussians that the tests of one cell miss in a tenth of samples
-)
+MOST_HIDDEN = 33
+"""2n times the information of Gaussians that the tests of one cell miss in a tenth of samples."""
 
 
 @dataclass(frozen=True)
