@@ -109,14 +109,15 @@ def _as_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def show_accuracies(result: Mapping[str, Any]) -> None:
-    """Print the accuracies of an evaluation, and what else it measured, on stderr; in the first process."""
+def show_accuracies(result: Mapping[str, Any], *notes: str) -> None:
+    """Print the accuracies of an evaluation, what else it measured, and notes on stderr; in the first process."""
     from rich.console import Console
 
     from infomax.learning.distributed.groups import rank
 
-    for one in accuracies(result):
-        Console(stderr=True, quiet=rank() > 0).print(one)
+    console = Console(stderr=True, quiet=rank() > 0, highlight=False, markup=False)
+    for one in (*accuracies(result), *notes):
+        console.print(one, soft_wrap=isinstance(one, str))
 
 
 def accuracies(result: Mapping[str, Any]) -> Iterator[Any]:

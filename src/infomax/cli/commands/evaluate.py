@@ -85,7 +85,7 @@ class Evaluate:
             return None
         note = f"protocol {result['protocol']}: {result['note']}"
         if not on_terminal():
-            show_accuracies(result)
+            show_accuracies(result, note)
         page = next_steps({"a page about the run": shlex.join(["infomax", "report", self.run])})
         return Answer(result, lambda: [*accuracies(result), note], page)
 
