@@ -3,19 +3,18 @@
 Several processes (`num_ranks`) share the work: each of them calls these functions, and gets everything.
 """
 
-import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
+from infomax.evaluation.outputs.formats import format_of
+from infomax.evaluation.outputs.rows import Batches
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.groups import block_of, num_ranks, rank, wait_for_all
@@ -23,8 +22,6 @@ from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder
 
 DEFAULT_BATCH_SIZE = 512
-
-Batches = Iterator[tuple[slice, Float[np.ndarray, "b d"]]]
 
 
 def embed(
@@ -45,35 +42,47 @@ def embed_layers(
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
-def new_file(out: str | Path) -> Path:
-    """Return the path of a file for embeddings that does not exist yet.
+def new_file(out: str | Path, columns: bool = False) -> Path:
+    """Return the path of a file for embeddings that does not exist yet; arguments are those of `format_of`.
 
     Raises:
-        ValueError: its suffix is another than .parquet or .npy.
+        ValueError: no kind of file has its suffix.
         FileExistsError: it exists.
     """
+    format_of(out, columns)
     out = Path(out)
-    refuse(
-        out.suffix not in (".parquet", ".npy"),
-        f"embed: the suffix of {out} says no format; expected .parquet or .npy",
-    )
     if out.exists():
         raise FileExistsError(f"embed: {out} exists; choose another file or move it away")
     return out
 
 
 def embed_to_file(
-    encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, *, batch_size: int = DEFAULT_BATCH_SIZE
+    encoder: PretrainedEncoder,
+    dataset: Dataset,
+    out: str | Path,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    columns: bool = False,
 ) -> Path:
-    """Write global features to ``.parquet`` (name, embedding, split, label) or ``.npy`` ([n, d]), streamed.
+    """Write global features with names, labels, targets and splits to a file, streamed.
 
-    The first of several processes writes the file.
+    The suffix says how: ``.parquet`` (name, embedding, split, label, …), ``.csv``, ``.csv.gz`` or ``.tsv`` (a
+    column for each feature), ``.npy`` ([n, d] and nothing else), ``.npz`` (features, names, labels, …) or
+    ``.h5ad`` (AnnData). What was read is recorded where the format can hold it. The first of several
+    processes writes the file.
+
+    Args:
+        encoder: gives the features.
+        dataset: what is seen.
+        out: the file.
+        batch_size: rows embedded at a time.
+        columns: in Parquet, a column for each feature, too.
 
     Raises:
         ValueError: `out` has another suffix or lies in the folder of the data; the dataset is empty.
         FileExistsError: `out` exists.
     """
-    out = new_file(out)
+    out = new_file(out, columns)
     if dataset.reading is not None:
         dataset.reading.refuse_inside("embed", out)
     refuse(not len(dataset), "embed: the dataset is empty; give at least one row")
@@ -83,8 +92,7 @@ def embed_to_file(
         deque(batches, maxlen=0)  # takes part, and writes nothing
         return out
     with replacing(out) as path:
-        write = _write_parquet if out.suffix == ".parquet" else _write_npy
-        write(path, dataset, batches)
+        format_of(out).chosen(columns)(path, dataset, batches)
     return out
 
 
@@ -123,44 +131,3 @@ def _embedded(encoder: PretrainedEncoder, dataset: Dataset, rows: slice) -> Feat
 def device_of(encoder: nn.Module) -> torch.device:
     """Return the device on which an encoder's parameters are."""
     return next(encoder.parameters()).device
-
-
-def _write_parquet(path: Path, dataset: Dataset, batches: Batches) -> None:
-    writer = None
-    try:
-        for rows, features in batches:
-            values = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), features.shape[1])
-            columns = {"name": pa.array(list(dataset.names[rows]), pa.string()), "embedding": values}
-            if dataset.splits is not None:
-                columns["split"] = pa.array(list(dataset.splits[rows]), pa.string())
-            if dataset.labelled:
-                columns["label"] = pa.array(_label_names(dataset, rows), pa.string())
-            if dataset.targets is not None:
-                named = zip(dataset.targets.names, dataset.targets.values[rows].T, strict=True)
-                columns |= {f"target {name}": pa.array(known, from_pandas=True) for name, known in named}
-            table = pa.table(columns, metadata=_metadata(dataset))
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
-
-
-def _metadata(dataset: Dataset) -> dict[str, str]:
-    """Return what was read, for the metadata of a file."""
-    return {} if dataset.reading is None else {"infomax": json.dumps(dataset.reading.record)}
-
-
-def _write_npy(path: Path, dataset: Dataset, batches: Batches) -> None:
-    target = None
-    for rows, features in batches:
-        if target is None:
-            shape = (len(dataset), features.shape[1])
-            target = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-        target[rows] = features
-
-
-def _label_names(dataset: Dataset, rows: slice) -> list[str | None]:
-    labels = dataset.labels[rows]
-    names = dataset.class_names(labels)
-    return [None if label < 0 else name for label, name in zip(labels, names, strict=True)]
