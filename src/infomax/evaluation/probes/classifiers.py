@@ -66,7 +66,8 @@ def validation_parts(targets: Int[np.ndarray, " n"], seed: int) -> list[Bool[np.
 
     There are no more folds than the most frequent class has rows. There are none at all where that class has
     a single row, or where fewer than two rows would be left to fit. With 5 rows of each class, every fold
-    leaves 4 of each to the fit.
+    leaves 4 of each to the fit. Every part holds a row of a class that is also left to the fit: classes with
+    a single row decide nothing.
     """
     n, most = len(targets), int(np.bincount(targets).max())
     num_folds = min(5, most) if n <= MAX_FOLDED else 10
@@ -76,7 +77,13 @@ def validation_parts(targets: Int[np.ndarray, " n"], seed: int) -> list[Bool[np.
     order = order[np.argsort(targets[order], kind="stable")]  # class after class, shuffled within each
     fold = np.empty(n, np.int64)
     fold[order] = np.arange(n) % num_folds
-    return [fold == i for i in range(num_folds if n <= MAX_FOLDED else 1)]
+    parts = [part for i in range(num_folds) if _tells((part := fold == i), targets)]
+    return parts if n <= MAX_FOLDED else parts[:1]
+
+
+def _tells(part: Bool[np.ndarray, " n"], targets: Int[np.ndarray, " n"]) -> bool:
+    """Whether a held-out row has a class that is left to the fit."""
+    return bool(np.isin(targets[part], targets[~part]).any())
 
 
 def validation_settings(parts: list[Bool[np.ndarray, " n"]]) -> dict[str, Any]:

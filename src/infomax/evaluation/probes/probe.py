@@ -9,15 +9,25 @@ Labels are integers; −1 marks a row without a label, which is left out, and co
 row of a class that never occurs among the training labels counts as an error.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, recall_score
 
 from infomax.evaluation.probes.classifiers import FittedClassifier
 from infomax.evaluation.probes.rows import ProbeData
+
+MAX_CONFUSED = 200
+"""Classes up to which a confusion matrix is kept."""
+INTERVAL = (
+    "95 % interval of the accuracy by the number of test images (Wilson); other runs of training, and other "
+    "draws of labels, differ by more"
+)
+"""What `ProbeResult.interval` is, in words."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,13 @@ class ProbeResult:
         num_test: labels it was tested on.
         chance: share of the most frequent class in the test set.
         settings: everything that the caller, the seed or validation chose; fit for JSON.
+        interval: 95 % interval of the accuracy, see `accuracy_interval`; None where it is not known.
+        balanced_accuracy: mean over the classes of the test set of the share right in each; None where the
+            answers are not known.
+        per_class: ``labels`` of the test set, ``num_test`` of each, and ``accuracy``: the share right of
+            each, a mean over fits or draws. Empty where the answers are not known.
+        confusion: ``labels``, and ``counts`` of test rows of each label (down) that were given each label
+            (across), added up over the fits; empty for draws of few labels, and for more than 200 classes.
     """
 
     probe: str
@@ -41,6 +58,10 @@ class ProbeResult:
     num_test: int
     chance: float
     settings: dict[str, Any]
+    interval: tuple[float, float] | None = None
+    balanced_accuracy: float | None = None
+    per_class: Mapping[str, Any] = field(default_factory=dict)
+    confusion: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -52,10 +73,27 @@ class ProbeResult:
     ) -> "ProbeResult":
         """Return the result of fits or draws that had these accuracies on these test labels."""
         mean, std = mean_and_std(accuracies)
-        num_test = len(test_labels)
+        num_test, most = len(test_labels), chance(test_labels)
+        interval = accuracy_interval(mean, num_test)
         return ProbeResult(
-            probe, mean, std, tuple(accuracies), num_labels, num_test, chance(test_labels), settings
+            probe, mean, std, tuple(accuracies), num_labels, num_test, most, settings, interval
         )
+
+    @staticmethod
+    def of_answers(
+        probe: str,
+        answers: Sequence[Int[np.ndarray, " m"]],
+        num_labels: int,
+        test_labels: Int[np.ndarray, " m"],
+        settings: dict[str, Any],
+    ) -> "ProbeResult":
+        """Return the result of fits that gave these answers to the test rows, with what each class got."""
+        accuracies = [float(np.mean(one == test_labels)) for one in answers]
+        result = ProbeResult.of(probe, accuracies, num_labels, test_labels, settings)
+        per_class = _per_class(answers, test_labels)
+        balanced = float(np.mean(per_class["accuracy"]))
+        confusion = _confusion(answers, test_labels)
+        return replace(result, balanced_accuracy=balanced, per_class=per_class, confusion=confusion)
 
 
 Probe = Callable[..., ProbeResult]
@@ -70,10 +108,44 @@ def tested(probe: str, classifiers: Sequence[FittedClassifier], data: ProbeData)
         classifiers: one for each seed, all with the same settings.
         data: the rows they were fitted to, and those to test them on.
     """
-    labels = data.test_labels
-    accuracies = [float(np.mean(one.predict(data.test_features) == labels)) for one in classifiers]
+    answers = [one.predict(data.test_features) for one in classifiers]
     settings = {**classifiers[0].settings, **data.num_unlabelled}
-    return ProbeResult.of(probe, accuracies, len(data.train_labels), labels, settings)
+    return ProbeResult.of_answers(probe, answers, len(data.train_labels), data.test_labels, settings)
+
+
+def accuracy_interval(accuracy: float, num_test: int) -> tuple[float, float]:
+    """Return the 95 % Wilson interval of an accuracy on so many independent test rows.
+
+    It tells how far the accuracy of one fit may lie from that on all such rows. It knows nothing of other
+    runs of training and of other draws of labels. The number right is rounded where the accuracy is a mean.
+
+    Example:
+        >>> [round(end, 3) for end in accuracy_interval(0.9, 100)]
+        [0.826, 0.945]
+    """
+    ends = binomtest(round(accuracy * num_test), num_test).proportion_ci(0.95, "wilson")
+    return float(ends.low), float(ends.high)
+
+
+def _per_class(
+    answers: Sequence[Int[np.ndarray, " m"]], labels: Int[np.ndarray, " m"]
+) -> dict[str, tuple[Any, ...]]:
+    """Each class of the test set: its label, number of rows, and the share that the fits got right."""
+    there, counts = np.unique(labels, return_counts=True)
+    shares = [recall_score(labels, one, labels=there, average=None, zero_division=0) for one in answers]
+    accuracy = tuple(np.mean(shares, axis=0).tolist())
+    return {"labels": tuple(there.tolist()), "num_test": tuple(counts.tolist()), "accuracy": accuracy}
+
+
+def _confusion(
+    answers: Sequence[Int[np.ndarray, " m"]], labels: Int[np.ndarray, " m"]
+) -> dict[str, tuple[Any, ...]]:
+    """Test rows by label and answer, of all fits; {} for more classes than one looks at."""
+    either = np.unique(np.concatenate([labels, *answers]))
+    if len(either) > MAX_CONFUSED:
+        return {}
+    counts = sum(confusion_matrix(labels, one, labels=either) for one in answers)
+    return {"labels": tuple(either.tolist()), "counts": tuple(map(tuple, np.asarray(counts).tolist()))}
 
 
 def chance(labels: Int[np.ndarray, " n"]) -> float:
