@@ -1,5 +1,6 @@
 """Tables from anywhere: the columns that are wanted, what was guessed, and clear errors for the rest."""
 
+import base64
 import bz2
 import gzip
 import http.server
@@ -9,6 +10,7 @@ import lzma
 import sys
 import threading
 import zipfile
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,6 +23,19 @@ from infomax.errors import MissingExtra
 from infomax.estimation.tables.columns import columns_of
 from infomax.estimation.tables.read import read_frame
 from infomax.estimation.tables.reading.cells import MISSING_SIGNS, MISSING_WORDS
+
+OLD_WORKBOOK = """
+eNrtWE1oE1EQ/t5LtvmhSTc1LbRKCQWr1l7Ei5d2VdCeLNWLooImTYTSkkjag+1BqzVHQfCi4qXQi5eqF3/Qg948CBUVBEFI9OhJUPDQ
+Zp03u9umdQ8NaLDlfcvMezszb9/sm3mzP28XE+W5R50VrMMAAqjaETTVyARRxDsxQXrbVl2vDRPZGpsKkTAFssnA89ibkIqhincFEg+D
+r4gDX4jO4iKGCvlcqoE4zD6khfKhXwQp9yTuEcXRwX61Mh9hvo35A7Z9wfwgS24w7yfbsjiNRWuo94Cbx6dkN+vixAWe8JhPLNmHNrxW
+eXzlpnBsDRwqjqbH/09FV7AZ86DIDebyuWJ6vIwkhXAeP+0U8MPbqy9TWt5YuQDJf62Vh3zkt2QQmIF9XqhELCGGDwGlMXBhtDgxWaIM
+vW04+3IiN1LIZ5ewAwYbcD2eJrpENEWUJspEVY3mPW2u2dMxzvRm4lm0cD/B+W5S1V66//3dscywdY4lM1zHnWq/U7kHG1fVCBocZw17
+yLa9zPcyv8ZX3c79TuZJ8pLanuE2t3N0lm2us7aH5tnPeG/tqunvpn7p2/GnXaWv1h7qLwxWppMLH605dNPTJ0vj1TGLPtEn7t5ReGZ5
+rXDrwmfmHX/UiLA0Xd9t95HWgmVEuZvgO3bOvNVR9mKd/WUZZVkCZ6RjL9g+4NpLH3vJ9lH3+s7qq5UdkK14rJRUsVbRiBjKFf1mjaHw
+jSFqoiZ8o9burTv81l1DQ0NDQ0NDY6tDuO+C6u016H5XqHfNkPtfZ5moqn+TbFmcQIGOSfosPYI8tUVM1ZU/7TCEdy2xwTHe/0KFkzR7
+EWPIsB9jdecvfSuI2vvZ8EDz722heuev1uPnP57/N3i88dk=
+"""
+
 
 ROWS = {"age": [31, 42, None, 27], "city": ["Oslo", "Rome", "Rome", None], "paid": [True, False, True, True]}
 
@@ -194,6 +209,15 @@ def test_workbooks(reads, monkeypatch):
     monkeypatch.setattr("infomax.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"needs fastexcel, .* pip install 'infomax\[tables\]'"):
         reads(content, "t.xlsx")
+
+
+def test_old_workbooks(tmp_path):
+    """A workbook of Excel 97, as xlwt writes it: x, y; 1.5, a; 2, b."""
+    (tmp_path / "t.xls").write_bytes(zlib.decompress(base64.b64decode(OLD_WORKBOOK)))
+    read = read_frame(tmp_path / "t.xls")
+    assert read.frame["x"].to_list() == [1.5, 2]
+    assert read.frame["y"].cast(pl.String).to_list() == ["a", "b"]
+    assert read_frame(tmp_path / "t.xls", split="second").frame["z"].to_list() == [5]
 
 
 @pytest.mark.parametrize("kind", ["csv", "semicolons", "jsonl", "parquet", "csv.gz", "xlsx", "csv.zip"])

@@ -103,6 +103,21 @@ def test_arrays():
     assert as_frame("f", columns).frame.columns == ["p", "q"]
 
 
+def test_datasets_of_xarray_along_several_axes():
+    """Rows of variables along different axes do not belong together, even where they are as many."""
+    time, place, both = Axis(np.arange(3), ("t",)), Axis(np.arange(3), ("p",)), Axis(np.eye(3), ("t", "p"))
+    read = as_frame("f", Dataset(a=time, b=both))
+    assert read.frame.columns == ["a"] and [one.name for one in read.left_out] == ["b"]
+    with pytest.raises(
+        ValueError, match=r"a along t, b along p; select variables along one axis, or"
+    ):
+        as_frame("f", Dataset(a=time, b=place))
+    with pytest.raises(ValueError, match=r"got Dataset that is no table \(b along t and p; select"):
+        as_frame("f", Dataset(b=both))
+    with pytest.raises(ValueError, match="axes t, p, c; select two, or one variable for each column"):
+        as_frame("f", Axis(np.ones((3, 2, 2)), ("t", "p", "c")))
+
+
 ODD = {
     "complex": np.array([1j, 2, 3]),
     "lists": [[1], [2], [3]],

@@ -203,10 +203,7 @@ def _of_other(table: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_xarray(table: Any) -> Iterator[tuple[str, Any]]:
-    """The variables of a dataset, each with one axis, or the columns of an array with two axes."""
-    if hasattr(table, "data_vars"):
-        yield from ((str(name), variable.values) for name, variable in table.data_vars.items())
-        return
+    """The columns of an array with two axes."""
     if len(table.dims) != 2:
         raise ValueError(
             f"axes {', '.join(map(str, table.dims))}; select two, or one variable for each column"
@@ -214,6 +211,15 @@ def _of_xarray(table: Any) -> Iterator[tuple[str, Any]]:
     last = table.dims[1]
     names = table.coords[last].values if last in table.coords else range(table.shape[1])
     yield from ((str(name), column) for name, column in zip(names, table.values.T, strict=True))
+
+
+def _of_xarray_dataset(table: Any) -> Iterator[tuple[str, Any]]:
+    """The variables of a dataset; of those along one axis, all have the same, so that rows belong together."""
+    axes = {str(name): tuple(map(str, variable.dims)) for name, variable in table.data_vars.items()}
+    if len({of for of in axes.values() if len(of) == 1}) != 1:
+        listed = ", ".join(f"{name} along {' and '.join(of) or 'no axis'}" for name, of in axes.items())
+        raise ValueError(f"{listed}; select variables along one axis, or give .to_dataframe().reset_index()")
+    yield from ((str(name), variable.values) for name, variable in table.data_vars.items())
 
 
 def _of_mapping(table: Any) -> Iterator[tuple[str, Any]]:
@@ -240,6 +246,7 @@ _TABLES: Sequence[tuple[Callable[[Any], bool], Callable[[Any], Iterator[tuple[st
     (lambda table: isinstance(table, pl.DataFrame | pl.LazyFrame), _of_polars),
     (lambda table: isinstance(table, Mapping) and not hasattr(table, "data_vars"), _of_mapping),
     (lambda table: hasattr(table, "iloc") and hasattr(table, "columns"), _of_pandas),
+    (lambda table: hasattr(table, "data_vars"), _of_xarray_dataset),
     (lambda table: hasattr(table, "coords") and hasattr(table, "dims"), _of_xarray),
     (lambda table: isinstance(table, pa.RecordBatch | pa.Table), _of_arrow),
     (lambda table: hasattr(table, "__arrow_c_stream__") and not isinstance(table, pl.Series), _of_arrow),
