@@ -214,7 +214,7 @@ def _of_xarray(table: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_xarray_dataset(table: Any) -> Iterator[tuple[str, Any]]:
-    """The variables of a dataset; of those along one axis, all have the same, so that rows belong together."""
+    """The variables of a dataset; of those along one axis, all have the same, so that rows are together."""
     axes = {str(name): tuple(map(str, variable.dims)) for name, variable in table.data_vars.items()}
     if len({of for of in axes.values() if len(of) == 1}) != 1:
         listed = ", ".join(f"{name} along {' and '.join(of) or 'no axis'}" for name, of in axes.items())
