@@ -41,6 +41,7 @@ from .evaluation.embedding import embed as embed
 from .evaluation.evaluating import evaluate_run
 from .evaluation.finetuning.classifier import load_classifier as load_classifier
 from .evaluation.finetuning.comparing import finetune as finetune
+from .evaluation.given import Given as Given
 from .evaluation.probes.dependence import neural_dependence as neural_dependence
 from .evaluation.probes.few_labels import few_labels as few_labels
 from .evaluation.probes.information import input_information as input_information

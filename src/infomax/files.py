@@ -7,6 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def absolute(source: str) -> str:
+    """Return a path as an absolute one, so that it is found again from anywhere; other sources stay."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path; what is written there replaces `path` when the block ends without an error.

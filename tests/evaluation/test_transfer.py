@@ -15,6 +15,7 @@ from infomax.evaluation import evaluating
 from infomax.evaluation.clean import evaluate_clean
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.finetuning import comparing
+from infomax.evaluation.given import Given
 from infomax.evaluation.options import CleanOptions
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.protocols import PROTOCOLS
@@ -147,7 +148,7 @@ def test_an_encoder_of_signals_survives_its_files(heard):
 
 def test_signals_are_assessed(heard, tones):
     encoder = load_encoder(heard)
-    split = labelled_split(str(tones), encoder.views, column="wave")
+    split = labelled_split(Given(str(tones), column="wave"), encoder.views)
     assert (len(split.train), len(split.test), VIEWS.raw_name) == (32, 8, "raw signal")
     assert embed(encoder, split.test).shape == (8, 8)
     np.testing.assert_array_equal(VIEWS.raw(split.test), split.test.values[:, 0])

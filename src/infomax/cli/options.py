@@ -97,7 +97,7 @@ def _by_type(one: Field, kind: Any) -> dict[str, Any]:
     parts, commas = get_args(kind), get_origin(kind) is tuple
     single = parts[0] if parts else kind
     number = len(parts) if commas and ... not in parts else None
-    metavar = {"metavar": "A,B"} if commas else {"metavar": LETTERS[single]} if LETTERS[single] else {}
+    metavar = {"metavar": "A,B"} if commas else {"metavar": LETTERS[single]} if LETTERS.get(single) else {}
     return {"type": _reader(single, commas, number, off), **metavar}
 
 

@@ -110,7 +110,7 @@ def _as_text(value: Any) -> str:
 
 
 def show_accuracies(result: Mapping[str, Any], *notes: str) -> None:
-    """Print the accuracies of an evaluation, what else it measured, and notes on stderr; in the first process."""
+    """Print what an evaluation found, as tables, and notes on stderr; in the first process."""
     from rich.console import Console
 
     from infomax.learning.distributed.groups import rank

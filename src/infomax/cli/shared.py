@@ -1,9 +1,9 @@
 """Options that several commands have, each with the same meaning."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from infomax.cli.options import argument, option
+from infomax.cli.options import argument, option, options_of
 
 EVERY_FIELD = (
     "Every field of a recipe is an option, such as --data DIR, --train.minutes 5 or\n"
@@ -19,14 +19,15 @@ def run_folder() -> Any:
     return argument("run folder")
 
 
-def data(text: str) -> Any:
-    """Return the field for a source of data; see `absolute`."""
-    return option(text, type=absolute)
+def given() -> Any:
+    """Return the field for the options of `Given`: the data, and what of it is wanted."""
+    return options_of(_given)
 
 
-def column() -> Any:
-    """Return the field for a column of a table."""
-    return option("of a table: the column that is seen", default=None)
+def _given() -> Mapping[str, type]:
+    from infomax.evaluation.given import Given
+
+    return {"": Given}
 
 
 def pixel_range() -> Any:
@@ -73,8 +74,3 @@ def devices() -> Any:
     """Return the field for the number of processes."""
     text = "processes that share the work, each on a device of its own; one, or as torchrun has started"
     return option(text, default=None)
-
-
-def absolute(source: str) -> str:
-    """Return a path as an absolute one, so that a run can be resumed from anywhere; other sources stay."""
-    return str(Path(source).resolve()) if Path(source).exists() else source

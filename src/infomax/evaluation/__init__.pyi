@@ -18,6 +18,7 @@ from .finetuning.classifier import (
 from .finetuning.comparing import compare_finetuning as compare_finetuning
 from .finetuning.comparing import finetune as finetune
 from .finetuning.labels import LabelBudget as LabelBudget
+from .given import Given as Given
 from .options import (
     CleanOptions as CleanOptions,
 )

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from torch import nn
 
 from infomax.errors import refuse
 from infomax.evaluation.finetuning.classifier import save_classifier
 from infomax.evaluation.finetuning.comparing import compare_finetuning
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.given import Given
 from infomax.evaluation.protocols import PROTOCOLS, Protocol
 from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import Assessment, write_json
@@ -31,16 +31,10 @@ MAX_GALLERY = 2000
 
 def evaluate_run(
     run: Run,
-    source: str,
+    data: Given | Any,
     *,
+    encoder: PretrainedEncoder | None = None,
     protocol: str = "clean",
-    column: str | None = None,
-    split: str | None = None,
-    labels_from: str | None = None,
-    skip_broken: bool = False,
-    range: str | None = None,
-    pages: str | None = None,
-    module: nn.Module | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
@@ -56,14 +50,9 @@ def evaluate_run(
 
     Args:
         run: a finished run, or any folder with an encoder.
-        source: as for `load_images`.
+        data: a source, or `Given`; see `labelled_split`.
+        encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         protocol: name of one of `PROTOCOLS`.
-        column: of a table, the column that is seen.
-        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
-        labels_from: where labels come from, as `labels` of `load_images`.
-        skip_broken: leave out what cannot be read.
-        range, pages: how images are read, see `load_encoder`.
-        module: of a `TappedEncoder`, see `load_encoder`.
         overwrite: replace an earlier evaluation by this protocol.
         options: fields of the protocol's options: `CleanOptions`, `PaperOptions` or `DIMOptions`.
 
@@ -83,10 +72,9 @@ def evaluate_run(
     )
     out = run.folder / chosen.file
     _refuse_to_replace("evaluate", out, overwrite)
-    encoder = load_encoder(run.folder, module, range=range, pages=pages)
+    encoder, given = encoder or load_encoder(run.folder), Given.of(data)
     _check_images(chosen, encoder)
-    how = {"column": column, "split": split, "labels": labels_from, "skip_broken": skip_broken}
-    parts = labelled_split(source, encoder.views, **how)
+    parts = labelled_split(given, encoder.views)
     read = told(parts.reading, out)
     if chosen.shared:
         encoder.to(own_device())
@@ -94,7 +82,7 @@ def evaluate_run(
     result = {
         "protocol": protocol,
         "note": chosen.note,
-        **_provenance(run, source, parts, column, read),
+        **_provenance(run, given, parts, read),
         "rows": list(found.rows),
         "measures": list(found.measures),
     }
@@ -107,16 +95,10 @@ def evaluate_run(
 
 def finetune_run(
     run: Run,
-    source: str,
+    data: Given | Any,
     labels: Sequence[LabelBudget],
     *,
-    column: str | None = None,
-    split: str | None = None,
-    labels_from: str | None = None,
-    skip_broken: bool = False,
-    range: str | None = None,
-    pages: str | None = None,
-    module: nn.Module | None = None,
+    encoder: PretrainedEncoder | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     **options: Any,
@@ -125,14 +107,9 @@ def finetune_run(
 
     Args:
         run: a finished run, or any folder with an encoder.
-        source: as for `load_images`.
+        data: a source, or `Given`; see `labelled_split`.
         labels: how many, one comparison each.
-        column: of a table, the column that is seen.
-        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
-        labels_from: where labels come from, as `labels` of `load_images`.
-        skip_broken: leave out what cannot be read.
-        range, pages: how images are read, see `load_encoder`.
-        module: of a `TappedEncoder`, see `load_encoder`.
+        encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
         overwrite: replace an earlier ``finetuning.json``.
         options: of `compare_finetuning`.
@@ -143,14 +120,14 @@ def finetune_run(
     Raises:
         FileExistsError: the run has been fine-tuned before, or `out` is not empty.
     """
+    given = Given.of(data)
     _refuse_to_replace("finetune", run.finetuning, overwrite)
     if out is not None and Path(out).exists() and any(Path(out).iterdir()):
         raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
     if out is not None:
-        refuse_inside("finetune", out, source)
-    encoder = load_encoder(run.folder, module, range=range, pages=pages)
-    how = {"column": column, "split": split, "labels": labels_from, "skip_broken": skip_broken}
-    parts = labelled_split(source, encoder.views, **how)
+        refuse_inside("finetune", out, given.source)
+    encoder = encoder or load_encoder(run.folder)
+    parts = labelled_split(given, encoder.views)
     read = told(parts.reading, run.finetuning)
     for budget in labels:  # refused before anything is trained
         draws(parts.train.with_labels(), budget, 1, 0)
@@ -159,7 +136,7 @@ def finetune_run(
         for budget in labels
     ]
     rows = [row for one in found for row in one.rows]
-    result = {**_provenance(run, source, parts, column, read), "rows": rows}
+    result = {**_provenance(run, given, parts, read), "rows": rows}
     write_json(run.finetuning, result)
     if out is not None:
         save_classifier(out, found[-1].classifier)
@@ -179,13 +156,11 @@ def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
     )
 
 
-def _provenance(
-    run: Run, source: str, split: Split, column: str | None, read: Mapping[str, Any]
-) -> dict[str, Any]:
+def _provenance(run: Run, given: Given, split: Split, read: Mapping[str, Any]) -> dict[str, Any]:
     """The data that a run learned from, if known, and the data of the evaluation."""
     data = {
-        "source": str(source),
-        **({"column": column} if column else {}),
+        "source": str(given.source),
+        **({"column": given.column} if given.column else {}),
         "num_train": len(split.train),
         "num_test": len(split.test),
         "test": split.how,

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from sklearn.model_selection import train_test_split
 
 from infomax.errors import refuse
+from infomax.evaluation.given import Given
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import Reading, listing_beside, together
 from infomax.learning.distributed.groups import rank
@@ -37,45 +38,32 @@ class Split:
         return replace(self, train=self.train.with_labels(), test=self.test.with_labels())
 
 
-def labelled_split(
-    source: Any,
-    views: SingleViews,
-    *,
-    column: str | None = None,
-    split: str | None = None,
-    labels: str | None = None,
-    skip_broken: bool = False,
-    seed: int = 0,
-) -> Split:
+def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> Split:
     """Return the source's own train and test splits; where there are none, a fifth is held out by class.
 
     A split named validation takes the place of a test split that is not there.
 
     Args:
-        source: as for `load_images`, or for `load_signals` where the views are of signals.
+        data: a source, or `Given`, whose split is then the part of which a fifth is held out.
         views: how the encoder sees; what is loaded is fitted to it.
-        column: of a table, the column that is seen.
-        split: the part of the source of which a fifth is held out, or ``all`` of it; None for its own splits.
-        labels: where labels come from, as for `load_images`.
-        skip_broken: leave out what cannot be read.
         seed: of the fifth.
 
     Raises:
         ValueError: the source has no labels.
     """
-    chosen = {} if labels is None else {"labels": labels}
-    load = partial(views.load, source, column=column, skip_broken=skip_broken, **chosen)
-    names = (split,) if split else views.splits(source, column, **chosen)
+    given = Given.of(data)
+    load = partial(given.load, views)
+    names = (given.split,) if given.split else given.splits(views)
     held_out = next((name for name in ("test", "validation") if name in names), None)
-    if held_out and "train" in names and not split:
+    if held_out and "train" in names and not given.split:
         parts = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
     else:
         parts = _hold_out(load(split=names[0]), seed)
     why = "" if parts.train.reading is None else f" ({parts.train.reading.labels})"
     refuse(
         not (parts.train.labelled and parts.test.labelled),
-        f"evaluate: {source} has no labels{why}; probes need them: class folders, a label column, or a table "
-        "(--labels FILE.csv)",
+        f"evaluate: {given.source} has no labels{why}; probes need them: class folders, a label column, or a "
+        "table (--labels FILE.csv)",
     )
     return parts
 

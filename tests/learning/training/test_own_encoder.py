@@ -78,9 +78,7 @@ def test_a_module_by_the_names_of_its_layers(name, tmp_path):
     torch.testing.assert_close(loaded(some).global_, features.global_)
     with pytest.raises(ValueError, match=r"needs a .*Backbone, which it taps; got none"):
         load_encoder(run.folder)
-    result = evaluate_run(
-        run, "digits", module=backbone(seed=9), labels_per_class=None, probes={"all": chance_probe}
-    )
+    result = evaluate_run(run, "digits", encoder=loaded, labels_per_class=None, probes={"all": chance_probe})
     assert [row["representation"] for row in result["rows"]] == [name.upper(), "random encoder", "raw pixels"]
 
 

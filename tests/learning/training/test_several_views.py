@@ -120,6 +120,7 @@ def test_the_recipe_is_read_back(finished):
 
 def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
     from infomax.evaluation.evaluating import evaluate_run
+    from infomax.evaluation.given import Given
     from infomax.learning.training.run import Run
     from infomax.report.page import write_report
 
@@ -130,7 +131,7 @@ def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
     rows = table(20)
     columns = {"tone": [row["tone"] for row in rows], "label": [row["label"] for row in rows]}
     pq.write_table(pa.table(columns), tmp_path / "tones.parquet")
-    evaluate_run(tone, str(tmp_path / "tones.parquet"), column="tone", probes={})
+    evaluate_run(tone, Given(str(tmp_path / "tones.parquet"), column="tone"), probes={})
     page = write_report(tone.folder).read_text()
     assert "tone, view" in page
     assert write_report(tone.folder) == tone.folder / "report.html"

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from infomax.cli.options import argument, option
-from infomax.cli.shared import EVERY_FIELD, absolute, labels, skip_broken
+from infomax.cli.shared import EVERY_FIELD, labels, skip_broken
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
+from infomax.files import absolute
 
 if TYPE_CHECKING:
     from infomax.learning.training.config import Recipe

@@ -7,18 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
-from infomax.cli.shared import (
-    column,
-    data,
-    devices,
-    labels,
-    module,
-    pages,
-    pixel_range,
-    run_folder,
-    skip_broken,
-    split,
-)
+from infomax.cli.shared import devices, given, module, pages, pixel_range, run_folder
 from infomax.errors import refuse
 
 
@@ -34,11 +23,7 @@ class Evaluate:
     """Probe a run's features beside raw data and a random encoder."""
 
     run: str = run_folder()
-    data: str = data("labelled images, of the run or others")
-    column: str | None = column()
-    split: str | None = split("part of the data, of which a fifth is held out; by default its own parts")
-    labels: str | None = labels()
-    skip_broken: bool = skip_broken()
+    given: Mapping[str, Any] = given()
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
@@ -61,23 +46,18 @@ class Evaluate:
         """Return what the protocol found; None in processes other than the first."""
         self._check_options()
         from infomax.evaluation.evaluating import evaluate_run
+        from infomax.evaluation.given import Given
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import together
-        from infomax.learning.encoders.own import module_of
+        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
         with together(self.devices, self.arguments):
             result = evaluate_run(
                 Run(self.run),
-                self.data,
+                Given(**self.given),
+                encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
                 protocol=self.protocol,
-                column=self.column,
-                module=module_of(self.run, self.module),
-                split=self.split,
-                labels_from=self.labels,
-                skip_broken=self.skip_broken,
-                range=self.range,
-                pages=self.pages,
                 overwrite=self.overwrite,
                 **self.chosen,
             )
@@ -93,7 +73,7 @@ class Evaluate:
         """Check that the protocol has the options that have been given."""
         from infomax.evaluation.protocols import PROTOCOLS
 
-        PROTOCOLS.find(self.protocol, "evaluate")
+        protocol = PROTOCOLS.find(self.protocol, "evaluate")
         configs = options_of_protocols().items()
         for name in self.chosen:
             having = [one for one, config in configs if name in {option.name for option in fields(config)}]
@@ -102,3 +82,4 @@ class Evaluate:
                 f"evaluate: --{name.replace('_', '-')} is for --protocol {' or '.join(having)}, "
                 f"not for {self.protocol}",
             )
+        protocol.chosen(self.chosen)

@@ -7,7 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, show_accuracies
-from infomax.cli.shared import column, data, module, pages, pixel_range, run_folder, skip_broken, split
+from infomax.cli.shared import given, module, pages, pixel_range, run_folder
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 
@@ -17,10 +17,6 @@ class Finetune:
     """Fine-tune a run's encoder on a few labels, beside the same network from scratch and a linear probe."""
 
     run: str = run_folder()
-    data: str = data("labelled images")
-    column: str | None = column()
-    split: str | None = split("part of the data, of which a fifth is held out; by default its own parts")
-    skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
@@ -31,12 +27,12 @@ class Finetune:
         metavar="NUMBER",
     )
     labels: Sequence[str] = option(
-        "where labels come from: none, folders, a column, or a table FILE.csv[:column]; numbers mean the "
-        "same as --num-labels",
+        "numbers mean the same as --num-labels",
         default=(),
         nargs="+",
         metavar="LABELS",
     )
+    given: Mapping[str, Any] = given()
     draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS)
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
@@ -47,7 +43,8 @@ class Finetune:
         """Return the accuracies, and where the fine-tuned encoder lies."""
         from infomax.evaluation.evaluating import finetune_run
         from infomax.evaluation.finetuning.labels import LabelBudget
-        from infomax.learning.encoders.own import module_of
+        from infomax.evaluation.given import Given
+        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
         amounts = [*self.num_labels, *filter(LabelBudget.is_one, self.labels)]
@@ -56,15 +53,9 @@ class Finetune:
         refuse(len(places) > 1, f"finetune: labels come from one place, got {', '.join(places)}")
         result = finetune_run(
             Run(self.run),
-            self.data,
+            Given(**{**self.given, "labels": places[0] if places else None}),
             [LabelBudget.parse(text) for text in amounts],
-            column=self.column,
-            module=module_of(self.run, self.module),
-            split=self.split,
-            labels_from=places[0] if places else None,
-            skip_broken=self.skip_broken,
-            range=self.range,
-            pages=self.pages,
+            encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
             out=self.out,
             overwrite=self.overwrite,
             num_draws=self.draws,

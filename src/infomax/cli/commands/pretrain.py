@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from infomax.cli.commands.recipes import summaries_of_recipes
 from infomax.cli.options import argument, option
 from infomax.cli.output import Answer, entries, listing, next_steps, short_rows, show_accuracies
-from infomax.cli.shared import EVERY_FIELD, absolute, module, skip_broken
+from infomax.cli.shared import EVERY_FIELD, module, skip_broken
 from infomax.errors import Stopped, refuse
+from infomax.files import absolute
 
 if TYPE_CHECKING:
+    from infomax.evaluation.given import Given
     from infomax.learning.data.dataset import Dataset, Pairs
     from infomax.learning.training.config import Recipe
     from infomax.learning.training.run import Run
@@ -155,9 +157,8 @@ class Pretrain:
                 raise
             moved = f"if the images have moved: --resume {self.resume} --data NEW_PLACE"
             raise FileNotFoundError(f"{error}; {moved}") from error
-        for place, column, labels in self._evaluations(recipe):  # refused before anything is trained
-            how = {"labels": labels, "skip_broken": recipe.skip_broken}
-            labelled_split(self.evaluate, place.views, column=column, **how)
+        for place, given in self._evaluations(recipe):  # refused before anything is trained
+            labelled_split(given, place.views)
         return dataset
 
     def _training(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Callable[[], Run]":
@@ -175,24 +176,26 @@ class Pretrain:
         recipe, more = replace(recipe, train=self._of_run().train), recipe.train.budget
         return partial(loop.resume, recipe, dataset, run, encoder=encoder, **more)
 
-    def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", str | None, str | None]]:
-        """Yield the place of each encoder; and its column and labels where the data is that of training."""
+    def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", "Given"]]:
+        """Yield the place of each encoder, and its data, read as in training if that is the same."""
+        from infomax.evaluation.given import Given
+
         if self.evaluate:
             same = self.evaluate == recipe.data
             for place in recipe.views.encoders:
                 column = place.folder.name or recipe.column
-                yield place, column if same else None, recipe.labels if same else None
+                how = {"column": column, "labels": recipe.labels} if same else {}
+                yield place, Given(self.evaluate, skip_broken=recipe.skip_broken, **how)
 
     def _evaluated(self, recipe: "Recipe", run: "Run") -> Iterator[dict[str, Any]]:
         """Yield the rows of the clean protocol for each encoder."""
         from infomax.evaluation.evaluating import evaluate_run
-        from infomax.learning.encoders.own import module_of
+        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
-        for place, column, labels in self._evaluations(recipe):
+        for place, given in self._evaluations(recipe):
             folder = run.folder / place.folder
-            how = {"module": module_of(folder, self.module), "skip_broken": recipe.skip_broken}
-            result = evaluate_run(Run(folder), str(self.evaluate), column=column, labels_from=labels, **how)
+            result = evaluate_run(Run(folder), given, encoder=load_own_encoder(folder, self.module))
             show_accuracies(result)
             encoder = {"encoder": place.folder.name} if place.folder.name else {}
             yield from ({**encoder, **row} for row in short_rows(result))

@@ -13,6 +13,7 @@ from infomax.errors import refuse
 from infomax.evaluation.ablation.tables import PROBE_NAMES, Row, as_mapping, as_markdown, draw, rows_of
 from infomax.evaluation.ablation.variants import VARIANTS, WHOLE
 from infomax.evaluation.embedding import embed
+from infomax.evaluation.given import Given
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
 from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
@@ -107,14 +108,9 @@ def _check(recipe: Recipe, num_seeds: int) -> None:
 
 def _splits(recipe: Recipe, source: str, labels: str | None) -> list[Split]:
     """The labelled data of each encoder of a recipe."""
+    given = Given(source, labels=labels, skip_broken=recipe.skip_broken)
     return [
-        labelled_split(
-            source,
-            place.views,
-            column=place.folder.name or recipe.column,
-            labels=labels,
-            skip_broken=recipe.skip_broken,
-        )
+        labelled_split(replace(given, column=place.folder.name or recipe.column), place.views)
         for place in recipe.views.encoders
     ]
 

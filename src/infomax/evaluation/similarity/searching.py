@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.evaluation.given import Given
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 from infomax.evaluation.representations import sees_images
 from infomax.evaluation.similarity.fields import Field, receptive_field
@@ -38,14 +39,9 @@ _TILE = 256  # longer side of a picture, px
 def similarity_of_run(
     run: Run,
     query: str,
-    source: str,
+    data: Given | Any,
     *,
-    split: str | None = None,
-    column: str | None = None,
-    module: nn.Module | None = None,
-    range: str | None = None,
-    pages: str | None = None,
-    skip_broken: bool = False,
+    encoder: PretrainedEncoder | None = None,
     cell: tuple[int, int] | None = None,
     source_side: int = DEFAULT_CELL_SIDE,
     target: int | None = None,
@@ -56,13 +52,9 @@ def similarity_of_run(
 
     Args:
         run: a finished run, or any folder with an encoder.
-        query: a file, or the number or the name of an image of `source`; then it is left out of the others.
-        source: of the images to search, as for `load_images`.
-        split: of the source; None for test if there is one, else the first.
-        column: of a table, the column that is seen.
-        module: of a `TappedEncoder`, see `load_encoder`.
-        range, pages: how images are read, see `load_encoder`.
-        skip_broken: leave out what cannot be read.
+        query: a file, or the number or the name of an image of the data; then it is left out of the others.
+        data: a source of the images to search, or `Given`; the split test if there is one, else the first.
+        encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         cell: (row, column) of the query's map of `source_side`; None for the global feature.
         source_side: side of the map that the cell is of.
         target: side of the maps to search; None for 7, but for a cell the side of its map.
@@ -78,12 +70,13 @@ def similarity_of_run(
         f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
     )
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
-    refuse_inside("similarity", out, source)
-    encoder = load_encoder(run.folder, module, range=range, pages=pages)
+    given = Given.of(data)
+    refuse_inside("similarity", out, given.source)
+    encoder = encoder or load_encoder(run.folder)
     place: Place = GLOBAL if cell is None else (source_side, *cell)
     side = target or (DEFAULT_TARGET if cell is None else source_side)
     _check(encoder, place, side)
-    images = _loaded(encoder, source, split, column, skip_broken)
+    images = _loaded(encoder, given)
     read = {"data": told(images.reading, out)}
     found = _Search.of(encoder, query, images, place, side)
     with replacing(out) as path:
@@ -99,12 +92,9 @@ def _check(encoder: PretrainedEncoder, place: Place, side: int) -> None:
     check_comparable(encoder.encoder, place, side)
 
 
-def _loaded(
-    encoder: PretrainedEncoder, source: str, split: str | None, column: str | None, skip_broken: bool
-) -> Dataset:
-    there = encoder.views.splits(source, column)
-    split = split or ("test" if "test" in there else there[0])
-    return encoder.views.load(source, split=split, column=column, skip_broken=skip_broken)
+def _loaded(encoder: PretrainedEncoder, given: Given) -> Dataset:
+    there = given.splits(encoder.views)
+    return given.load(encoder.views, given.split or ("test" if "test" in there else there[0]))
 
 
 @dataclass(frozen=True)

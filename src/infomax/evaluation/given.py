@@ -1,0 +1,65 @@
+"""The data that a user gives to an encoder: the source, and what of it is wanted."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from infomax.files import absolute
+
+if TYPE_CHECKING:
+    from infomax.learning.data.dataset import Dataset
+    from infomax.learning.views.kinds import SingleViews
+
+
+def _option(text: str, default: Any, **metadata: Any) -> Any:
+    return field(default=default, metadata={"help": text, **metadata})
+
+
+@dataclass(frozen=True)
+class Given:
+    """Images or signals that an encoder is to see; each field's ``help`` is what the command line says of it.
+
+    Attributes:
+        source: as for `load_images`, or for `load_signals` where the encoder sees signals.
+        split: a part of the source, or ``all`` of it; None leaves the choice to who asks.
+        column: of a table, the column that is seen.
+        labels: where labels come from, as for `load_images`.
+        skip_broken: leave out what cannot be read.
+    """
+
+    source: Any = field(
+        metadata={
+            "help": "images or signals: a folder, a file, a name on the hub, or built in",
+            "flag": "--data",
+            "how": {"type": absolute, "metavar": "DATA"},
+        }
+    )
+    split: str | None = _option(
+        "part of the data, or all; by default the parts that it has", None, how={"metavar": "NAME"}
+    )
+    column: str | None = _option("of a table: the column that is seen", None)
+    labels: str | None = _option(
+        "where labels come from: none, folders, a column, or a table FILE.csv[:column] of names and labels; "
+        "=classes, =numbers or =tags at the end says what they are",
+        None,
+        how={"metavar": "LABELS"},
+    )
+    skip_broken: bool = _option("leave out what cannot be read, and list it beside the result", False)
+
+    @staticmethod
+    def of(data: "Given | Any") -> "Given":
+        """Return the data as `Given`: a source alone is taken with its own splits and usual labels."""
+        return data if isinstance(data, Given) else Given(data)
+
+    def splits(self, views: "SingleViews") -> tuple[str, ...]:
+        """Return the names of the splits of the source, train first."""
+        return views.splits(self.source, self.column, **self._labels)
+
+    def load(self, views: "SingleViews", split: str | None = None) -> "Dataset":
+        """Return a part of the source, as these views see it: by default the chosen one, or train."""
+        how = {"column": self.column, "skip_broken": self.skip_broken, **self._labels}
+        return views.load(self.source, split=split or self.split or "train", **how)
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        """The choice of labels, which not every kind of views has to know."""
+        return {} if self.labels is None else {"labels": self.labels}
