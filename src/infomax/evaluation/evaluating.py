@@ -4,29 +4,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from infomax.errors import refuse
 from infomax.evaluation.finetuning.classifier import save_classifier
 from infomax.evaluation.finetuning.comparing import compare_finetuning
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.gallery import shows_test, write_pictures
 from infomax.evaluation.given import Given
 from infomax.evaluation.protocols import PROTOCOLS, Protocol
 from infomax.evaluation.representations import name_of, sees_images
-from infomax.evaluation.results import Assessment, write_json
-from infomax.evaluation.similarity.panel import has_panel, similarity_panel
+from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, told
-from infomax.files import replacing
-from infomax.learning.data.dataset import Dataset
+from infomax.evaluation.verdict import verdict
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.distributed.groups import num_ranks, rank
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
-
-MAX_GALLERY = 2000
-"""Test images that ``gallery.npz`` holds."""
 
 
 def evaluate_run(
@@ -85,11 +78,12 @@ def evaluate_run(
         **_provenance(run, given, parts, read),
         "rows": list(found.rows),
         "measures": list(found.measures),
+        "verdict": verdict(found.rows, encoder.views.noun),
     }
     if rank() == 0:
         write_json(out, result)
-        if chosen.leads or not run.gallery.exists():
-            _write_pictures(run, encoder.cpu(), parts.test, found)
+        if chosen.leads or not shows_test(run):
+            write_pictures(run, encoder.cpu(), parts.test, features=found.test_features)
     return result
 
 
@@ -167,29 +161,3 @@ def _provenance(run: Run, given: Given, split: Split, read: Mapping[str, Any]) -
         **({"read": dict(read)} if read else {}),
     }
     return {"pretraining": run.pretraining, "data": data}
-
-
-def _write_pictures(run: Run, encoder: PretrainedEncoder, test: Dataset, found: Assessment) -> None:
-    """Write ``gallery.npz``; and ``similarity.npz``, if the encoder's features can be compared."""
-    _write_arrays(run.gallery, _gallery(encoder, test, found.test_features))
-    run.similarity.unlink(missing_ok=True)  # that of an earlier evaluation
-    if has_panel(encoder):
-        _write_arrays(run.similarity, similarity_panel(encoder, test))
-
-
-def _gallery(
-    encoder: PretrainedEncoder, test: Dataset, features: Float[np.ndarray, "n d"]
-) -> dict[str, np.ndarray]:
-    """Thumbnails, embeddings and labels of some rows of the test set, drawn at random."""
-    rows = np.sort(np.random.default_rng(0).permutation(len(test))[:MAX_GALLERY])
-    return {
-        "thumbnails": encoder.views.thumbnails(test.subset(rows)),
-        "embeddings": features[rows],
-        "labels": test.labels[rows],
-        "classes": np.array(test.classes, dtype=str),
-    }
-
-
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
