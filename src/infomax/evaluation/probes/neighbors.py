@@ -9,7 +9,7 @@ References: Wu et al. (2018), "Unsupervised Feature Learning via Non-Parametric 
 section 3.4, with k = 200; k = 20 with their temperature 0.07, the default here, as Caron et al. (2021).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -93,10 +93,7 @@ def fit_nearest_neighbors(
         ValueError: shapes that do not fit, NaN or infinity, no labels, k < 1, temperature ≤ 0.
     """
     features, labels, _ = labelled("fit_nearest_neighbors", "train", features, labels)
-    refuse(
-        k < 1 or not temperature > 0,
-        f"fit_nearest_neighbors: k must be at least 1 and temperature positive, got {k} and {temperature}",
-    )
+    _check_weights("fit_nearest_neighbors", k, temperature)
     classes, targets = np.unique(labels, return_inverse=True)
     directions = _directions(features, device)
     members = F.one_hot(torch.from_numpy(targets).to(device)).float()  # [n, classes]
@@ -108,6 +105,52 @@ def fit_nearest_neighbors(
 
     return FittedClassifier(
         classes, features.shape[1], votes, {"k": k, "temperature": temperature, "similarity": "cosine"}
+    )
+
+
+def neighbor_means(
+    features: Float[np.ndarray, "n d"],
+    values: Float[np.ndarray, " n"],
+    *,
+    k: int = DEFAULT_K,
+    temperature: float = DEFAULT_TEMPERATURE,
+    device: Device = "cpu",
+) -> Callable[[Float[np.ndarray, "m d"]], Float[np.ndarray, " m"]]:
+    """Return a function of rows: Σ e^{s_i/τ} y_i / Σ e^{s_i/τ} over the k nearest rows i of features.
+
+    The weights are those of `fit_nearest_neighbors`.
+
+    Args:
+        features: [n, d].
+        values: [n], y.
+        k: neighbours; n where there are fewer rows.
+        temperature: τ.
+        device: where similarities are computed.
+
+    Raises:
+        ValueError: k < 1, temperature ≤ 0.
+
+    Example:
+        >>> mean = neighbor_means(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([5.0, 7.0]), k=1)
+        >>> mean(np.array([[2.0, 0.1], [0.0, 3.0]]))
+        array([5., 7.])
+    """
+    _check_weights("neighbor_means", k, temperature)
+    directions, y = _directions(features, device), torch.from_numpy(values).to(device, torch.float64)
+    k = min(k, len(values))
+
+    def means(rows: np.ndarray) -> np.ndarray:
+        blocks = _similarities(_directions(rows, device), directions)
+        weights = (_weights(block, k, temperature).double() for block in blocks)
+        return torch.cat([block @ y / block.sum(1) for block in weights]).cpu().numpy()
+
+    return means
+
+
+def _check_weights(operation: str, k: int, temperature: float) -> None:
+    refuse(
+        k < 1 or not temperature > 0,
+        f"{operation}: k must be at least 1 and temperature positive, got {k} and {temperature}",
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, recall_score
+from sklearn.metrics import confusion_matrix
 
 from infomax.evaluation.probes.classifiers import FittedClassifier
 from infomax.evaluation.probes.rows import ProbeData
@@ -132,8 +132,7 @@ def _per_class(
 ) -> dict[str, tuple[Any, ...]]:
     """Each class of the test set: its label, number of rows, and the share that the fits got right."""
     there, counts = np.unique(labels, return_counts=True)
-    shares = [recall_score(labels, one, labels=there, average=None, zero_division=0) for one in answers]
-    accuracy = tuple(np.mean(shares, axis=0).tolist())
+    accuracy = tuple(float(np.mean([one[labels == k] == k for one in answers])) for k in there)
     return {"labels": tuple(there.tolist()), "num_test": tuple(counts.tolist()), "accuracy": accuracy}
 
 

@@ -108,6 +108,22 @@ def _as_labels(operation: str, name: str, labels: Array, n: int) -> Int[np.ndarr
     return labels.astype(np.int64)
 
 
+def as_numbers(operation: str, name: str, values: Array, n: int) -> Float[np.ndarray, " n"]:
+    """Return numbers as float64; NaN where one is missing.
+
+    Raises:
+        ValueError: they are not n numbers, or one is infinite.
+    """
+    values = _as_array(values)
+    refuse(
+        values.shape != (n,) or values.dtype.kind not in "fiub",
+        f"{operation}: {name} must be numbers [{n}], one for each row of features, NaN where missing, "
+        f"got {values.dtype} {list(values.shape)}",
+    )
+    refuse(np.isinf(values).any(), f"{operation}: {name} must be finite, or NaN where missing, got infinity")
+    return values.astype(np.float64)
+
+
 def _as_array(values: Array) -> np.ndarray:
     if isinstance(values, Tensor):
         values = values.detach().cpu()
