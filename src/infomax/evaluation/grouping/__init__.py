@@ -1,0 +1,1 @@
+"""Groups of a collection without labels: clusters of its features, near-duplicates, outliers, a map."""
