@@ -17,7 +17,7 @@ HOSTILE = '<script>alert("x")</script>&'
 class Page(HTMLParser):
     """Tags with their attributes, text, and whether tags are balanced."""
 
-    VOID = frozenset({"meta", "link", "circle", "use", "path", "rect", "line", "br"})
+    VOID = frozenset({"meta", "link", "circle", "use", "path", "rect", "line", "br", "image"})
 
     def __init__(self, html):
         super().__init__()
@@ -79,6 +79,7 @@ def write_parts(folder, *, classes=("cat", "dog", "owl"), side=12, channels=3, n
     np.savez(folder / "views.npz", view1=pictures[0], view2=pictures[1], original=pictures[2])
     data = {"source": "pets", "num_train": 1200}
     (folder / "evaluation.json").write_text(json.dumps({"protocol": "clean", "data": data, "rows": rows()}))
+    (folder / "encoder.safetensors").write_bytes(b"")
     labels = np.arange(num_images) % max(1, len(classes)) if classes else np.full(num_images, -1)
     np.savez(
         folder / "gallery.npz",
@@ -106,14 +107,17 @@ def test_the_page_is_complete(run):
     )
     page = Page(path.read_text(encoding="utf-8"))
     assert page.open == []
-    headings = "bits|Probes|Nearest neighbours|Map|How training went|Views|To do it again"
-    for heading in headings.split("|"):
-        assert heading in page.words
+    headings = (
+        "What labels can be told from the features|Map of the features|Groups|Nearest neighbours|Views|"
+        "What was learned, in bits|How training went|To do it again"
+    )
+    places = [page.words.index(heading) for heading in headings.split("|")]
+    assert places == sorted(places)
     assert "lower bound on the mutual information" in page.words and "InfoNCE" in page.words
     assert "log₂ of the number of candidates" in page.words
     assert "Online accuracy, on training views" in page.words and "not an evaluation" in page.words
     assert "train.batch_size" in page.words and "0.8, 0.999" in page.words and "2.9" in page.words
-    assert "report RUN" not in page.words
+    assert "infomax evaluate" not in page.words and "infomax report" not in page.words
 
 
 def test_the_summary_and_the_table_say_what_evaluation_found(run):
@@ -123,21 +127,19 @@ def test_the_summary_and_the_table_say_what_evaluation_found(run):
         in words
     )
     assert "With 15 labels (5 per class), it names 80.0 % (± 2.1)" in words
-    assert (
-        "on the features of a random encoder the same classifier reaches 50.0 %, and on raw pixels 70.0 %"
-        in words
-    )
+    assert "AMDIM is better than a random encoder and raw pixels here: 90.0 % (86.1 to 92.9) against" in words
     assert "right in 33.4 %" in words
-    assert "80.0 ± 2.1" in words and "chance 33.4 %" in words
-    assert "no better" not in words
+    assert "80.0 ± 2.1" in words and "90.0 86.1–92.9" in words and "chance 33.4 %" in words
+    assert "clearly better" not in words and "worse than" not in words
 
 
 def test_the_best_of_each_column_is_marked_whoever_it_is(run):
     worse = rows(accuracy=0.6)
     (run / "evaluation.json").write_text(json.dumps({"rows": worse}))
     html = write_report(run).read_text(encoding="utf-8")
-    assert "no better" in html and "than raw pixels here" in html
-    best = re.findall(r'class="num best">([\d.]+)', html)
+    assert "AMDIM is worse than raw pixels here: 60.0 % (54.4 to 65.4) against 70.0 %" in html
+    assert "or use raw pixels, which need no training" in html
+    best = re.findall(r'class="best">([\d.]+)', html)
     assert best == ["70.0", "70.0", "60.0", "60.0"]
 
 
@@ -166,7 +168,7 @@ def test_the_same_folder_gives_the_same_page(run):
         ("evaluation.json", "Not evaluated yet"),
         ("metrics.csv", "no rows in metrics.csv"),
         ("views.npz", "No views.npz"),
-        ("gallery.npz", "No gallery"),
+        ("gallery.npz", "No map yet"),
         ("environment.json", "No environment.json"),
     ],
 )
@@ -179,17 +181,28 @@ def test_a_missing_part_is_left_out_with_a_note(run, missing, note):
 def test_a_recipe_alone_is_enough(tmp_path):
     (tmp_path / "recipe.yaml").write_text("data: null\n")
     page = page_of(tmp_path)
-    assert "has not been measured yet" in page.words and page.open == []
+    assert "infomax pretrain --resume" in page.words and page.open == []
 
 
-def test_a_run_without_labels(run):
-    write_parts(run, classes=())
+def without_labels(run, **parts):
+    """Make a run of which no label is known."""
+    write_parts(run, classes=(), **parts)
     (run / "evaluation.json").unlink()
     text = (run / "metrics.csv").read_text().splitlines()
     (run / "metrics.csv").write_text("\n".join(line.rsplit(",", 1)[0] for line in text) + "\n")
+
+
+def test_a_run_without_labels(run):
+    without_labels(run)
     page = page_of(run)
+    headings = ["Map of the features", "Groups", "Nearest neighbours", "Views", "bits", "How training went"]
+    places = [page.words.index(heading) for heading in headings]
+    assert places == sorted(places)
     assert "the training images had no labels" in page.words
-    assert not any(tag == "button" for tag, _ in page.tags)  # no legend
+    assert f"infomax evaluate {run} --data DATA" in page.words
+    assert not re.search("accurac|classes|chance|correct", page.words.replace("lower bound", ""))
+    legend = [attributes for tag, attributes in page.tags if tag == "button"]
+    assert len(legend) > 1 and all("data-key" in one for one in legend)  # of the groups alone
     assert any("other" in (attributes.get("class") or "") for _, attributes in page.tags) is False
 
 
@@ -289,7 +302,7 @@ def test_each_protocol_has_its_own_tables(run):
     assert "names 90.0 % of the test images" in words
     (run / "evaluation.json").unlink()
     words = page_of(run).words
-    assert "names" not in words.split("What was learned")[0] and "has not been measured yet" in words
+    assert "the test images correctly" not in words and "AMDIM is better" not in words
     assert "Protocol: paper" in words
 
 
@@ -325,7 +338,7 @@ def test_fine_tuning_is_shown(run):
     assert "Fine-tuning on few labels" in words and "10 %" in words
     for one, probe in names:
         assert f"{one}, {probe}" in words
-    assert 'best">90.0' in html
+    assert 'class="best">90.0' in html
 
 
 def test_similarity_maps_are_shown(run):
@@ -353,10 +366,7 @@ def test_similarity_maps_are_shown(run):
     ],
 )
 def test_words_follow_views_and_method(run, views, method, words):
-    write_parts(run, classes=())
-    (run / "evaluation.json").unlink()
-    lines = [line.rsplit(",", 1)[0] for line in (run / "metrics.csv").read_text().splitlines()]
-    (run / "metrics.csv").write_text("\n".join(lines) + "\n")  # no online classifiers
+    without_labels(run)
     if views.get("name") == "paired":
         pictures = np.zeros((2, 3, 8, 8, 3), np.uint8)
         np.savez(run / "views.npz", left=pictures[0], left_view=pictures[1])
@@ -369,7 +379,7 @@ def test_words_follow_views_and_method(run, views, method, words):
 def test_an_encoder_of_signals_is_tested_on_signals(run):
     (run / "encoder.json").write_text(json.dumps({"views": {"name": "signal"}}))
     words = page_of(run).words
-    assert "90.0 % of the test signals correctly" in words and "Test signals (left)" in words
+    assert "90.0 % of the test signals correctly" in words and "Signals (left)" in words
 
 
 def test_unknown_kinds_are_refused(run):

@@ -1,4 +1,4 @@
-"""Tables of what evaluations found: representations down, probes across."""
+"""What evaluations found, for the page: the verdict, and tables of representations down and probes across."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -6,42 +6,55 @@ from typing import Any, TypeVar
 
 from infomax.evaluation.protocols import PROTOCOLS, evaluations
 from infomax.evaluation.results import is_baseline, layered
+from infomax.evaluation.verdict import best_layers, interval, verdict
 from infomax.pages.templates import flat
+from infomax.report.classes import confusions, per_class
 from infomax.report.reading import json_file, read
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
+EQUAL = 5e-4
+"""Balanced accuracies that differ less from the accuracy are not shown beside it."""
 
-def tables_by_protocol(folder: Path) -> list[dict[str, Any]]:
-    """Return the tables of each protocol, in the order of the protocols.
+
+def tables_of_evaluations(folder: Path, noun: str) -> list[dict[str, Any]]:
+    """Return the tables of each evaluation, in the order of the protocols; one for each set of data.
 
     A file may hold another protocol than its name says, as those of earlier versions do.
+
+    Args:
+        folder: of the encoder.
+        noun: one of the things that were tested on.
     """
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, path in evaluations(folder).items():
         evaluation = read(path, json_file)
         if evaluation:
-            tables = evaluation_tables({"protocol": name, **evaluation})
-            found[tables["protocol"]] = tables
-    order = [*PROTOCOLS, *found]
+            tables = evaluation_tables({"protocol": name, **evaluation}, noun)
+            found[tables["protocol"], str(tables["data"].get("source", ""))] = tables
+    order = [*PROTOCOLS, *(protocol for protocol, _ in found)]
     return sorted(found.values(), key=lambda one: order.index(one["protocol"]))
 
 
-def evaluation_tables(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rows of an evaluation as tables, and as headlines, one for each number of labels."""
+def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dict[str, Any]:
+    """Return the verdict of an evaluation, and its rows as tables, for each number of labels."""
     rows, protocol = evaluation["rows"], PROTOCOLS.get(evaluation["protocol"])
     pretraining, data = evaluation.get("pretraining") or {}, evaluation.get("data") or {}
+    tunes_on_test = bool(protocol and protocol.tunes_on_test)
     return {
         **{key: value for key, value in evaluation.items() if key != "rows"},
         "note": evaluation.get("note") or (protocol.note if protocol else ""),
-        "tunes_on_test": bool(protocol and protocol.tunes_on_test),
+        "tunes_on_test": tunes_on_test,
         "pretraining": pretraining,
         "data": data,
+        "data_name": _named(data["source"]) if data.get("source") else "",
         "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),
+        "verdict": verdict(rows, noun),
         "measures": _measures(evaluation.get("measures", [])),
         "tables": [_table(some) for some in _by_labels(rows)],
         "headlines": [_headline(some) for some in _by_labels(rows)],
+        "of_classes": _of_classes(rows, evaluation.get("classes") or ()),
         "settings": [((layered(row), row["probe"], row["labels"]), _settings(row)) for row in rows],
     }
 
@@ -74,8 +87,20 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
         "chance": rows[0]["chance"],
         "probes": probes,
         "representations": _unique(layered(row) for row in rows),
-        "cells": {(layered(row), row["probe"]): row for row in rows},
+        "cells": {(layered(row), row["probe"]): _cell(row) for row in rows},
         "best": {probe: max(row["accuracy"] for row in rows if row["probe"] == probe) for probe in probes},
+    }
+
+
+def _cell(row: Row) -> dict[str, Any]:
+    """Accuracy with its spread or its interval, and the balanced accuracy where it is another."""
+    balanced = row.get("balanced_accuracy")
+    other = balanced is not None and abs(balanced - row["accuracy"]) > EQUAL
+    return {
+        "accuracy": row["accuracy"],
+        "std": row["std"],
+        "interval": interval(row),
+        "balanced": balanced if other else None,
     }
 
 
@@ -90,22 +115,28 @@ def _measures(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _headline(rows: Sequence[Row]) -> dict[str, Any]:
     """One probe, the linear if there is one: learned features beside the baselines."""
+    rows = _of_leading_probe(rows)
+    learned = next((row for row in rows if not is_baseline(row)), None)
+    return {"probe": rows[0]["probe"], "rows": rows, "learned": learned}
+
+
+def _of_classes(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any] | None:
+    """What each class got by the leading probe with all labels, and what was taken for what."""
+    rows = [row for row in rows if row["labels"] == "all"]
+    leading = _of_leading_probe(rows) if rows else []
+    shares = per_class(leading, names)
+    return shares and {
+        "probe": leading[0]["probe"],
+        "per_class": shares,
+        "confusions": confusions(leading, names),
+    }
+
+
+def _of_leading_probe(rows: Sequence[Row]) -> list[Row]:
+    """The linear probe of each representation, or the first; of several layers the best."""
     probes = _unique(row["probe"] for row in rows)
     probe = "linear" if "linear" in probes else probes[0]
-    rows = _best_layers([row for row in rows if row["probe"] == probe])
-    learned = next((row for row in rows if not is_baseline(row)), None)
-    others = [row for row in rows if is_baseline(row)]
-    strongest = max(others, key=lambda row: row["accuracy"], default=None)
-    margin = learned["accuracy"] - strongest["accuracy"] if learned and strongest else None
-    return {"probe": probe, "rows": rows, "learned": learned, "strongest": strongest, "margin": margin}
-
-
-def _best_layers(rows: Sequence[Row]) -> list[Row]:
-    """The row of the best layer of each representation."""
-    return [
-        max((row for row in rows if row["representation"] == one), key=lambda row: row["accuracy"])
-        for one in _unique(row["representation"] for row in rows)
-    ]
+    return best_layers(row for row in rows if row["probe"] == probe)
 
 
 def _settings(row: Row) -> dict[str, str]:

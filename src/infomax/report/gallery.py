@@ -1,4 +1,4 @@
-"""The gallery: test images with their nearest neighbours, and a map of the features of all."""
+"""The gallery of an encoder: a map of the features of images, their groups, and nearest neighbours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.report.groups import groups_shown
 from infomax.report.pictures import sprites
 
 NUM_QUERIES, NUM_NEIGHBORS = 12, 10
@@ -18,24 +19,60 @@ THUMBNAIL_SIDE = 48  # pixels, the most
 MAP_SIDE = 1000
 NUM_COMPONENTS, PERPLEXITY = 50, 30  # of t-SNE, the most
 MIN_FOR_TSNE = 10  # images; of fewer the first two principal components are shown
+SAME = 1e-6
+"""Directions that differ by no more are the same: float32 holds no finer ones."""
 
 Embeddings = Float[np.ndarray, "m d"]
 Labels = Int[np.ndarray, " m"]
 
 
-def gallery(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Return test images: some with the others that are nearest to them, and a map of all."""
+def gallery(arrays: Mapping[str, np.ndarray], noun: str) -> dict[str, Any]:
+    """Return what a page shows of the images of ``gallery.npz``, of this version or an earlier one.
+
+    Args:
+        arrays: those of the file.
+        noun: one of the things that it shows.
+    """
     embeddings, labels = arrays["embeddings"], arrays["labels"]
-    names = [str(name) for name in arrays["classes"]]
-    classes = [int(one) for one in np.unique(labels) if one >= 0]
+    what, num = str(arrays.get("what", f"test {noun}s")), len(embeddings)
+    classes = _names_of_classes(labels, [str(name) for name in arrays["classes"]])
+    collapsed = num > 1 and bool(np.ptp(_directions(embeddings), axis=0).max() <= SAME)
+    groups = None if collapsed else groups_shown(embeddings, labels, classes)
     return {
+        "what": what,
+        "shown": str(arrays.get("shown", f"{num:,} {what}")),
         "sprites": sprites(arrays["thumbnails"], THUMBNAIL_SIDE),
-        "queries": neighbors(embeddings, labels),
+        "collapsed": collapsed,
+        "has_map": num > 2 and not collapsed,
+        "queries": [] if collapsed else neighbors(embeddings, labels),
         "points": [[round(float(x), 1), round(float(y), 1)] for x, y in places_on_map(embeddings)],
         "labels": labels.tolist(),
-        "names": {one: names[one] if one < len(names) else str(one) for one in classes},
-        "colours": dict(zip(classes, _class_colours(len(classes)), strict=True)),
+        "names": classes,
+        "groups": groups,
+        "colourings": _colourings(labels, classes, groups),
     }
+
+
+def _names_of_classes(labels: Labels, names: list[str]) -> dict[int, str]:
+    there = [int(one) for one in np.unique(labels) if one >= 0]
+    return {one: names[one] if one < len(names) else str(one) for one in there}
+
+
+def _colourings(
+    labels: Labels, classes: Mapping[int, str], groups: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Return what points can be coloured by: classes first, where there are labels; then groups."""
+    by = {"classes": (labels, classes)} if classes else {}
+    by |= {"groups": (groups["of"], groups["names"])} if groups else {}
+    return [
+        {
+            "title": title,
+            "of": np.asarray(of).tolist(),
+            "names": names,
+            "colours": dict(zip(names, _colours(len(names)), strict=True)),
+        }
+        for title, (of, names) in by.items()
+    ]
 
 
 def neighbors(embeddings: Embeddings, labels: Labels) -> list[tuple[int, list[tuple[int, float]]]]:
@@ -63,11 +100,17 @@ def _queries(labels: Labels) -> Int[np.ndarray, " q"]:
 
 
 def places_on_map(embeddings: Embeddings) -> Float[np.ndarray, "m 2"]:
-    """Return places from 0 to 1000: t-SNE of principal components, or two of these for very few images."""
+    """Return places from 0 to 1000: t-SNE of principal components, or two of these for very few images.
+
+    Images whose features are all the same lie on one spot, in the middle.
+    """
     m = len(embeddings)
     if m < 3:
         return np.stack([np.linspace(0, MAP_SIDE, m), np.full(m, MAP_SIDE / 2)], axis=1)
-    components = _principal_components(embeddings.astype(np.float64))
+    directions = _directions(embeddings.astype(np.float64))
+    if np.ptp(directions, axis=0).max() <= SAME:
+        return np.full((m, 2), MAP_SIDE / 2)
+    components = PCA(min(NUM_COMPONENTS, *embeddings.shape), random_state=0).fit_transform(directions)
     places = np.pad(components, ((0, 0), (0, 1)))[:, :2]
     if m >= MIN_FOR_TSNE:
         start = places / max(places[:, 0].std(), 1e-12) * 1e-4
@@ -77,16 +120,15 @@ def places_on_map(embeddings: Embeddings) -> Float[np.ndarray, "m 2"]:
     return MAP_SIDE * (places - low) / span + MAP_SIDE / 2 * (1 - np.ptp(places, axis=0) / span)
 
 
-def _principal_components(embeddings: Embeddings) -> Float[np.ndarray, "m k"]:
-    """Principal components of the directions of the embeddings."""
+def _directions(embeddings: Embeddings) -> Embeddings:
+    """Return embeddings of length 1."""
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    directions = embeddings / np.maximum(lengths, np.finfo(float).tiny)
-    return PCA(min(NUM_COMPONENTS, *embeddings.shape), random_state=0).fit_transform(directions)
+    return embeddings / np.maximum(lengths, np.finfo(float).tiny)
 
 
-def _class_colours(num_classes: int) -> list[str]:
-    """Ten or twenty well-known colours; of more classes, hues spread by the golden ratio."""
-    if num_classes <= 20:
-        palette = matplotlib.colormaps["tab10" if num_classes <= 10 else "tab20"]
-        return [to_hex(palette(i)) for i in range(num_classes)]
-    return [to_hex(tuple(hsv_to_rgb((i * 0.618 % 1, 0.6, 0.8)))) for i in range(num_classes)]
+def _colours(num: int) -> list[str]:
+    """Return ten or twenty well-known colours; of more, hues spread by the golden ratio."""
+    if num <= 20:
+        palette = matplotlib.colormaps["tab10" if num <= 10 else "tab20"]
+        return [to_hex(palette(i)) for i in range(num)]
+    return [to_hex(tuple(hsv_to_rgb((i * 0.618 % 1, 0.6, 0.8)))) for i in range(num)]

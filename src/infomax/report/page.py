@@ -1,48 +1,103 @@
 """Write the page of a run folder: one HTML file that needs nothing else, no network, no files beside it.
 
-What is missing in the folder is left out of the page, with a note of the command that makes it.
+The page is whole without labels: a map of the features, groups, neighbours, similarity maps, views, curves.
+Where there are evaluations, it begins with what they found. What is missing in the folder is left out of the
+page, with a note of the command that makes it.
 """
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infomax.evaluation.given import Given
 from infomax.files import replacing
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 from infomax.pages.templates import flat, page_template
-from infomax.report.evaluation import finetuning_tables, setting_text, tables_by_protocol
+from infomax.report.evaluation import finetuning_tables, setting_text, tables_of_evaluations
 from infomax.report.gallery import gallery
+from infomax.report.looking import Part, look, parts_of
 from infomax.report.pictures import similarity_sheet, views_sheet
 from infomax.report.reading import arrays_file, json_file, metrics_file, read
 from infomax.report.training import training_charts
-from infomax.report.wording import method_name, noun_of_encoder, words_of_training
+from infomax.report.wording import method_name, words_of_training
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(run: str | Path) -> Path:
-    """Write ``report.html`` into a run folder, from what else lies in it.
+@dataclass(frozen=True)
+class Report:
+    """A page that has been written.
+
+    Attributes:
+        path: of the page.
+        shown: names of its parts.
+        missing: what it lacks, and the command that makes it.
+        notes: why there are no pictures, or what they show, in words.
+    """
+
+    path: Path
+    shown: tuple[str, ...]
+    missing: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def write_report(run: str | Path, data: Given | Any = None, **options: Any) -> Path:
+    """Write ``report.html`` into a run folder, from what else lies in it; return its path.
+
+    Args:
+        run, data, options: as of `report_run`.
+
+    Raises:
+        FileNotFoundError: not a run folder.
+        ValueError: a file of the folder, or `data`, cannot be read.
+    """
+    return report_run(run, data, **options).path
+
+
+def report_run(
+    run: str | Path,
+    data: Given | Any = None,
+    *,
+    load: Callable[[Path], PretrainedEncoder] = load_encoder,
+    pictures: bool = True,
+) -> Report:
+    """Write ``report.html`` into a run folder, from what else lies in it; return what is on the page.
+
+    An encoder without a gallery gets one: ``gallery.npz``, and ``similarity.npz`` where its maps can be
+    compared, of up to 2,000 of the images that it learned from, if they can still be found. No label is used.
 
     Args:
         run: a run folder with recipe.yaml (or the folder of one of its encoders), and what there is of
-            environment.json, metrics.csv, views.npz, evaluation.json (and those of other protocols),
+            environment.json, metrics.csv, views.npz, evaluation.json (and those of other protocols and data),
             finetuning.json, gallery.npz, similarity.npz.
+        data: images to show, in place of those of an earlier gallery: a source, or `Given`.
+        load: returns the encoder in a folder, see `load_own_encoder`.
+        pictures: False: make no gallery; read nothing but the run folder.
+
     Returns:
-        The path of the page. An earlier one is replaced: it can be made again at any time.
+        The page, and what is on it. An earlier page is replaced: it can be made again at any time.
+
     Raises:
         FileNotFoundError: not a run folder.
-        ValueError: a file of the folder cannot be read.
+        ValueError: a file of the folder, or `data`, cannot be read.
     """
     files = Run(run)
-    page = page_template(_TEMPLATES).render(**_trained(files.training), **_evaluated(files))
+    settings = files.training.read_settings()
+    parts = parts_of(files, settings)
+    notes = look(parts, None if data is None else Given.of(data), load) if pictures else ()
+    content = {**_trained(files.training, settings), **_evaluated(parts), "notes": notes}
+    missing = _missing(files, parts, content)
+    page = page_template(_TEMPLATES).render(**content, missing=missing, run=shlex.quote(str(files.folder)))
     with replacing(files.report) as path:
         path.write_text(page, encoding="utf-8")
-    return files.report
+    return Report(files.report, _shown(content), missing, notes)
 
 
-def _trained(files: Run) -> dict[str, Any]:
+def _trained(files: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The part on training: settings, machine, curves and views."""
-    settings = files.read_settings()
     words = words_of_training(settings)
     metrics, views = read(files.metrics, metrics_file), read(files.views, arrays_file)
     return {
@@ -55,18 +110,65 @@ def _trained(files: Run) -> dict[str, Any]:
     }
 
 
-def _evaluated(files: Run) -> dict[str, Any]:
-    """The part on evaluations: of each protocol, of fine-tuning, and pictures of test images."""
-    found, finetuning = tables_by_protocol(files.folder), read(files.finetuning, json_file)
-    similarity, images = read(files.similarity, arrays_file), read(files.gallery, arrays_file)
+def _evaluated(parts: tuple[Part, ...]) -> dict[str, Any]:
+    """The part on encoders: what evaluations found, fine-tuning, and pictures."""
+    found = [
+        {**one, "encoder": part.title, "noun": part.noun}
+        for part in parts
+        for one in tables_of_evaluations(part.run.folder, part.noun)
+    ]
+    tuned = [
+        {**finetuning_tables(one), "encoder": part.title}
+        for part in parts
+        if (one := read(part.run.finetuning, json_file))
+    ]
     return {
-        "noun": noun_of_encoder(files, files.training.read_settings()),
         "evaluations": found,
-        "evaluation": next((one for one in found if not one["tunes_on_test"]), None),
-        "finetuning": finetuning and finetuning_tables(finetuning),
-        "similarity": similarity and similarity_sheet(similarity),
-        "gallery": images and gallery(images),
+        "leading": [one for one in found if not one["tunes_on_test"]],
+        "finetunings": tuned,
+        "galleries": [one for part in parts if (one := _gallery(part))],
     }
+
+
+def _gallery(part: Part) -> dict[str, Any] | None:
+    images, similarity = read(part.run.gallery, arrays_file), read(part.run.similarity, arrays_file)
+    return images and {
+        **gallery(images, part.noun),
+        "title": part.title,
+        "noun": part.noun,
+        "folder": shlex.quote(str(part.run.folder)),
+        "similarity": similarity and similarity_sheet(similarity),
+    }
+
+
+def _shown(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the parts of a page, in their order."""
+    galleries, training = content["galleries"], content["training"]
+    there = {
+        "results": content["evaluations"],
+        "map": any(one["has_map"] for one in galleries),
+        "groups": any(one["groups"] for one in galleries),
+        "neighbours": any(one["queries"] for one in galleries),
+        "similarity maps": any(one["similarity"] for one in galleries),
+        "views": content["views"],
+        "curves": training,
+        "fine-tuning": content["finetunings"],
+        "recipe": content["recipe"],
+        "environment": content["environment"],
+    }
+    return tuple(name for name, one in there.items() if one)
+
+
+def _missing(files: Run, parts: tuple[Part, ...], content: Mapping[str, Any]) -> dict[str, str]:
+    """What a page lacks that a command makes."""
+    folder, first = shlex.quote(str(files.folder)), shlex.quote(str(parts[0].run.folder))
+    finished = all(part.run.encoder.is_file() for part in parts)
+    missing = {} if finished else {"the encoder": f"infomax pretrain --resume {folder}"}
+    if finished and not content["galleries"]:
+        missing["map, groups and neighbours"] = f"infomax report {folder} --data DATA"
+    if finished and not content["evaluations"]:
+        missing["how well labels can be told, if you have some"] = f"infomax evaluate {first} --data DATA"
+    return missing
 
 
 def _title(settings: Mapping[str, Any]) -> str:

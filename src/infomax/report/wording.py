@@ -5,6 +5,7 @@ from typing import Any
 
 from infomax.learning.methods.table import METHODS
 from infomax.learning.training.run import Run
+from infomax.learning.views.kinds import SingleViews
 from infomax.learning.views.table import views_like
 from infomax.report.reading import json_file, read
 
@@ -34,10 +35,11 @@ def method_name(settings: Mapping[str, Any]) -> str:
     return (settings.get("method") or {}).get("name", "amdim")
 
 
-def noun_of_encoder(files: Run, settings: Mapping[str, Any]) -> str:
-    """Return the noun of what the encoder in a folder sees, by its description, else by the recipe."""
-    description = read(files.encoder.with_suffix(".json"), json_file) or settings
-    return views_like(description.get("views") or {}).parts[0].noun
+def noun_of_encoder(files: Run, views: SingleViews) -> str:
+    """Return the noun of what the encoder in a folder sees: by its description, else by the run's views."""
+    description = read(files.encoder.with_suffix(".json"), json_file) or {}
+    own = description.get("views")
+    return views_like(own).parts[0].noun if own else views.noun
 
 
 def with_article(noun: str) -> str:

@@ -1,18 +1,65 @@
 """``infomax report``."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from infomax.cli.shared import run_folder
+from infomax.cli.options import option
+from infomax.cli.output import Answer, entries
+from infomax.cli.shared import labels, module, pages, pixel_range, run_folder, skip_broken, split
+from infomax.errors import refuse
+from infomax.files import absolute
+
+if TYPE_CHECKING:
+    from infomax.evaluation.given import Given
 
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's page, report.html."""
+    """Write a run's page, report.html: a map, groups, neighbours, results of evaluations, curves."""
 
     run: str = run_folder()
+    data: str | None = option(
+        "images or signals to show; by default those of the last evaluation, or those that it learned from",
+        default=None,
+        type=absolute,
+        metavar="DATA",
+    )
+    split: str | None = split("part of the data to show; by default all")
+    column: str | None = option("of a table: the column that is seen", default=None)
+    labels: str | None = labels()
+    skip_broken: bool = skip_broken()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
+    module: str | None = module()
+    no_pictures: bool = option("read no images: only what lies in the run folder", default=False)
 
-    def __call__(self) -> dict[str, str]:
-        """Return where the page is."""
-        from infomax.report import write_report
+    def __call__(self) -> Answer:
+        """Return where the page is, what is on it, and what makes the rest."""
+        from infomax.learning.encoders.own import load_own_encoder
+        from infomax.report.page import report_run
 
-        return {"report": str(write_report(self.run))}
+        how = {"range": self.range, "pages": self.pages}
+        written = report_run(
+            self.run,
+            self._given(),
+            load=lambda folder: load_own_encoder(folder, self.module, **how),
+            pictures=not self.no_pictures,
+        )
+        found = {
+            "report": str(written.path),
+            "shown": list(written.shown),
+            "missing": dict(written.missing),
+            "notes": list(written.notes),
+        }
+        rows = {"on the page": ", ".join(written.shown)}
+        rows |= {f"missing: {what}": command for what, command in written.missing.items()}
+        return Answer(found, lambda: [entries(rows)], [f"open {written.path}"])
+
+    def _given(self) -> "Given | None":
+        """Return the data to show; None where none is named."""
+        from infomax.evaluation.given import Given
+
+        how = {"split": self.split, "column": self.column, "labels": self.labels}
+        for name, value in {**how, "skip-broken": self.skip_broken}.items():
+            refuse(value and self.data is None, f"report: --{name} says how --data is read; give --data, too")
+        return None if self.data is None else Given(self.data, skip_broken=self.skip_broken, **how)
