@@ -196,3 +196,14 @@ def test_what_all_images_need_is_said_at_once(load, monkeypatch):
     monkeypatch.setattr("infomax.errors.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"cannot decode list:0: a file of CZI: needs czifile, which is not"):
         load([b"ZISRAWFILE"])
+
+
+def test_a_few_files_of_another_kind_are_seen(tmp_path):
+    """A range is not taken from the first of a set alone: one file of each suffix is looked at."""
+    from PIL import Image
+
+    for number in range(200):
+        Image.new("L", (8, 8), number).save(tmp_path / f"a{number:03d}.png")
+    tifffile.imwrite(tmp_path / "a001b.tif", (RAMP[:8, :8] * 4).astype(np.uint16))
+    loaded = load_images(tmp_path, size=8, channels=1, cache=None, progress=False)
+    assert loaded.pixels.note == "images of 8-bit and integers, each by the range of its data type"

@@ -39,6 +39,7 @@ from infomax.learning.data.pixels.ranges import (
     range_text,
 )
 from infomax.learning.data.pixels.seeing import see
+from infomax.learning.data.sources.files import suffix
 from infomax.learning.data.sources.source import Item, Source
 
 FIRST_IMAGES = 64
@@ -157,11 +158,22 @@ def _survey(source: Source, look: Any, num: int) -> Survey:
 
 
 def _some(source: Source, split: str, count: int | None, num: int, spread: bool) -> Iterator[Item]:
-    """Yield some items of a split: spread over it, if wanted or where passing over the others is free."""
+    """Yield some items of a split: spread over it, if wanted or where passing over the others is free.
+
+    Of files, one at least of each suffix is among them: a set may be deeper in a few files of another kind.
+    """
     first = next(source.items(split), None)
     free = first is not None and isinstance(first.value, str | Path)
     step = max(1, math.ceil(count / num)) if count and (free or spread) else 1
-    return islice(source.items(split), 0, num * step, step)
+    if not free:
+        yield from islice(source.items(split), 0, num * step, step)
+        return
+    suffixes = set()
+    for number, item in enumerate(source.items(split)):
+        new = suffix(item.name) not in suffixes
+        suffixes.add(suffix(item.name))
+        if new or (number % step == 0 and number < num * step):
+            yield item
 
 
 @dataclass(frozen=True)
