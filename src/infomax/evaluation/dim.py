@@ -8,20 +8,19 @@ similarity of the images decoded from it, and the accuracy after fine-tuning on 
 Reference: Hjelm et al. (2018), section 4.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
+from torch import Tensor
 
 from infomax.estimation.estimate import Estimate
 from infomax.evaluation.embedding import embed_layers
 from infomax.evaluation.finetuning.comparing import finetune
 from infomax.evaluation.finetuning.labels import LabelBudget
-from infomax.evaluation.options import DEFAULT_DIM, DIMOptions, FinetuningConfig
+from infomax.evaluation.options import DEFAULT_DIM, DEFAULT_FINETUNING_DRAWS, DIMOptions, FinetuningConfig
 from infomax.evaluation.probes.dependence import neural_dependence
 from infomax.evaluation.probes.information import input_information, label_information
 from infomax.evaluation.probes.linear import linear_probe
@@ -32,7 +31,9 @@ from infomax.evaluation.probes.svm import svm_probe
 from infomax.evaluation.representations import random_counterpart
 from infomax.evaluation.results import RANDOM_ENCODER, Assessment
 from infomax.evaluation.splits import Split, some_of
+from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.progress import Stages, stages
 
 LAYER_PROBES: Mapping[str, Probe] = {
     "svm": svm_probe,
@@ -61,38 +62,43 @@ def evaluate_dim(
     split = replace(split, train=some_of(split.train.with_labels(), options.max_labels, seed))
     encoders = {name: encoder, RANDOM_ENCODER: random_counterpart(encoder, seed)}
     rows, measures, learned = [], [], {}
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    with stages() as progress:
         for one, of in encoders.items():
+            progress.begin(f"embedding: {one}")
             train, test = embed_layers(of, split.train), embed_layers(of, split.test)
             learned = learned or test
             for layer in train:
-                progress.update(task, description=f"probes of {layer}: {one}")
-                rows += _probes(one, layer, train[layer], test[layer], split, seed)
-            progress.update(task, description=f"measures of Y: {one}")
-            measures += _measures(one, train["Y"], test["Y"], split, seed)
+                rows += _probes(one, layer, train[layer], test[layer], split, seed, progress)
+            measures += _measures(one, train["Y"], test["Y"], split, seed, progress)
             if options.labels_per_class is not None:
-                progress.update(task, description=f"fine-tuning: {one}")
-                rows.append(_finetuned(one, of, split, options.labels_per_class, seed))
+                rows.append(_finetuned(one, of, split, options.labels_per_class, seed, progress))
         raw_name, raw = encoder.views.raw_name, encoder.views.raw
-        progress.update(task, description=f"probes of {raw_name}")
-        rows += _probes(raw_name, None, raw(split.train), raw(split.test), split, seed)
+        rows += _probes(raw_name, None, raw(split.train), raw(split.test), split, seed, progress)
     return Assessment(rows, learned["Y"], measures)
 
 
 def _probes(
-    name: str, layer: str | None, train: np.ndarray, test: np.ndarray, split: Split, seed: int
+    name: str,
+    layer: str | None,
+    train: np.ndarray,
+    test: np.ndarray,
+    split: Split,
+    seed: int,
+    progress: Stages,
 ) -> Iterator[dict[str, Any]]:
-    for probe in LAYER_PROBES.values():
+    for key, probe in LAYER_PROBES.items():
+        progress.begin(f"{key} probe: {name}{f', {layer}' if layer else ''}")
         found = probe(train, split.train.labels, test, split.test.labels, seed=seed)
         yield {"representation": name, "layer": layer, "labels": "all", **asdict(found)}
 
 
 def _finetuned(
-    name: str, encoder: PretrainedEncoder, split: Split, labels_per_class: int, seed: int
+    name: str, encoder: PretrainedEncoder, split: Split, labels_per_class: int, seed: int, progress: Stages
 ) -> dict[str, Any]:
     labels = LabelBudget(per_class=labels_per_class)
-    found = finetune(encoder, split.train, split.test, labels=labels, config=FINETUNING, seed=seed)
+    progress.begin(f"fine-tuning: {name}, {labels}", DEFAULT_FINETUNING_DRAWS * FINETUNING.num_steps)
+    how = {"labels": labels, "config": FINETUNING, "seed": seed, "progress": progress}
+    found = finetune(encoder, split.train, split.test, **how)
     return {
         "representation": name,
         "layer": "all of it",
@@ -102,29 +108,26 @@ def _finetuned(
 
 
 def _measures(
-    name: str, train: np.ndarray, test: np.ndarray, split: Split, seed: int
+    name: str, train: np.ndarray, test: np.ndarray, split: Split, seed: int, progress: Stages
 ) -> Iterator[dict[str, Any]]:
     """Measures of the global feature."""
-    images = split.train.batch(slice(None))
-    yield {
-        "representation": name,
-        "measure": "information about the label",
-        **_nats(label_information(train, split.train.labels, test, split.test.labels, seed=seed)),
+    images, of_label = split.train.batch(slice(None)), (split.train.labels, test, split.test.labels)
+    found: dict[str, Callable[[], Mapping[str, Any]]] = {
+        "information about the label": lambda: _nats(label_information(train, *of_label, seed=seed)),
+        "information about the input": lambda: _nats(input_information(images, train, seed=seed)),
+        "dependence between units": lambda: _nats(neural_dependence(train, seed=seed)),
+        "MS-SSIM of decoded images": lambda: _decoded(train, images, test, split.test, seed),
     }
-    yield {
-        "representation": name,
-        "measure": "information about the input",
-        **_nats(input_information(images, train, seed=seed)),
-    }
-    yield {
-        "representation": name,
-        "measure": "dependence between units",
-        **_nats(neural_dependence(train, seed=seed)),
-    }
-    decoded = decoder_similarity(train, images, test, split.test.batch(slice(None)), seed=seed)
-    yield {
-        "representation": name,
-        "measure": "MS-SSIM of decoded images",
+    for measure, measured in found.items():
+        progress.begin(f"{measure}: {name}")
+        yield {"representation": name, "measure": measure, **measured()}
+
+
+def _decoded(
+    train: np.ndarray, images: Tensor, test: np.ndarray, tested: Dataset, seed: int
+) -> dict[str, Any]:
+    decoded = decoder_similarity(train, images, test, tested.batch(slice(None)), seed=seed)
+    return {
         "value": decoded.similarity,
         "standard_error": decoded.standard_error,
         "unit": "",

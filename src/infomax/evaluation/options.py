@@ -124,6 +124,11 @@ class FinetuningConfig:
     evaluate_every: int = _option(20, "steps between evaluations of the held-out labels")
     patience: int = _option(5, "evaluations without a new best value before training stops")
 
+    @property
+    def num_steps(self) -> int:
+        """Steps of a draw of labels, at most."""
+        return len(self.encoder_lrs) * self.max_steps
+
 
 DEFAULT_CLEAN, DEFAULT_PAPER, DEFAULT_DIM = CleanOptions(), PaperOptions(), DIMOptions()
 DEFAULT_FINETUNING = FinetuningConfig()

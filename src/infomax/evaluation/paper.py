@@ -14,14 +14,11 @@ encoder stays in evaluation mode with the statistics of pretraining.
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
-from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
 from infomax.errors import refuse
@@ -36,6 +33,7 @@ from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import adam, lr_share
+from infomax.progress import stages
 
 MAX_REESTIMATED = 50
 """Test batches on which batch norm is re-estimated."""
@@ -55,18 +53,19 @@ def evaluate_paper(
     train = _labelled("train", split.train, options.batch_size)
     test = _labelled("test", split.test, options.batch_size)
     rows = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with stages() as progress:
         compared = {name: encoder, RANDOM_ENCODER: random_counterpart(encoder, options.seed)}
         for one, of in compared.items():
-            num_steps = options.num_steps(len(train))
-            track = partial(progress.track, total=num_steps, description=f"classifiers: {one}")
-            heads = train_classifiers(of, train, options, track=track)
+            progress.begin(f"classifiers: {one}", options.num_steps(len(train)))
+            heads = train_classifiers(of, train, options, track=progress.track)
+            progress.begin(f"testing: {one}")
             for regime, tested in right_answers(of, heads, test, options).items():
                 rows += [
                     {"representation": one, "regime": regime, "labels": "all", **asdict(found)}
                     for found in _results(tested, len(train), options)
                 ]
-    return Assessment(rows, embed(encoder, split.test))
+        progress.begin("embedding the test images")
+        return Assessment(rows, embed(encoder, split.test))
 
 
 def train_classifiers(

@@ -1,14 +1,11 @@
 """Fine-tuning over several draws of few labels, beside the same network from scratch and a linear probe."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from rich.console import Console
-from rich.progress import Progress
 
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.finetuning.classifier import FinetunedClassifier
@@ -21,6 +18,7 @@ from infomax.evaluation.representations import random_counterpart
 from infomax.evaluation.splits import Split
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.progress import Stages, stages
 
 FIFTY_PER_CLASS = LabelBudget(per_class=50)
 
@@ -47,6 +45,7 @@ def finetune(
     num_draws: int = DEFAULT_FINETUNING_DRAWS,
     config: FinetuningConfig = DEFAULT_FINETUNING,
     seed: int = 0,
+    progress: Stages | None = None,
 ) -> ProbeResult:
     """Return the test accuracy of copies of the encoder with a linear head, trained end to end on few labels.
 
@@ -61,6 +60,7 @@ def finetune(
         num_draws: draws of labels, each with an order of batches and random views of its own.
         config: of training.
         seed: of the draws and of everything random in training.
+        progress: shows the steps; None shows them on stderr.
 
     Returns:
         Mean and standard deviation over draws.
@@ -69,7 +69,11 @@ def finetune(
         ValueError: more labels than there are, or fewer than two of a class, since one stops training.
     """
     few = _FewLabels.drawn(Split(train, test, "given"), labels, num_draws, seed)
-    return _finetuned(lambda _: encoder, few, config)[0]
+    if progress is None:
+        with stages() as shown:
+            shown.begin(f"fine-tuning: {labels}", num_draws * config.num_steps)
+            return _finetuned(lambda _: encoder, few, config, shown)[0]
+    return _finetuned(lambda _: encoder, few, config, progress)[0]
 
 
 def compare_finetuning(
@@ -97,14 +101,17 @@ def compare_finetuning(
         ValueError: as `finetune`.
     """
     few = _FewLabels.drawn(split, labels, num_draws, seed)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        track = partial(progress.track, total=num_draws, description=f"fine-tuning: {name}, {labels}")
-        tuned, classifier = _finetuned(lambda _: encoder, few, config, track)
-        track = partial(progress.track, total=num_draws, description=f"from scratch, {labels}")
-        scratch, _ = _finetuned(lambda draw: random_counterpart(encoder, seed + draw), few, config, track)
+    at_most = num_draws * config.num_steps
+    with stages() as progress:
+        progress.begin(f"fine-tuning: {name}, {labels}", at_most)
+        tuned, classifier = _finetuned(lambda _: encoder, few, config, progress)
+        progress.begin(f"from scratch, {labels}", at_most)
+        scratch, _ = _finetuned(lambda draw: random_counterpart(encoder, seed + draw), few, config, progress)
+        progress.begin(f"linear probe: {name}, {labels}", num_draws, "draws")
+        probed = _probed(encoder, few, progress)
     rows = [
         {"representation": one, "labels": str(labels), **asdict(found)}
-        for one, found in ((name, tuned), ("from scratch", scratch), (name, _probed(encoder, few)))
+        for one, found in ((name, tuned), ("from scratch", scratch), (name, probed))
     ]
     return Comparison(rows, classifier)
 
@@ -133,12 +140,14 @@ def _finetuned(
     start: Callable[[int], PretrainedEncoder],
     few: _FewLabels,
     config: FinetuningConfig,
-    track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    progress: Stages,
 ) -> tuple[ProbeResult, FinetunedClassifier]:
     """The result of a fit to each draw, from the encoder that `start` gives for it; the first classifier."""
     accuracies, steps, rates, first = [], [], [], None
-    for draw, rows in enumerate(track(few.draws)):
-        fit = fit_classifier(start(draw), few.split.train.subset(rows), config, seed=few.seed, draw=draw)
+    for draw, rows in enumerate(few.draws):
+        train, randomness = few.split.train.subset(rows), {"seed": few.seed, "draw": draw}
+        fit = fit_classifier(start(draw), train, config, **randomness, on_step=progress.advance)
+        progress.reach((draw + 1) * config.num_steps)
         accuracies.append(fit.model.accuracy(few.split.test))
         steps.append(fit.step)
         rates.append(fit.encoder_lr)
@@ -148,12 +157,12 @@ def _finetuned(
     return few.result("fine-tuning", accuracies, settings), first
 
 
-def _probed(encoder: PretrainedEncoder, few: _FewLabels) -> ProbeResult:
+def _probed(encoder: PretrainedEncoder, few: _FewLabels, progress: Stages) -> ProbeResult:
     """The linear probe of frozen features, fitted to each draw."""
     train, test = embed(encoder, few.split.train), embed(encoder, few.split.test)
     labels, test_labels = few.split.train.labels, few.split.test.labels
     accuracies = [
         linear_probe(train[rows], labels[rows], test, test_labels, seed=few.seed).accuracy
-        for rows in few.draws
+        for rows in progress.track(few.draws)
     ]
     return few.result("linear probe", accuracies, {"labels": str(few.labels)})

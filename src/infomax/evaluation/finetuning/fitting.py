@@ -1,5 +1,6 @@
 """One fine-tuned classifier: an encoder and its head trained on labelled rows, a fifth of which stop it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,23 +33,29 @@ def fit_classifier(
     *,
     seed: int = 0,
     draw: int = 0,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Fit:
     """Return a copy of the encoder with a head, trained end to end on a labelled dataset.
 
-    A fifth of the rows stops training early, and chooses among the rates.
+    A fifth of the rows stops training early, and chooses among the rates. `on_step` is called at each step.
     """
     labels = np.unique(dataset.labels).tolist()
     fits = []
     for rate in config.encoder_lrs:
         with seeded(seed, draw, torch.device("cpu")):
             model = FinetunedClassifier(encoder, labels, dataset.class_names(labels))
-            step, held_out = _train(model, dataset, rate, config, draw)
+            step, held_out = _train(model, dataset, rate, config, draw, on_step)
         fits.append((held_out, Fit(model, step, rate)))
     return max(fits, key=lambda one: one[0])[1]
 
 
 def _train(
-    model: FinetunedClassifier, dataset: Dataset, encoder_lr: float, config: FinetuningConfig, draw: int
+    model: FinetunedClassifier,
+    dataset: Dataset,
+    encoder_lr: float,
+    config: FinetuningConfig,
+    draw: int,
+    on_step: Callable[[], None],
 ) -> tuple[int, float]:
     """Train until held-out rows stop it; the step whose weights are kept, and their log-probability."""
     targets = torch.from_numpy(np.searchsorted(np.array(model.labels), dataset.labels))
@@ -63,11 +70,15 @@ def _train(
     def log_probability(rows: Int[np.ndarray, " b"]) -> Tensor:
         return -F.cross_entropy(model(dataset.batch(rows)), targets[rows])
 
+    def value() -> Tensor:
+        on_step()
+        return log_probability(fitted[next(chosen).numpy()])
+
     curve = ascend(
         "finetune",
         model,
         torch.optim.Adam(groups, maximize=True),
-        lambda: log_probability(fitted[next(chosen).numpy()]),
+        value,
         lambda: log_probability(spared).item(),
         max_steps=config.max_steps,
         evaluate_every=config.evaluate_every,

@@ -1,0 +1,96 @@
+"""Signs of life on stderr: on a terminal a line that moves, elsewhere a line when a stage begins."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Stages:
+    """The stages of something that takes long, one after another."""
+
+    def __init__(self, console: Any, bar: Any, num: int | None = None):
+        self._console, self._bar, self._task = console, bar, None
+        self._num, self._begun, self._said = num, 0, ""
+
+    def begin(self, what: str, total: int | None = None, noun: str = "steps") -> None:
+        """Say which stage begins, and how many steps it has if that is known."""
+        if self._task is not None:
+            self._bar.remove_task(self._task)
+        self._begun += 1
+        self._task = self._bar.add_task("", total=total, noun=noun)
+        self.say(what if self._num is None else f"{self._begun} of {self._num}: {what}")
+
+    def say(self, what: str) -> None:
+        """Say what is done now, within the same stage."""
+        if self._task is None:
+            self.begin(what)
+            return
+        self._bar.update(self._task, description=what)
+        if not self._console.is_terminal and what != self._said:
+            self._console.print(what, soft_wrap=True)
+        self._said = what
+
+    def advance(self, num: int = 1) -> None:
+        """Count steps of the stage."""
+        if self._task is not None:
+            self._bar.advance(self._task, num)
+
+    def reach(self, num: int) -> None:
+        """Count steps up to this number, where some were not needed."""
+        if self._task is not None:
+            self._bar.update(self._task, completed=num)
+
+    def track(self, steps: Iterable[T]) -> Iterator[T]:
+        """Yield steps, and count them."""
+        for step in steps:
+            yield step
+            self.advance()
+
+
+@contextmanager
+def stages(num: int | None = None, *, quiet: bool = False) -> Iterator[Stages]:
+    """Give stages that are shown on stderr.
+
+    On a terminal a line shows the steps and the time that is left, or the time so far, and vanishes in the
+    end.
+
+    Args:
+        num: how many stages there are, if that is to be shown.
+        quiet: show nothing.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+    from rich.table import Column
+
+    console = Console(stderr=True, quiet=quiet, highlight=False, markup=False)
+    text = Column(no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = _counts(), BarColumn(bar_width=10), TextColumn("{task.description}", table_column=text)
+    with Progress(
+        SpinnerColumn(),
+        *columns,
+        console=console,
+        transient=True,
+        expand=True,
+        disable=quiet or not console.is_terminal,
+    ) as bar:
+        yield Stages(console, bar, num)
+
+
+def _counts() -> Any:
+    """Return the column with the steps of a stage, and its time."""
+    from rich.progress import ProgressColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class Counts(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            time, end = task.time_remaining, "left"
+            if task.total is None or time is None:
+                time, end = task.elapsed or 0, "so far"
+            steps = f"{task.completed:,.0f} of {task.total or 0:,.0f} {task.fields['noun']}, "
+            return Text(f"{steps if task.total else ''}{timedelta(seconds=int(time))} {end}")
+
+    return Counts(table_column=Column(no_wrap=True))
