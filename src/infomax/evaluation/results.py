@@ -27,11 +27,16 @@ class Assessment:
         rows: accuracies; one mapping for each representation, layer, probe and number of labels.
         test_features: global features of the test set by the encoder.
         measures: what else was measured; one mapping for each representation and measure.
+        targets: results for numbers and tags; one mapping for each representation, target and probe, with the
+            fields of a `TargetResult`. Of several tags, or numbers, also their means, with ``target`` "".
+        notes: what was left out or decided, in lines for people to read.
     """
 
     rows: Sequence[Mapping[str, Any]]
     test_features: Float[np.ndarray, "n d"]
     measures: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    targets: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    notes: Sequence[str] = ()
 
 
 def layered(row: Mapping[str, Any]) -> str:

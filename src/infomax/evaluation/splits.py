@@ -12,20 +12,29 @@ from infomax.errors import refuse
 from infomax.evaluation.given import Given
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import Reading, listing_beside, together
+from infomax.learning.data.targets import counted, listed
 from infomax.learning.distributed.groups import rank
 from infomax.learning.views.kinds import SingleViews
 
 HELD_OUT_SHARE = 0.2
 """Share of a source without a test split that is held out."""
+MIN_SHARED = round(1 / HELD_OUT_SHARE)
+"""Labels that a class needs for that share of it to be at least one; of rarer ones with two or more, one."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled images or signals to fit probes on, and others to test on. how: where the latter come from."""
+    """Labelled images or signals to fit probes on, and others to test on.
+
+    Attributes:
+        how: where the latter come from.
+        decided: what else was decided, in lines for people to read.
+    """
 
     train: Dataset
     test: Dataset
     how: str
+    decided: tuple[str, ...] = ()
 
     @property
     def reading(self) -> Reading | None:
@@ -37,11 +46,67 @@ class Split:
         """Return the part that has labels."""
         return replace(self, train=self.train.with_labels(), test=self.test.with_labels())
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether both parts have rows with classes, so that a classifier can be fitted and tested."""
+        return self.train.labelled and self.test.labelled
+
+    def check_classes(self, operation: str) -> None:
+        """Check that the labels are classes.
+
+        Raises:
+            ValueError: they are numbers or tags.
+        """
+        refuse(
+            not self.has_classes,
+            f"{operation}: needs classes, got {self.train.targets or 'no labels'}; for numbers and tags use "
+            "the clean protocol of evaluate",
+        )
+
+    @property
+    def class_sizes(self) -> dict[str, tuple[int, int]]:
+        """Labels of each class in the training part and in the test part, by its name."""
+        sizes = [
+            np.bincount(part.labels[part.labelled_rows], minlength=len(self.classes))
+            for part in (self.train, self.test)
+        ]
+        return dict(zip(self.classes, zip(*(one.tolist() for one in sizes), strict=True), strict=True))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, by label."""
+        known = max([-1, *self.train.labels.tolist(), *self.test.labels.tolist()])
+        return (*self.train.classes, *map(str, range(len(self.train.classes), known + 1)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was decided, and which classes can only be learned or only be tested, in lines."""
+        return (*self.decided, *(_notes(self.class_sizes) if self.has_classes else ()))
+
+
+def _notes(sizes: dict[str, tuple[int, int]]) -> list[str]:
+    """The classes that are in one part only, and a test part of one class, in lines."""
+    single = [name for name, size in sizes.items() if size == (1, 0)]
+    untested = [f"{name} ({train:,})" for name, (train, test) in sizes.items() if train > 1 and not test]
+    unknown = [f"{name} ({test:,})" for name, (train, test) in sizes.items() if test and not train]
+    tested = [name for name, (_, test) in sizes.items() if test]
+    said = {
+        "classes with 1 label, in the training part only": single,
+        "classes without test labels, with training labels": untested,
+        "classes without training labels, whose test labels count as errors": unknown,
+    }
+    notes = [f"{what}: {listed(names)}" for what, names in said.items() if names]
+    if len(tested) == 1:
+        notes.append(f"all test labels are {tested[0]}: an accuracy on one class says little")
+    return notes
+
 
 def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> Split:
     """Return the source's own train and test splits; where there are none, a fifth is held out by class.
 
-    A split named validation takes the place of a test split that is not there.
+    A split named validation takes the place of a test split that is not there or has no labels. By class is:
+    a fifth of each class with 5 labels or more; one label of each class with 2 to 4; none of a class with 1
+    label, which is in the training part only. Rows whose labels are numbers or tags are held out at random.
 
     Args:
         data: a source, or `Given`, whose split is then the part of which a fifth is held out.
@@ -49,23 +114,43 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
         seed: of the fifth.
 
     Raises:
-        ValueError: the source has no labels.
+        ValueError: the source has no labels, or none is left to test on.
     """
     given = Given.of(data)
-    load = partial(given.load, views)
     names = (given.split,) if given.split else given.splits(views)
-    held_out = next((name for name in ("test", "validation") if name in names), None)
-    if held_out and "train" in names and not given.split:
-        parts = Split(load(split="train"), load(split=held_out), f"split '{held_out}'")
-    else:
-        parts = _hold_out(load(split=names[0]), seed)
-    why = "" if parts.train.reading is None else f" ({parts.train.reading.labels})"
+    held_out = [name for name in ("test", "validation") if name in names and "train" in names]
+    load, decided = partial(given.load, views), []
+    train = load(split=names[0])
+    for name in held_out if not given.split else ():
+        test = load(split=name)
+        if _is_known(test) and _is_known(train):
+            return Split(train, test, f"split '{name}'", tuple(decided))
+        decided.append(f"split '{name}' has no labels and is not used")
+    _check_labels(given, train)
+    unused = [name for name in names[1:] if name not in held_out]
+    decided += [f"splits that are not used: {listed(unused)} (--split takes another)"] if unused else []
+    part = "all splits" if given.split == "all" else f"split '{names[0]}'"
+    return _hold_out(given, train, part, tuple(decided), seed)
+
+
+def _is_known(dataset: Dataset) -> bool:
+    """Whether anything is known of a row: its class, a number or a tag."""
+    return dataset.labelled or bool(len(_targeted(dataset)))
+
+
+def _targeted(dataset: Dataset) -> Int[np.ndarray, " n"]:
+    """The rows without a class of which a number or a tag is known."""
+    known = np.array([], np.int64) if dataset.targets is None else dataset.targets.known_rows
+    return known[dataset.labels[known] < 0]
+
+
+def _check_labels(given: Given, dataset: Dataset) -> None:
+    why = "" if dataset.reading is None else f" ({dataset.reading.labels})"
     refuse(
-        not (parts.train.labelled and parts.test.labelled),
+        not _is_known(dataset),
         f"evaluate: {given.source} has no labels{why}; probes need them: class folders, a label column, or a "
         "table (--labels FILE.csv)",
     )
-    return parts
 
 
 def told(reading: Reading | None, out: Any) -> dict[str, Any]:
@@ -85,16 +170,35 @@ def some_of(dataset: Dataset, at_most: int | None, seed: int | np.random.Generat
     return dataset.subset(np.sort(np.random.default_rng(seed).permutation(len(dataset))[:at_most]))
 
 
-def _hold_out(dataset: Dataset, seed: int) -> Split:
-    if not dataset.labelled:
-        return Split(dataset, dataset, "none")
-    rows = dataset.labelled_rows
-    train, test = train_test_split(
-        rows, test_size=HELD_OUT_SHARE, random_state=seed, stratify=_strata(dataset.labels[rows])
+def _hold_out(given: Given, dataset: Dataset, part: str, decided: tuple[str, ...], seed: int) -> Split:
+    classed, targeted = dataset.labelled_rows, _targeted(dataset)
+    test = _of_each_class(classed, dataset.labels[classed], seed)
+    how = "by class" if len(classed) else "at random"
+    if len(targeted) > 1:
+        some = train_test_split(targeted, test_size=HELD_OUT_SHARE, random_state=seed)[1]
+        test = np.concatenate([test, some])
+    few = f"no class has more than 1 label ({listed(dataset.classes)})" if len(classed) else "1 row is known"
+    refuse(
+        not len(test),
+        f"evaluate: nothing of {given.source} is left to test on: {few}; label more, or say by --labels "
+        "what they are",
     )
-    return Split(dataset.subset(np.sort(train)), dataset.subset(np.sort(test)), "a fifth, held out by class")
+    train = np.setdiff1d(np.concatenate([classed, targeted]), test)
+    rest = len(dataset) - len(train) - len(test)
+    decided += (f"{counted(rest, 'row')} without a label in neither part",) if rest else ()
+    how = f"a fifth of {part}, held out {how}"
+    return Split(dataset.subset(train), dataset.subset(np.sort(test)), how, decided)
 
 
-def _strata(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"] | None:
-    """The labels, unless a class is too rare to be split."""
-    return labels if np.unique(labels, return_counts=True)[1].min() >= 2 else None
+def _of_each_class(
+    rows: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"], seed: int
+) -> Int[np.ndarray, " m"]:
+    """Rows to hold out: a fifth of each class where that is at least one, one of rarer classes with two."""
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    frequent, randomness = counts[codes] >= MIN_SHARED, np.random.default_rng(seed)
+    shared, strata = rows[frequent], labels[frequent]
+    split = partial(train_test_split, test_size=HELD_OUT_SHARE, random_state=seed)
+    chosen = [split(shared, stratify=strata)[1]] if len(shared) else []
+    rare = classes[(counts > 1) & (counts < MIN_SHARED)]
+    chosen += [randomness.choice(rows[labels == one], 1) for one in rare]
+    return np.concatenate([np.array([], np.int64), *chosen])

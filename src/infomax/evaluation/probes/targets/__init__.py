@@ -2,11 +2,10 @@
 
 >>> for kind, probes in TARGET_PROBES.items():
 ...     print(f"{kind:8}{', '.join(probes)}")
-number  ridge, knn
+number  linear, knn
 tag     linear, knn
 
-A value that is missing is NaN; its row is left out of that target's fit and test, and counted. Several
-processes need nothing here: each fits to all rows.
+A value that is missing is NaN; its row is left out of that target's fit and test, and counted.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +37,7 @@ class TargetProbe:
 
 TARGET_PROBES: Mapping[str, Mapping[str, Callable[..., "TargetResult"]]] = {
     "number": {
-        "ridge": TargetProbe(
+        "linear": TargetProbe(
             "ridge regression on standardised features",
             "infomax.evaluation.probes.targets.numbers:ridge_probe",
         ),

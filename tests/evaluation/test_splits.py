@@ -1,0 +1,118 @@
+"""What is tested: the source's own splits, a fifth by class, rare classes, numbers and tags; what is said."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infomax.evaluation.given import Given
+from infomax.evaluation.splits import Split, labelled_split
+from infomax.learning.data import Dataset
+from infomax.learning.views.images import ViewsConfig
+
+GREY = ViewsConfig(mean=(0.5,), std=(0.3,))
+
+
+def paint(folder, num, seed=0):
+    """So many grey images."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for number in range(num):
+        Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(folder / f"{number}.png")
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """Classes of 20, 10, 3, 2 and 1 images."""
+    for name, num in {"a": 20, "b": 10, "c": 3, "d": 2, "left": 1}.items():
+        paint(tmp_path / "scans" / name, num)
+    return tmp_path / "scans"
+
+
+def test_rare_classes_are_split_a_class_at_a_time(scans):
+    split = labelled_split(scans, GREY)
+    assert split.class_sizes == {"a": (16, 4), "b": (8, 2), "c": (2, 1), "d": (1, 1), "left": (1, 0)}
+    assert not set(split.train.names) & set(split.test.names)
+    assert split.how == "a fifth of split 'train', held out by class"
+    assert split.notes == ("classes with 1 label, in the training part only: left",)
+    again, other = labelled_split(scans, GREY), labelled_split(scans, GREY, seed=1)
+    assert list(again.test.names) == list(split.test.names) != list(other.test.names)
+
+
+def test_a_class_of_one_does_not_turn_stratification_off(tmp_path):
+    """The case of a test part of one class only, where everything was right."""
+    for name, num in {"a": 44, "b": 3, "c": 1}.items():
+        paint(tmp_path / name, num)
+    assert labelled_split(tmp_path, GREY).class_sizes == {"a": (35, 9), "b": (2, 1), "c": (1, 0)}
+
+
+def test_a_test_part_of_one_class_is_said(tmp_path):
+    for name, num in {"a": 6, "b": 1}.items():
+        paint(tmp_path / name, num)
+    notes = labelled_split(tmp_path, GREY).notes
+    assert notes == (
+        "classes with 1 label, in the training part only: b",
+        "all test labels are a: an accuracy on one class says little",
+    )
+
+
+def test_classes_of_one_image_each_leave_nothing_to_test(tmp_path):
+    for name in "abc":
+        paint(tmp_path / name, 1)
+    with pytest.raises(ValueError, match=r"no class has more than 1 label \(a, b, c\); label more"):
+        labelled_split(tmp_path, GREY)
+
+
+def test_classes_of_one_split_only_are_said(tmp_path):
+    for place, num in {"train/a": 5, "train/b": 5, "train/c": 2, "test/a": 2, "test/z": 3}.items():
+        paint(tmp_path / place, num)
+    split = labelled_split(tmp_path, GREY)
+    assert split.how == "split 'test'"
+    assert split.notes == (
+        "classes without test labels, with training labels: b (5), c (2)",
+        "classes without training labels, whose test labels count as errors: z (3)",
+    )
+
+
+def test_a_test_split_without_labels_is_not_used(tmp_path):
+    """As competitions publish them: the fifth comes of the training split, and that is said."""
+    for name in "ab":
+        paint(tmp_path / "set" / "train" / name, 10)
+    paint(tmp_path / "set" / "test", 4)
+    rows = [f"train/{name}/{number}.png,{name}" for name in "ab" for number in range(10)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    split = labelled_split(Given(tmp_path / "set", labels=str(tmp_path / "labels.csv")), GREY)
+    assert split.class_sizes == {"a": (8, 2), "b": (8, 2)}
+    assert split.how == "a fifth of split 'train', held out by class"
+    assert split.notes == ("split 'test' has no labels and is not used",)
+
+
+def test_a_chosen_split_and_all_of_them_are_named(tmp_path):
+    for place in ("train", "test"):
+        for name in "ab":
+            paint(tmp_path / place / name, 5)
+    chosen = labelled_split(Given(tmp_path, split="test"), GREY)
+    assert chosen.how == "a fifth of split 'test', held out by class" and len(chosen.test) == 2
+    every = labelled_split(Given(tmp_path, split="all"), GREY)
+    assert every.how == "a fifth of all splits, held out by class" and len(every.test) == 4
+
+
+def test_numbers_are_held_out_at_random(tmp_path):
+    paint(tmp_path / "set", 22)
+    rows = [f"{number}.png,{number / 2}" for number in range(20)]
+    (tmp_path / "ages.csv").write_text("\n".join(["file,age", *rows]))
+    split = labelled_split(Given(tmp_path / "set", labels=f"{tmp_path / 'ages.csv'}:age"), GREY)
+    assert split.how == "a fifth of split 'train', held out at random"
+    assert (len(split.train), len(split.test)) == (16, 4)
+    assert split.notes == ("2 rows without a label in neither part",)
+    assert not split.has_classes
+    with pytest.raises(
+        ValueError, match=r"dim protocol: needs classes, got 1 number \(age\); .* clean protocol"
+    ):
+        split.check_classes("dim")
+
+
+def test_labels_without_names_are_named_by_their_numbers():
+    pixels, labels = np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 2, 2, -1])
+    dataset = Dataset(pixels, labels, ["a", "b", "c", "d"], ("x",))
+    split = Split(dataset, dataset.subset(slice(0, 1)), "by hand")
+    assert split.class_sizes == {"x": (1, 1), "1": (0, 0), "2": (2, 0)}
