@@ -10,7 +10,8 @@ from infomax.evaluation.finetuning.comparing import compare_finetuning
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
 from infomax.evaluation.gallery import shows_test, write_pictures
 from infomax.evaluation.given import Given
-from infomax.evaluation.protocols import PROTOCOLS, Protocol
+from infomax.evaluation.probes.probe import INTERVAL
+from infomax.evaluation.protocols import PROTOCOLS, Protocol, result_file
 from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, told
@@ -28,15 +29,18 @@ def evaluate_run(
     *,
     encoder: PretrainedEncoder | None = None,
     protocol: str = "clean",
+    name: str | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Evaluate a run's encoder on labelled images; write the results, and pictures of the test images.
 
-    Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``. The pictures are
-    ``gallery.npz`` and, for an encoder of images with features of one dimension, ``similarity.npz``; they are
-    those of the latest clean evaluation, or of another protocol where there are none. The results name the
-    images of pretraining and of evaluation, which may be others; they are scaled to what the encoder expects.
+    Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``, and results on further
+    data have files beside it, ``evaluation-NAME.json`` (`result_file`): no data replace others. The pictures
+    are ``gallery.npz`` and, for an encoder of images with features of one dimension, ``similarity.npz``; they
+    are those of the latest clean evaluation of the first data, or of another where there are none. The
+    results name the images of pretraining and of evaluation, which may be others; they are scaled to what the
+    encoder expects.
 
     Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
     and the first writes.
@@ -46,16 +50,18 @@ def evaluate_run(
         data: a source, or `Given`; see `labelled_split`.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         protocol: name of one of `PROTOCOLS`.
-        overwrite: replace an earlier evaluation by this protocol.
+        name: of the data, for the file of the results; by default the first data have none, and others that
+            of their source.
+        overwrite: replace an earlier evaluation of these data by this protocol.
         options: fields of the protocol's options: `CleanOptions`, `PaperOptions` or `DIMOptions`.
 
     Returns:
         The results, as they are written.
 
     Raises:
-        FileExistsError: the run has been evaluated by this protocol before.
-        ValueError: no such protocol or option; no labels; an encoder of signals for a protocol that needs
-            images; several processes for a protocol that runs in one.
+        FileExistsError: the run has been evaluated on these data by this protocol before.
+        ValueError: no such protocol or option; no labels; a name that is taken; an encoder of signals for a
+            protocol that needs images; several processes for a protocol that runs in one.
     """
     chosen = PROTOCOLS.find(protocol, "evaluate")
     settings = chosen.chosen(options)
@@ -63,9 +69,10 @@ def evaluate_run(
         not chosen.shared and num_ranks() > 1,
         f"evaluate: the {protocol} protocol runs in one process, got {num_ranks()}; use clean",
     )
-    out = run.folder / chosen.file
+    given = Given.of(data)
+    out, of_data = result_file(run.folder, chosen, _identity(given), name)
     _refuse_to_replace("evaluate", out, overwrite)
-    encoder, given = encoder or load_encoder(run.folder), Given.of(data)
+    encoder = encoder or load_encoder(run.folder)
     _check_images(chosen, encoder)
     parts = labelled_split(given, encoder.views)
     read = told(parts.reading, out)
@@ -75,14 +82,18 @@ def evaluate_run(
     result = {
         "protocol": protocol,
         "note": chosen.note,
-        **_provenance(run, given, parts, read),
+        **_provenance(run, given, parts, read, of_data),
+        "notes": list(dict.fromkeys((*parts.notes, *found.notes))),
+        "classes": list(parts.classes) if parts.has_classes else [],
+        "verdict": verdict(found.rows, encoder.views.noun, found.targets),
+        "interval": INTERVAL,
         "rows": list(found.rows),
+        "targets": list(found.targets),
         "measures": list(found.measures),
-        "verdict": verdict(found.rows, encoder.views.noun),
     }
     if rank() == 0:
         write_json(out, result)
-        if chosen.leads or not shows_test(run):
+        if (chosen.leads and out.name == chosen.file) or not shows_test(run):
             write_pictures(run, encoder.cpu(), parts.test, features=found.test_features)
     return result
 
@@ -123,6 +134,7 @@ def finetune_run(
     encoder = encoder or load_encoder(run.folder)
     parts = labelled_split(given, encoder.views)
     read = told(parts.reading, run.finetuning)
+    parts.check_classes("finetune")
     for budget in labels:  # refused before anything is trained
         draws(parts.train.with_labels(), budget, 1, 0)
     found = [
@@ -130,7 +142,8 @@ def finetune_run(
         for budget in labels
     ]
     rows = [row for one in found for row in one.rows]
-    result = {**_provenance(run, given, parts, read), "rows": rows}
+    notes = list(dict.fromkeys((*parts.notes, *(note for one in found for note in one.notes))))
+    result = {**_provenance(run, given, parts, read), "rows": rows, "notes": notes}
     write_json(run.finetuning, result)
     if out is not None:
         save_classifier(out, found[-1].classifier)
@@ -150,14 +163,27 @@ def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
     )
 
 
-def _provenance(run: Run, given: Given, split: Split, read: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(given: Given) -> dict[str, str | None]:
+    """What tells these data from others."""
+    return {
+        "source": str(given.source),
+        "column": given.column,
+        "split": given.split,
+        "labels": None if given.labels is None else str(given.labels),
+    }
+
+
+def _provenance(
+    run: Run, given: Given, split: Split, read: Mapping[str, Any], name: str | None = None
+) -> dict[str, Any]:
     """The data that a run learned from, if known, and the data of the evaluation."""
     data = {
-        "source": str(given.source),
-        **({"column": given.column} if given.column else {}),
+        **({"name": name} if name else {}),
+        **{key: value for key, value in _identity(given).items() if value},
         "num_train": len(split.train),
         "num_test": len(split.test),
         "test": split.how,
+        **({"class_sizes": split.class_sizes} if split.has_classes else {}),
         **({"read": dict(read)} if read else {}),
     }
     return {"pretraining": run.pretraining, "data": data}

@@ -14,6 +14,13 @@ from infomax.report.reading import json_file, read
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
+MEASURES = {
+    "r2": "R²",
+    "spearman": "rank correlation",
+    "average_precision": "average precision",
+    "auroc": "AUROC",
+}
+"""What the measures of numbers and tags are called."""
 EQUAL = 5e-4
 """Balanced accuracies that differ less from the accuracy are not shown beside it."""
 
@@ -40,6 +47,7 @@ def tables_of_evaluations(folder: Path, noun: str) -> list[dict[str, Any]]:
 def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dict[str, Any]:
     """Return the verdict of an evaluation, and its rows as tables, for each number of labels."""
     rows, protocol = evaluation["rows"], PROTOCOLS.get(evaluation["protocol"])
+    targets = evaluation.get("targets", [])
     pretraining, data = evaluation.get("pretraining") or {}, evaluation.get("data") or {}
     tunes_on_test = bool(protocol and protocol.tunes_on_test)
     return {
@@ -50,13 +58,42 @@ def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dic
         "data": data,
         "data_name": _named(data["source"]) if data.get("source") else "",
         "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),
-        "verdict": verdict(rows, noun),
+        "verdict": verdict(rows, noun, targets),
+        "notes": evaluation.get("notes", []),
+        "targets": target_tables(targets),
         "measures": _measures(evaluation.get("measures", [])),
         "tables": [_table(some) for some in _by_labels(rows)],
         "headlines": [_headline(some) for some in _by_labels(rows)],
         "of_classes": _of_classes(rows, evaluation.get("classes") or ()),
-        "settings": [((layered(row), row["probe"], row["labels"]), _settings(row)) for row in rows],
+        "settings": [((layered(row), row["probe"], row["labels"]), _settings(row)) for row in rows]
+        + [((row["representation"], row["probe"], row["target"]), _settings(row)) for row in targets],
     }
+
+
+def target_tables(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return what was told of numbers and tags: a table for each measure of each probe.
+
+    Each has the targets down, their mean last, and the representations across.
+
+    Args:
+        rows: targets of an evaluation, see `Assessment`.
+    """
+    found = []
+    for kind, probe in _unique((row["kind"], row["probe"]) for row in rows):
+        some = [row for row in rows if (row["kind"], row["probe"]) == (kind, probe)]
+        found += [
+            {
+                "kind": kind,
+                "probe": probe,
+                "measure": MEASURES.get(measure, measure),
+                "representations": _unique(row["representation"] for row in some),
+                "targets": _unique(row["target"] for row in some),
+                "num_test": sorted({row["num_test"] for row in some}),
+                "cells": {(row["target"], row["representation"]): row["measures"][measure] for row in some},
+            }
+            for measure in some[0]["measures"]
+        ]
+    return found
 
 
 def finetuning_tables(finetuning: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def gallery(arrays: Mapping[str, np.ndarray], noun: str) -> dict[str, Any]:
         "collapsed": collapsed,
         "has_map": num > 2 and not collapsed,
         "queries": [] if collapsed else neighbors(embeddings, labels),
+        "captions": [str(name) for name in arrays["names"]] if "names" in arrays else None,
         "points": [[round(float(x), 1), round(float(y), 1)] for x, y in places_on_map(embeddings)],
         "labels": labels.tolist(),
         "names": classes,
@@ -69,7 +70,7 @@ def _colourings(
             "title": title,
             "of": np.asarray(of).tolist(),
             "names": names,
-            "colours": dict(zip(names, _colours(len(names)), strict=True)),
+            "colours": dict(zip(names, colours(len(names)), strict=True)),
         }
         for title, (of, names) in by.items()
     ]
@@ -126,7 +127,7 @@ def _directions(embeddings: Embeddings) -> Embeddings:
     return embeddings / np.maximum(lengths, np.finfo(float).tiny)
 
 
-def _colours(num: int) -> list[str]:
+def colours(num: int) -> list[str]:
     """Return ten or twenty well-known colours; of more, hues spread by the golden ratio."""
     if num <= 20:
         palette = matplotlib.colormaps["tab10" if num <= 10 else "tab20"]

@@ -1,5 +1,5 @@
 // Show the image under the pointer, colour the points by classes or by groups, and bring forward what is chosen.
-function showMap(id, { points, colourings, columns }) {
+function showMap(id, { points, colourings, columns, captions }) {
   const map = document.getElementById(id), svg = map.querySelector("svg"), ring = map.querySelector(".ring");
   const circles = [...svg.querySelectorAll("circle")].slice(0, points.length);
   const tip = map.querySelector(".tip"), picture = tip.querySelector(".p"), caption = tip.querySelector("div");
@@ -20,7 +20,7 @@ function showMap(id, { points, colourings, columns }) {
     if (i < 0) return hide();
     ring.setAttribute("cx", points[i][0]); ring.setAttribute("cy", points[i][1]); ring.style.opacity = 1;
     picture.style.setProperty("--x", i % columns); picture.style.setProperty("--y", Math.floor(i / columns));
-    caption.textContent = colourings.map(one => one.names[one.of[i]]).filter(Boolean).join(", ");
+    caption.textContent = [captions?.[i], ...colourings.map(one => one.names[one.of[i]])].filter(Boolean).join(", ");
     tip.style.display = "block";
     const frame = map.getBoundingClientRect();
     const x = event.clientX - frame.left + 16, y = event.clientY - frame.top + 16;
