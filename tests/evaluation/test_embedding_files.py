@@ -153,6 +153,6 @@ def test_refusals(encoder, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"^embed: .npz holds features as one array; leave --columns out"):
         embed_to_file(encoder, dataset(), tmp_path / "f.npz", columns=True)
     monkeypatch.setattr("infomax.errors.find_spec", lambda _: None)
-    with pytest.raises(MissingExtra, match=r"embed to .h5ad: needs anndata.*pip install 'infomax\[h5ad\]'"):
+    with pytest.raises(MissingExtra, match=r"embed: needs anndata.*pip install 'infomax\[h5ad\]'"):
         embed_to_file(encoder, dataset(), tmp_path / "f.h5ad")
     assert not [*tmp_path.iterdir()]

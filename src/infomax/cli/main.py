@@ -9,21 +9,26 @@ from typing import Any
 import infomax
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
-from infomax.cli.output import give
+from infomax.cli.output import Unfinished, give
+from infomax.cli.wording import as_typed, plain_warnings
 from infomax.errors import Diverged, did_you_mean, naming_extras
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return 0 when it worked, 2 for bad input, 1 if training diverged, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = False
     try:
         command, as_json = read_command(arguments)
-        with naming_extras(arguments[0]):
+        with naming_extras(arguments[0]), plain_warnings():
             answer = command()
     except (ValueError, OSError) as error:
-        return _complain(error, 2)
+        return _complain(as_typed(arguments, error), 2)
     except Diverged as error:
-        return _complain(error, 1)
+        return _complain(as_typed(arguments, error), 1)
+    except Unfinished as unfinished:
+        give(unfinished.answer, as_json)
+        return _complain(f"interrupted; {unfinished}", 130)
     except KeyboardInterrupt as interrupt:
         return _complain("; ".join(["interrupted", *interrupt.args]), 130)
     give(answer, as_json)

@@ -23,10 +23,20 @@ def argument(text: str, *, default: Any = MISSING, **how: Any) -> Any:
 
 
 def option(
-    text: str, *, default: Any = MISSING, by_place: bool = False, flag: str | None = None, **how: Any
+    text: str,
+    *,
+    default: Any = MISSING,
+    by_place: bool = False,
+    flag: str | None = None,
+    python: str | None = None,
+    **how: Any,
 ) -> Any:
-    """Return a field that is given as ``--name value``, or by `flag`; arguments are those of `argument`."""
-    metadata = {"help": text, "by_place": by_place, "flag": flag, "how": how}
+    """Return a field that is given as ``--name value``, or by `flag`; see also `argument`.
+
+    Args:
+        python: the name of the same in Python, where it is another, so that errors can name the option.
+    """
+    metadata = {"help": text, "by_place": by_place, "flag": flag, "python": python, "how": how}
     return field(default=default, kw_only=True, metadata=metadata)
 
 
@@ -64,7 +74,7 @@ def options_in(command: type) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for label, one, kind in _labelled(command, ""):
         by_place = one.metadata.get("by_place", False)
-        flag = one.name if by_place else one.metadata.get("flag") or f"--{one.name.replace('_', '-')}"
+        flag = one.name if by_place else _flag(one)
         text = f"{label}: {_help(one)}" if label else _help(one)
         if flag in found:
             found[flag]["help"] += f"; {text}"
@@ -72,6 +82,16 @@ def options_in(command: type) -> dict[str, dict[str, Any]]:
         by_flag = {} if by_place else {"dest": one.name, "required": one.default is MISSING}
         found[flag] = {**_by_type(one, kind), **by_flag, **one.metadata.get("how", {}), "help": text}
     return found
+
+
+def flags_of(command: type) -> dict[str, str]:
+    """Return the options that are given by a flag, by their names in Python."""
+    named = [one for _, one, _ in _labelled(command, "") if not one.metadata.get("by_place", False)]
+    return {one.metadata.get("python") or one.name: _flag(one) for one in named}
+
+
+def _flag(one: Field) -> str:
+    return one.metadata.get("flag") or f"--{one.name.replace('_', '-')}"
 
 
 def _labelled(command: type, label: str) -> Iterator[tuple[str, Field, Any]]:

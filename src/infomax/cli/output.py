@@ -23,6 +23,14 @@ class Answer:
     next: Sequence[str] = ()
 
 
+class Unfinished(KeyboardInterrupt):
+    """Ctrl-C, with the answer that there is until then."""
+
+    def __init__(self, message: str, answer: Answer) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
 def give(answer: Answer | Mapping[str, Any] | None, as_json: bool = False) -> None:
     """Print an answer on stdout: readable on a terminal, else, or where it is wanted, as one JSON object.
 
@@ -49,13 +57,23 @@ def _print(answer: Answer, as_json: bool) -> None:
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
         print(json.dumps(answer.found, indent=2, ensure_ascii=plain))
         return
+    _show(answer, sys.stdout)
+
+
+def _show(answer: Answer, file: Any) -> None:
     from rich.console import Console
 
-    console = Console(file=sys.stdout, highlight=False, markup=False)
+    console = Console(file=file, highlight=False, markup=False)
     for one in answer.shown() if answer.shown else [entries(answer.found)]:
         console.print(one)
     for line in answer.next:
         console.print(line, soft_wrap=True)  # a command that is copied has no break within
+
+
+def show_on_stderr(answer: Answer) -> None:
+    """Show an answer on stderr as a terminal would show it, where the answer itself goes into a pipe."""
+    if not on_terminal():
+        _show(answer, sys.stderr)
 
 
 def entries(values: Mapping[str, Any]) -> Any:

@@ -20,6 +20,7 @@ from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.groups import block_of, num_ranks, rank, wait_for_all
 from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.progress import Stages, stages
 
 DEFAULT_BATCH_SIZE = 512
 
@@ -91,9 +92,16 @@ def embed_to_file(
     if rank() > 0:
         deque(batches, maxlen=0)  # takes part, and writes nothing
         return out
-    with replacing(out) as path:
-        format_of(out).chosen(columns)(path, dataset, batches)
+    with stages() as progress, replacing(out) as path:
+        progress.begin("embedding", len(dataset), "rows")
+        format_of(out).chosen(columns)(path, dataset, _counted(batches, progress))
     return out
+
+
+def _counted(batches: Batches, progress: Stages) -> Batches:
+    for rows, features in batches:
+        yield rows, features
+        progress.reach(rows.stop)
 
 
 def _batches(encoder: PretrainedEncoder, dataset: Dataset, batch_size: int) -> Batches:

@@ -19,6 +19,8 @@ COMMANDS: Registry[Any] = Registry(
         "evaluate": "infomax.cli.commands.evaluate:Evaluate",
         "finetune": "infomax.cli.commands.finetune:Finetune",
         "similarity": "infomax.cli.commands.similarity:Similarity",
+        "groups": "infomax.cli.commands.groups:Groups",
+        "search": "infomax.cli.commands.search:Search",
         "embed": "infomax.cli.commands.embed:Embed",
         "ablate": "infomax.cli.commands.ablate:Ablate",
         "report": "infomax.cli.commands.report:Report",

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infomax.cli.options import argument, option
+from infomax.cli.output import Answer, grid, show_on_stderr
 from infomax.cli.shared import EVERY_FIELD, labels, skip_broken
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
@@ -21,8 +22,10 @@ class Ablate:
     recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
     out: str = option("folder for the runs, the table and its picture")
     minutes: float | None = option("of training, each run", default=None)
-    seeds: int = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS)
-    only: tuple[str, ...] | None = option("variants, such as 'one scale'; all without it", default=None)
+    seeds: int = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS, python="num_seeds")
+    only: tuple[str, ...] | None = option(
+        "variants, such as 'one scale'; all without it", default=None, python="variants"
+    )
     labels: str | None = labels()
     skip_broken: bool = skip_broken()
     max_labels: int | None = option("images to probe with; all without it", default=None)
@@ -33,13 +36,10 @@ class Ablate:
         """Return how the fields of a recipe are given."""
         return EVERY_FIELD
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the folder, and what was measured of each variant."""
-        from rich.console import Console
-        from rich.markdown import Markdown
-
         from infomax.evaluation.ablation.ablating import ablate
-        from infomax.evaluation.ablation.tables import as_mapping, as_markdown
+        from infomax.evaluation.ablation.tables import as_cells, as_mapping
 
         recipe = self._recipe()
         refuse(recipe.data is None, "ablate: no images given; set --data to a folder, a file or a hub name")
@@ -52,8 +52,11 @@ class Ablate:
             max_labels=self.max_labels,
             labels=self.labels,
         )
-        Console(stderr=True).print(Markdown(as_markdown(rows)))
-        return {"folder": self.out, "rows": as_mapping(rows)}
+        shown = grid(*as_cells(rows))
+        page = f"open {self.out}/ablation.png; ablation.md beside it has all figures"
+        answer = Answer({"folder": self.out, "rows": as_mapping(rows)}, lambda: [shown], [page])
+        show_on_stderr(answer)
+        return answer
 
     def _recipe(self) -> "Recipe":
         """Return the recipe that is named, with its options, and with the minutes as its only budget."""

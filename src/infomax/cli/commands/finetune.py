@@ -33,7 +33,7 @@ class Finetune:
         metavar="LABELS",
     )
     given: Mapping[str, Any] = given()
-    draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS)
+    draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws")
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
     seed: int = option("of the draws, of training and of the network from scratch", default=0)

@@ -1,10 +1,11 @@
 """``infomax import-amdim``."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from infomax.cli.options import argument, option
+from infomax.cli.output import Answer, next_steps
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class ImportAMDIM:
     checkpoint: str = argument("file of the public code")
     out: str = option("folder for encoder.safetensors and encoder.json")
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the folder, and the sizes of the encoder."""
         from infomax.learning.encoders.public_amdim import load_public_checkpoint, public_views
         from infomax.learning.encoders.saving import save_encoder
@@ -23,4 +24,6 @@ class ImportAMDIM:
         out = Path(self.out)
         out.mkdir(parents=True, exist_ok=True)
         save_encoder(out, encoder, public_views(encoder))
-        return {"encoder": str(out), **encoder.arguments}
+        line = shlex.join(["infomax", "embed", str(out), "--data", "DIR", "--out", "features.parquet"])
+        found = {"encoder": str(out), **encoder.arguments}
+        return Answer(found, next=next_steps({"the features of your images": line}))

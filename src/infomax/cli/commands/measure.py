@@ -1,13 +1,15 @@
 """``infomax measure``."""
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from shutil import get_terminal_size
 from textwrap import fill
+from types import MappingProxyType
 from typing import Any
 
 from infomax.cli.options import argument, option, options_of
+from infomax.cli.output import Answer, Unfinished, show_on_stderr
 from infomax.errors import refuse
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 
@@ -113,6 +115,7 @@ class Measure:
         f"permutations behind each p-value, at first ({DEFAULT_PERMUTATIONS} without it, and none for all "
         "pairs); small p-values get more; 0 leaves p-values out",
         default=None,
+        python="num_permutations",
     )
     null: str | None = option(
         "how rows are shuffled: permutations, or for series shifts, blocks or blocks=ROWS; without it, "
@@ -121,7 +124,9 @@ class Measure:
         metavar="NAME",
     )
     tested_rows: int | None = option(
-        "shuffle at most N rows, drawn at random (20000 without it); values are from all rows", default=None
+        "shuffle at most N rows, drawn at random (20000 without it); values are from all rows",
+        default=None,
+        python="num_tested_rows",
     )
     rows: int | None = option("measure N rows chosen at random", default=None)
     plot: str | None = option(
@@ -140,8 +145,8 @@ class Measure:
 
         return EXAMPLES + fill(f"Estimators: {', '.join(ESTIMATORS)}.", 78, break_on_hyphens=False)
 
-    def __call__(self) -> dict[str, Any] | None:
-        """Return what was found; on a terminal, only show it."""
+    def __call__(self) -> Answer:
+        """Return what was found; where that goes into a pipe, show it on stderr, too."""
         from infomax.estimation.tables.running import Interrupted
 
         self._check()
@@ -149,11 +154,8 @@ class Measure:
         try:
             found, draw = self._found(frame)
         except Interrupted as interrupt:
-            self._print_partial(interrupt.result)
-            raise KeyboardInterrupt(*interrupt.args) from None
-        pictures = self._draw(frame, found, draw)
-        self._show(found, [f"drawn: {path}" for path in pictures.values()])
-        return None if sys.stdout.isatty() else {"table": self.table, **found.to_mapping(), **pictures}
+            raise Unfinished(str(interrupt), self._answer(interrupt.result)) from None
+        return self._answer(found, self._draw(frame, found, draw))
 
     def _found(self, frame: Any) -> tuple[Any, Any]:
         """Return the result, and what draws it."""
@@ -184,22 +186,18 @@ class Measure:
             pictures["heat_map"] = str(save_picture(partial(heat_map, first=first), whole, self.heat_map))
         return pictures
 
-    def _show(self, found: Any, drawn: Sequence[str] = ()) -> None:
-        """Print the table, what was drawn, and what can be done next."""
-        from rich.console import Console
-
+    def _answer(self, found: Any, pictures: Mapping[str, str] = MappingProxyType({})) -> Answer:
+        """Return what was found, what was drawn, and what can be done next."""
         from infomax.estimation.tables.results.show import as_table
 
-        console = Console(stderr=True)
-        console.print(as_table(found, console.width, further=[*drawn, self._next(found)]), soft_wrap=False)
-
-    def _print_partial(self, found: Any) -> None:
-        """Print what was found before Ctrl-C, as JSON too."""
-        import json
-
-        self._show(found)
-        if not sys.stdout.isatty():
-            print(json.dumps({"table": self.table, **found.to_mapping()}, indent=2))
+        drawn = [f"drawn: {path}" for path in pictures.values()]
+        answer = Answer(
+            {"table": self.table, **found.to_mapping(), **pictures},
+            lambda: [as_table(found, get_terminal_size().columns, further=drawn)],
+            [self._next(found)],
+        )
+        show_on_stderr(answer)
+        return answer
 
     def _next(self, found: Any) -> str:
         if not self.target:

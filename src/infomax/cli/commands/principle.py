@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from infomax.cli.options import argument, option
-from infomax.cli.output import listing
+from infomax.cli.output import Answer, listing
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,16 @@ class Principle:
 
         return listing("experiments", {name: one.summary for name, one in EXPERIMENTS.items()})
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the page, and what each experiment found."""
         from infomax.principle.experiments.results import Results
         from infomax.principle.experiments.running import run_experiments
 
         results = run_experiments(self.experiment, self.out, seed=self.seed)
-        return {
-            "page": str(Results(self.out).page),
-            "experiments": {
-                one.experiment: {"holds": one.holds, "finding": one.finding, "seconds": one.seconds}
-                for one in results
-            },
+        page = str(Results(self.out).page)
+        facts = {
+            one.experiment: {"holds": one.holds, "finding": one.finding, "seconds": one.seconds}
+            for one in results
         }
+        holding = f"{sum(one.holds for one in results)} of {len(results)} statements hold"
+        return Answer({"page": page, "experiments": facts}, lambda: [holding], [f"open {page}"])

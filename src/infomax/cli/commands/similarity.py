@@ -1,10 +1,11 @@
 """``infomax similarity``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
+from infomax.cli.output import Answer, grid
 from infomax.cli.shared import given, module, pages, pixel_range, run_folder
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 
@@ -23,24 +24,32 @@ class Similarity:
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
     )
     cell_side: int = option(
-        "side of the cell's map", default=DEFAULT_CELL_SIDE, metavar="SIDE", flag="--source"
+        "side of the cell's map",
+        default=DEFAULT_CELL_SIDE,
+        metavar="SIDE",
+        flag="--source",
+        python="source_side",
     )
     target: int | None = option(
         f"side of the maps looked into; {DEFAULT_TARGET}, or for a cell that of its map",
         default=None,
         metavar="SIDE",
     )
-    num: int = option("images drawn", default=DEFAULT_NUM_SIMILAR)
-    out: str = option("picture to write", default="similarity.png")
+    num: int = option("images drawn", default=DEFAULT_NUM_SIMILAR, python="num_images")
+    out: str = option(
+        "picture to write: .png, .svg or .pdf; one that is there is replaced",
+        default="similarity.png",
+        metavar="FILE",
+    )
 
-    def __call__(self) -> dict[str, Any]:
+    def __call__(self) -> Answer:
         """Return the picture and the most similar images."""
         from infomax.evaluation.given import Given
         from infomax.evaluation.similarity.searching import similarity_of_run
         from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
-        return similarity_of_run(
+        found = similarity_of_run(
             Run(self.run),
             self.query,
             Given(**self.given),
@@ -51,3 +60,15 @@ class Similarity:
             num_images=self.num,
             out=self.out,
         )
+        return Answer(found, lambda: _shown(found), [f"open {found['picture']}"])
+
+
+def _shown(found: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what a terminal shows: the query, and a row for each of the most similar images."""
+    yield f"{found['source']} of {found['query']}, compared with {found['num_images']:,} images"
+    yield grid(map(_row, found["images"]), ("score", "probability", "cell", "image"))
+
+
+def _row(image: Mapping[str, Any]) -> tuple[str, ...]:
+    cell = ",".join(map(str, image["cell"]))
+    return f"{image['score']:.3f}", f"{100 * image['probability']:.1f} %", cell, image["name"]

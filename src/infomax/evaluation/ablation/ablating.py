@@ -26,6 +26,7 @@ from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
+from infomax.progress import stages
 
 _PROBES: dict[str, Probe] = dict(zip(PROBE_NAMES, (linear_probe, nearest_neighbor_probe), strict=True))
 
@@ -71,6 +72,9 @@ def ablate(
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
         for name in names:
+            if not quiet:
+                number = seed * len(names) + names.index(name) + 1
+                print(f"run {number} of {num_seeds * len(names)}: {name}, seed {seed}", file=sys.stderr)
             changed = VARIANTS[name](replace(recipe, data=source))
             changed = replace(changed, train=replace(changed.train, seed=seed))
             folder = out / name.replace(" ", "-") / f"seed-{seed}"
@@ -126,7 +130,9 @@ def _measured(
     if not run.finished:
         _train(recipe, source, run, quiet)
     encoders = [load_encoder(one.folder) for one in run.encoders]
-    accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
+    with stages(quiet=quiet) as progress:
+        progress.begin("probing")
+        accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
     means = {name: float(np.mean([one[name] for one in accuracies])) for name in _PROBES}
     measured = {"steps": run.read_recipe().train.steps, "accuracies": means}
     write_json(result, measured)

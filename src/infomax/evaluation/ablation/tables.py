@@ -85,6 +85,20 @@ def as_mapping(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
+def as_cells(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    """Return the cells of a narrow table and its heads: accuracies, and cost and verdict by the first probe."""
+    cells = [
+        (
+            row.variant,
+            *(_plus_minus(row.accuracies[probe]) for probe in PROBE_NAMES),
+            "" if row.variant == WHOLE else _plus_minus(row.costs[PROBE_NAMES[0]], sign="+"),
+            row.verdict(PROBE_NAMES[0]),
+        )
+        for row in rows
+    ]
+    return cells, ("without", *PROBE_NAMES, f"cost, {PROBE_NAMES[0]}", "the part")
+
+
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return a table of accuracies, what it costs to leave the part out, and verdicts."""
     heads = [head for probe in PROBE_NAMES for head in (probe, f"cost, {probe}")]

@@ -19,12 +19,16 @@ class Format:
     Attributes:
         writer: the function that writes it, ``module:name``.
         columns: the function that writes it with a column for each feature; None where there is no choice.
-        package: what it needs beside the extra ``learning``, which the extra of the same name installs.
+        extra: a package that it needs, and the extra of infomax that installs it.
+        opens: how it is opened in Python; ``{}`` stands for the file.
+        lacks: what is known of the rows and not in the file; "" for nothing.
     """
 
     writer: str
     columns: str | None = None
     extra: tuple[str, str] | None = None
+    opens: str = "polars.read_csv({})"
+    lacks: str = ""
 
     def chosen(self, columns: bool) -> Write:
         """Return what writes it, with a column for each feature or in its usual form."""
@@ -33,13 +37,15 @@ class Format:
 
 
 FORMATS = {
-    ".parquet": Format("tables:write_parquet", "tables:write_parquet_columns"),
+    ".parquet": Format(
+        "tables:write_parquet", "tables:write_parquet_columns", opens="polars.read_parquet({})"
+    ),
     ".csv": Format("tables:write_csv", "tables:write_csv"),
     ".csv.gz": Format("tables:write_csv_gz", "tables:write_csv_gz"),
-    ".tsv": Format("tables:write_tsv", "tables:write_tsv"),
-    ".npy": Format("arrays:write_npy"),
-    ".npz": Format("arrays:write_npz"),
-    ".h5ad": Format("annotated:write_h5ad", extra=("anndata", "h5ad")),
+    ".tsv": Format("tables:write_tsv", "tables:write_tsv", opens='polars.read_csv({}, separator="\\t")'),
+    ".npy": Format("arrays:write_npy", opens="numpy.load({})", lacks="names and labels, which .npz holds"),
+    ".npz": Format("arrays:write_npz", opens="dict(numpy.load({}))"),
+    ".h5ad": Format("annotated:write_h5ad", extra=("anndata", "h5ad"), opens="anndata.read_h5ad({})"),
 }
 """Kinds of files by suffix."""
 SUFFIXES = ", ".join(FORMATS)
@@ -66,5 +72,5 @@ def format_of(out: str | Path, columns: bool = False) -> Format:
     )
     if found.extra:
         package, extra = found.extra
-        needs(package, extra=extra, operation=f"embed to {suffix}")
+        needs(package, extra=extra, operation="embed")
     return found

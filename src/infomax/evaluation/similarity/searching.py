@@ -28,8 +28,10 @@ from infomax.evaluation.splits import told
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import refuse_inside
+from infomax.learning.data.targets import counted
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
+from infomax.progress import stages
 
 FORMATS = (".png", ".svg", ".pdf")
 MAX_COLUMNS = 7
@@ -78,8 +80,10 @@ def similarity_of_run(
     _check(encoder, place, side)
     images = _loaded(encoder, given)
     read = {"data": told(images.reading, out)}
-    found = _Search.of(encoder, query, images, place, side)
-    with replacing(out) as path:
+    with stages() as progress, replacing(out) as path:
+        progress.begin(f"comparing the query with {counted(len(images), 'image')}")
+        found = _Search.of(encoder, query, images, place, side)
+        progress.begin("drawing")
         found.drawn(encoder, num_images).savefig(path, dpi=110)
     return {"picture": str(out), **read, **found.summary(num_images)}
 
