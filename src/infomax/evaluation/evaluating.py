@@ -183,7 +183,11 @@ def _provenance(
         "num_train": len(split.train),
         "num_test": len(split.test),
         "test": split.how,
-        **({"class_sizes": split.class_sizes} if split.has_classes else {}),
+        **(
+            {"class_sizes": {one: [*size] for one, size in split.class_sizes.items()}}
+            if split.has_classes
+            else {}
+        ),
         **({"read": dict(read)} if read else {}),
     }
     return {"pretraining": run.pretraining, "data": data}

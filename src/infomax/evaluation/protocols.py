@@ -10,6 +10,8 @@ A protocol is one file: a frozen dataclass of its options, a function that retur
 `register_protocol`.
 """
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -31,7 +33,8 @@ class Protocol:
         name: in options and file names.
         summary: what it does, in one line.
         note: what its numbers are, and what they are not; written with the results.
-        file: name of the file in a run folder that holds its results, ``evaluation-NAME.json``.
+        file: name of the file in a run folder that holds its results on the first data, such as
+            ``evaluation-dim.json``; of other data see `result_file`.
         options: class of what can be chosen, a dataclass with defaults.
         function: called as ``function(encoder, split, options, name=...)``, returns an `Assessment`; or
             ``"module:function"``, where it is found.
@@ -123,8 +126,68 @@ def register_protocol(protocol: Protocol) -> Protocol:
     return PROTOCOLS.register(protocol.name, protocol)
 
 
+def result_file(
+    folder: str | Path, protocol: Protocol, data: Mapping[str, Any], name: str | None = None
+) -> tuple[Path, str]:
+    """Return the file in a run folder for the results of a protocol on some data, and the name of the data.
+
+    The first data have the file of the protocol, such as ``evaluation.json``. The results on other data stand
+    beside it, ``evaluation-NAME.json``, so that none replaces another. Data are the same where their source,
+    column, split and labels are.
+
+    Args:
+        folder: of the run.
+        protocol: the one that evaluates.
+        data: source, column, split and labels; None or absent where they were not chosen.
+        name: of the data, to use for the file in any case; by default made of these.
+
+    Raises:
+        ValueError: that name is taken, by a protocol or by other data.
+    """
+    first, of_data = Path(folder) / protocol.file, name or _name_of(data)
+    if name is None and (not first.exists() or _same(first, data)):
+        return first, of_data
+    path = first.with_name(f"{first.stem}-{of_data}.json")
+    remedy = f"got --name {name}; choose another" if name else "choose one by --name"
+    refuse(
+        re.fullmatch(r"[\w.-]+", of_data) is None,
+        f"evaluate: a name has letters, digits, dots and dashes, {remedy}",
+    )
+    refuse(
+        path.name in {one.file for one in PROTOCOLS.values()},
+        f"evaluate: {path.name} is the name of results of a protocol, {remedy}",
+    )
+    refuse(
+        path.exists() and not _same(path, data),
+        f"evaluate: {path} holds results on other data, {remedy}",
+    )
+    return path, of_data
+
+
+def _name_of(data: Mapping[str, Any]) -> str:
+    """A name made of what was chosen, fit for a file."""
+    chosen = [str(data[key]) for key in ("source", "column", "split", "labels") if data.get(key)]
+    name = "-".join(Path(one).name or one for one in chosen)
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
+
+
+def _same(path: Path, data: Mapping[str, Any]) -> bool:
+    """Whether a file holds results on these data; one that does not say which is taken for one."""
+    try:
+        known = json.loads(path.read_text()).get("data") or {}
+    except (ValueError, AttributeError):
+        return True
+    keys = ("source", "column", "split", "labels")
+    return not known or all(known.get(key) == data.get(key) for key in keys)
+
+
 def evaluations(folder: str | Path) -> dict[str, Path]:
-    """Return the files of results in a run folder by protocol, in the order of the table, then others."""
+    """Return the files of results in a run folder by name, in the order of the table, then others.
+
+    The name is that of the protocol for the first data that it was used on, and else ``NAME`` of
+    ``evaluation-NAME.json``. Each file says itself by which protocol and on which data it was found:
+    ``protocol``, and ``name``, ``source``, ``column``, ``split`` and ``labels`` in ``data``.
+    """
     files = {protocol.file: name for name, protocol in PROTOCOLS.items()}
     other = sorted(path.name for path in Path(folder).glob("evaluation-*.json") if path.name not in files)
     files |= {name: name.removeprefix("evaluation-").removesuffix(".json") for name in other}

@@ -1,7 +1,7 @@
 """Fine-tuning over several draws of few labels, beside the same network from scratch and a linear probe."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,14 @@ from jaxtyping import Int
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.finetuning.classifier import FinetunedClassifier
 from infomax.evaluation.finetuning.fitting import fit_classifier
-from infomax.evaluation.finetuning.labels import LabelBudget, draws
+from infomax.evaluation.finetuning.labels import LabelBudget, drawn_classes, draws
 from infomax.evaluation.options import DEFAULT_FINETUNING, DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.probe import ProbeResult
 from infomax.evaluation.representations import random_counterpart
 from infomax.evaluation.splits import Split
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.targets import listed
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages, stages
 
@@ -30,10 +31,12 @@ class Comparison:
     Attributes:
         rows: accuracies, as of a protocol.
         classifier: the fine-tuned one of the first draw.
+        notes: which classes were left out, in lines for people to read.
     """
 
     rows: list[dict[str, Any]]
     classifier: FinetunedClassifier
+    notes: tuple[str, ...] = ()
 
 
 def finetune(
@@ -66,7 +69,8 @@ def finetune(
         Mean and standard deviation over draws.
 
     Raises:
-        ValueError: more labels than there are, or fewer than two of a class, since one stops training.
+        ValueError: more labels than there are; fewer than two classes would get two labels or more, since one
+            stops training. Rarer classes are left out, and settings name them.
     """
     few = _FewLabels.drawn(Split(train, test, "given"), labels, num_draws, seed)
     if progress is None:
@@ -113,7 +117,7 @@ def compare_finetuning(
         {"representation": one, "labels": str(labels), **asdict(found)}
         for one, found in ((name, tuned), ("from scratch", scratch), (name, probed))
     ]
-    return Comparison(rows, classifier)
+    return Comparison(rows, classifier, few.notes)
 
 
 @dataclass(frozen=True)
@@ -125,14 +129,29 @@ class _FewLabels:
     draws: list[Int[np.ndarray, " m"]]
     seed: int
 
+    left_out: list[str]
+
     @staticmethod
     def drawn(split: Split, labels: LabelBudget, num_draws: int, seed: int) -> "_FewLabels":
+        split.check_classes("finetune")
         split = split.with_labels()
-        return _FewLabels(split, labels, draws(split.train, labels, num_draws, seed), seed)
+        rows, (_, left_out) = draws(split.train, labels, num_draws, seed), drawn_classes(split.train, labels)
+        known = np.isin(split.test.labels, split.train.labels[rows[0]])
+        if left_out and known.any():
+            split = replace(split, test=split.test.subset(np.flatnonzero(known)))
+        return _FewLabels(split, labels, rows, seed, left_out)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, in lines."""
+        if not self.left_out:
+            return ()
+        return (f"{self.labels}: too few labels, left out with their test labels: {listed(self.left_out)}",)
 
     def result(self, probe: str, accuracies: list[float], settings: dict[str, Any]) -> ProbeResult:
         """The result of a classifier that had these accuracies, one for each draw."""
-        settings = {**settings, "num_draws": len(accuracies)}
+        rare = {"classes_left_out": self.left_out} if self.left_out else {}
+        settings = {**settings, "num_draws": len(accuracies), **rare}
         return ProbeResult.of(probe, accuracies, len(self.draws[0]), self.split.test.labels, settings)
 
 

@@ -65,20 +65,19 @@ class LabelBudget:
         return f"{self.total} in all" if self.total is not None else f"{self.per_class} per class"
 
     def counts(self, labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " k"]:
-        """Return how many labels to draw of each class that occurs.
+        """Return how many labels to draw of each class that occurs; of so many a class, 0 of a rarer one.
 
         Raises:
-            ValueError: there are fewer.
+            ValueError: there are fewer in all, or no class has as many.
         """
         there = np.unique(labels, return_counts=True)[1]
         wanted = self._wanted(there)
-        short = int(np.argmax(wanted > there))
         refuse(
-            (wanted > there).any(),
-            f"labels: {self} are wanted, {wanted[short]} of one class, but there are {len(labels)} in "
-            f"all and {there[short]} of that class; lower the number",
+            wanted.sum() > there.sum() if self.per_class is None else (wanted > there).all(),
+            f"labels: {self} are wanted, {wanted.max()} of one class, but there are {len(labels)} in all and "
+            f"{there.max()} of the largest class; lower the number",
         )
-        return wanted
+        return np.where(wanted > there, 0, wanted)
 
     def _wanted(self, there: Int[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
         """The budget divided among classes of these numbers of labels."""
@@ -106,8 +105,33 @@ def _parsed(text: str) -> tuple[float | None, int | None, int | None]:
         ) from error
 
 
+def drawn_classes(train: Dataset, labels: LabelBudget) -> tuple[Int[np.ndarray, " k"], list[str]]:
+    """Return how many labels to draw of each class that occurs, and the names of those left out (0).
+
+    A class is left out if it would get fewer than two labels, one of which is to stop training by, or has
+    fewer than are to be drawn.
+
+    Raises:
+        ValueError: more labels are wanted than there are; fewer than two classes would be left.
+    """
+    classes, counts = np.unique(train.labels, return_counts=True)
+    wanted = labels.counts(train.labels)
+    few = wanted < 2
+    names = train.class_names(classes.tolist())
+    short = int(np.argmin(np.where(wanted == 0, counts, wanted)))
+    got = f"would get {wanted[short]}" if wanted[short] else f"has {counts[short]}"
+    refuse(
+        len(classes) - few.sum() < min(2, len(classes)),
+        f"finetune: of {labels} labels, class {names[short]} {got}; expected at least 2 of each class, "
+        "one of them to stop training by, and two such classes; use another number of labels",
+    )
+    return np.where(few, 0, wanted), [name for name, left_out in zip(names, few, strict=True) if left_out]
+
+
 def draws(train: Dataset, labels: LabelBudget, num_draws: int, seed: int) -> list[Int[np.ndarray, " m"]]:
     """Return the rows of several draws of labels, by class and without replacement, each sorted.
+
+    Rare classes are left out, see `drawn_classes`.
 
     Args:
         train: labelled.
@@ -116,15 +140,8 @@ def draws(train: Dataset, labels: LabelBudget, num_draws: int, seed: int) -> lis
         seed: draw i is a function of (seed, i).
 
     Raises:
-        ValueError: there is no draw; more labels are wanted than there are; a class would get a single label
-            or none.
+        ValueError: there is no draw; as `drawn_classes`.
     """
     refuse(num_draws < 1, f"finetune: num_draws must be at least 1, got {num_draws}")
-    counts, classes = labels.counts(train.labels), np.unique(train.labels)
-    least = train.class_names([int(classes[counts.argmin()])])[0]
-    refuse(
-        counts.min() < 2,
-        f"finetune: of {labels} labels, class {least} would get {counts.min()}; expected at least 2 of each "
-        "class, one of them to stop training by; use more labels",
-    )
+    counts, _ = drawn_classes(train, labels)
     return [stratified_draw(train.labels, counts, np.random.default_rng([seed, i])) for i in range(num_draws)]
