@@ -9,6 +9,13 @@ from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
 
+MAX_RATIO = 1.5
+"""Ratio of the largest class of a test set to its smallest up to which they count as equal."""
+MAX_TARGETS = 8
+"""Numbers or tags up to which each has rows in a table."""
+MEASURES = {"r2": "R²", "spearman": "Spearman", "average_precision": "average precision", "auroc": "AUROC"}
+"""Names of measures in tables."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -139,18 +146,39 @@ def show_accuracies(result: Mapping[str, Any], *notes: str) -> None:
 
 
 def accuracies(result: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the accuracies of an evaluation, and what else it measured, as tables."""
-    heads = ("representation", "probe", "labels", "accuracy")
-    yield table(heads, map(_accuracy, short_rows(result)), "Accuracy on the test images")
+    """Yield what an evaluation found: tables of accuracies, measures, numbers and tags; the verdict; notes.
+
+    Where classes are unequal in the test set, the interval and the balanced accuracy stand beside the
+    accuracy.
+    """
+    rows = result["rows"]
+    if rows:
+        unequal = any(map(_is_unequal, rows))
+        heads = ("representation", "probe", "labels", "accuracy", *(("95 %", "balanced") if unequal else ()))
+        title = "Accuracy on the test images"
+        yield table(heads, [_accuracy(row) + (_beside(row) if unequal else ()) for row in rows], title)
     if result.get("measures"):
         heads = ("representation", "measure of Y", "value", "kind")
         yield table(heads, map(_measure, result["measures"]), "What the features know")
+    for kind in dict.fromkeys(row["kind"] for row in result.get("targets") or ()):
+        yield from _targets(kind, [row for row in result["targets"] if row["kind"] == kind])
+    if result.get("verdict"):
+        yield result["verdict"]["words"]
+    yield from result.get("notes") or ()
 
 
 def short_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of an evaluation with what matters most in them."""
+    """Return the rows of an evaluation with what matters most in them; those of numbers and tags last."""
     keys = ("representation", "layer", "regime", "probe", "labels", "accuracy", "std", "num_labels")
-    return [{key: row[key] for key in keys if key in row} for row in result["rows"]]
+    keys += ("interval", "balanced_accuracy")
+    rows = [{key: row[key] for key in keys if key in row} for row in result["rows"]]
+    return rows + [
+        {
+            **{key: row[key] for key in ("representation", "probe", "kind", "target", "num_labels")},
+            **{name: one["value"] for name, one in row["measures"].items()},
+        }
+        for row in result.get("targets") or ()
+    ]
 
 
 def listing(title: str, lines: Mapping[str, str]) -> str:
@@ -167,6 +195,52 @@ def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
     spread = "" if row["std"] is None else f" ± {row['std']:.3f}"
     labels = f"{row['num_labels']:,} ({row['labels']})"
     return name, row["probe"], labels, f"{row['accuracy']:.3f}{spread}"
+
+
+def _is_unequal(row: Mapping[str, Any]) -> bool:
+    """Whether the test set has far more of one class than of another, so that the accuracy tells less."""
+    sizes = (row.get("per_class") or {}).get("num_test") or [1]
+    return max(sizes) > MAX_RATIO * min(sizes)
+
+
+def _beside(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the cells of the interval and of the balanced accuracy."""
+    low, high = row.get("interval") or (None, None)
+    balanced = row.get("balanced_accuracy")
+    interval = "" if low is None or high is None else f"{low:.2f}–{high:.2f}"
+    return interval, "" if balanced is None else f"{balanced:.3f}"
+
+
+def _targets(kind: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+    """Yield a table of what was read off the features of each number or tag; of many, of their means."""
+    means = [row for row in rows if not row["target"]]
+    num = len({row["target"] for row in rows if row["target"]})
+    measures = rows[0]["measures"]
+    heads = ("representation", "probe", kind, *(MEASURES.get(str(name), str(name)) for name in measures))
+    shown = means if num > MAX_TARGETS else rows
+    cells = [
+        (
+            row["representation"],
+            row["probe"],
+            row["target"] or f"mean of {num}",
+            *(_measured(row["measures"][name]) for name in measures),
+        )
+        for row in shown
+    ]
+    title = "with 95 % intervals" if kind == "number" else "in brackets what a constant answer gets"
+    yield table(heads, cells, f"On the test images, {title}")
+    if num > MAX_TARGETS:
+        yield f"each of the {num} {kind}s: in the JSON (--json, or the file in the run folder)"
+
+
+def _measured(one: Mapping[str, Any]) -> str:
+    """Return the cell of a measure, with its interval, or with what a constant answer would get."""
+    if one["value"] is None:
+        return "–"
+    if one.get("interval"):
+        low, high = one["interval"]
+        return f"{one['value']:.3f} ({low:.2f} to {high:.2f})"
+    return f"{one['value']:.3f} ({one['constant']:.2f})"
 
 
 def _measure(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ from infomax.learning.data.targets import listed
 from infomax.learning.distributed.groups import num_ranks, objects_of_all, rank
 from infomax.learning.encoders.saving import PretrainedEncoder
 
-Features, TestFeatures = Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]
+Features = Float[np.ndarray, "n d"]
+TestFeatures = Float[np.ndarray, "m d"]
 Embedded = tuple[str, Features, TestFeatures]
 """Name of a representation, and its rows of the training and of the test set."""
 
@@ -116,9 +117,8 @@ def _few_labels(split: Split, labels_per_class: int | None) -> tuple[int | None,
         return None, [*notes, f"no rows of few labels: {why} (--labels-per-class)"]
     rare = names_of(too_rare(train, labels_per_class), split.classes)
     if rare:
-        notes.append(
-            f"fewer than {labels_per_class} labels, left out of the rows of few labels: {listed(rare)}"
-        )
+        few = f"fewer than {labels_per_class} labels"
+        notes.append(f"classes with {few}, left out of the rows of few labels: {listed(rare)}")
     return labels_per_class, notes
 
 

@@ -30,7 +30,12 @@ class Evaluate:
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
     devices: int | None = devices()
-    overwrite: bool = option("replace an earlier evaluation by the same protocol", default=False)
+    name: str | None = option(
+        "name of the data, for the file of the results, evaluation-NAME.json; by default the first data have "
+        "evaluation.json, and others the name of their source",
+        default=None,
+    )
+    overwrite: bool = option("replace an earlier evaluation of these data by this protocol", default=False)
     arguments: Sequence[str] = ()
 
     @staticmethod
@@ -58,6 +63,7 @@ class Evaluate:
                 Given(**self.given),
                 encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
                 protocol=self.protocol,
+                name=self.name,
                 overwrite=self.overwrite,
                 **self.chosen,
             )
