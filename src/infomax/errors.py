@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, str] = {
     "kornia": "policies",
     "tensorboard": "tensorboard",
     "fastexcel": "tables",
+    "faiss": "search",
     **dict.fromkeys(["anndata", "h5py"], "h5ad"),
     **dict.fromkeys(["tifffile", "imagecodecs", "pillow_heif", "pydicom", "czifile"], "formats"),
 }

@@ -19,6 +19,11 @@ from .finetuning.comparing import compare_finetuning as compare_finetuning
 from .finetuning.comparing import finetune as finetune
 from .finetuning.labels import LabelBudget as LabelBudget
 from .given import Given as Given
+from .grouping.groups import Groups as Groups
+from .grouping.groups import grouped as grouped
+from .grouping.looking import groups_of_run as groups_of_run
+from .grouping.searching import nearest_rows as nearest_rows
+from .grouping.searching import search_of_run as search_of_run
 from .options import (
     CleanOptions as CleanOptions,
 )

@@ -8,13 +8,15 @@ from typing import Any
 import jinja2
 
 
-def page_template(folder: Path) -> jinja2.Template:
+def page_template(folder: Path, *others: Path) -> jinja2.Template:
     """Return ``page.html.jinja`` of a folder; it may extend ``base.html.jinja``, and include its neighbours.
+
+    It may include files of the `others`, too.
 
     What is put into a template is escaped, and a name that it lacks is an error.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([folder, Path(__file__).parent]),
+        loader=jinja2.FileSystemLoader([folder, *others, Path(__file__).parent]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

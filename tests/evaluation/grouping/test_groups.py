@@ -93,7 +93,7 @@ def test_a_clustering_of_ones_own():
     [
         ({"features": np.ones((1, 4))}, r"at least 2 images, got \[1, 4\]"),
         ({"features": np.full((9, 4), np.nan)}, "NaN or infinity"),
-        ({"num_groups": 0}, r"in 1…20, the different images, got 0"),
+        ({"num_groups": 0}, "must be at least 1, got 0"),
         ({"num_groups": 21}, "in 1…20"),
         ({"method": "kmean"}, "no method 'kmean'; did you mean kmeans?"),
         ({"method": "hdbscan", "num_groups": 3}, "hdbscan finds how many groups"),

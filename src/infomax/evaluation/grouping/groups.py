@@ -24,6 +24,8 @@ from infomax.evaluation.grouping.number import Criterion, chosen_number
 
 NUM_COMPONENTS = 20
 """Principal components that are clustered, at most."""
+SAME = 1e-6
+"""Directions that differ by no more are the same: float32 holds no finer ones."""
 MAX_FULL_BATCH = 100_000
 """Rows up to which k-means takes all at once; of more it takes batches."""
 MAX_HDBSCAN = 10_000
@@ -134,6 +136,8 @@ def directions(features: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
 def principal_components(features: Float[np.ndarray, "n d"], at_most: int) -> Places:
     """Return the first principal components of the directions of rows, float64."""
     rows = directions(features)
+    if np.ptp(rows, axis=0).max(initial=0) <= SAME:
+        return np.zeros((len(rows), 1))
     with np.errstate(invalid="ignore"):  # shares of the variance, where all rows are equal
         return PCA(min(at_most, *rows.shape), random_state=0).fit_transform(rows).astype(np.float64)
 
@@ -164,6 +168,19 @@ METHODS: Mapping[str, str] = {"kmeans": "k-means", "hdbscan": "HDBSCAN"}
 """The clusterings by name, with what they are called."""
 
 
+def check_method(method: Any, num_groups: int | None) -> None:
+    """Check that there is such a method, and that it takes a number of groups where one is given.
+
+    Raises:
+        ValueError: there is not, or it does not.
+    """
+    known = callable(method) or method in METHODS
+    refuse(not known, f"groups: no method {method!r}; {did_you_mean(str(method), METHODS)}")
+    if num_groups is not None:
+        refuse(method != "kmeans", f"groups: {method} finds how many groups there are; leave the number out")
+        refuse(num_groups < 1, f"groups: the number of groups must be at least 1, got {num_groups}")
+
+
 def _checked(features: Any, num_groups: int | None, method: Any) -> Float[np.ndarray, "n d"]:
     rows = np.ascontiguousarray(features, np.float32)
     refuse(
@@ -171,13 +188,11 @@ def _checked(features: Any, num_groups: int | None, method: Any) -> Float[np.nda
         f"groups: features must be rows [n, d] of at least 2 images, got {list(rows.shape)}",
     )
     refuse(not np.isfinite(rows).all(), "groups: features hold NaN or infinity; was training finite?")
-    known = callable(method) or method in METHODS
-    refuse(not known, f"groups: no method {method!r}; {did_you_mean(str(method), METHODS)}")
+    check_method(method, num_groups)
     if num_groups is not None:
-        refuse(method != "kmeans", f"groups: {method} finds how many groups there are; leave the number out")
         most = len(np.unique(rows, axis=0)) if len(rows) <= _BLOCK else len(rows)
         refuse(
-            not 1 <= num_groups <= most,
+            num_groups > most,
             f"groups: the number of groups must be in 1…{most}, the different images, got {num_groups}",
         )
     return rows + np.float32(0)  # no −0, which equals 0 and has other bytes

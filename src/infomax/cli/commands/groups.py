@@ -1,0 +1,74 @@
+"""``infomax groups``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import option
+from infomax.cli.output import Answer, table
+from infomax.cli.shared import given, module, pages, pixel_range, run_folder
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Find groups, near-duplicates and outliers without labels, as a page with a map and as tables."""
+
+    run: str = run_folder()
+    given: Mapping[str, Any] = given()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
+    module: str | None = module()
+    features: str | None = option(
+        "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
+        default=None,
+        metavar="FILE",
+    )
+    num: int | None = option("groups of k-means; chosen by the silhouette without it", default=None)
+    method: str = option("kmeans, or hdbscan: groups that are dense, and images in none", default="kmeans")
+    same: float | None = option(
+        "cosine from which images are near-duplicates; ten times as close as usual without it",
+        default=None,
+        metavar="COSINE",
+    )
+    seed: int = option("of samples and first centres", default=0)
+    out: str | None = option(
+        "folder to write; by default groups, or groups-NAME for other data, in the run folder", default=None
+    )
+    file_format: str = option("of tables: csv or parquet", default="csv", flag="--format", metavar="FORMAT")
+    overwrite: bool = option("replace earlier groups", default=False)
+
+    def __call__(self) -> Answer:
+        """Return what was found, and where the page and the tables are."""
+        from infomax.evaluation.given import Given
+        from infomax.evaluation.grouping.looking import groups_of_run
+        from infomax.learning.encoders.own import load_own_encoder
+        from infomax.learning.training.run import Run
+        from infomax.report.collection.page import write_groups
+
+        made = groups_of_run(
+            Run(self.run),
+            Given(**self.given),
+            encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
+            features=self.features,
+            num_groups=self.num,
+            method=self.method,
+            same=self.same,
+            seed=self.seed,
+            out=self.out,
+            file_format=self.file_format,
+            overwrite=self.overwrite,
+        )
+        page = write_groups(made)
+        found = {"page": str(page), **made.found}
+        files = [f"tables: {', '.join(made.found['files'])}", f"open {page}"]
+        return Answer(found, lambda: _shown(made.found), files)
+
+
+def _shown(found: Mapping[str, Any]) -> list[Any]:
+    groups = found["groups"]
+    total = sum(groups["sizes"]) + groups["num_without"]
+    rows = [(f"group {one}", size) for one, size in enumerate(groups["sizes"], 1)]
+    rows += [("no group", groups["num_without"])] if groups["num_without"] else []
+    cells = [(name, f"{size:,}", f"{100 * size / total:.1f} %") for name, size in rows]
+    words = [found[key]["words"] for key in ("groups", "duplicates", "outliers")]
+    return [table(("", "number", "share"), cells), *(one[:1].upper() + one[1:] for one in words)]

@@ -1,0 +1,68 @@
+"""``infomax search``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infomax.cli.options import option
+from infomax.cli.output import Answer, table
+from infomax.cli.shared import given, module, pages, pixel_range, run_folder
+
+NUM_SHOWN = 10
+"""Images of a query that a terminal shows."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Find the images that are nearest to a query by their global features, as a picture and a table."""
+
+    run: str = run_folder()
+    query: Sequence[str] = option(
+        "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
+    )
+    given: Mapping[str, Any] = given()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
+    module: str | None = module()
+    features: str | None = option(
+        "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
+        default=None,
+        metavar="FILE",
+    )
+    num: int = option("images for each query", default=20)
+    out: str = option("picture to write; the table is the .csv beside it", default="search.png")
+    overwrite: bool = option("replace the picture and the table", default=False)
+
+    @staticmethod
+    def notes(_: Sequence[str] = ()) -> str:
+        """Return what else there is."""
+        return (
+            "`infomax similarity` searches the maps of local features instead, and draws where images\n"
+            "hold what a query, or a cell of it, tells."
+        )
+
+    def __call__(self) -> Answer:
+        """Return the images nearest to each query, and where the picture and the table are."""
+        from infomax.evaluation.given import Given
+        from infomax.evaluation.grouping.searching import search_of_run
+        from infomax.learning.encoders.own import load_own_encoder
+        from infomax.learning.training.run import Run
+
+        found = search_of_run(
+            Run(self.run),
+            self.query,
+            Given(**self.given),
+            encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
+            features=self.features,
+            num=self.num,
+            out=self.out,
+            overwrite=self.overwrite,
+        )
+        files = [f"table: {found['table']}", f"open {found['picture']}"]
+        return Answer(found, lambda: [*map(_table, found["queries"])], files)
+
+
+def _table(one: Mapping[str, Any]) -> Any:
+    rows = [(near["name"], f"{near['cosine']:.3f}") for near in one["found"][:NUM_SHOWN]]
+    rows += [(f"… {len(one['found']) - NUM_SHOWN} more in the table", "")] if one["found"][NUM_SHOWN:] else []
+    return table(("name", "cosine"), rows, f"Nearest to {one['query']}")

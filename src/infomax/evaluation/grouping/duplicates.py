@@ -1,0 +1,125 @@
+"""Near-duplicates: images whose features are almost the same, and images of equal pixels.
+
+A pair is near if its cosine is at least 1 − 0.1 · m, where m is the median over images of 1 − the cosine with
+the nearest other: ten times as close as is usual in this collection. What counts as close depends on the
+encoder and on the images, so a fixed cosine would not do.
+
+Of 40 planted copies of each kind among 1,300 photographs, features of an encoder of 40 steps found all equal
+ones, 72 % of JPEG quality 70, 72 to 78 % shifted by a pixel, and 20 % mirrored or brighter; of digits, a
+trained one found 98 % of JPEG quality 70 and 25 % shifted.
+
+At most 10 others of each image are looked at, so that memory grows with the images, not with pairs; images
+that are near through others are in one set all the same.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+SHARE_OF_USUAL = 0.1
+"""How close near-duplicates are, as a share of the usual distance between neighbours."""
+MIN_USUAL = 1e-5
+"""The least usual distance that float32 features tell; at less, only equal pixels count."""
+ROUNDING = 1e-6
+"""Cosines of equal features differ from 1 by no more."""
+
+Ints = Int[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Pairs of near-duplicates, and the sets that they make.
+
+    Attributes:
+        pairs: two rows each, the first the smaller.
+        cosines: of the pairs.
+        equal: whether the pixels of a pair are equal.
+        sets: number of each row's set, from 0; −1 where it has no duplicate.
+        threshold: the cosine from which a pair is near; None where only equal pixels count.
+        words: how many there are and what counts, in a sentence.
+    """
+
+    pairs: Int[np.ndarray, "p 2"]
+    cosines: Float[np.ndarray, " p"]
+    equal: Bool[np.ndarray, " p"]
+    sets: Ints
+    threshold: float | None
+    words: str
+
+    @property
+    def num_sets(self) -> int:
+        """Number of sets."""
+        return int(self.sets.max(initial=-1)) + 1
+
+    def members(self, one: int) -> Ints:
+        """Return the rows of a set."""
+        return np.flatnonzero(self.sets == one)
+
+
+def near_duplicates(
+    nearest: Int[np.ndarray, "n k"],
+    cosines: Float[np.ndarray, "n k"],
+    same_pixels: Ints,
+    *,
+    threshold: float | None = None,
+    noun: str = "image",
+) -> Duplicates:
+    """Return pairs with a high cosine, and pairs of equal pixels.
+
+    Args:
+        nearest: rows of the nearest others, none of them the row itself.
+        cosines: with them.
+        same_pixels: a number of each row, equal for equal pixels; −1 where a row is the only one.
+        threshold: cosine; None for that of the collection.
+        noun: one of the things.
+    """
+    n = len(nearest)
+    usual = float(np.median(1 - cosines[:, 0])) if cosines.size else 0.0
+    told = usual >= MIN_USUAL
+    limit = threshold if threshold is not None else 1 - SHARE_OF_USUAL * usual if told else None
+    rows, places = np.nonzero(cosines >= (np.inf if limit is None else limit - ROUNDING))
+    near = np.sort(np.stack([rows, nearest[rows, places]], axis=1), axis=1)
+    both = np.concatenate([near, _pairs_of_equal(same_pixels)])
+    pairs, at = np.unique(both, axis=0, return_index=True) if len(both) else (both, np.zeros(0, int))
+    values = np.concatenate([cosines[rows, places], np.ones(len(both) - len(near))])[at]
+    equal = (same_pixels[pairs[:, 0]] == same_pixels[pairs[:, 1]]) & (same_pixels[pairs[:, 0]] >= 0)
+    sets = _sets(pairs, n)
+    words = _words(sets, equal, limit, threshold is not None, usual, noun)
+    return Duplicates(pairs, values.astype(np.float64), equal, sets, limit, words)
+
+
+def _pairs_of_equal(same: Ints) -> Int[np.ndarray, "p 2"]:
+    """Each row with the first of equal pixels."""
+    rows = np.flatnonzero(same >= 0)
+    _, first, which = np.unique(same[rows], return_index=True, return_inverse=True)
+    pairs = np.stack([rows[first][which], rows], axis=1)
+    return pairs[pairs[:, 0] != pairs[:, 1]]
+
+
+def _sets(pairs: Int[np.ndarray, "p 2"], n: int) -> Ints:
+    """Numbers of connected rows, in the order of their first rows; −1 for rows alone."""
+    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, parts = connected_components(graph, directed=False)
+    sets = np.full(n, -1)
+    _, first, which, counts = np.unique(parts, return_index=True, return_inverse=True, return_counts=True)
+    several = counts[which] > 1
+    order = np.argsort(np.argsort(np.where(counts > 1, first, n), kind="stable"), kind="stable")
+    sets[several] = order[which][several]
+    return sets
+
+
+def _words(
+    sets: Ints, equal: Bool[np.ndarray, " p"], limit: float | None, given: bool, usual: float, noun: str
+) -> str:
+    num, inside = int(sets.max(initial=-1)) + 1, int((sets >= 0).sum())
+    found = f"{inside:,} {noun}s in {num:,} set{'s' * (num != 1)} of near-duplicates" if num else ""
+    found = found or "no near-duplicates"
+    if num:
+        found += f" ({int(equal.sum()):,} pairs of equal values)"
+    if limit is None:
+        return f"{found}: only equal values count, since features of most {noun}s are the same."
+    why = "as asked for" if given else "ten times as close as neighbours usually are here"
+    return f"{found}: a cosine of at least {limit:.5f}, {why}."

@@ -1,0 +1,138 @@
+"""Features of a dataset, made or read from a file, and the nearest others of every row."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import xxhash
+from jaxtyping import Float, Int
+
+from infomax.errors import refuse
+from infomax.evaluation.embedding import DEFAULT_BATCH_SIZE, embed
+from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.distributed.launching import own_device
+from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.progress import Stages
+
+NUM_NEIGHBORS = 10
+"""Nearest others of each row that are looked at."""
+_BLOCK = 2048
+
+Rows = Float[np.ndarray, "n d"]
+
+
+def features_of(
+    encoder: PretrainedEncoder, dataset: Dataset, file: str | Path | None = None, *, stage: Stages
+) -> Rows:
+    """Return the global features of a dataset, or those of it that a file holds.
+
+    Args:
+        encoder: makes them, in blocks, where no file is given.
+        dataset: what is looked at.
+        file: written by `embed_to_file` of the same encoder: .parquet or .csv with names, or .npy with a row
+            for each of the dataset.
+        stage: is told how far the work is.
+
+    Raises:
+        ValueError: the file has no features, or not those of every image.
+    """
+    if file is not None:
+        return _read(Path(file), dataset)
+    encoder, found = encoder.to(own_device()), []
+    stage.begin("features", len(dataset), f"{encoder.views.noun}s")
+    for start in range(0, len(dataset), DEFAULT_BATCH_SIZE):
+        stop = min(start + DEFAULT_BATCH_SIZE, len(dataset))
+        found.append(embed(encoder, dataset.subset(slice(start, stop))))
+        stage.reach(stop)
+    return np.concatenate(found)
+
+
+def nearest_others(
+    features: Rows, *, stage: Stages
+) -> tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
+    """Return the 10 rows nearest to each by cosine, but itself, and the cosines; exact, in blocks."""
+    n = len(features)
+    k = min(NUM_NEIGHBORS, n - 1)
+    stage.begin("neighbours", n, "rows")
+    nearest, cosines = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
+    for rows in _blocks(n):
+        found, values = nearest_neighbors(features[rows], features, k=k + 1)
+        itself = found == rows[:, None]
+        itself[~itself.any(1), -1] = True  # more equal rows than are looked at: leave out the last
+        nearest[rows] = found[~itself].reshape(len(rows), k)
+        cosines[rows] = values[~itself].reshape(len(rows), k)
+        stage.advance(len(rows))
+    return nearest, cosines
+
+
+def same_values(dataset: Dataset) -> Int[np.ndarray, " n"]:
+    """Return a number for each row, equal for rows of equal values; −1 for a row that is the only one."""
+    hashes = np.array(
+        [
+            xxhash.xxh3_64_intdigest(np.ascontiguousarray(one).data)
+            for rows in _blocks(len(dataset))
+            for one in np.asarray(dataset.values[rows[0] : rows[-1] + 1])
+        ],
+        np.uint64,
+    )
+    _, which, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return np.where(counts[which] > 1, which, -1)
+
+
+def _blocks(n: int) -> Iterator[Int[np.ndarray, " b"]]:
+    for start in range(0, n, _BLOCK):
+        yield np.arange(start, min(start + _BLOCK, n))
+
+
+def _read(path: Path, dataset: Dataset) -> Rows:
+    if not path.is_file():
+        raise FileNotFoundError(f"features: there is no file {path}; make it by `infomax embed`")
+    if path.suffix == ".npy":
+        rows = np.load(path, allow_pickle=False)
+        refuse(
+            rows.ndim != 2 or len(rows) != len(dataset),
+            f"features: {path} has the shape {list(rows.shape)}, but there are {len(dataset):,} images; "
+            "expected a row for each: embed the same data, with the same --split",
+        )
+        return rows.astype(np.float32)
+    refuse(
+        path.suffix not in (".parquet", ".csv"),
+        f"features: {path} is neither .parquet, .csv nor .npy; write it by `infomax embed --out`",
+    )
+    table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
+    return _joined(path, table, dataset)
+
+
+def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
+    """The features of a table in the order of a dataset, by name and, where both have it, by split."""
+    keys = ["name", *(["split"] if "split" in table.columns and dataset.splits is not None else [])]
+    refuse(
+        "name" not in table.columns,
+        f"features: {path} has no column name; expected a file by `infomax embed`",
+    )
+    values = _values(path, table)
+    places = {tuple(key): row for row, key in enumerate(table.select(keys).rows())}
+    wanted = zip(*([*map(str, dataset.names)], *([[*dataset.splits]] if len(keys) > 1 else [])), strict=True)
+    rows = [places.get(key, -1) for key in wanted]
+    lost = [name for name, row in zip(dataset.names, rows, strict=True) if row < 0]
+    refuse(
+        lost,
+        f"features: {path} has none of {len(lost):,} of {len(dataset):,} images, such as {lost[:1]}; "
+        "embed the same data, with the same --split",
+    )
+    refuse(
+        len(places) < len(table) and len(table) != len(dataset),
+        f"features: names repeat in {path}; expected one row for each image",
+    )
+    return values if len(places) < len(table) else values[rows]
+
+
+def _values(path: Path, table: pl.DataFrame) -> Rows:
+    if "embedding" in table.columns:
+        return np.stack(table["embedding"].to_list()).astype(np.float32)
+    columns = [name for name in table.columns if re.fullmatch(r"feature_\d+", name)]
+    refuse(not columns, f"features: {path} has no column embedding and no feature_0, feature_1, …")
+    return table.select(pl.col(columns).cast(pl.Float32)).to_numpy()

@@ -1,0 +1,226 @@
+"""Groups of a run's images: everything that is found in them without labels, and the files that hold it."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from infomax.errors import refuse
+from infomax.evaluation.given import Given
+from infomax.evaluation.grouping.duplicates import Duplicates, near_duplicates
+from infomax.evaluation.grouping.features import features_of, nearest_others, same_values
+from infomax.evaluation.grouping.groups import Clustering, Groups, check_method, grouped
+from infomax.evaluation.grouping.outliers import Outliers, outliers
+from infomax.evaluation.results import write_json
+from infomax.evaluation.splits import told
+from infomax.files import replacing
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.reading import refuse_inside
+from infomax.learning.data.sources.splits import ALL
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.run import Run
+from infomax.progress import stages
+
+FORMATS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
+    "csv": lambda table, path: table.write_csv(path),
+    "parquet": lambda table, path: table.write_parquet(path),
+}
+"""How tables are written, by the suffix of the file."""
+PAGE = "groups.html"
+"""The page, which the report writes."""
+NO_LABELS = "Labels of the data, where it has any, were not used."
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What was found in a dataset without labels.
+
+    Attributes:
+        folder: of the files.
+        encoder: whose features they are.
+        dataset, features: what was looked at.
+        groups, duplicates, outliers: what was found.
+        found: the same in words and numbers, as ``groups.json`` holds it.
+    """
+
+    folder: Path
+    encoder: PretrainedEncoder
+    dataset: Dataset
+    features: Float[np.ndarray, "n d"]
+    groups: Groups
+    duplicates: Duplicates
+    outliers: Outliers
+    found: dict[str, Any]
+
+
+def groups_of_run(
+    run: Run,
+    data: Given | Any,
+    *,
+    encoder: PretrainedEncoder | None = None,
+    features: str | Path | None = None,
+    num_groups: int | None = None,
+    method: str | Clustering = "kmeans",
+    same: float | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    file_format: str = "csv",
+    overwrite: bool = False,
+) -> Grouping:
+    """Find groups, near-duplicates and outliers in images or signals without labels; write them as tables.
+
+    The files are ``groups`` (a row for each image, in the order of the data), ``duplicates`` (a row for each
+    pair), ``outliers``, and ``groups.json``. `infomax.report.write_groups` adds a page.
+
+    Args:
+        run: a finished run, or any folder with an encoder.
+        data: a source, or `Given`; all its splits unless one is chosen. Labels are not used.
+        encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
+        features: a file by `embed_to_file` of the same data, instead of embedding it again.
+        num_groups, method, seed: as of `grouped`.
+        same: cosine from which images are near-duplicates; None for `near_duplicates`' own.
+        out: folder; None for ``groups`` in the run folder, or ``groups-NAME`` of data that the run did not
+            learn from.
+        file_format: csv or parquet.
+        overwrite: replace files of an earlier call.
+
+    Raises:
+        ValueError: fewer than 2 images; as `grouped`; a folder within that of the data.
+        FileExistsError: the folder has groups.
+    """
+    data = Given.of(data)
+    refuse(file_format not in FORMATS, f"groups: the format must be csv or parquet, got {file_format}")
+    check_method(method, num_groups)
+    refuse(same is not None and not 0 < same <= 1, f"groups: same must be in 0…1, a cosine, got {same}")
+    folder = Path(out) if out is not None else default_folder(run, data)
+    check_free(folder, data.source, overwrite)
+    encoder = encoder or load_encoder(run.folder)
+    dataset = data.load(encoder.views, data.split or ALL)
+    noun = encoder.views.noun
+    refuse(
+        len(dataset) < 2,
+        f"groups: {data.source} has {len(dataset)} {noun}; expected at least 2 to compare",
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    read = told(dataset.reading, folder / "groups")
+    with stages() as stage:
+        rows = features_of(encoder, dataset, features, stage=stage)
+        nearest, cosines = nearest_others(rows, stage=stage)
+        near = near_duplicates(nearest, cosines, same_values(dataset), threshold=same, noun=noun)
+        odd = outliers(nearest, cosines, near.sets, noun=noun)
+        stage.begin("groups")
+        groups = grouped(rows, num_groups=num_groups, method=method, seed=seed)
+    found = {"data": read, "seed": seed, **_summary(groups, near, odd, len(dataset), noun)}
+    made = Grouping(folder, encoder, dataset, rows, groups, near, odd, found)
+    _write(made, file_format)
+    return made
+
+
+def default_folder(run: Run, data: Given) -> Path:
+    """Return where groups go: ``groups`` in the run folder for the data of the run, else ``groups-NAME``."""
+    known = (run.pretraining or {}).get("source")
+    if known is None or str(known) == str(data.source):
+        return run.folder / "groups"
+    name = re.sub(r"[^\w.-]+", "-", Path(str(data.source)).name).strip("-.") or "data"
+    return run.folder / f"groups-{name}"
+
+
+def check_free(folder: Path, source: Any, overwrite: bool) -> None:
+    """Check that groups may be written into a folder.
+
+    Raises:
+        ValueError: it lies within the data.
+        FileExistsError: it has groups.
+    """
+    refuse_inside("groups", folder, source)
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"groups: {folder} is a file; choose a folder with --out")
+    there = [path for path in folder.glob("*") if not path.name.startswith(".")]
+    if there and not (overwrite and (folder / "groups.json").is_file()):
+        raise FileExistsError(
+            f"groups: {folder} is not empty; give --overwrite to replace groups in it, or choose another "
+            "folder with --out"
+        )
+
+
+def _summary(groups: Groups, near: Duplicates, odd: Outliers, num: int, noun: str) -> dict[str, Any]:
+    chosen = groups.criterion
+    return {
+        f"num_{noun}s": num,
+        "groups": {
+            "num_groups": groups.num_groups,
+            "sizes": groups.sizes.tolist(),
+            "num_without": groups.num_without,
+            "method": groups.method,
+            "silhouettes": {str(k): value for k, value in (chosen.values if chosen else {}).items()},
+            "words": f"{groups.words} {NO_LABELS}",
+        },
+        "duplicates": {
+            "num_sets": near.num_sets,
+            "num_pairs": len(near.pairs),
+            "num_equal_pairs": int(near.equal.sum()),
+            "cosine": near.threshold,
+            "words": near.words,
+        },
+        "outliers": {"num": len(odd.rows), "distance": odd.threshold, "words": odd.words},
+    }
+
+
+def tables(made: Grouping) -> dict[str, pl.DataFrame]:
+    """Return the tables by name; groups and sets count from 1, and none is null."""
+    names, groups = list(made.dataset.names), made.groups
+    splits = {} if made.dataset.splits is None else {"split": list(made.dataset.splits)}
+    flagged = np.zeros(len(names), bool)
+    flagged[made.outliers.rows] = True
+    first, second = made.duplicates.pairs.T
+    odd = made.outliers.rows
+    return {
+        "groups": pl.DataFrame(
+            {
+                "name": names,
+                **splits,
+                "group": _from_one(groups.group),
+                "distance_to_center": pl.Series(groups.distance, nan_to_null=True),
+                "nearest_other_group": _from_one(groups.nearest_other),
+                "duplicate_set": _from_one(made.duplicates.sets),
+                "neighbor_distance": made.outliers.distance,
+                "outlier": flagged,
+            }
+        ),
+        "duplicates": pl.DataFrame(
+            {
+                "set": _from_one(made.duplicates.sets[first]),
+                "name": [names[i] for i in first],
+                "other": [names[i] for i in second],
+                "cosine": made.duplicates.cosines,
+                "equal": made.duplicates.equal,
+            }
+        ),
+        "outliers": pl.DataFrame(
+            {
+                "name": [names[i] for i in odd],
+                "neighbor_distance": made.outliers.distance[odd],
+                "group": _from_one(groups.group[odd]),
+            }
+        ),
+    }
+
+
+def _from_one(numbers: np.ndarray) -> pl.Series:
+    return pl.Series([None if one < 0 else one + 1 for one in numbers.tolist()], dtype=pl.Int64)
+
+
+def _write(made: Grouping, file_format: str) -> None:
+    for name, table in tables(made).items():
+        for other in FORMATS.keys() - {file_format}:
+            (made.folder / f"{name}.{other}").unlink(missing_ok=True)  # of an earlier call
+        with replacing(made.folder / f"{name}.{file_format}") as path:
+            FORMATS[file_format](table, path)
+    made.found["files"] = [str(made.folder / f"{name}.{file_format}") for name in tables(made)]
+    write_json(made.folder / "groups.json", json.loads(json.dumps(made.found)))
