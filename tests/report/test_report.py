@@ -1,15 +1,30 @@
 """The report page: complete from a full run folder, honest about a partial one, safe with hostile names."""
 
+import base64
+import io
 import json
 import re
+import warnings
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 
 import numpy as np
+import polars as pl
 import pytest
 import yaml
+from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
+from infomax.evaluation.probes.probe import ProbeResult
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.amdim_signals import SignalEncoder
+from infomax.learning.encoders.saving import load_encoder, save_encoder
+from infomax.learning.views.images import ViewsConfig
+from infomax.learning.views.paired import PairedViewsConfig
+from infomax.learning.views.signals import SignalViewsConfig
 from infomax.report import gallery, training, write_report
+from infomax.report.classes import confusions
+from infomax.report.page import report_run
 
 HOSTILE = '<script>alert("x")</script>&'
 
@@ -63,7 +78,7 @@ def rows(accuracy=0.9, name="AMDIM"):
     ]
 
 
-def write_parts(folder, *, classes=("cat", "dog", "owl"), side=12, channels=3, num_images=40):
+def write_parts(folder, *, classes=("cat", "dog", "owl"), side=12, channels=3, num_images=24):
     rng = np.random.default_rng(0)
     (folder / "recipe.yaml").write_text(
         yaml.safe_dump({"data": "pets", "train": {"batch_size": 64, "betas": [0.8, 0.999]}})
@@ -386,3 +401,238 @@ def test_unknown_kinds_are_refused(run):
     (run / "recipe.yaml").write_text("method: {name: amdmi}\n")
     with pytest.raises(ValueError, match=r"report: no method 'amdmi'; did you mean amdim\?"):
         write_report(run)
+
+
+# ------------------------------------------------------------------------------------------- results by class
+
+
+def write_evaluation(path, *, num_classes=3, name=None, targets=(), accuracies=(0.9, 0.4, 0.5)):
+    """Write an evaluation as this version does, of answers that are right as often."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(40 * num_classes) % num_classes
+    found = []
+    for one, share in zip(("AMDIM", "random encoder", "raw pixels"), accuracies, strict=True):
+        wrong = (truth + rng.integers(1, num_classes, len(truth))) % num_classes
+        answers = [np.where(rng.random(len(truth)) < share, truth, wrong)]
+        result = ProbeResult.of_answers("linear", answers, 90, truth, {"C": 1})
+        found.append({"representation": one, "labels": "all", **asdict(result)})
+    data = {"source": f"/data/{name or 'pets'}", "num_train": 90, "num_test": 40 * num_classes}
+    evaluation = {
+        "protocol": "clean",
+        "data": {**data, **({"name": name} if name else {})},
+        "classes": [f"kind {i}" for i in range(num_classes)],
+        "notes": ["classes with 1 label, in the training part only: okapi"],
+        "rows": [] if targets else found,
+        "targets": list(targets),
+        "measures": [],
+    }
+    path.write_text(json.dumps(evaluation))
+
+
+@pytest.mark.parametrize("num_classes", [2, 12, 13, 100])
+def test_each_class_and_what_is_taken_for_what(run, num_classes):
+    write_evaluation(run / "evaluation.json", num_classes=num_classes)
+    (run / "gallery.npz").unlink()  # takes its time
+    page = page_of(run)
+    assert page.open == []
+    rows = json.loads((run / "evaluation.json").read_text())["rows"]
+    for share in rows[1]["per_class"]["accuracy"]:
+        assert f"{100 * share:.1f}" in page.words
+    for one in ("AMDIM", "random encoder", "raw pixels"):
+        assert f"What is taken for what: {one}" in page.words
+    assert "kind 0 →" in page.words and "in the training part only: okapi" in page.words
+    pictures = [attributes["href"] for tag, attributes in page.tags if tag == "image"]
+    assert len(pictures) == (0 if num_classes <= 12 else 3)
+
+
+def test_a_confusion_picture_has_a_pixel_for_each_pair():
+    counts = np.eye(20, dtype=int) * 30
+    counts[3, 5] = 10
+    row = {"representation": "AMDIM", "confusion": {"labels": list(range(20)), "counts": counts.tolist()}}
+    (found,) = confusions([row], [f"k{i}" for i in range(20)])
+    picture = Image.open(io.BytesIO(base64.b64decode(found["picture"].split(",")[1])))
+    pixels = np.asarray(picture)
+    assert pixels.shape == (20, 20, 4)
+    assert pixels[0, 0, 3] == 255 and pixels[0, 1, 3] == 0 and pixels[3, 5, 3] == 128  # √(10/40) = ½
+    assert found["mistakes"] == [("k3", "k5", 10, 0.25)]
+
+
+def test_several_data_sets_have_a_section_each(run):
+    write_evaluation(run / "evaluation.json")
+    write_evaluation(run / "evaluation-birds.json", name="birds", accuracies=(0.3, 0.6, 0.1))
+    words = page_of(run).words
+    assert "Protocol: clean, on pets" in words and "Protocol: clean, on birds" in words
+    head = words.split("What labels can be told")[0]
+    assert "pets (clean): AMDIM is better than a random encoder" in head
+    assert "birds (clean): AMDIM is worse than a random encoder here" in head
+
+
+def test_numbers_and_tags_have_tables(run):
+    targets = [
+        {
+            "representation": one,
+            "probe": probe,
+            "kind": kind,
+            "target": target,
+            "measures": {measure: {"value": value, "interval": interval, "constant": -0.125}},
+            "num_test": 77,
+            "settings": {},
+        }
+        for kind, probe, measure, interval in (
+            ("number", "ridge", "r2", [0.25, 0.875]),
+            ("tag", "linear", "auroc", None),
+            ("tag", "linear", "average_precision", None),
+        )
+        for one, value in (("AMDIM", 0.75), ("random encoder", None))
+        for target in ("age", "")
+        if measure != "auroc"
+    ]
+    write_evaluation(run / "evaluation.json", targets=targets)
+    page = page_of(run)
+    assert page.open == [] and "R², ridge probe" in page.words
+    assert "average precision, linear probe" in page.words and "names" not in page.words.split("What")[0]
+    assert "0.750 0.250–0.875" in page.words and "-0.125" in page.words and "mean" in page.words
+
+
+def test_features_that_are_all_the_same_are_said_to_be(run):
+    with np.load(run / "gallery.npz") as arrays:
+        arrays = {**arrays, "embeddings": np.ones((24, 8), np.float32)}
+    np.savez(run / "gallery.npz", **arrays)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        page = page_of(run)
+    assert page.open == [] and "the encoder tells nothing apart" in page.words
+    assert "Groups" not in page.words and "Nearest neighbours" not in page.words
+
+
+# --------------------------------------------------------------------------- pictures that the report makes
+
+
+def write_run(folder, source, encoder, views, **recipe):
+    """Make a run of an encoder that nothing has trained."""
+    for place in views.encoders:
+        (folder / place.folder).mkdir(parents=True, exist_ok=True)
+        save_encoder(folder / place.folder, encoder(place.views), place.views)
+    settings = {"data": str(source), "method": {"name": "amdim"}, "views": asdict(views), **recipe}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(settings))))
+
+
+def tiny(views):
+    """An encoder of pictures of 32 pixels, or of signals."""
+    if len(views.input_shape) == 2:
+        return SignalEncoder(views.length, views.input_shape[0], 4, 8, 1)
+    return AMDIMEncoder(32, 4, 8, 1, channels=views.input_shape[0])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(14):
+        Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8)).save(folder / f"{i:02}.png")
+    return folder
+
+
+GREY_VIEWS = ViewsConfig(stored_size=32, image_size=32, mean=(0.5,), std=(0.3,))
+
+
+def test_a_run_without_evaluation_shows_what_it_learned_from(tmp_path, pictures, capsys):
+    run = tmp_path / "run"
+    write_run(run, pictures, tiny, GREY_VIEWS)
+    written = report_run(run)
+    assert (run / "gallery.npz").is_file() and (run / "similarity.npz").is_file()
+    said = f"the page shows the 14 images it learned from ({pictures}, split train)"
+    assert said in capsys.readouterr().err and written.notes == (said,)
+    page = Page(written.path.read_text())
+    assert page.open == [] and said.removeprefix("the page shows ") in page.words
+    assert written.shown[:4] == ("map", "groups", "neighbours", "similarity maps")
+    assert "accurac" not in page.words and list(written.missing.values()) == [
+        f"infomax evaluate {run} --data DATA"
+    ]
+    with np.load(run / "gallery.npz") as arrays:
+        assert list(arrays["names"][:2]) == ["00.png", "01.png"] and (arrays["labels"] == -1).all()
+        encoder = load_encoder(run)
+        expected = encoder(encoder.views.load(pictures).batch(slice(0, 3))).global_
+        np.testing.assert_allclose(arrays["embeddings"][:3], expected, rtol=1e-5, atol=1e-6)
+    capsys.readouterr()
+    assert report_run(run).notes == () and capsys.readouterr().err == ""  # made once
+
+
+def test_data_that_has_moved_is_said_and_can_be_given(tmp_path, pictures, capsys):
+    run = tmp_path / "run"
+    write_run(run, pictures, tiny, GREY_VIEWS)
+    pictures.rename(tmp_path / "moved")
+    written = report_run(run)
+    assert "no map, groups or neighbours" in capsys.readouterr().err
+    assert f"infomax report {run} --data DATA" in Page(written.path.read_text()).words
+    assert "map" not in written.shown and not (run / "gallery.npz").exists()
+    given = report_run(run, tmp_path / "moved")
+    assert "map" in given.shown and given.notes == (
+        f"the page shows the 14 images ({tmp_path / 'moved'}, split train)",
+    )
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        report_run(run, tmp_path / "nowhere")
+
+
+def test_data_that_has_changed_is_not_called_what_was_learned_from(tmp_path, pictures, capsys):
+    run = tmp_path / "run"
+    write_run(run, pictures, tiny, GREY_VIEWS)
+    (run / "environment.json").write_text(json.dumps({"images": "another fingerprint"}))
+    written = report_run(run)
+    assert "has changed since" in capsys.readouterr().err
+    assert "14 images of data that has changed since training" in written.notes[0]
+
+
+def test_a_run_that_is_not_finished_gets_no_pictures(tmp_path, pictures):
+    run = tmp_path / "run"
+    write_run(run, pictures, tiny, GREY_VIEWS)
+    (run / "encoder.safetensors").unlink()
+    written = report_run(run)
+    assert written.notes == () and written.missing == {"the encoder": f"infomax pretrain --resume {run}"}
+
+
+def test_only_what_lies_in_the_folder_is_read_where_that_is_wanted(tmp_path, pictures):
+    run = tmp_path / "run"
+    write_run(run, pictures, tiny, GREY_VIEWS)
+    assert report_run(run, pictures=False).notes == () and not (run / "gallery.npz").exists()
+
+
+def test_signals_and_both_encoders_of_a_pair(tmp_path, capsys):
+    """Each encoder has its own map, of what it sees itself."""
+    run = tmp_path / "signals"
+    np.save(tmp_path / "s.npy", np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32))
+    write_run(run, tmp_path / "s.npy", tiny, SignalViewsConfig(stored_length=64, length=64))
+    page = Page(write_report(run).read_text())
+    assert page.open == [] and "12 signals it learned from" in page.words
+
+    table, run = tmp_path / "pairs.parquet", tmp_path / "pairs"
+    write_pairs(table)
+    parts = {"first": GREY_VIEWS, "second": replace(GREY_VIEWS, mean=(0.4,))}
+    write_run(run, table, tiny, PairedViewsConfig(columns=("left", "right"), **parts))
+    written = report_run(run)
+    page = Page(written.path.read_text())
+    assert page.open == [] and len(written.notes) == 2
+    for one in ("left", "right"):
+        assert (run / one / "gallery.npz").is_file()
+        assert f"Map of the features: {one}" in page.words and f"Nearest neighbours: {one}" in page.words
+    maps = [attributes["id"] for tag, attributes in page.tags if attributes.get("id", "").startswith("map")]
+    assert maps == ["map0", "map1"]
+    with np.load(run / "left" / "gallery.npz") as left, np.load(run / "right" / "gallery.npz") as right:
+        assert left["thumbnails"].mean() < 100 < right["thumbnails"].mean()
+    own = Page(write_report(run / "right").read_text())
+    assert own.open == [] and "12 images it learned from" in own.words
+
+
+def write_pairs(path):
+    """Write a table of two columns of pictures: dark on the left, bright on the right."""
+    rng = np.random.default_rng(0)
+    columns = {}
+    for name, offset in (("left", 0), ("right", 200)):
+        files = []
+        for _ in range(12):
+            file = io.BytesIO()
+            Image.fromarray((rng.integers(0, 50, (32, 32)) + offset).astype(np.uint8)).save(file, "PNG")
+            files.append({"bytes": file.getvalue(), "path": None})
+        columns[name] = files
+    pl.DataFrame(columns).write_parquet(path)

@@ -19,7 +19,7 @@ RULE = (
     "error is made of the intervals by the number of tests, as if tests were independent, and of the spread "
     "over draws of labels or seeds of a probe. All are tested on the same things, so the true error is "
     "usually smaller. Numbers are compared by their mean R² and the mean of their intervals, tags by their "
-    "mean average precision and Student's t over the differences of the tags. One training was measured: what "
+    "mean average precision and Student's t over the differences of tags. One training was measured: what "
     "another seed of training would change is not in it."
 )
 """How it is decided, for the record of a result and the report."""

@@ -39,7 +39,9 @@ def tables_of_evaluations(folder: Path, noun: str) -> list[dict[str, Any]]:
         evaluation = read(path, json_file)
         if evaluation:
             tables = evaluation_tables({"protocol": name, **evaluation}, noun)
-            found[tables["protocol"], str(tables["data"].get("source", ""))] = tables
+            found[tables["protocol"], tables["data"].get("name") or ("" if name in PROTOCOLS else name)] = (
+                tables
+            )
     order = [*PROTOCOLS, *(protocol for protocol, _ in found)]
     return sorted(found.values(), key=lambda one: order.index(one["protocol"]))
 
@@ -56,7 +58,7 @@ def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dic
         "tunes_on_test": tunes_on_test,
         "pretraining": pretraining,
         "data": data,
-        "data_name": _named(data["source"]) if data.get("source") else "",
+        "data_name": data.get("name") or (_named(data["source"]) if data.get("source") else ""),
         "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),
         "verdict": verdict(rows, noun, targets),
         "notes": evaluation.get("notes", []),
