@@ -20,18 +20,21 @@ class Stages:
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._begun += 1
-        self._task = self._bar.add_task("", total=total, noun=noun)
-        self.say(what if self._num is None else f"{self._begun} of {self._num}: {what}")
+        what = what if self._num is None else f"{self._begun} of {self._num}: {what}"
+        self._task = self._bar.add_task(what, total=total, noun=noun)
+        self.say(what)
 
     def say(self, what: str) -> None:
         """Say what is done now, within the same stage."""
         if self._task is None:
             self.begin(what)
             return
-        self._bar.update(self._task, description=what)
-        if not self._console.is_terminal and what != self._said:
-            self._console.print(what, soft_wrap=True)
+        if what == self._said:
+            return
         self._said = what
+        self._bar.update(self._task, description=what)
+        if not self._console.is_terminal:
+            self._console.print(what, soft_wrap=True)
 
     def advance(self, num: int = 1) -> None:
         """Count steps of the stage."""

@@ -4,6 +4,9 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 import infomax
@@ -85,14 +88,21 @@ def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser
     asked = {"-h", "--help"} & set(arguments)
     parser = ArgumentParser(
         prog=f"infomax {name}",
-        description=command.__doc__,
-        epilog=command.notes(arguments) if asked and hasattr(command, "notes") else None,
+        description=_fitted(command.__doc__ or ""),
+        epilog=_fitted(command.notes(arguments)) if asked and hasattr(command, "notes") else None,
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add_options(parser, command)
     parser.add_argument("--json", action="store_true", help="JSON on a terminal, too")
     return parser
+
+
+def _fitted(text: str) -> str:
+    """Return a text whose lines fit the terminal; those that do stay as they are."""
+    width = max(get_terminal_size().columns, 40)
+    wrapped = partial(fill, width=width, break_on_hyphens=False)
+    return "\n".join(line if len(line) <= width else wrapped(line) for line in text.splitlines())
 
 
 def _complain(error: object, code: int) -> int:

@@ -17,9 +17,6 @@ class Finetune:
     """Fine-tune a run's encoder on a few labels, beside the same network from scratch and a linear probe."""
 
     run: str = run_folder()
-    range: str | None = pixel_range()
-    pages: str | None = pages()
-    module: str | None = module()
     num_labels: Sequence[str] = option(
         "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
         default=(),
@@ -33,6 +30,9 @@ class Finetune:
         metavar="LABELS",
     )
     given: Mapping[str, Any] = given()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
+    module: str | None = module()
     draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws")
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")

@@ -86,7 +86,7 @@ def as_mapping(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def as_cells(rows: Sequence[Row]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """Return the cells of a narrow table and its heads: accuracies, and cost and verdict by the first probe."""
+    """Return cells and heads of a narrow table: accuracies, and cost and verdict by the first probe."""
     cells = [
         (
             row.variant,
