@@ -3,15 +3,21 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from infomax.cli import main
+from infomax.estimation.estimate import Estimate
 from infomax.evaluation import dim as dim_protocol
+from infomax.evaluation.dim import evaluate_dim
 from infomax.evaluation.evaluating import evaluate_run
-from infomax.evaluation.options import FinetuningConfig
+from infomax.evaluation.options import DIMOptions, FinetuningConfig
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.protocols import evaluations
+from infomax.evaluation.splits import Split
 from infomax.learning.data import load_images
 from infomax.learning.encoders.config import DIMEncoderConfig
+from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.config import Recipe, TrainConfig
@@ -103,3 +109,26 @@ def test_the_clean_protocol_names_the_method(run):
 def test_options_of_the_other_protocol(run, capsys, options, message):
     assert main(["evaluate", str(run.folder), "--data", "digits", "--overwrite", *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_rare_classes_stop_nothing_and_are_named(run, quick, monkeypatch):
+    """Class 9 has one training label, class 8 none: both have test images."""
+    train, test = (load_images("digits", split=name, size=32, channels=1) for name in ("train", "test"))
+    rows = np.concatenate([np.flatnonzero(train.labels < 8)[:100], np.flatnonzero(train.labels == 9)[:1]])
+    monkeypatch.setattr(dim_protocol, "LAYER_PROBES", {"linear": nearest_neighbor_probe})
+    for name in ("input_information", "neural_dependence"):  # which know no classes
+        monkeypatch.setattr(dim_protocol, name, lambda *_, **__: Estimate(0.0, 0.1, 10, kind="estimate"))
+    monkeypatch.setattr(dim_protocol, "_decoded", lambda *_: {})
+    split = Split(train.subset(rows), test.subset(slice(0, 60)), "by hand")
+    found = evaluate_dim(load_encoder(run.folder), split, DIMOptions(labels_per_class=5))
+    unknown = "classes without training labels, whose test labels count as errors: 8 ("
+    assert found.notes[0].startswith(unknown)
+    assert found.notes[1:] == [
+        dim_protocol.UNKNOWN, "classes with fewer than 5 labels, left out of fine-tuning: 9"
+    ]  # fmt: skip
+    tuned = [row for row in found.rows if row["probe"] == "fine-tuning"]
+    assert {row["num_labels"] for row in tuned} == {40}
+    assert all(row["settings"]["classes_left_out"] == ["9"] for row in tuned)
+    number, notes = dim_protocol._few_labels(split, 90)
+    assert number is None
+    assert "no fine-tuning: 90 labels of each class are to be drawn, but class 9 has 1" in notes[-1]

@@ -66,6 +66,16 @@ def same(before, module):
     return all(torch.equal(before[key], value) for key, value in module.state_dict().items())
 
 
+def test_a_class_that_only_the_test_images_have_stops_nothing(digits, encoder):
+    """Its label is beyond those that the classifiers know; its images count as errors."""
+    some = np.flatnonzero(digits.train.labels < 8)
+    split = Split(digits.train.subset(some[:100]), digits.test, "by hand")
+    found = evaluate_paper(encoder, split, replace(QUICK, epochs=1))
+    assert "classes without training labels, whose test labels count as errors: 8 (" in found.notes[0]
+    assert {row["num_test"] for row in found.rows if row["regime"] == "frozen"} == {220}
+    assert all(row["interval"][0] < row["accuracy"] < row["interval"][1] for row in found.rows)
+
+
 def test_nothing_that_was_given_changes(encoder, digits):
     """The published code lets the encoder's batch norm drift; here it stays, bit for bit."""
     before = state(encoder)

@@ -22,6 +22,7 @@ from infomax.evaluation.finetuning.comparing import finetune
 from infomax.evaluation.finetuning.labels import LabelBudget
 from infomax.evaluation.options import DEFAULT_DIM, DEFAULT_FINETUNING_DRAWS, DIMOptions, FinetuningConfig
 from infomax.evaluation.probes.dependence import neural_dependence
+from infomax.evaluation.probes.few_labels import names_of, not_drawable, too_rare
 from infomax.evaluation.probes.information import input_information, label_information
 from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.mlp import mlp_probe
@@ -32,6 +33,7 @@ from infomax.evaluation.representations import random_counterpart
 from infomax.evaluation.results import RANDOM_ENCODER, Assessment
 from infomax.evaluation.splits import Split, some_of
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.targets import listed
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages, stages
 
@@ -41,6 +43,7 @@ LAYER_PROBES: Mapping[str, Probe] = {
     "mlp": partial(mlp_probe, num_seeds=1, num_hidden=200),
 }
 """The classifiers of the paper."""
+UNKNOWN = "information about the label leaves out test images of classes without training labels"
 FINETUNING = FinetuningConfig(encoder_lrs=(3e-4,))
 """One rate for all, so that nothing is chosen."""
 
@@ -57,9 +60,14 @@ def evaluate_dim(
         split: images to fit to and images to test on.
         options: how many images and labels are used.
         name: what the rows of the encoder are called.
+
+    Raises:
+        ValueError: the labels are no classes.
     """
     seed = options.seed
+    split.check_classes("dim protocol")
     split = replace(split, train=some_of(split.train.with_labels(), options.max_labels, seed))
+    num_tuned, notes = _few_labels(split, options.labels_per_class)
     encoders = {name: encoder, RANDOM_ENCODER: random_counterpart(encoder, seed)}
     rows, measures, learned = [], [], {}
     with stages() as progress:
@@ -70,11 +78,25 @@ def evaluate_dim(
             for layer in train:
                 rows += _probes(one, layer, train[layer], test[layer], split, seed, progress)
             measures += _measures(one, train["Y"], test["Y"], split, seed, progress)
-            if options.labels_per_class is not None:
-                rows.append(_finetuned(one, of, split, options.labels_per_class, seed, progress))
+            if num_tuned is not None:
+                rows.append(_finetuned(one, of, split, num_tuned, seed, progress))
         raw_name, raw = encoder.views.raw_name, encoder.views.raw
         rows += _probes(raw_name, None, raw(split.train), raw(split.test), split, seed, progress)
-    return Assessment(rows, learned["Y"], measures)
+    return Assessment(rows, learned["Y"], measures, notes=[*split.notes, *notes])
+
+
+def _few_labels(split: Split, labels_per_class: int | None) -> tuple[int | None, list[str]]:
+    """How many labels of each class fine-tuning takes, None where it cannot; and what is left out."""
+    train, test = split.train.labels, split.test.with_labels().labels
+    notes = [] if np.isin(test, train).all() else [UNKNOWN]
+    if labels_per_class is None:
+        return None, notes
+    why = not_drawable(train, test, labels_per_class, split.classes)
+    rare = names_of(too_rare(train, labels_per_class), split.classes)
+    if why:
+        return None, [*notes, f"no fine-tuning: {why} (--labels-per-class)"]
+    few = f"classes with fewer than {labels_per_class} labels, left out of fine-tuning"
+    return labels_per_class, [*notes, *([f"{few}: {listed(rare)}"] if rare else [])]
 
 
 def _probes(
@@ -111,7 +133,9 @@ def _measures(
     name: str, train: np.ndarray, test: np.ndarray, split: Split, seed: int, progress: Stages
 ) -> Iterator[dict[str, Any]]:
     """Measures of the global feature."""
-    images, of_label = split.train.batch(slice(None)), (split.train.labels, test, split.test.labels)
+    known = np.isin(split.test.labels, split.train.labels)
+    of_label = (split.train.labels, test[known], split.test.labels[known])
+    images = split.train.batch(slice(None))
     found: dict[str, Callable[[], Mapping[str, Any]]] = {
         "information about the label": lambda: _nats(label_information(train, *of_label, seed=seed)),
         "information about the input": lambda: _nats(input_information(images, train, seed=seed)),

@@ -48,8 +48,10 @@ def evaluate_paper(
     Each row names its regime. Progress goes to stderr.
 
     Raises:
-        ValueError: there are fewer labelled images, to train or to test on, than a batch has.
+        ValueError: the labels are no classes; there are fewer labelled images, to train or to test on, than
+            a batch has.
     """
+    split.check_classes("paper protocol")
     train = _labelled("train", split.train, options.batch_size)
     test = _labelled("test", split.test, options.batch_size)
     rows = []
@@ -65,7 +67,7 @@ def evaluate_paper(
                     for found in _results(tested, len(train), options)
                 ]
         progress.begin("embedding the test images")
-        return Assessment(rows, embed(encoder, split.test))
+        return Assessment(rows, embed(encoder, split.test), notes=split.notes)
 
 
 def train_classifiers(
@@ -129,14 +131,13 @@ def reestimated(
 ) -> tuple[PretrainedEncoder, OnlineClassifiers]:
     """Return copies whose batch norm has continued its averages over random batches of the images."""
     encoder, heads = copy.deepcopy(encoder), copy.deepcopy(heads)
-    labels = torch.from_numpy(images.labels)
     encoder.encoder.train()
     heads.train()
     num_batches = min(max_batches, len(images) // batch_size)
     for rows in islice(batches(len(images), batch_size), num_batches):
         features = _features(encoder, images, rows.numpy())
         with torch.no_grad():
-            heads(features, labels[rows].to(features.device))
+            heads(features, torch.full((len(rows),), -1, device=features.device))  # no label is needed
     return encoder.eval(), heads.eval()
 
 
