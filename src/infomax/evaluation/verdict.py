@@ -1,4 +1,4 @@
-"""Whether learned features are better than those of a random encoder, and than raw data: in words."""
+"""The verdict of an evaluation: are learned features better than a random encoder's, and than raw data?"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -175,7 +175,7 @@ def _of_targets(learned: Row, baseline: Row, kind: str, called: str, where: str)
     values = np.array([[of[one]["value"] for one in known] for of in (ours, theirs)])
     intervals = [(ours[one]["interval"], theirs[one]["interval"]) for one in known]
     margin = _by_intervals(intervals) if None not in sum(intervals, ()) else _by_spread(values[0] - values[1])
-    means = [float(one.mean()) for one in values]
+    means = float(values[0].mean()), float(values[1].mean())
     what = f"mean {called} of {len(known)} {kind}s" if len(known) > 1 else f"{called} of {', '.join(known)}"
     shown = f"{what} {means[0]:.3f}", f"{means[1]:.3f}"
     return Comparison(
@@ -183,7 +183,8 @@ def _of_targets(learned: Row, baseline: Row, kind: str, called: str, where: str)
         baseline["representation"],
         learned["probe"],
         "all",
-        *means,
+        means[0],
+        means[1],
         margin,
         shown,
         where,

@@ -1,7 +1,7 @@
-"""What classifiers get right of each class, and which classes they take for which."""
+"""Each class by itself: the share that classifiers get right of it, and what they take it for."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,12 +38,12 @@ def per_class(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any] | Non
         (name_of(label, names), num, [one.get(label) for one in shares])
         for label, num in zip(first["labels"], first["num_test"], strict=True)
     ]
-    known_first = [one for one in listed if one[2][0] is not None]
+    order = np.argsort(first["accuracy"], kind="stable")
     return {
         "representations": [row["representation"] for row in known],
         "rows": listed,
-        "best": max(known_first, key=lambda one: one[2][0]),
-        "worst": min(known_first, key=lambda one: one[2][0]),
+        "best": listed[order[-1]],
+        "worst": listed[order[0]],
     }
 
 
@@ -86,7 +86,7 @@ def _mistakes(
     """The most frequent mistakes: true class, answer, how often, and the share of the class."""
     wrong = counts * ~np.eye(len(counts), dtype=bool)
     order = np.argsort(-wrong, axis=None, kind="stable")[:NUM_MISTAKES]
-    places: Iterable[tuple[int, int]] = zip(*np.unravel_index(order, counts.shape), strict=True)
+    places = [divmod(int(one), len(classes)) for one in order]
     return [(classes[i], classes[j], int(wrong[i, j]), float(shares[i, j])) for i, j in places if wrong[i, j]]
 
 

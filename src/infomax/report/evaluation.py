@@ -1,4 +1,4 @@
-"""What evaluations found, for the page: the verdict, and tables of representations down and probes across."""
+"""The findings of evaluations, for the page: the verdict, and tables of representations and probes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -160,7 +160,7 @@ def _headline(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _of_classes(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any] | None:
-    """What each class got by the leading probe with all labels, and what was taken for what."""
+    """The shares right of each class by the leading probe with all labels, and what was taken for what."""
     rows = [row for row in rows if row["labels"] == "all"]
     leading = _of_leading_probe(rows) if rows else []
     shares = per_class(leading, names)

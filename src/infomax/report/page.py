@@ -160,7 +160,7 @@ def _shown(content: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _missing(files: Run, parts: tuple[Part, ...], content: Mapping[str, Any]) -> dict[str, str]:
-    """What a page lacks that a command makes."""
+    """The parts that a page lacks, and the commands that make them."""
     folder, first = shlex.quote(str(files.folder)), shlex.quote(str(parts[0].run.folder))
     finished = all(part.run.encoder.is_file() for part in parts)
     missing = {} if finished else {"the encoder": f"infomax pretrain --resume {folder}"}
