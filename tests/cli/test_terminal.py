@@ -104,9 +104,8 @@ def test_tables_fit(terminal, capsys):
     assert heads == [["score", "probability", "cell", "image"]]
     assert shown["measure"][-1].startswith("next: --target COLUMN")
     err = capsys.readouterr().err
-    assert (
-        "6 images from photos (split test)" in err and "comparing the query with 6 images\ndrawing\n" in err
-    )
+    assert "photos (split test)" in err
+    assert "comparing the query with 6 images\ndrawing\n" in err
 
 
 def test_an_ablation_shows_what_each_part_is_worth(terminal, monkeypatch, capsys):
