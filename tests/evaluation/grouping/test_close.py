@@ -27,7 +27,7 @@ def test_nearest_others_by_loops(rows):
     nearest, cosines = others(rows)
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     for i in range(64):
-        order = sorted((j for j in range(64) if j != i), key=lambda j: -float(unit[i] @ unit[j]))[:10]
+        order = sorted((j for j in range(64) if j != i), key=lambda j: -float(unit[i] @ unit[j]))[:20]
         assert nearest[i].tolist() == order
         assert cosines[i] == pytest.approx(unit[order] @ unit[i], abs=1e-5)
 
@@ -95,3 +95,13 @@ def test_few_rows_have_no_outliers():
     found = outliers(*others(np.eye(5, dtype=np.float32)), np.full(5, -1))
     assert not len(found.rows) and "fewer than 10 images" in found.words
     assert found.distance == pytest.approx(1)
+
+
+def test_a_dense_part_is_no_set_of_duplicates():
+    randomness = np.random.default_rng(0)
+    wide, dense = randomness.normal(size=(60, 32)), np.ones(32) + 0.02 * randomness.normal(size=(40, 32))
+    rows = np.concatenate([wide, dense, dense[:1] + 1e-4]).astype(np.float32)
+    found = near_duplicates(*others(rows), np.full(101, -1))
+    assert found.pairs.tolist() == [[60, 100]]
+    by_hand = near_duplicates(*others(rows), np.full(101, -1), threshold=found.threshold)
+    assert len(by_hand.members(0)) == 41

@@ -17,7 +17,7 @@ from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages
 
-NUM_NEIGHBORS = 10
+NUM_NEIGHBORS = 20
 """Nearest others of each row that are looked at."""
 _BLOCK = 2048
 
@@ -53,7 +53,7 @@ def features_of(
 def nearest_others(
     features: Rows, *, stage: Stages
 ) -> tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
-    """Return the 10 rows nearest to each by cosine, but itself, and the cosines; exact, in blocks."""
+    """Return the 20 rows nearest to each by cosine, but itself, and the cosines; exact, in blocks."""
     n = len(features)
     k = min(NUM_NEIGHBORS, n - 1)
     stage.begin("neighbours", n, "rows")
@@ -108,15 +108,17 @@ def _read(path: Path, dataset: Dataset) -> Rows:
 
 def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
     """The features of a table in the order of a dataset, by name and, where both have it, by split."""
-    keys = ["name", *(["split"] if "split" in table.columns and dataset.splits is not None else [])]
     refuse(
         "name" not in table.columns,
         f"features: {path} has no column name; expected a file by `infomax embed`",
     )
+    names, keys = [(str(name),) for name in dataset.names], ["name"]
+    if "split" in table.columns and dataset.splits is not None:
+        keys = ["name", "split"]
+        names = [(*name, split) for name, split in zip(names, dataset.splits, strict=True)]
     values = _values(path, table)
     places = {tuple(key): row for row, key in enumerate(table.select(keys).rows())}
-    wanted = zip(*([*map(str, dataset.names)], *([[*dataset.splits]] if len(keys) > 1 else [])), strict=True)
-    rows = [places.get(key, -1) for key in wanted]
+    rows = [places.get(key, -1) for key in names]
     lost = [name for name, row in zip(dataset.names, rows, strict=True) if row < 0]
     refuse(
         lost,

@@ -30,6 +30,8 @@ MAX_FULL_BATCH = 100_000
 """Rows up to which k-means takes all at once; of more it takes batches."""
 MAX_HDBSCAN = 10_000
 """Rows that HDBSCAN clusters; of more it clusters so many, and the others join the nearest of these."""
+STARTS: Any = 10
+"""Starts of k-means, of which the best counts."""
 MIN_SHARE = 100
 """HDBSCAN: a group has at least n / 100 rows, and at least 5 where there are 10."""
 _BLOCK = 4096
@@ -150,9 +152,8 @@ def hdbscan(places: Places, seed: int) -> Labels:
     n = len(places)
     sample = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_HDBSCAN])
     smallest = max(2, min(5, n // 2), len(sample) // MIN_SHARE)
-    labels = HDBSCAN(min_cluster_size=smallest, allow_single_cluster=False, copy=True).fit_predict(
-        places[sample]
-    )
+    how: dict[str, Any] = {"min_cluster_size": smallest, "copy": True}
+    labels = HDBSCAN(**how).fit_predict(places[sample])
     if len(sample) == n:
         return labels
     return KNeighborsClassifier(1).fit(places[sample], labels).predict(places)
@@ -161,7 +162,7 @@ def hdbscan(places: Places, seed: int) -> Labels:
 def kmeans(places: Places, num_groups: int, seed: int) -> Labels:
     """Return the groups of k-means, the best of ten starts."""
     make = KMeans if len(places) <= MAX_FULL_BATCH else MiniBatchKMeans
-    return make(num_groups, n_init=10, random_state=seed).fit_predict(places)
+    return make(num_groups, n_init=STARTS, random_state=seed).fit_predict(places)
 
 
 METHODS: Mapping[str, str] = {"kmeans": "k-means", "hdbscan": "HDBSCAN"}

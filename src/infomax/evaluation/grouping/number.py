@@ -19,6 +19,7 @@ analysis".
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +34,8 @@ MAX_COMPARED = 3000
 """Rows that are compared, drawn at random."""
 NUM_ERRORS = 2
 """Standard errors within which a silhouette is as good as the highest."""
+STARTS: Any = 5
+"""Starts of k-means for each number, of which the best counts."""
 WEAK = 0.1
 """Silhouette below which groups are said to be weak; rows of one Gaussian in 20 dimensions have 0.04."""
 
@@ -67,8 +70,8 @@ def chosen_number(places: Float[np.ndarray, "n k"], *, seed: int = 0) -> Criteri
         return Criterion(1, {}, f"{different} different images are too few to look for more")
     mean, error = {}, {}
     for k in range(2, most + 1):
-        labels = KMeans(k, n_init=5, random_state=seed).fit_predict(rows)
-        each = silhouette_samples(rows, labels)
+        labels = KMeans(k, n_init=STARTS, random_state=seed).fit_predict(rows)
+        each = np.asarray(silhouette_samples(rows, labels))
         mean[k], error[k] = float(each.mean()), float(each.std()) / num**0.5
     best = max(mean, key=lambda k: (mean[k], -k))
     number = min(k for k in mean if mean[k] >= mean[best] - NUM_ERRORS * error[best])

@@ -23,6 +23,8 @@ MAX_SETS, MAX_OF_SET = 24, 8
 """Sets of near-duplicates that are shown, the largest first, and pictures of each."""
 NUM_FURTHEST = 24
 """Images that are shown as far from all others."""
+MAX_NAME = 12
+"""Characters of a name below a picture; the whole name is shown where a pointer rests."""
 PICTURE_SIDE, MAP_PICTURE_SIDE = 96, 48  # px, the most
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -74,13 +76,22 @@ class _Pictures:
         """Place and name of each picture."""
         names = self._made.dataset.names
         return [
-            {"at": self._place.setdefault(int(row), len(self._place)), "name": str(names[int(row)])}
+            {
+                "at": self._place.setdefault(int(row), len(self._place)),
+                "name": str(names[int(row)]),
+                "end": _end(str(names[int(row)])),
+            }
             for row in rows
         ]
 
     def sheet(self) -> Any:
         """All pictures that were asked for."""
         return sprites(_thumbnails(self._made, np.array([*self._place], int)), PICTURE_SIDE)
+
+
+def _end(name: str) -> str:
+    """The end of a long name, which tells more than its beginning."""
+    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"
 
 
 def _thumbnails(made: Grouping, rows: Rows) -> np.ndarray:
