@@ -1,14 +1,20 @@
 """The clean protocol: which images are tested, what the baselines are, better features score better."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from infomax.evaluation.clean import evaluate_clean
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.options import CleanOptions
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.splits import Split, labelled_split
 from infomax.learning.data import Dataset, load_images
+from infomax.learning.data.targets import Numbers, Tags
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.views.image_views import MAX_RAW_SIDE
@@ -88,3 +94,86 @@ def test_pixels_that_show_the_label_are_found_out_and_shuffled_labels_are_not():
 
     assert accuracies(labels[:160])["raw pixels"] > 0.95
     assert max(accuracies(rng.permutation(labels[:160])).values()) < 0.5
+
+
+def toy_images(labels, seed=0, targets=None):
+    """Noise that is brighter the larger the label."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 60, (len(labels), 32, 32, 1)) + 40 * np.array(labels)[:, None, None, None]
+    names = [str(i) for i in range(len(labels))]
+    return Dataset(pixels.astype(np.uint8), np.array(labels), names, ("a", "b", "c", "left"), targets=targets)
+
+
+def test_rare_classes_stop_nothing_and_are_named():
+    """As scans of some classes, one with a single example: every row is there, lines say what is left out."""
+    train, test = toy_images([0] * 12 + [1] * 9 + [2] * 2 + [3]), toy_images([0] * 6 + [1] * 3 + [2])
+    split = Split(train, test, "by hand")
+    found = evaluate_clean(tiny_encoder(), split, CleanOptions(probes=("knn",)))
+    assert found.notes == [
+        "classes with 1 label, in the training part only: left",
+        "classes with fewer than 5 labels, left out of the rows of few labels: c, left",
+    ]
+    rows = {row["labels"]: row for row in found.rows if row["representation"] == "raw pixels"}
+    assert rows["all"]["num_test"] == 10 and rows["5 per class"]["num_test"] == 9
+    assert rows["5 per class"]["settings"]["classes_left_out"] == ["c", "left"]
+    assert all(row["balanced_accuracy"] is not None and row["interval"] for row in found.rows)
+    assert [*rows["all"]["per_class"]["num_test"]] == [6, 3, 1] and rows["all"]["confusion"]["counts"]
+    none = evaluate_clean(tiny_encoder(), split, CleanOptions(probes=("knn",), labels_per_class=10))
+    assert {row["labels"] for row in none.rows} == {"all"}
+    assert none.notes[1] == (
+        "no rows of few labels: 10 labels of each class are to be drawn, but class left has 1, and only "
+        "1 class has as many; draw fewer (--labels-per-class)"
+    )
+
+
+def test_numbers_are_probed_beside_classes():
+    """Brightness is the number; another has nothing to do with the images, a third is known of two."""
+    rng = np.random.default_rng(0)
+
+    def images(num, seed):
+        labels = np.arange(num) % 3
+        noise, few = rng.normal(size=num), np.where(np.arange(num) < 2, 1.0, np.nan)
+        values = np.stack([labels + rng.normal(size=num) / 9, noise, few], axis=1).astype(np.float32)
+        values[0, 0] = np.nan
+        return toy_images(labels, seed, Numbers(values, ("brightness", "noise", "few")))
+
+    split = Split(images(60, 1), images(30, 2), "by hand")
+    probes = dict.fromkeys(
+        ("knn", "linear"), nearest_neighbor_probe
+    )  # of classes; tested where it is defined
+    found = evaluate_clean(tiny_encoder(), split, CleanOptions(probes=probes, labels_per_class=None))
+    assert len(found.rows) == 6
+    assert found.notes == ["number few is not probed: 2 training values, expected at least 10"]
+    rows = {(row["representation"], row["probe"], row["target"]): row for row in found.targets}
+    assert {name for name, _, _ in rows} == {"AMDIM", "random encoder", "raw pixels"}
+    assert {name for _, _, name in rows} == {"brightness", "noise", ""}  # "" is their mean
+    ridge = rows["raw pixels", "ridge", "brightness"]
+    assert ridge["measures"]["r2"]["value"] > 0.8 and ridge["measures"]["spearman"]["value"] > 0.8
+    assert (ridge["num_labels"], ridge["num_missing_train"], ridge["num_test"]) == (59, 1, 29)
+    assert rows["raw pixels", "ridge", "noise"]["measures"]["r2"]["value"] < 0.2
+    json.dumps([*found.rows, *found.targets])
+
+
+def test_tags_are_probed_without_classes():
+    rng = np.random.default_rng(0)
+
+    def images(num, seed):
+        labels = np.arange(num) % 3
+        values = np.stack([labels == 2, labels > 0, rng.integers(0, 2, num), np.zeros(num)], axis=1)
+        found = toy_images(labels, seed, Tags(values.astype(np.float32), ("bright", "lit", "coin", "never")))
+        return replace(found, labels=np.full(num, -1))
+
+    split = Split(images(60, 1), images(30, 2), "by hand")
+    found = evaluate_clean(tiny_encoder(), split, CleanOptions(probes=("knn",)))
+    assert not found.rows
+    assert found.notes == ["tag never is not probed: 0 training rows have it, expected at least 5"]
+    rows = {(row["representation"], row["target"]): row["measures"] for row in found.targets}
+    precision = rows["raw pixels", "bright"]["average_precision"]
+    assert precision["constant"] == pytest.approx(1 / 3) and precision["value"] > 0.3
+    mean = np.mean([rows["raw pixels", name]["auroc"]["value"] for name in ("bright", "lit", "coin")])
+    assert rows["raw pixels", ""]["auroc"]["value"] == pytest.approx(mean)
+    empty = Tags(np.zeros((60, 1), np.float32), ("never",))
+    nothing = replace(split, train=replace(split.train, targets=empty))
+    with pytest.raises(ValueError, match="nothing can be probed; tag never is not probed: 0 training rows"):
+        nothing = replace(nothing, test=replace(split.test, targets=empty.subset(slice(0, 30))))
+        evaluate_clean(tiny_encoder(), nothing, CleanOptions(probes=("knn",)))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from infomax.evaluation import dim as dim_protocol
 from infomax.evaluation.dim import evaluate_dim
 from infomax.evaluation.evaluating import evaluate_run
 from infomax.evaluation.options import DIMOptions, FinetuningConfig
+from infomax.evaluation.probes.information import label_information
+from infomax.evaluation.probes.linear import fit_linear
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.protocols import evaluations
 from infomax.evaluation.splits import Split
@@ -119,6 +122,8 @@ def test_rare_classes_stop_nothing_and_are_named(run, quick, monkeypatch):
     for name in ("input_information", "neural_dependence"):  # which know no classes
         monkeypatch.setattr(dim_protocol, name, lambda *_, **__: Estimate(0.0, 0.1, 10, kind="estimate"))
     monkeypatch.setattr(dim_protocol, "_decoded", lambda *_: {})
+    fit = partial(fit_linear, logit_variances=(1.0,))
+    monkeypatch.setattr(dim_protocol, "label_information", partial(label_information, fit=fit))
     split = Split(train.subset(rows), test.subset(slice(0, 60)), "by hand")
     found = evaluate_dim(load_encoder(run.folder), split, DIMOptions(labels_per_class=5))
     unknown = "classes without training labels, whose test labels count as errors: 8 ("

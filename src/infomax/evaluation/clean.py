@@ -64,7 +64,7 @@ def evaluate_clean(
         ValueError: nothing can be probed.
     """
     tasks, notes = tasks_of(split, options)
-    refuse(not tasks, f"evaluate: nothing can be probed; {'; '.join(notes)}")
+    refuse(not (tasks or split.has_classes), f"evaluate: nothing can be probed; {'; '.join(notes)}")
     compared = representations(encoder, name, options.seed)
     found, test_features = {}, None
     with Progress(console=Console(stderr=True, quiet=rank() > 0), transient=True) as progress:

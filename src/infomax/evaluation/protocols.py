@@ -147,12 +147,12 @@ def result_file(
     first, of_data = Path(folder) / protocol.file, name or _name_of(data)
     if name is None and (not first.exists() or _same(first, data)):
         return first, of_data
-    path = first.with_name(f"{first.stem}-{of_data}.json")
     remedy = f"got --name {name}; choose another" if name else "choose one by --name"
     refuse(
         re.fullmatch(r"[\w.-]+", of_data) is None,
         f"evaluate: a name has letters, digits, dots and dashes, {remedy}",
     )
+    path = first.with_name(f"{first.stem}-{of_data}.json")
     refuse(
         path.name in {one.file for one in PROTOCOLS.values()},
         f"evaluate: {path.name} is the name of results of a protocol, {remedy}",
