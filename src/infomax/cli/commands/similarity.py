@@ -1,6 +1,6 @@
 """``infomax similarity``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,11 @@ class Similarity:
         default="similarity.png",
         metavar="FILE",
     )
+
+    @staticmethod
+    def notes(_: Sequence[str] = ()) -> str:
+        """Return what else there is."""
+        return "`infomax search` compares whole images by their global features instead, several at once."
 
     def __call__(self) -> Answer:
         """Return the picture and the most similar images."""
