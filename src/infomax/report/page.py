@@ -167,7 +167,8 @@ def _missing(files: Run, parts: tuple[Part, ...], content: Mapping[str, Any]) ->
     if finished and not content["galleries"]:
         missing["map, groups and neighbours"] = f"infomax report {folder} --data DATA"
     if finished and not content["evaluations"]:
-        missing["how well labels can be told, if you have some"] = f"infomax evaluate {first} --data DATA"
+        column = f" --column {shlex.quote(parts[0].title)}" if parts[0].title else ""
+        missing["how well labels can be told"] = f"infomax evaluate {first} --data DATA{column}"
     return missing
 
 

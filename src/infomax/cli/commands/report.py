@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from infomax.cli.options import option
-from infomax.cli.output import Answer, entries
+from infomax.cli.output import Answer, entries, next_steps
 from infomax.cli.shared import labels, module, pages, pixel_range, run_folder, skip_broken, split
 from infomax.errors import refuse
 from infomax.files import absolute
@@ -52,8 +52,8 @@ class Report:
             "notes": list(written.notes),
         }
         rows = {"on the page": ", ".join(written.shown)}
-        rows |= {f"missing: {what}": command for what, command in written.missing.items()}
-        return Answer(found, lambda: [entries(rows)], [f"open {written.path}"])
+        more = next_steps(written.missing) if written.missing else []
+        return Answer(found, lambda: [entries(rows)], [*more, f"open {written.path}"])
 
     def _given(self) -> "Given | None":
         """Return the data to show; None where none is named."""
