@@ -39,7 +39,7 @@ NO_LABELS = "Labels of the data, where it has any, were not used."
 
 @dataclass(frozen=True)
 class Grouping:
-    """What was found in a dataset without labels.
+    """The groups, near-duplicates and outliers of a dataset, found without labels.
 
     Attributes:
         folder: of the files.

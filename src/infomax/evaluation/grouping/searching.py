@@ -137,7 +137,7 @@ def _check_free(out: Path, source: Any, overwrite: bool) -> None:
 
 @dataclass(frozen=True)
 class _Query:
-    """What is searched for; row: its place in the data, None if it is another file."""
+    """A thing that is searched for; row: its place in the data, None if it is another file."""
 
     name: str
     row: int | None
@@ -145,7 +145,7 @@ class _Query:
 
     @staticmethod
     def of(encoder: PretrainedEncoder, text: str, dataset: Dataset) -> "_Query":
-        """What a name, a number or a file means."""
+        """Return the thing that a name, a number or a file means."""
         names = [*dataset.names]
         refuse(not names, "search: there is nothing to search in; give at least one image")
         row = names.index(text) if text in names else None
@@ -163,7 +163,7 @@ class _Query:
 
 @dataclass(frozen=True)
 class _Found:
-    """What is nearest to a query: rows of the data with their cosines."""
+    """The rows of the data that are nearest to a query, with their cosines."""
 
     query: _Query
     rows: Int[np.ndarray, " k"]

@@ -1,0 +1,1 @@
+"""The commands for collections without labels."""
