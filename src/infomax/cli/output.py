@@ -116,12 +116,17 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str | None
 def next_steps(commands: Mapping[str, str]) -> list[str]:
     """Return the last lines of an answer: what can be done next, each with its command line.
 
+    What a command is for stands beside it; where that is too wide for the terminal, above it.
+
     Example:
         >>> next_steps({"what it learned": "infomax report runs/a"})
         ['next:', '  infomax report runs/a  # what it learned']
     """
     width = max(map(len, commands.values()))
-    return ["next:", *(f"  {line:{width}}  # {why}" for why, line in commands.items())]
+    lines = [f"  {line:{width}}  # {why}" for why, line in commands.items()]
+    if max(map(len, lines)) > get_terminal_size().columns:
+        lines = [text for why, line in commands.items() for text in (f"  # {why}", f"  {line}")]
+    return ["next:", *lines]
 
 
 def _as_text(value: Any) -> str:
@@ -198,7 +203,7 @@ def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _is_unequal(row: Mapping[str, Any]) -> bool:
-    """Whether the test set has far more of one class than of another, so that the accuracy tells less."""
+    """Return whether the test set has far more of one class than of another, so that the accuracy tells less."""
     sizes = (row.get("per_class") or {}).get("num_test") or [1]
     return max(sizes) > MAX_RATIO * min(sizes)
 

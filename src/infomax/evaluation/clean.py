@@ -38,7 +38,7 @@ Embedded = tuple[str, Features, TestFeatures]
 
 @dataclass(frozen=True)
 class Task:
-    """What is done with each representation: one probe of the classes, or of one number or tag.
+    """A task that is done with each representation: one probe of the classes, or of one number or tag.
 
     Attributes:
         name: for those who wait.
@@ -148,7 +148,7 @@ def _embedded(
 def _of_classes(
     probe: Probe, split: Split, labels_per_class: int | None, seed: int, train: Features, test: TestFeatures
 ) -> dict[str, ProbeResult]:
-    """What a probe finds with all labels, and with few."""
+    """Return what a probe finds with all labels, and with few."""
     rows = (train, split.train.labels, test, split.test.labels)
     results = {"all": probe(*rows, seed=seed)}
     if labels_per_class is not None:
@@ -166,7 +166,7 @@ def _of_target(
     train: Features,
     test: TestFeatures,
 ) -> dict[str, TargetResult]:
-    """What a probe finds of one number or tag."""
+    """Return what a probe finds of one number or tag."""
     first, second = split.train.targets, split.test.targets
     assert first is not None and second is not None
     rows = (train, first.values[:, column], test, second.values[:, column])

@@ -164,7 +164,7 @@ def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
 
 
 def _identity(given: Given) -> dict[str, str | None]:
-    """What tells these data from others."""
+    """Return what tells these data from others."""
     return {
         "source": str(given.source),
         "column": given.column,

@@ -172,7 +172,7 @@ def _name_of(data: Mapping[str, Any]) -> str:
 
 
 def _same(path: Path, data: Mapping[str, Any]) -> bool:
-    """Whether a file holds results on these data; one that does not say which is taken for one."""
+    """Return whether a file holds results on these data; one that does not say which is taken for one."""
     try:
         known = json.loads(path.read_text()).get("data") or {}
     except (ValueError, AttributeError):

@@ -48,7 +48,7 @@ class Split:
 
     @property
     def has_classes(self) -> bool:
-        """Whether both parts have rows with classes, so that a classifier can be fitted and tested."""
+        """Return whether both parts have rows with classes, so that a classifier can be fitted and tested."""
         return self.train.labelled and self.test.labelled
 
     def check_classes(self, operation: str) -> None:
@@ -134,7 +134,7 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
 
 
 def _is_known(dataset: Dataset) -> bool:
-    """Whether anything is known of a row: its class, a number or a tag."""
+    """Return whether anything is known of a row: its class, a number or a tag."""
     return dataset.labelled or bool(len(_targeted(dataset)))
 
 

@@ -143,7 +143,7 @@ class _FewLabels:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out, in lines."""
+        """Return what was left out, in lines."""
         if not self.left_out:
             return ()
         return (f"{self.labels}: too few labels, left out with their test labels: {listed(self.left_out)}",)

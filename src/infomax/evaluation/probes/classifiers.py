@@ -82,7 +82,7 @@ def validation_parts(targets: Int[np.ndarray, " n"], seed: int) -> list[Bool[np.
 
 
 def _tells(part: Bool[np.ndarray, " n"], targets: Int[np.ndarray, " n"]) -> bool:
-    """Whether a held-out row has a class that is left to the fit."""
+    """Return whether a held-out row has a class that is left to the fit."""
     return bool(np.isin(targets[part], targets[~part]).any())
 
 
