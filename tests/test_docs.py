@@ -3,6 +3,7 @@
 import doctest
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,10 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
         Path(name).mkdir(parents=True)
         for number in range(12):
             Image.fromarray(rng.integers(0, 256, (70, 90, 3), np.uint8)).save(f"{name}/{number}.jpg")
+    shutil.copy("photos/cats/3.jpg", "photo.jpg")
+    shutil.copytree("photos/cats", "plates")
+    treated = [f"{number}.jpg,{'ab'[number % 2]}" for number in range(12)]
+    Path("plates.csv").write_text("\n".join(["file,treatment", *treated]))
     rows = [f"{'ab'[number % 2]},{number % 2 + rng.random():.6f}" for number in range(60)]
     Path("table.csv").write_text("\n".join(["label,weight", *rows]))
     ran = set()
@@ -56,7 +61,8 @@ def test_readme_commands(tmp_path, monkeypatch, capsys):
             arguments.insert(1, "two-terms")
         assert main(arguments) == 0, capsys.readouterr().err
         ran.add(arguments[0])
-    assert {"recipes", "pretrain", "evaluate", "embed", "report", "measure", "principle"} <= ran
+    named = {"recipes", "pretrain", "report", "groups", "search", "embed", "evaluate", "measure", "principle"}
+    assert named <= ran
 
 
 def test_make_targets_exist():
