@@ -1,4 +1,4 @@
-"""What is known of the rows of a dataset, as columns beside their features."""
+"""The columns that say what is known of each row of a dataset, beside its features."""
 
 import json
 from collections.abc import Iterator
