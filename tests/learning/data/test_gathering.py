@@ -1,10 +1,13 @@
 """Gathering: broken items, threads and progress."""
 
+import io
+import logging
 import struct
 import zlib
 
 import numpy as np
 import pytest
+import tifffile
 
 from infomax.learning.data import gathering, load_images
 
@@ -83,3 +86,16 @@ def test_progress_goes_to_stderr_only(pets, capsys):
     load_images(pets[0], size=8, cache=None)
     captured = capsys.readouterr()
     assert captured.out == "" and "decoding" in captured.err and "100/100" in captured.err
+
+
+def test_other_channels_are_no_broken_image(load, write, random_pixels):
+    data = io.BytesIO()
+    tifffile.imwrite(data, random_pixels(0, 8, 8, 13), planarconfig="contig", photometric="minisblack")
+    folder = write("tiles/a.tif", data.getvalue()).parent
+    with pytest.raises(
+        ValueError, match=r"a.tif of .*tiles: received 13 .*--views.mean 0.5,0.5.*such out"
+    ) as error:
+        load(folder)
+    assert "repair" not in str(error.value)
+    silent = [isinstance(handler, logging.NullHandler) for handler in logging.getLogger("PIL").handlers]
+    assert any(silent)  # Pillow logs an error for each such file

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import overload
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from infomax.errors import refuse
 from infomax.learning.data.pixels.ranges import Pixels
-from infomax.learning.data.reading import Reading, together
+from infomax.learning.data.reading import WITHOUT_PARTNER, Reading, together
 from infomax.learning.data.targets import Targets
 
 
@@ -277,10 +277,20 @@ class Pairs:
 
     @property
     def reading(self) -> Reading | None:
-        """Return what was read of the first and of the second."""
+        """Return what was read of the first and of the second, and what has no partner in the other."""
         if self.first.reading is None or self.second.reading is None:
             return self.first.reading or self.second.reading
-        return together(self.first.reading, self.second.reading)
+        read = together(self.first.reading, self.second.reading)
+        if self.first is self.second or not (alone := self._alone):
+            return read
+        return replace(read, left_out={**read.left_out, WITHOUT_PARTNER: alone})
+
+    @property
+    def _alone(self) -> tuple[str, ...]:
+        """Names of what is in no pair."""
+        either = zip(self.parts, self.rows.T, strict=True)
+        rest = ((part, np.setdiff1d(np.arange(len(part)), rows)) for part, rows in either)
+        return tuple(name for part, rows in rest for name in names_at(part.names, rows))
 
     @property
     def summary(self) -> str:

@@ -18,6 +18,7 @@ from infomax.learning.data.dataset import Dataset, Names, ValuesHash, fingerprin
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.labels.meaning import Labelled
 from infomax.learning.data.labels.texts import label_text
+from infomax.learning.data.pixels.formats import OtherChannels
 from infomax.learning.data.sources.files import checked
 from infomax.learning.data.sources.source import Item, Source
 
@@ -105,6 +106,7 @@ def gather(job: Job, write: Callable[[Block], None]) -> Summary:
         write: takes each block, in the order of the source.
 
     Raises:
+        OtherChannels: an item has other channels than those that are wanted, unless such items are skipped.
         ValueError: a broken item, unless these are skipped; nothing left.
     """
     values_hash, index_hash, num, shape, skipped = ValuesHash(), xxhash.xxh3_128(), 0, (), []
@@ -202,6 +204,11 @@ def _decode_block(items: list[Item], job: Job) -> Block:
         try:
             values.append(job.decoder.decode(checked(item.value)))
         except Exception as error:  # decoders raise nearly anything; it is reported with the item's name
+            if (
+                isinstance(error, OtherChannels) and not job.skip_broken
+            ):  # not broken: the user chooses channels
+                where = f"{job.decoder.operation}: {item.name} of {job.source.name}"
+                raise OtherChannels(f"{where}: {error}; or leave such out with --skip-broken") from error
             broken.append(f"{item.name}: {_why(error)}")
             lost.append(label_text(item.label))
         else:

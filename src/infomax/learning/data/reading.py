@@ -13,6 +13,8 @@ from infomax.learning.data.targets import counted
 
 BROKEN = "broken"
 """The name of items that could not be decoded, among those that were left out."""
+WITHOUT_PARTNER = "without a partner"
+"""The kind of what was left out of pairs."""
 LEFT_OUT_FILE = "left-out.csv"
 """The list of what was left out, in a run folder; of other results, the end of its name."""
 MAX_KINDS = 6

@@ -84,3 +84,5 @@ def test_transparency_and_colours_are_the_same_in_both_depths():
 def test_words_say_what_was_taken():
     taken = Pixels("0:4095", 16, "channels", "12 bits, from all 9 images")
     assert str(taken) == "pixels: range 0:4095 (12 bits, from all 9 images), 16 bits, pages as channels"
+    many = Pixels(",".join(f"{low}:{low + 90}" for low in range(13)))
+    assert str(many) == "pixels: range of each of 13 channels by itself, within 0:102, 8 bits"

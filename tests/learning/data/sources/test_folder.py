@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from infomax.learning.data import available_splits
+from infomax.learning.data import available_splits, same_names
 from infomax.learning.data.sources.opening import open_source
 
 
@@ -78,3 +78,23 @@ def test_names_that_are_not_utf8_are_escaped(load, tmp_path, encode, random_pixe
 def test_a_source_knows_how_many_items_it_has(pets):
     (pets[0] / "x.txt").write_text("x")
     assert open_source(pets[0]).count("train") == 100
+
+
+# ------------------------------------------------------------------------------------ folders as columns
+
+
+def test_folders_of_equally_named_files_are_columns(load, write, random_pixels):
+    for name in ("left/cat/0.png", "left/dog/1.png", "left/dog/3.png", "right/cat/0.png", "right/dog/1.png"):
+        write(f"rooms/{name}", random_pixels(len(name), 8, 8, 3))
+    (root := write("rooms/right/notes.txt", b"x").parent.parent)
+    left, right = (load(root, column=name) for name in ("left", "right"))
+    assert list(left.names) == ["cat/0.png", "dog/1.png", "dog/3.png"] and left.classes == ("cat", "dog")
+    assert f"column left is the folder {root}/left" in str(left.reading)
+    assert left.reading.left_out == {} and right.reading.left_out == {".txt": ("notes.txt",)}
+    pairs = same_names(left, right)
+    assert pairs.rows.tolist() == [[0, 0], [1, 1]]
+    assert pairs.reading.left_out["without a partner"] == ("dog/3.png",)
+    with pytest.raises(
+        ValueError, match=r"got column 'lefd', expected none or a folder of it \(left, right\)"
+    ):
+        load(root, column="lefd")

@@ -1,6 +1,7 @@
 """Files of pictures: what Pillow reads without loss by Pillow, others by the package that reads them."""
 
 import io
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,14 @@ from infomax.learning.data.pixels.stacks import Stack
 
 EXTRA = "formats"
 """The extra of infomax that installs the packages named here."""
+
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+"""What Pillow cannot read is said once, by an error that names the file, not by a line of a log for each."""
+
+
+class OtherChannels(ValueError):
+    """An image is whole, and has other channels than those that are wanted."""
 
 
 class Format(NamedTuple):
@@ -213,7 +222,7 @@ def _checked(stack: Stack, channels: int, pages: str) -> np.ndarray:
     """Return the image of a stack.
 
     Raises:
-        ValueError: it has other channels than those that are wanted.
+        OtherChannels: it has other channels than those that are wanted.
     """
     image = stack.image(pages)
     found = image.shape[-1]
@@ -222,7 +231,21 @@ def _checked(stack: Stack, channels: int, pages: str) -> np.ndarray:
     if pages == "first" and stack.num_pages * found == channels:
         remedy = "take its pages as channels (--pages channels)"
     else:
-        remedy = f"ask for {found} channels (in a recipe {found} values of views.mean and of views.std)"
+        remedy = channels_remedy(found)
     where = f" (of {stack})" if stack.num_pages > 1 else ""
     noun = "channel" if found == 1 else "channels"
-    raise ValueError(f"received {found} {noun}{where}, expected {channels}; {remedy}")
+    raise OtherChannels(f"received {found} {noun}{where}, expected {channels}; {remedy}")
+
+
+def channels_remedy(channels: int) -> str:
+    """Return how to read images of so many channels.
+
+    Example:
+        >>> channels_remedy(2)
+        'ask for 2 channels, here with --views.mean 0.5,0.5 --views.std 0.25,0.25 (in Python: channels=2)'
+    """
+    mean, std = (",".join([value] * channels) for value in ("0.5", "0.25"))
+    return (
+        f"ask for {channels} channel{'s' * (channels > 1)}, here with --views.mean {mean} --views.std {std} "
+        f"(in Python: channels={channels})"
+    )

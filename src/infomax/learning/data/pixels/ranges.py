@@ -13,6 +13,8 @@ AUTO, FULL, PERCENTILE = "auto", "full", "percentile"
 WORDS = (AUTO, FULL, PERCENTILE)
 STORED = {8: np.uint8, 16: np.uint16}
 """Data type of stored pixels by their bits."""
+MAX_SHOWN = 4
+"""Channels whose ranges are shown one by one."""
 
 Stored = UInt8[np.ndarray, "*s"] | UInt16[np.ndarray, "*s"]
 Limits = tuple[tuple[float, float], ...]
@@ -61,7 +63,11 @@ class Pixels:
 
     def __str__(self) -> str:
         pages = {"first": "", "channels": ", pages as channels"}.get(self.pages, f", page {self.pages}")
-        return f"pixels: range {self.range}{self.note and f' ({self.note})'}, {self.depth} bits{pages}"
+        limits, shown = limits_of(self.range), self.range
+        if len(limits) > MAX_SHOWN:
+            widest = (min(low for low, _ in limits), max(high for _, high in limits))
+            shown = f"of each of {len(limits)} channels by itself, within {range_text((widest,))}"
+        return f"pixels: range {shown}{self.note and f' ({self.note})'}, {self.depth} bits{pages}"
 
 
 def limits_of(text: str) -> Limits:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from infomax.learning.data.pixels.formats import read_file
+from infomax.learning.data.pixels.formats import OtherChannels, channels_remedy, read_file
 from infomax.learning.data.sources.files import unpacked
 
 Seen = Image.Image | np.ndarray
@@ -74,14 +74,14 @@ def _with_channels(array: Tensor | np.ndarray, channels: int) -> np.ndarray:
     """Return [h, w, c] of an array [h, w], [h, w, c] or [c, h, w].
 
     Raises:
-        ValueError: it has other channels than those that are wanted.
+        OtherChannels: it has other channels than those that are wanted.
     """
     counts = (1, 3, 4) if channels in (1, 3) else (channels,)
     values = _channels_last(array, counts)
     if values.ndim == 2 and 1 in counts:
         values = values[..., None]
     if values.ndim != 3 or values.shape[-1] not in counts:
-        raise ValueError(_other_channels(values.shape, channels))
+        raise OtherChannels(_other_channels(values.shape, channels))
     return values
 
 
@@ -91,8 +91,7 @@ def _other_channels(shape: tuple[int, ...], channels: int) -> str:
         return f"received an array {list(shape)}, {wanted}; ask for as many channels as there are"
     return (
         f"received an array {list(shape)}, expected [h, w], [h, w, c] or [c, h, w] with 1 (grey), 3 or 4 "
-        "(colour) channels; for others ask for exactly as many (in Python: channels=5; in a recipe: 5 values "
-        "of views.mean and of views.std)"
+        f"(colour) channels; for others ask for exactly as many; of 5, {channels_remedy(5)}"
     )
 
 

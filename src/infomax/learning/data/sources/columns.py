@@ -20,10 +20,19 @@ class UnknownColumn(ValueError):
         )
 
 
-def no_columns(source: str, column: str, what: str) -> ValueError:
-    """Return the error of a column that was named where there are none; `what` says why there are none."""
+def no_columns(source: str, column: str, what: str, instead: str = "") -> ValueError:
+    """Return the error of a column that was named where there are none.
+
+    Args:
+        source: its name.
+        column: what was named.
+        what: why there are none.
+        instead: folders that can be read as columns.
+    """
+    folders = f" or a folder of it ({instead})" if instead else ""
     return ValueError(
-        f"data: {source} {what} and has no columns, got column {column!r}, expected none; leave it out"
+        f"data: {source} {what} and has no columns, got column {column!r}, expected none{folders}; "
+        "leave it out"
     )
 
 

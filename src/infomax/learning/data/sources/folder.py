@@ -1,9 +1,9 @@
-"""A folder of files that hold one thing each: ``[split/][class/]...file``."""
+"""A folder of files that hold one thing each: ``[split/][class/]...file``, or ``column/`` before these."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, final
+from typing import Any, final
 
 from infomax.learning.data.labels.tables import METADATA
 from infomax.learning.data.sources.columns import no_columns
@@ -12,6 +12,7 @@ from infomax.learning.data.sources.layout import layout_of
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source
 from infomax.learning.data.sources.splits import canonical_split, in_order
+from infomax.learning.data.targets import listed
 
 
 @final
@@ -24,6 +25,8 @@ class Folder(Source):
         unreadable: why some of them cannot be opened; and folders that cannot be read.
         others: files that are no things, by their kind.
         labels: what folders are said to be.
+        column: the folder on top that alone is read, as a column of a table; names are relative to it, so
+            that a file has the same name in each such folder.
     """
 
     def __init__(
@@ -33,9 +36,11 @@ class Folder(Source):
         unreadable: Mapping[str, OSError],
         others: Mapping[str, Sequence[str]],
         labels: str = "",
+        column: str | None = None,
     ):
-        self.name, self.root, self._root, self._unreadable = str(root), root, root, unreadable
-        self._layout = layout = layout_of(str(root), files, labels)
+        self.name, self.root, self._column, self._unreadable = str(root), root, column, unreadable
+        self._root = root if column is None else root / column
+        self._layout = layout = layout_of(str(self._root), files, labels)
         self._files = {split: [*inside] for split, inside in layout.splits.items()}
         self.splits = in_order(self._files)
         closed = [path for path in unreadable if path.endswith("/")]
@@ -44,7 +49,8 @@ class Folder(Source):
             self._files[split if split in self._files else self.splits[0]].append(path)
         beside = {"beside the splits": layout.outside} if layout.outside else {}
         self.left_out = {kind: tuple(map(_printable, names)) for kind, names in {**others, **beside}.items()}
-        self.notes, self.label_words = layout.notes, layout.words
+        of_column = () if column is None else (f"column {column} is the folder {self._root}",)
+        self.notes, self.label_words = (*of_column, *layout.notes), layout.words
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -80,9 +86,18 @@ class Folder(Source):
         """Return a hash of the paths and bytes of the files."""
         return hash_files(self._root, self._files[split])
 
-    def select(self, column: str) -> NoReturn:
-        """Refuse: files that hold one thing each have no columns."""
-        raise no_columns(self.name, column, "is a folder of files that hold one thing each")
+    def select(self, column: str) -> "Folder":
+        """Return this, where it was opened as that column.
+
+        Raises:
+            ValueError: there is no folder of that name on top.
+        """
+        if column == self._column:
+            return self
+        files = [file for split in self.splits for file in self._files[split]]
+        tops = sorted({file.partition("/")[0] for file in files if "/" in file})
+        what = "is a folder of files that hold one thing each"
+        raise no_columns(self.name, column, what, listed(tops) if tops else "")
 
 
 def open_folder(request: Request) -> Folder | None:
@@ -103,10 +118,19 @@ def open_folder(request: Request) -> Folder | None:
     files = files or request.files_with(ARRAY_SUFFIXES)
     if not files:
         return None
-    others = _others(request, files)
-    folder = Folder(request.path, files, request.tree.unreadable, others, request.labels)
+    others, unreadable, column = _others(request, files), request.tree.unreadable, request.column or ""
+    if inside := _within(column, files):
+        files = inside
+        unreadable = {path: unreadable[f"{column}/{path}"] for path in _within(column, unreadable)}
+        others = {kind: below for kind, names in others.items() if (below := _within(column, names))}
+    folder = Folder(request.path, files, unreadable, others, request.labels, column if inside else None)
     folder.metadata = tuple(file for file in request.files if file.rpartition("/")[2] in METADATA)
     return folder
+
+
+def _within(column: str, files: Iterable[str]) -> list[str]:
+    """Return the paths of what lies in the folder `column`, relative to it."""
+    return [file[len(column) + 1 :] for file in files if file.startswith(f"{column}/")]
 
 
 def _others(request: Request, files: Sequence[str]) -> dict[str, list[str]]:
