@@ -1,6 +1,7 @@
 """Datasets: values with labels and names, in memory or memory-mapped, and pairs of their rows."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -281,11 +282,12 @@ class Pairs:
         if self.first.reading is None or self.second.reading is None:
             return self.first.reading or self.second.reading
         read = together(self.first.reading, self.second.reading)
-        if self.first is self.second or not (alone := self._alone):
+        if self.first is self.second:
             return read
-        return replace(read, left_out={**read.left_out, WITHOUT_PARTNER: alone})
+        left_out = read.left_out | ({WITHOUT_PARTNER: self._alone} if self._alone else {})
+        return replace(read, noun="pair", splits=Counter(self.splits or ()), left_out=left_out)
 
-    @property
+    @cached_property
     def _alone(self) -> tuple[str, ...]:
         """Names of what is in no pair."""
         either = zip(self.parts, self.rows.T, strict=True)
@@ -295,7 +297,9 @@ class Pairs:
     @property
     def summary(self) -> str:
         """Return what was read of which source, in one line."""
-        return repr(self) if self.reading is None else f"{len(self):,} pairs: {self.reading}"
+        if self.reading is None:
+            return repr(self)
+        return f"{'' if self.reading.noun == 'pair' else f'{len(self):,} pairs: '}{self.reading}"
 
     @property
     def skipped(self) -> tuple[str, ...]:

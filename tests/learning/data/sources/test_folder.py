@@ -94,6 +94,9 @@ def test_folders_of_equally_named_files_are_columns(load, write, random_pixels):
     pairs = same_names(left, right)
     assert pairs.rows.tolist() == [[0, 0], [1, 1]]
     assert pairs.reading.left_out["without a partner"] == ("dog/3.png",)
+    assert pairs.summary.startswith(
+        f"2 pairs from {root} (split train), 2 classes from folder names (cat, dog)"
+    )
     with pytest.raises(
         ValueError, match=r"got column 'lefd', expected none or a folder of it \(left, right\)"
     ):
