@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import sys
 import threading
 
@@ -106,6 +107,22 @@ def test_tables_fit(terminal, capsys):
     err = capsys.readouterr().err
     assert "photos (split test)" in err
     assert "comparing the query with 6 images\ndrawing\n" in err
+
+
+def test_what_comes_next_works_as_it_is_printed(terminal, folder):
+    """It reads what was read, without what was left out; a line is no wider than the terminal."""
+    (folder / "mixed").mkdir()
+    for number, image in enumerate(sorted((folder / "photos" / "train" / "a class").iterdir())):
+        (folder / "mixed" / f"{number}.png").write_bytes(image.read_bytes())
+    (folder / "mixed" / "broken.png").write_bytes(b"no picture")
+    small = ("--method.encoder.width", "4", "--method.encoder.embedding_dim", "8", "--views.image_size", "32")
+    small += ("--steps", "1", "--skip-broken", "--views.stored_size", "32")
+    lines = terminal("pretrain", "amdim-photos-cpu", "--data", "mixed", "--out", "trained", *small)
+    commands = [shlex.split(line, comments=True) for line in lines if line.startswith("  infomax ")]
+    assert [one[1] for one in commands] == ["groups", "embed", "report"]
+    assert max(map(len, lines)) <= 80
+    assert all("--skip-broken" in one for one in commands[:2])
+    assert terminal(*commands[1][1:])[0] == "features.parquet: features of 6 images"
 
 
 def test_an_ablation_shows_what_each_part_is_worth(terminal, monkeypatch, capsys):

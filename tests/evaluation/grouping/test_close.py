@@ -50,7 +50,7 @@ def test_planted_duplicates_are_found(rows):
     assert found.pairs.tolist() == [[3, 10], [3, 40], [10, 40], [20, 50]]
     assert found.equal.tolist() == [False, False, False, True]
     assert found.cosines == pytest.approx(1, abs=1e-5)
-    assert "5 images in 2 sets of near-duplicates (1 pairs of equal values)" in found.words
+    assert "5 images in 2 sets of near-duplicates (1 pair of equal values)" in found.words
     assert "ten times as close" in found.words
 
 

@@ -238,11 +238,15 @@ class Pretrain:
             of = f" ({place.folder.name})" if place.folder.name else ""
             column = place.folder.name or recipe.column
             data = ["--data", _short(str(recipe.data)), *(["--column", column] if column else [])]
-            command = [folder, *data, *self._module]
+            broken = ["--skip-broken"] if recipe.skip_broken else []
+            command = [folder, *data, *broken, *self._module]
             split = [] if recipe.split == "train" else ["--split", recipe.split]
             out = f"{'-'.join(['features', *place.folder.parts])}.parquet"
             if dataset.labelled and not self.evaluate:
-                found[f"what they are worth{of}"] = shlex.join(["infomax", "evaluate", *command])
+                labels = ["--labels", recipe.labels] if recipe.labels else []
+                found[f"what they are worth{of}"] = shlex.join(["infomax", "evaluate", *command, *labels])
+            if not dataset.labelled:
+                found[f"which are alike{of}"] = shlex.join(["infomax", "groups", *command, *split])
             found[f"features of each{of}"] = shlex.join(["infomax", "embed", *command, *split, "--out", out])
         found["a page about the run"] = shlex.join(["infomax", "report", str(self._folder)])
         return found

@@ -126,7 +126,8 @@ def _words(
     found = f"{inside:,} {noun}s in {num:,} set{'s' * (num != 1)} of near-duplicates" if num else ""
     found = found or "no near-duplicates"
     if num:
-        found += f" ({int(equal.sum()):,} pairs of equal values)"
+        num_equal = int(equal.sum())
+        found += f" ({num_equal:,} pair{'s' * (num_equal != 1)} of equal values)"
     if limit is None:
         return f"{found}: only equal values count, since features of most {noun}s are the same."
     why = "ten times as close as neighbours usually are here, and four times as close as the 20th nearest"

@@ -23,7 +23,7 @@ MAX_SETS, MAX_OF_SET = 24, 8
 """Sets of near-duplicates that are shown, the largest first, and pictures of each."""
 NUM_FURTHEST = 24
 """Images that are shown as far from all others."""
-MAX_NAME = 12
+MAX_NAME = 24
 """Characters of a name below a picture; the whole name is shown where a pointer rests."""
 PICTURE_SIDE, MAP_PICTURE_SIDE = 96, 48  # px, the most
 
