@@ -203,7 +203,7 @@ def _accuracy(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _is_unequal(row: Mapping[str, Any]) -> bool:
-    """Return whether the test set has far more of one class than of another, so that the accuracy tells less."""
+    """Return whether the test set has far more of one class than of another."""
     sizes = (row.get("per_class") or {}).get("num_test") or [1]
     return max(sizes) > MAX_RATIO * min(sizes)
 
