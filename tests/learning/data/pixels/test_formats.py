@@ -90,12 +90,14 @@ def test_colours_keep_sixteen_bits(compression):
     np.testing.assert_array_equal(values_in(imagecodecs.png_encode(colours), 3), colours)
 
 
-def test_other_channels_are_named_with_the_remedy():
+@pytest.mark.parametrize("how", [{"ome": True}, {"imagej": True}, {}])
+def test_other_channels_are_named_with_the_remedy(how):
+    """Whatever program named the axes; the first channel is not taken for the image."""
     with pytest.raises(
         ValueError,
         match=r"received 2 channels, expected 3; ask for 2 channels, here with --views.mean 0.5,0.5 ",
     ):
-        values_in(tiff(noise(2, 6, 8), ome=True, metadata={"axes": "CYX"}), 3)
+        values_in(tiff(noise(2, 6, 8), metadata={"axes": "CYX"}, **how), 3)
     with pytest.raises(ValueError, match=r"received 13 channels, expected 5; ask for 13 channels"):
         values_in(tiff(noise(6, 8, 13), planarconfig="contig", photometric="minisblack"), 5)
     with pytest.raises(

@@ -179,8 +179,10 @@ def _suffices(picture: Any, channels: int, pages: str, whole: bool) -> bool:
 
 
 def _has_named_axes(picture: Any) -> bool:
+    """Return whether a TIFF says what its pages are: as OME, ImageJ or tifffile write it."""
     description = str(picture.tag_v2.get(270, ""))
-    return "<OME" in description or description.startswith("ImageJ=")
+    by_tifffile = description.startswith("{") and '"axes"' in description
+    return by_tifffile or "<OME" in description or description.startswith("ImageJ=")
 
 
 def _is_deep_colour(picture: Any) -> bool:
