@@ -110,3 +110,9 @@ def test_the_second_process_does_not_warn(capsys, monkeypatch):
     with plain_warnings():
         warnings.warn("said by the first", stacklevel=1)
     assert capsys.readouterr().err == ""
+
+
+def test_warnings_do_not_name_functions_of_python(capsys):
+    with plain_warnings(["embed", "run"]):
+        warnings.warn("load_images: leave it out with --skip-broken (skip_broken=True)", stacklevel=1)
+    assert capsys.readouterr().err == "warning: leave it out with --skip-broken\n"

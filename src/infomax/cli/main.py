@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = False
     try:
         command, as_json = read_command(arguments)
-        with naming_extras(arguments[0]), plain_warnings():
+        with naming_extras(arguments[0]), plain_warnings(arguments):
             answer = command()
     except (ValueError, OSError) as error:
         return _complain(as_typed(arguments, error), 2)

@@ -33,17 +33,18 @@ def as_typed(arguments: Sequence[str], error: BaseException) -> str:
 
 
 @contextmanager
-def plain_warnings() -> Iterator[None]:
+def plain_warnings(arguments: Sequence[str] = ()) -> Iterator[None]:
     """Within, a warning is one line on stderr without the place in the code, and each is shown once.
 
-    Of several processes, the first speaks. Which warnings are shown at all is left to Python's filters.
+    It is told in the words of who typed the arguments. Of several processes, the first speaks. Which warnings are shown at all is left to Python's filters.
     """
     said: set[str] = set()
 
     def show(message: Any, *_: Any, **__: Any) -> None:
         from infomax.learning.distributed.launching import started
 
-        text, place = " ".join(str(message).split()), started()
+        told = as_typed(arguments, message).removeprefix(f"{' '.join(arguments[:1])}: ")
+        text, place = " ".join(told.split()), started()
         if text not in said and (place is None or place.rank == 0):
             said.add(text)
             print(f"warning: {text}", file=sys.stderr)
