@@ -36,7 +36,8 @@ def as_typed(arguments: Sequence[str], error: BaseException) -> str:
 def plain_warnings(arguments: Sequence[str] = ()) -> Iterator[None]:
     """Within, a warning is one line on stderr without the place in the code, and each is shown once.
 
-    It is told in the words of who typed the arguments. Of several processes, the first speaks. Which warnings are shown at all is left to Python's filters.
+    It is told in the words of who typed the arguments. Of several processes, the first speaks. Which
+    warnings are shown at all is left to Python's filters.
     """
     said: set[str] = set()
 
