@@ -395,7 +395,7 @@ def test_words_follow_views_and_method(run, views, method, words):
 def test_an_encoder_of_signals_is_tested_on_signals(run):
     (run / "encoder.json").write_text(json.dumps({"views": {"name": "signal"}}))
     words = page_of(run).words
-    assert "90.0 % of the test signals correctly" in words and "Signals (left)" in words
+    assert "90.0 % of the test signals correctly" in words and "In each row a signal" in words
 
 
 def test_unknown_kinds_are_refused(run):
@@ -493,6 +493,17 @@ def test_numbers_and_tags_have_tables(run):
     assert page.open == [] and "R², ridge probe" in page.words
     assert "average precision, linear probe" in page.words and "names" not in page.words.split("What")[0]
     assert "0.750 0.250–0.875" in page.words and "-0.125" in page.words and "mean" in page.words
+    assert "Small numbers: 95 % intervals over resampled" in page.words and "R² below 0" in page.words
+    assert "Accuracy is in percent" not in page.words  # there is no table of accuracies
+    write_evaluation(run / "evaluation.json", targets=targets[-4:])
+    assert "Small numbers" not in (words := page_of(run).words) and "R² below 0" not in words
+
+
+def test_pictures_of_many_channels_say_which_they_show(run):
+    with np.load(run / "gallery.npz") as arrays:
+        arrays = {**arrays, "thumbnails": arrays["thumbnails"][..., :1].repeat(5, -1)}
+    np.savez(run / "gallery.npz", **arrays)
+    assert "Pictures show the first three of 5 channels, as red, green and blue." in page_of(run).words
 
 
 def test_features_that_are_all_the_same_are_said_to_be(run):

@@ -86,6 +86,7 @@ def target_tables(rows: Sequence[Row]) -> list[dict[str, Any]]:
         found += [
             {
                 "kind": kind,
+                "has_intervals": any(row["measures"][measure].get("interval") for row in some),
                 "probe": probe,
                 "measure": MEASURES.get(measure, measure),
                 "representations": _unique(row["representation"] for row in some),

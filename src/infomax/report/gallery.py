@@ -12,7 +12,7 @@ from sklearn.manifold import TSNE
 
 from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.report.groups import groups_shown
-from infomax.report.pictures import sprites
+from infomax.report.pictures import sprites, words_of_channels
 
 NUM_QUERIES, NUM_NEIGHBORS = 12, 10
 THUMBNAIL_SIDE = 48  # pixels, the most
@@ -42,6 +42,7 @@ def gallery(arrays: Mapping[str, np.ndarray], noun: str) -> dict[str, Any]:
         "what": what,
         "shown": str(arrays.get("shown", f"{num:,} {what}")),
         "sprites": sprites(arrays["thumbnails"], THUMBNAIL_SIDE),
+        "channels": words_of_channels(arrays["thumbnails"].shape[-1]),
         "collapsed": collapsed,
         "has_map": num > 2 and not collapsed,
         "queries": [] if collapsed else neighbors(embeddings, labels),

@@ -65,6 +65,21 @@ def _in_colour(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"
     return np.pad(picture[..., :3], ((0, 0), (0, 0), (0, max(0, 3 - picture.shape[-1]))))
 
 
+def words_of_channels(channels: int) -> str:
+    """Return which channels of an image a picture shows; "" where it shows the image as it is.
+
+    Example:
+        >>> words_of_channels(3), words_of_channels(13)
+        ('', 'Pictures show the first three of 13 channels, as red, green and blue.')
+    """
+    if channels in (1, 3):
+        return ""
+    shown = (
+        "two channels, as red and green" if channels == 2 else f"first three of {channels} channels, as red"
+    )
+    return f"Pictures show the {shown}{'' if channels == 2 else ', green and blue'}."
+
+
 def views_sheet(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return what was seen and views of it, image by image, in the order of the file."""
     rows = [*zip(*(pictures[:NUM_VIEWS] for pictures in arrays.values()), strict=True)]

@@ -13,7 +13,7 @@ from infomax.pages.templates import page_template
 from infomax.progress import stages
 from infomax.report import gallery
 from infomax.report.gallery import places_on_map
-from infomax.report.pictures import sprites
+from infomax.report.pictures import sprites, words_of_channels
 
 MAX_ON_MAP = 2000
 """Images on the map; of more, so many are drawn at random."""
@@ -54,6 +54,7 @@ def _page(made: Grouping) -> str:
         source=source,
         title=Path(source).name or source,
         noun=made.encoder.views.noun,
+        channels=words_of_channels(_thumbnails(made, np.array([0])).shape[-1]),
         num=len(made.dataset),
         found=made.found,
         groups=[_group(made, pictures, one) for one in _numbers(made)],
