@@ -182,7 +182,8 @@ def _reading(job: Job, dataset: Dataset, words: Sequence[str]) -> Reading:
     broken = {BROKEN: dataset.skipped} if dataset.skipped else {}
     splits = Counter(dataset.splits or ())
     as_stored = pixels is None or (pixels.range, pixels.depth, pixels.pages) == ("full", 8, "first")
-    notes = (*source.notes, *words[1:], *(() if as_stored else (str(pixels),)))
+    unread = (pixels.unread,) if pixels and pixels.unread else ()
+    notes = (*source.notes, *words[1:], *unread, *(() if as_stored else (str(pixels),)))
     left_out = {**source.left_out, **broken}
     return Reading(source.name, job.decoder.files.noun, splits, words[0], left_out, notes, source.root)
 

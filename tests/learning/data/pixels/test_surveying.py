@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from infomax.learning.data import load_images
 from infomax.learning.data.pixels import surveying
@@ -207,3 +208,22 @@ def test_a_few_files_of_another_kind_are_seen(tmp_path):
     tifffile.imwrite(tmp_path / "a001b.tif", (RAMP[:8, :8] * 4).astype(np.uint16))
     loaded = load_images(tmp_path, size=8, channels=1, cache=None, progress=False)
     assert loaded.pixels.note == "images of 8-bit and integers, each by the range of its data type"
+
+
+def test_pages_that_are_not_read_are_said(tmp_path):
+    """Whatever the format; not where pages were chosen, nor of the slices' channels."""
+    for number in range(3):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.full((5, 8, 8), number, np.uint8), metadata=None)
+
+    def summary(**how):
+        return load_images(tmp_path, size=8, cache=None, progress=False, **how).summary
+
+    said = "files of up to 5 pages, the first of each is read (--pages takes others)"
+    assert said in summary(channels=1)
+    assert "pages" not in summary(channels=1, pages="2").replace(f"from {tmp_path}", "")
+    assert "--pages" not in summary(channels=5, pages="channels")
+    moving = [Image.fromarray(np.full((8, 8), one, np.uint8)) for one in (0, 90)]
+    moving[0].save(tmp_path / "a.gif", save_all=True, append_images=moving[1:])
+    for number in range(3):
+        (tmp_path / f"{number}.tif").unlink()
+    assert "files of up to 2 pages" in summary(channels=1)

@@ -144,6 +144,22 @@ def read_file(
     return _checked(_deep_png(data) if _is_deep_colour(picture) else _frames(picture), channels, pages)
 
 
+def num_pages(data: bytes) -> int:
+    """Return how many pages a file has; 1 for a photograph that has others of itself, as those of phones.
+
+    Raises:
+        ValueError, OSError: it is no image.
+        MissingExtra: it needs a package that is not installed.
+    """
+    kind = next((one for one in FORMATS if data.startswith(one.signature, one.at)), None)
+    kind = TIFF if data.startswith(_TIFF_SIGNATURES) else kind
+    if kind is not None:
+        with opened_stack(data, kind) as stack:
+            return stack.num_pages
+    picture = _pictured(data)
+    return 1 if picture is None or picture.format in ("MPO", "HEIF") else getattr(picture, "n_frames", 1)
+
+
 def _pictured(data: bytes) -> Image.Image | None:
     """Return a picture; None where Pillow knows no such format.
 

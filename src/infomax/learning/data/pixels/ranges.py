@@ -33,6 +33,7 @@ class Pixels:
         pages: of files with several pages, ``first``, ``channels`` (all pages, as channels), a number that
             counts from 1, or several numbers, which become channels.
         note: what was found in the set, in words.
+        unread: which pages were not read although nobody said so, in words.
 
     Raises:
         ValueError: a value that is none of these.
@@ -42,6 +43,7 @@ class Pixels:
     bits: int | None = 8
     pages: str = "first"
     note: str = ""
+    unread: str = ""
 
     def __post_init__(self):
         limits_of(self.range)

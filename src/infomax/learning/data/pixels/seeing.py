@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from infomax.learning.data.pixels.formats import OtherChannels, channels_remedy, read_file
+from infomax.learning.data.pixels.formats import OtherChannels, channels_remedy, num_pages, read_file
 from infomax.learning.data.sources.files import unpacked
 
 Seen = Image.Image | np.ndarray
@@ -32,6 +32,19 @@ def see(image: Any, *, channels: int, pages: str, whole: bool, at_least: int) ->
     if isinstance(given, Image.Image):
         return _upright(given, channels)
     return _with_channels(given, channels)
+
+
+def pages_in(image: Any) -> int:
+    """Return how many pages the file of an item has; 1 for what is no file.
+
+    Args:
+        image: as of `see`.
+
+    Raises:
+        ValueError, OSError: it cannot be read.
+    """
+    given = _given(image)
+    return num_pages(given) if isinstance(given, bytes) else 1
 
 
 def _given(image: Any) -> bytes | Image.Image | Tensor | np.ndarray:

@@ -16,6 +16,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -38,12 +39,14 @@ from infomax.learning.data.pixels.ranges import (
     per_channel,
     range_text,
 )
-from infomax.learning.data.pixels.seeing import see
+from infomax.learning.data.pixels.seeing import pages_in, see
 from infomax.learning.data.sources.files import suffix
 from infomax.learning.data.sources.source import Item, Source
 
 FIRST_IMAGES = 64
 """Images that tell whether a set is deeper than 8 bits."""
+FIRST_FILES = 8
+"""Files of each split that tell whether there are several pages in one."""
 MAX_IMAGES = 500
 """Images that decide the range of a deeper set, spread over it."""
 MAX_PIXELS = 4096
@@ -112,11 +115,25 @@ def decided(pixels: Pixels, channels: int, source: Source, column: str | None, c
     if pixels.range == PERCENTILE:
         look = partial(_as_values, look)
     first = _survey(source, look, FIRST_IMAGES)
+    if pixels.pages == "first":
+        pixels = replace(pixels, unread=_unread(source))
     if pixels.is_fixed:
         return _checked(pixels, first)
     if not first.is_deep:
         return replace(pixels, range=FULL, bits=pixels.depth, note="8-bit images" if first.kinds else "")
     return _chosen(pixels, _kept(source, column, cache, (channels, pixels.pages), look))
+
+
+def _unread(source: Source) -> str:
+    """Return, by a look at some files, whether there are pages beyond the first, in words."""
+    most = 1
+    for split in source.splits:
+        for item in _some(source, split, source.count(split), FIRST_FILES, spread=False):
+            with suppress(Exception):  # what cannot be read is named when it is decoded
+                most = max(most, pages_in(item.value))
+    return (
+        f"files of up to {most} pages, the first of each is read (--pages takes others)" if most > 1 else ""
+    )
 
 
 def _kept(source: Source, column: str | None, cache: Path | None, how: Sequence[Any], look: Any) -> Survey:
