@@ -183,7 +183,9 @@ def test_other_channels_are_scaled_one_by_one_as_grey_is(load, random_pixels):
 
 
 def test_another_number_of_channels_is_refused(load, write, random_pixels):
-    with pytest.raises(ValueError, match=r"list:0: received an array \[8, 8, 4\], expected \[h, w, 5\] or"):
+    with pytest.raises(
+        ValueError, match=r"list:0 of list: received an array \[8, 8, 4\], expected \[h, w, 5\] or"
+    ):
         load([random_pixels(0, 8, 8, 4)], channels=5)
-    with pytest.raises(ValueError, match=r"a.png: received 3 channels, expected 4; ask for 3 channels"):
+    with pytest.raises(ValueError, match=r"a.png of .*: received 3 channels, expected 4; ask for 3 channels"):
         load(write("a/a.png", random_pixels(0, 8, 8, 3)).parent, channels=4)

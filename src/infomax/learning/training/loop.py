@@ -228,15 +228,20 @@ def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -
     )
 
 
+def _as_many(num: int, environment: dict[str, Any]) -> str:
+    """Return how many images there are and were, in words."""
+    before = environment.get("num_images", num)
+    return f"{num:,} now, {before:,} then" if num != before else f"{num:,} again, in part others"
+
+
 def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
     """Check that a run goes on with the images, and the kind of encoder, that it began with."""
     environment = run.read_environment()
     began_with = environment["images"]
     refuse(
         dataset.fingerprint != began_with,
-        f"resume: the images are not those the run began with (fingerprint {dataset.fingerprint}, "
-        f"then {began_with}); restore them, or give their place with --data; --from begins a new run with "
-        "others",
+        f"resume: the images are not those the run began with ({_as_many(len(dataset), environment)}); "
+        "restore them, or give their place with --data; --from begins a new run with others",
     )
     own = environment.get("encoder")
     refuse(
