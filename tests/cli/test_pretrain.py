@@ -92,6 +92,11 @@ def test_short_names(name):
     assert not [one.name for one in described_fields(recipe_named(name)) if not one.text]
 
 
+def test_numbers_with_commas_are_a_list_only_where_a_field_is_one():
+    assert changed("--pages", "2,3").views.pages == changed("--views.pages=2,3").views.pages == "2,3"
+    assert changed("--views.mean", "0.5,0.5", "--views.std=1,1").views.mean == (0.5, 0.5)
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +49,7 @@ def recipe_from_options(default: Recipe, options: Sequence[str], operation: str 
     from jsonargparse import ArgumentError
 
     leaves = option_names(default)
-    given = [_bracketed(_whole_name(option, leaves, operation)) for option in options]
+    given = _bracketed([_whole_name(option, leaves, operation) for option in options], default)
     _check_names(leaves, given, operation)
     parser = _parser(replace(default, train=default.train.without_budget()))
     try:
@@ -212,9 +213,22 @@ def _nested(config: Any) -> list[str]:
     return [one.name for one in fields(config) if is_dataclass(getattr(config, one.name))]
 
 
-def _bracketed(option: str) -> str:
-    """Return ``48,64`` as YAML's list ``[48,64]``: numbers need no brackets on the command line."""
-    return re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", option)
+def _bracketed(options: Sequence[str], default: Recipe) -> list[str]:
+    """Return ``48,64`` as YAML's list ``[48,64]``: numbers need no brackets; text stays text."""
+    values = asdict(default)
+    texts = {f"--{name}" for name in _dotted(values) if isinstance(_value_in(values, name), str)}
+    pairs = zip(["", *options], options, strict=False)
+    return [
+        one
+        if {before, one.partition("=")[0]} & texts
+        else re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", one)
+        for before, one in pairs
+    ]
+
+
+def _value_in(values: Any, name: str) -> Any:
+    """Return the value of a dotted name."""
+    return reduce(lambda inner, key: inner[key], name.split("."), values)
 
 
 def _check_names(leaves: Sequence[str], options: Sequence[str], operation: str) -> None:
