@@ -284,7 +284,7 @@ class Pairs:
         read = together(self.first.reading, self.second.reading)
         if self.first is self.second:
             return read
-        left_out = read.left_out | ({WITHOUT_PARTNER: self._alone} if self._alone else {})
+        left_out = {**read.left_out, **({WITHOUT_PARTNER: self._alone} if self._alone else {})}
         return replace(read, noun="pair", splits=Counter(self.splits or ()), left_out=left_out)
 
     @cached_property
