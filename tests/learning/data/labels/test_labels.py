@@ -37,7 +37,9 @@ def test_a_table_names_the_classes(load, scans, name):
     loaded = load(folder, labels=path)
     assert (loaded.labels.tolist(), loaded.classes) == ([1, 0, 1, 0, -1, -1], ("a", "b", "c"))
     assert f"3 classes from {name}:treatment (a, b, c), 2 without" in loaded.summary
-    assert f"1 row of {name} match nothing" in loaded.summary and f"1 have no row in {name}" in loaded.summary
+    assert (
+        f"1 row of {name} matches nothing" in loaded.summary and f"1 have no row in {name}" in loaded.summary
+    )
 
 
 @pytest.mark.parametrize(

@@ -274,6 +274,8 @@ def _notes(
     there = set(map(_KEYS[level], every))
     num_idle = sum(key not in there for key in keys)
     num_none = sum(row is None for row in rows)
-    idle = [f"{counted(num_idle, 'row')} of {table} match nothing"] if num_idle else []
+    idle = (
+        [f"{counted(num_idle, 'row')} of {table} match{'es' * (num_idle == 1)} nothing"] if num_idle else []
+    )
     none = [f"{num_none:,} have no row in {table}"] if num_none else []
     return (f"{table} joined by {level}", *idle, *none)
