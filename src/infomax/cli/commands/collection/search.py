@@ -37,8 +37,8 @@ class Search:
     def notes(_: Sequence[str] = ()) -> str:
         """Return what else there is."""
         return (
-            "`infomax similarity` searches the maps of local features instead, and draws where images\n"
-            "hold what a query, or a cell of it, tells."
+            "`infomax similarity` searches the maps of local features instead, and draws\n"
+            "where images hold what a query, or a cell of it, tells."
         )
 
     def __call__(self) -> Answer:
