@@ -105,9 +105,7 @@ def test_numbers_are_held_out_at_random(tmp_path):
     assert (len(split.train), len(split.test)) == (16, 4)
     assert split.notes == ("2 rows without a label in neither part",)
     assert not split.has_classes
-    with pytest.raises(
-        ValueError, match=r"dim: needs classes, got 1 number \(age\); .* clean protocol"
-    ):
+    with pytest.raises(ValueError, match=r"dim: needs classes, got 1 number \(age\); .* clean protocol"):
         split.check_classes("dim")
 
 

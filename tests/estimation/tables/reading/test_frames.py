@@ -108,9 +108,7 @@ def test_datasets_of_xarray_along_several_axes():
     time, place, both = Axis(np.arange(3), ("t",)), Axis(np.arange(3), ("p",)), Axis(np.eye(3), ("t", "p"))
     read = as_frame("f", Dataset(a=time, b=both))
     assert read.frame.columns == ["a"] and [one.name for one in read.left_out] == ["b"]
-    with pytest.raises(
-        ValueError, match=r"a along t, b along p; select variables along one axis, or"
-    ):
+    with pytest.raises(ValueError, match=r"a along t, b along p; select variables along one axis, or"):
         as_frame("f", Dataset(a=time, b=place))
     with pytest.raises(ValueError, match=r"got Dataset that is no table \(b along t and p; select"):
         as_frame("f", Dataset(b=both))
