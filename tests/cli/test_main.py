@@ -44,6 +44,12 @@ def test_the_help_lists_every_command(capsys):
         assert " ".join(command.__doc__.split()) in text
 
 
+def test_the_command_alone_lists_its_commands(capsys):
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0 and "measure" in capsys.readouterr().out
+
+
 def test_help_of_a_command_shows_its_tables(capsys):
     text = help_of(capsys, "pretrain")
     assert "Every field of a recipe is an option" in text

@@ -96,6 +96,19 @@ def test_nothing_to_compare():
     assert verdict([row("raw pixels", 0.5)]) is None
 
 
+def test_what_these_data_cannot_tell_is_said():
+    """No advice to train longer where all are right already, or where none is better than a constant."""
+    words = verdict(rows(1.0, 1.0, 0.999, num_test=50))["words"]
+    assert words.endswith("so that these data cannot tell them apart.")
+    words = verdict(rows(0.34, 0.33, 0.35, num_test=300, chance=0.34))["words"]
+    assert words.endswith("None of these tells more than a constant answer does.")
+    words = verdict(rows(0.60, 0.59, 0.61, num_test=300, chance=0.34))["words"]
+    assert "Train longer" in words
+    nothing = {"AMDIM": {"dose": -0.02}, "raw pixels": {"dose": 0.01}}
+    words = verdict([], targets=targets("number", "r2", nothing, 0.08))["words"]
+    assert words.endswith("None of these tells more than a constant answer does.")
+
+
 def test_intervals_that_are_recorded_are_taken():
     assert interval(row("AMDIM", 0.5, interval=(0.1, 0.9))) == (0.1, 0.9)
     assert not verdict(rows(0.6, 0.4, 0.5, interval=[0.1, 0.9]))["better"]
@@ -109,7 +122,13 @@ def targets(kind, measure, values, interval=None):
             "kind": kind,
             "target": target,
             "num_test": 50,
-            "measures": {measure: {"value": one, "interval": interval and [one - interval, one + interval]}},
+            "measures": {
+                measure: {
+                    "value": one,
+                    "interval": interval and [one - interval, one + interval],
+                    "constant": 0.0,
+                }
+            },
         }
         for name, some in values.items()
         for target, one in some.items()

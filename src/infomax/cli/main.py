@@ -46,7 +46,7 @@ def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:
         SystemExit: help was asked for, or an argument is missing or has a wrong value.
     """
     if not arguments or arguments[0].startswith("-"):
-        _overview().parse_args(arguments)
+        _overview().parse_args(arguments or ["--help"])
     name, *rest = arguments
     if name not in COMMANDS:
         raise ValueError(f"no command {name!r}; {did_you_mean(name, COMMANDS)}")

@@ -160,7 +160,9 @@ def accuracies(result: Mapping[str, Any]) -> Iterator[Any]:
     if rows:
         unequal = any(map(_is_unequal, rows))
         heads = ("representation", "probe", "labels", "accuracy", *(("95 %", "balanced") if unequal else ()))
-        title = "Accuracy on the test images"
+        data = result.get("data") or {}
+        tested = f" ({data['num_test']:,}: {data['test']})" if "test" in data else ""
+        title = f"Accuracy on the test images{tested}"
         yield table(heads, [_accuracy(row) + (_beside(row) if unequal else ()) for row in rows], title)
     if result.get("measures"):
         heads = ("representation", "measure of Y", "value", "kind")

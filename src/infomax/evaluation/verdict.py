@@ -24,6 +24,9 @@ RULE = (
 )
 """How it is decided, for the record of a result and the report."""
 
+NEARLY_ALL = 0.99
+"""Accuracy, R² or precision from which on hardly anything is left to be better by."""
+
 CLEAN = (None, "frozen")
 """Regimes in which a classifier knows nothing of the test data."""
 LEADING = {"number": ("r2", "R²"), "tag": ("average_precision", "average precision")}
@@ -44,6 +47,7 @@ class Comparison:
         margin: by how much they have to differ, to differ clearly.
         shown: both values with their intervals, in words.
         where: on what, in words.
+        constant: what the best constant answer gets, if that is known.
     """
 
     name: str
@@ -55,6 +59,17 @@ class Comparison:
     margin: float
     shown: tuple[str, str]
     where: str
+    constant: float | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """True where both are so near a constant answer that no difference was to be expected."""
+        return self.constant is not None and bool(max(self.value, self.other) - self.constant <= self.margin)
+
+    @property
+    def is_full(self) -> bool:
+        """True where both are so near 1 that hardly anything is left to tell them apart by."""
+        return bool(min(self.value, self.other) >= NEARLY_ALL)
 
     @property
     def difference(self) -> float:
@@ -71,7 +86,11 @@ class Comparison:
     @property
     def record(self) -> dict[str, Any]:
         """For the record of a result."""
-        known = {key: one for key, one in asdict(self).items() if key not in ("shown", "where", "other")}
+        known = {
+            key: one
+            for key, one in asdict(self).items()
+            if key not in ("shown", "where", "other", "constant")
+        }
         margin = self.margin if np.isfinite(self.margin) else None
         return {**known, "margin": margin, "difference": self.difference, "outcome": self.outcome}
 
@@ -119,6 +138,7 @@ def comparisons(rows: Sequence[Row], noun: str = "image") -> list[list[Compariso
             Z * float(np.hypot(standard_error(learned), standard_error(baseline))),
             (_percent(learned), _percent(baseline)),
             f"on {learned['num_test']:,} test {noun}s ({learned['probe']} probe{label})",
+            learned.get("chance"),
         )
 
     keys = dict.fromkeys((row["labels"], row["probe"]) for row in rows)
@@ -188,6 +208,7 @@ def _of_targets(learned: Row, baseline: Row, kind: str, called: str, where: str)
         margin,
         shown,
         where,
+        float(np.mean([ours[one]["constant"] for one in known])) if kind == "number" else None,
     )
 
 
@@ -265,7 +286,11 @@ def _losses(lost: Sequence[Comparison]) -> str:
 
 
 def _remedy(lost: Sequence[Comparison], noun: str) -> str:
-    """Return what can be done; what is better without training is named."""
+    """Return what can be done, or why these data cannot tell; what is better without training is named."""
+    if all(one.is_full for one in lost):
+        return "All of these are nearly always right, so that these data cannot tell them apart."
+    if all(one.says_nothing for one in lost):
+        return "None of these tells more than a constant answer does."
     best = max(lost, key=lambda one: one.other)
     if best.outcome == "worse" and best.against != RANDOM_ENCODER:
         return f"Train longer or with more {noun}s, or use {best.against}, which need no training."

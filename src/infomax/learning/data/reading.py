@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 from infomax.errors import refuse
@@ -90,7 +92,7 @@ class Reading:
             self.write_left_out(path)
         else:
             path.unlink(missing_ok=True)
-        print(self.line(path if self.left_out else None), file=sys.stderr)
+        print(_fitted(self.line(path if self.left_out else None)), file=sys.stderr)
         return self.record
 
     def write_left_out(self, path: str | Path) -> None:
@@ -168,6 +170,13 @@ def refuse_inside(operation: str, out: str | Path, source: Any) -> None:
         f"{operation}: {out} lies in the folder of the data, {source}, and would be read as data next "
         "time; expected a place outside of it; choose another --out",
     )
+
+
+def _fitted(line: str) -> str:
+    """Return a line that is broken between words where stderr is a terminal; elsewhere as it is."""
+    if not sys.stderr.isatty():
+        return line
+    return fill(line, get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
 
 
 def _named(kind: str, name: str) -> tuple[str, str, str]:

@@ -46,6 +46,9 @@ def test_a_missing_folder_suggests_a_near_name(load, write, tmp_path):
         load(tmp_path / "photograps")
     with pytest.raises(FileNotFoundError, match=r"data: digit does not exist; .*did you mean digits\?"):
         load("digit")
+    with pytest.raises(FileNotFoundError) as error:
+        load(tmp_path / "it" / "photos")
+    assert str(error.value).endswith("check the path")  # not the photographs that are built in
     with pytest.raises(FileNotFoundError, match=r"/nowhere/qqq does not exist; .*; check the path"):
         load("/nowhere/qqq")
 

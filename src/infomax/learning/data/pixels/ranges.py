@@ -64,7 +64,9 @@ class Pixels:
         return self.bits or 8
 
     def __str__(self) -> str:
-        pages = {"first": "", "channels": ", pages as channels"}.get(self.pages, f", page {self.pages}")
+        pages = {"first": "", "channels": ", pages as channels"}.get(
+            self.pages, f", page{'s' * (',' in self.pages)} {self.pages}"
+        )
         limits, shown = limits_of(self.range), self.range
         if len(limits) > MAX_SHOWN:
             widest = (min(low for low, _ in limits), max(high for _, high in limits))

@@ -85,7 +85,9 @@ def _nothing_in(request: Request) -> str:
 
 def _missing(path: Path) -> str:
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    known = {name: name for name in BUILT_IN} | {name: str(path.with_name(name)) for name in siblings}
+    built_in = nearest(path.name, BUILT_IN, cutoff=0.8)
+    known = {name: str(path.with_name(name)) for name in siblings}
+    known = ({built_in: built_in} if built_in else {}) | known
     near = nearest(path.name, known)
     remedy = f"did you mean {known[near]}?" if near else "check the path"
     return (
