@@ -41,9 +41,12 @@ class Comparison:
     """Learned features beside one baseline: by the same probe, with the same labels and tests.
 
     Attributes:
-        name, against: of the learned features, and of the baseline.
-        probe, labels: by which they are compared.
-        value, other: what they got, learned first; difference: learned minus baseline.
+        name: of the learned features.
+        against: the baseline.
+        probe: by which they are compared.
+        labels: that the probe had.
+        value: what the learned features got.
+        other: what the baseline got.
         margin: by how much they have to differ, to differ clearly.
         shown: both values with their intervals, in words.
         where: on what, in words.
