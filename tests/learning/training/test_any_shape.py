@@ -78,7 +78,7 @@ def test_any_shape_goes_all_the_way(
     evaluated = result_of("evaluate", out, "--data", data, "--probes", "knn", "--labels-per-class", "1")
     assert {row["chance"] for row in evaluated["rows"]} == {1 / num_classes}
     result_of("embed", out, "--data", data, "--out", table)
-    assert np.array(pq.read_table(table)["embedding"].to_pylist()).shape == (2 * num_classes, 8)
+    assert np.array(pq.read_table(table)["embedding"].to_pylist()).shape == (3 * num_classes, 8)  # all splits
     page = Path(result_of("report", out)["report"]).read_text()
     assert "class003" in page and page.count("data:image/jpeg") >= 2
 
