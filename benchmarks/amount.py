@@ -74,7 +74,7 @@ def recorded():
 
 
 def drawn(train, number):
-    """So many images, by a fixed seed; the smaller sets lie within the larger."""
+    """Images drawn by a fixed seed; the smaller sets lie within the larger."""
     return train.subset(np.sort(np.random.default_rng(0).permutation(len(train))[:number]))
 
 

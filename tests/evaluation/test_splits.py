@@ -1,4 +1,4 @@
-"""What is tested: the source's own splits, a fifth by class, rare classes, numbers and tags; what is said."""
+"""Parts to test on: the source's own splits, a fifth by class, rare classes, numbers and tags; notes."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ GREY = ViewsConfig(mean=(0.5,), std=(0.3,))
 
 
 def paint(folder, num, seed=0):
-    """So many grey images."""
+    """Return a number of grey images."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for number in range(num):

@@ -27,7 +27,7 @@ from infomax.learning.training.run import Run
 MAX_GALLERY = 2000
 """Images that a gallery holds; of more, so many are drawn at random."""
 TEST, LEARNED_FROM, OTHER = "test {noun}s", "{noun}s it learned from", "{noun}s"
-"""What the images of a gallery are."""
+"""Names of the images that a gallery shows."""
 
 
 def make_pictures(run: Run, encoder: PretrainedEncoder, data: Given | None = None) -> str:

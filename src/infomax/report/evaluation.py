@@ -20,7 +20,7 @@ MEASURES = {
     "average_precision": "average precision",
     "auroc": "AUROC",
 }
-"""What the measures of numbers and tags are called."""
+"""Names of the measures of numbers and tags."""
 EQUAL = 5e-4
 """Balanced accuracies that differ less from the accuracy are not shown beside it."""
 

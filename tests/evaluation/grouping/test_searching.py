@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from infomax.cli import main
-from infomax.evaluation import embed_to_file, nearest_rows
+from infomax.evaluation import embed, embed_to_file, nearest_rows
 from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import save_encoder
@@ -92,7 +92,13 @@ def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, c
     files = [embed_to_file(encoder, dataset, tmp_path / f"e{end}") for end in (".parquet", ".npy")]
     assert search(run, photos, tmp_path / "a.png", "--query", "3", "--num", "3") == 0
     expected = json.loads(capsys.readouterr().out)["queries"]
-    monkeypatch.setattr("infomax.evaluation.grouping.features.embed", None)  # nothing is embedded
+    embedded = []
+
+    def counting(encoder, some):
+        embedded.append(len(some))
+        return embed(encoder, some)
+
+    monkeypatch.setattr("infomax.evaluation.grouping.features.embed", counting)
     for file in map(str, files):
         assert (
             search(
@@ -101,6 +107,21 @@ def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, c
             == 0
         )
         assert json.loads(capsys.readouterr().out)["queries"] == expected
+    assert embedded == [8, 8]  # some rows alone, to see that the features are the encoder's
+
+
+def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos, tmp_path, capsys):
+    from infomax import load_encoder
+
+    encoder = load_encoder(run)
+    features = embed(encoder, encoder.views.load(str(photos)))
+    np.save(tmp_path / "turned.npy", features[::-1])
+    np.save(tmp_path / "other.npy", features + np.float32(np.abs(features).mean()))
+    np.save(tmp_path / "short.npy", features[:, 1:])
+    for name in ("turned", "other", "short"):
+        arguments = ["--query", "3", "--features", str(tmp_path / f"{name}.npy")]
+        assert search(run, photos, tmp_path / "b.png", *arguments) == 2, name
+        assert "another encoder, or of other images or in another order" in capsys.readouterr().err
 
 
 def test_features_of_other_images_are_refused(run, photos, tmp_path, capsys):

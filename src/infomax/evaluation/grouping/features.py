@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from infomax.errors import refuse
 from infomax.evaluation.embedding import DEFAULT_BATCH_SIZE, embed
+from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.launching import own_device
@@ -19,6 +20,10 @@ from infomax.progress import Stages
 
 NUM_NEIGHBORS = 20
 """Nearest others of each row that are looked at."""
+NUM_CHECKED = 8
+"""Rows whose features are made again, to see that those of a file are the encoder's."""
+MAX_DIFFERENCE = 0.03
+"""Distance by which their directions may differ: other devices and precisions round otherwise."""
 _BLOCK = 2048
 
 Rows = Float[np.ndarray, "n d"]
@@ -33,14 +38,17 @@ def features_of(
         encoder: makes them, in blocks, where no file is given.
         dataset: what is looked at.
         file: written by `embed_to_file` of the same encoder: .parquet or .csv with names, or .npy with a row
-            for each of the dataset.
+            for each of the dataset. Some rows are embedded again, and must agree.
         stage: is told how far the work is.
 
     Raises:
-        ValueError: the file has no features, or not those of every image.
+        ValueError: the file has no features, or not those of every image; they are of another encoder, or
+            in another order.
     """
     if file is not None:
-        return _read(Path(file), dataset)
+        rows = _read(Path(file), dataset)
+        _check_same(encoder, dataset, rows, Path(file))
+        return rows
     encoder, found = encoder.to(own_device()), []
     stage.begin("features", len(dataset), f"{encoder.views.noun}s")
     for start in range(0, len(dataset), DEFAULT_BATCH_SIZE):
@@ -85,6 +93,18 @@ def same_values(dataset: Dataset) -> Int[np.ndarray, " n"]:
 def _blocks(n: int) -> Iterator[Int[np.ndarray, " b"]]:
     for start in range(0, n, _BLOCK):
         yield np.arange(start, min(start + _BLOCK, n))
+
+
+def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, path: Path) -> None:
+    """Check that features of some rows, spread over the dataset, are those that the encoder makes of them."""
+    some = np.unique(np.linspace(0, len(dataset) - 1, NUM_CHECKED).astype(np.intp))
+    own, theirs = embed(encoder, dataset.subset(some)), features[some]
+    alike = own.shape == theirs.shape
+    refuse(
+        not alike or np.linalg.norm(directions(own) - directions(theirs), axis=1).max() > MAX_DIFFERENCE,
+        f"features: {path} holds features of another encoder, or of other images or in another order; "
+        "expected those by `infomax embed` of this run and this data; leave --features out to make them",
+    )
 
 
 def _read(path: Path, dataset: Dataset) -> Rows:

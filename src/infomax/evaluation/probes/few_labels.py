@@ -29,10 +29,8 @@ def few_labels(
 
     Labels are drawn without replacement. The draws depend on the labels and on (seed, draw) alone, so that
     different features of the same rows meet the same draws. The probe validates its choices on these few
-    labels; each draw is tested on the whole test set.
-
-    Classes with fewer labels than are to be drawn are left out, of the draws and of the test set; settings
-    name them.
+    labels. Each draw is tested on all test rows, but for those of classes with fewer labels than are to be
+    drawn: these are left out of the draws and of the test, and the settings name them.
 
     Args:
         probe: such as `linear_probe`, or ``functools.partial(mlp_probe, num_seeds=1)``.

@@ -27,7 +27,7 @@ INTERVAL = (
     "95 % interval of the accuracy by the number of test images (Wilson); other runs of training, and other "
     "draws of labels, differ by more"
 )
-"""What `ProbeResult.interval` is, in words."""
+"""The meaning of `ProbeResult.interval`, in words."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ EXTRA = "formats"
 
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())
-"""What Pillow cannot read is said once, by an error that names the file, not by a line of a log for each."""
+"""A file that Pillow cannot read is named by an error, once; a line of its log for each would be too much."""
 
 
 class OtherChannels(ValueError):
