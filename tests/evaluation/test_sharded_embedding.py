@@ -24,6 +24,7 @@ from infomax.evaluation.embedding import embed, embed_layers, embed_to_file
 from infomax.evaluation.options import CleanOptions
 from infomax.evaluation.splits import Split
 from infomax.learning.data import Dataset
+from infomax.learning.distributed.launching import leave_group_at_exit
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
@@ -94,6 +95,7 @@ def worker(rank, folder, photos, port):
         printed = commands(rank_folder, photos)
         torch.save([outcomes(two), printed], two / f"{rank}.pt")
         dist.destroy_process_group()
+    leave_group_at_exit()
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=3)
     torch.save([outcomes(three), ""], three / f"{rank}.pt")
 
@@ -176,7 +178,9 @@ def test_processes_are_started(photos, tmp_path, launcher):
     command = [sys.executable, *torchrun, "-m", "infomax.cli", "embed", *data, *options]
     done = subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == {"file": str(tmp_path / "f.npy"), "num_images": 20, "skipped": []}
+    answer = json.loads(done.stdout)
+    assert answer.pop("data")["splits"] == {"train": 20}
+    assert answer == {"file": str(tmp_path / "f.npy"), "num_images": 20, "skipped": []}
     assert np.load(tmp_path / "f.npy").shape == (20, 8)
 
 

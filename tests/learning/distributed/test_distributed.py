@@ -15,6 +15,7 @@ from infomax.evaluation.ablation.ablating import ablate
 from infomax.learning.data import Dataset
 from infomax.learning.distributed import groups
 from infomax.learning.distributed.batch_norm import share_batch_norm
+from infomax.learning.distributed.launching import leave_group_at_exit
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.features import Features
@@ -83,6 +84,7 @@ def worker(rank, folder):
         MASTER_ADDR="127.0.0.1", RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2", GROUP_RANK="0"
     )
     os.environ.update(LOCAL_WORLD_SIZE="2", TORCHELASTIC_RUN_ID="test", MASTER_PORT="29533")
+    leave_group_at_exit()
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=RANKS)
     results = {}
     for way, most in WAYS.items():

@@ -1,5 +1,6 @@
 """Processes of one command: who has started them, and that SIGTERM leaves none behind."""
 
+import atexit
 import os
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from infomax.learning.distributed.launching import own_device, started, together
+from infomax.learning.distributed.launching import leave_group_at_exit, own_device, started, together
 
 TINY = [
     "--train.batch_size", "8", "--train.log_steps", "1", "--method.encoder.width", "4",
@@ -71,6 +72,17 @@ def test_one_process_needs_no_group(alone):
         assert not torch.distributed.is_initialized()
     if not torch.cuda.is_available():
         assert own_device() == torch.device("cpu")
+
+
+def test_the_group_is_left_before_the_interpreter_ends(tmp_path, monkeypatch):
+    """Threads of a group that is still open abort at times, after all is done."""
+    at_exit = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    leave_group_at_exit()
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    for leave in at_exit:
+        leave()
+    assert not torch.distributed.is_initialized()
 
 
 def test_refusals(alone):

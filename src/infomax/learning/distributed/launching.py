@@ -4,6 +4,7 @@ torchrun or SLURM starts them, or the command itself does, by torchrun's agent. 
 and `groups.num_ranks` then say which it is, and of how many.
 """
 
+import atexit
 import logging
 import os
 import signal
@@ -149,6 +150,22 @@ def on_sigterm(handler: Any) -> None:
         signal.signal(signal.SIGTERM, handler)
 
 
+def leave_group_at_exit() -> None:
+    """Have the process group destroyed when this process ends, before the interpreter is.
+
+    Else gloo's threads, which outlive the interpreter, abort now and then: exit code 134 after all is done.
+    """
+    atexit.unregister(_leave_group)
+    atexit.register(_leave_group)
+
+
+def _leave_group() -> None:
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def own_device() -> "torch.device":
     """Return the GPU of this process, if there are any; else the CPU."""
     import torch
@@ -198,6 +215,7 @@ def _join(place: Started) -> None:
     distributed.init_process_group(
         "gloo", rank=place.rank, world_size=place.num_processes, timeout=timedelta(days=1)
     )
+    leave_group_at_exit()
 
 
 def _run_again(devices: int, arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning import Callback, Trainer
 
-from infomax.learning.distributed.launching import on_sigterm
+from infomax.learning.distributed.launching import leave_group_at_exit, on_sigterm
 
 
 class EndTogether(Callback):
@@ -20,8 +20,9 @@ class EndTogether(Callback):
     """
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Remember what SIGTERM does, before Lightning changes it."""
+        """Remember what SIGTERM does, before Lightning changes it; Lightning leaves groups of CPUs open."""
         self.handler = signal.getsignal(signal.SIGTERM)
+        leave_group_at_exit()
 
     def on_train_start(self, *_: Any) -> None:
         """Restore it."""

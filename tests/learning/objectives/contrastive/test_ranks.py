@@ -7,6 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
+from infomax.learning.distributed.launching import leave_group_at_exit
 from infomax.learning.encoders.features import Features
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
@@ -61,6 +62,7 @@ def objective_and_gradients(name, rank=0, size=1):
 
 def worker(rank, folder):
     torch.set_num_threads(1)
+    leave_group_at_exit()
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=RANKS)
     results = {}
     for way, choose.MAX_GATHERED in WAYS.items():
