@@ -21,7 +21,7 @@ from scipy.special import digamma
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, mean_with_error
 from infomax.estimation.neighbors.boxes import Boxes, Margin, check_weights, saturation
-from infomax.estimation.neighbors.ranges import within
+from infomax.estimation.neighbors.ranges import within, within_each
 from infomax.estimation.neighbors.search import (
     check_num_neighbors,
     check_num_samples,
@@ -33,6 +33,7 @@ from infomax.estimation.samples import as_rows, as_weights
 MAX_RATIO = 8  # of the larger k, with which the estimate is compared in several columns
 MIN_ROWS, MAX_PAIRS = 500, 2**20  # rows that are compared, and pairs of these with all rows
 BIAS_OF_BOXES = 0.06  # of the value, times (k/n)^¼
+WIDE_LEAF = 64  # rows of a leaf of trees that count many rows
 MAX_ROWS_A_NEIGHBOR = 25  # up to which half of k is tried as well
 
 
@@ -78,7 +79,7 @@ class KSG:
         num_neighbors: k; 3 to 5 for the least bias, more for less scatter.
         variant: Kraskov's algorithm 1 (cubes) or 2 (boxes with different sides for x and y, which subtracts
             1/k and counts rows on the boundary). Conditional estimates exist for variant 1 only.
-        num_workers: threads for the tree, −1 for all cores.
+        num_workers: threads, −1 for all cores.
 
     Example:
         >>> from infomax.information.distributions import correlated_gaussians
@@ -133,7 +134,12 @@ class KSG:
     def _cubes(self, *variables: np.ndarray) -> Boxes:
         k = self.num_neighbors
         neighbors = nearest(np.hstack(variables), k, num_workers=self.num_workers)
-        return Boxes(neighbors, neighbors.num, _margins(neighbors.radii, *variables), len(variables[0]))
+        return Boxes(
+            neighbors,
+            neighbors.num,
+            _margins(neighbors.radii, self.num_workers, *variables),
+            len(variables[0]),
+        )
 
     def _boxes(self, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> Boxes:
         """Return boxes with a side for each variable, counted up to it, boundary included."""
@@ -173,7 +179,7 @@ class KSG:
         if dim <= 2 or self.variant == 2 or larger < 2 * k or found.local is None:
             return ()
         rows = np.linspace(0, n - 1, min(n, max(MIN_ROWS, MAX_PAIRS // n))).astype(np.intp)
-        nearest_alone, wide = _local_at(rows, (1, larger), *variables)
+        nearest_alone, wide = _local_at(rows, (1, larger), self.num_workers, *variables)
         bias_seen = 0.75 * found.standard_error
         drop, error = mean_with_error(found.local[rows] - wide)
         bias = drop / ((larger / k) ** (2 / dim) - 1)
@@ -185,31 +191,35 @@ class KSG:
         return ()
 
 
-def _local_at(rows: np.ndarray, num_neighbors: tuple[int, ...], *variables: np.ndarray) -> np.ndarray:
+def _local_at(
+    rows: np.ndarray, num_neighbors: tuple[int, ...], num_workers: int, *variables: np.ndarray
+) -> np.ndarray:
     """Return the pointwise values of some rows for each k: [k, rows]."""
     x, y, *given = variables
     points = np.hstack(variables)
     tree: Any = KDTree(points, balanced_tree=False)
     others = [k + 1 for k in num_neighbors]  # the row itself is one of them
-    radii = np.nextafter(tree.query(points[rows], k=others, p=math.inf)[0].T, 0)
-    n_xz, n_yz = (_counts_at(rows, radii, np.hstack([part, *given])) for part in (x, y))
-    whole = _counts_at(rows, radii, np.hstack(given)) if given else len(points)
+    radii = np.nextafter(tree.query(points[rows], k=others, p=math.inf, workers=num_workers)[0].T, 0)
+    n_xz, n_yz = (_counts_at(rows, radii, np.hstack([part, *given]), num_workers) for part in (x, y))
+    whole = _counts_at(rows, radii, np.hstack(given), num_workers) if given else len(points)
     ks = np.array(num_neighbors)[:, None]
     return digamma(ks) - digamma(n_xz) - digamma(n_yz) + digamma(whole)
 
 
-def _counts_at(rows: np.ndarray, radii: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _counts_at(rows: np.ndarray, radii: np.ndarray, points: np.ndarray, num_workers: int) -> np.ndarray:
     """Return how many points lie within each radius, boundary included, of some of them: [k, rows]."""
-    tree = KDTree(points, balanced_tree=False)
-    how: dict[str, Any] = {"p": math.inf, "return_length": True}
+    tree = KDTree(points, leafsize=WIDE_LEAF, balanced_tree=False)
+    how: dict[str, Any] = {"p": math.inf, "return_length": True, "workers": num_workers}
     return np.array([tree.query_ball_point(points[rows], reach, **how) for reach in radii])
 
 
-def _margins(radii: np.ndarray, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> list[Margin]:
+def _margins(
+    radii: np.ndarray, num_workers: int, x: np.ndarray, y: np.ndarray, *given: np.ndarray
+) -> list[Margin]:
     """Return the margins xz, yz and z of cubes: counts are of rows strictly within the radii."""
     parts = [(-1, (x, *given)), (-1, (y, *given)), *([(1, given)] if given else [])]
-    ranges = [(sign, within(np.hstack(part), radii)) for sign, part in parts]
-    return [Margin(sign, one, one.counts) for sign, one in ranges]
+    ranges = within_each([np.hstack(part) for _, part in parts], radii, num_workers)
+    return [Margin(sign, one, one.counts) for (sign, _), one in zip(parts, ranges, strict=True)]
 
 
 def _weighted(boxes: Boxes, weights: np.ndarray) -> Boxes:

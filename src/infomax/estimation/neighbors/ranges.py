@@ -3,8 +3,11 @@
 Every count equals that of a double loop over floating-point distances, ties included.
 """
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +105,20 @@ def within(
     only = columns[0] if len(columns) == 1 else None
     counts = _count_common(columns) if only is None else only.end - only.start
     return Within(counts, points, radii, cells, only)
+
+
+def within_each(parts: Sequence[np.ndarray], radii: np.ndarray, num_workers: int = -1) -> list[Within]:
+    """Return `within(part, radii)` for each part, [n, d], in threads.
+
+    Args:
+        parts: projections of the same points.
+        radii: [n].
+        num_workers: threads, −1 for all cores.
+    """
+    if num_workers == 1:
+        return [within(part, radii) for part in parts]
+    with ThreadPoolExecutor(os.cpu_count() if num_workers < 0 else num_workers) as pool:
+        return list(pool.map(partial(within, radii=radii), parts))
 
 
 def sample_of_rows(num_rows: int, *ranges: Within) -> np.ndarray:
