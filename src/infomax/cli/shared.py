@@ -1,9 +1,14 @@
 """Options that several commands have, each with the same meaning."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from infomax.cli.options import argument, option, options_of
+
+if TYPE_CHECKING:
+    from infomax.evaluation.given import Given
+    from infomax.learning.encoders.saving import PretrainedEncoder
 
 EVERY_FIELD = (
     "Every field of a recipe is an option, such as --data DIR, --train.minutes 5 or\n"
@@ -74,3 +79,26 @@ def devices() -> Any:
     """Return the field for the number of processes."""
     text = "processes that share the work, each on a device of its own; one, or as torchrun has started"
     return option(text, default=None)
+
+
+@dataclass(frozen=True)
+class EncoderCommand:
+    """The options of a command in which the encoder of a run sees data, and how it sees them."""
+
+    run: str = run_folder()
+    given: Mapping[str, Any] = given()
+    range: str | None = pixel_range()
+    pages: str | None = pages()
+    module: str | None = module()
+
+    def data(self, **how: Any) -> "Given":
+        """Return the data as chosen; `how` stands for what has not been chosen."""
+        from infomax.evaluation.given import Given
+
+        return Given(**{**how, **self.given})
+
+    def encoder(self) -> "PretrainedEncoder":
+        """Return the encoder of the run, which reads pixels as chosen."""
+        from infomax.learning.encoders.own import load_own_encoder
+
+        return load_own_encoder(self.run, self.module, range=self.range, pages=self.pages)

@@ -1,23 +1,18 @@
 """``infomax embed``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, next_steps
-from infomax.cli.shared import devices, given, module, pages, pixel_range, run_folder
+from infomax.cli.shared import EncoderCommand, devices
 
 
 @dataclass(frozen=True)
-class Embed:
+class Embed(EncoderCommand):
     """Write the embedding of every image or signal to a file: a table, arrays or AnnData."""
 
-    run: str = run_folder()
-    given: Mapping[str, Any] = given()
-    range: str | None = pixel_range()
-    pages: str | None = pages()
-    module: str | None = module()
     out: str = option(
         "file to write; its suffix says how: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or .h5ad (AnnData)",
         metavar="FILE",
@@ -29,19 +24,17 @@ class Embed:
     def __call__(self) -> Answer | None:
         """Return the file and how many are in it; None in processes other than the first."""
         from infomax.evaluation.embedding import embed_to_file, new_file
-        from infomax.evaluation.given import Given
         from infomax.evaluation.splits import told
         from infomax.learning.data.reading import refuse_inside
         from infomax.learning.data.sources.splits import ALL
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import own_device, together
-        from infomax.learning.encoders.own import load_own_encoder
 
         new_file(self.out, self.columns)
-        given = Given(**{"split": ALL, **self.given})
+        given = self.data(split=ALL)
         refuse_inside("embed", self.out, given.source)
         with together(self.devices, self.arguments):
-            encoder = load_own_encoder(self.run, self.module, range=self.range, pages=self.pages)
+            encoder = self.encoder()
             dataset = given.load(encoder.views)
             read = told(dataset.reading, self.out)
             out = embed_to_file(encoder.to(own_device()), dataset, self.out, columns=self.columns)

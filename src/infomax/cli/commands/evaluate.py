@@ -7,7 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
-from infomax.cli.shared import devices, given, module, pages, pixel_range, run_folder
+from infomax.cli.shared import EncoderCommand, devices
 from infomax.errors import refuse
 
 
@@ -19,14 +19,9 @@ def options_of_protocols() -> Mapping[str, type]:
 
 
 @dataclass(frozen=True)
-class Evaluate:
+class Evaluate(EncoderCommand):
     """Probe a run's features beside raw data and a random encoder."""
 
-    run: str = run_folder()
-    given: Mapping[str, Any] = given()
-    range: str | None = pixel_range()
-    pages: str | None = pages()
-    module: str | None = module()
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
     devices: int | None = devices()
@@ -51,17 +46,15 @@ class Evaluate:
         """Return what the protocol found; None in processes other than the first."""
         self._check_options()
         from infomax.evaluation.evaluating import evaluate_run
-        from infomax.evaluation.given import Given
         from infomax.learning.distributed.groups import rank
         from infomax.learning.distributed.launching import together
-        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
         with together(self.devices, self.arguments):
             result = evaluate_run(
                 Run(self.run),
-                Given(**self.given),
-                encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
+                self.data(),
+                encoder=self.encoder(),
                 protocol=self.protocol,
                 name=self.name,
                 overwrite=self.overwrite,

@@ -6,18 +6,13 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
-from infomax.cli.shared import given, module, pages, pixel_range, run_folder
+from infomax.cli.shared import EncoderCommand
 
 
 @dataclass(frozen=True)
-class Groups:
+class Groups(EncoderCommand):
     """Find groups, near-duplicates and outliers without labels, as a page with a map and as tables."""
 
-    run: str = run_folder()
-    given: Mapping[str, Any] = given()
-    range: str | None = pixel_range()
-    pages: str | None = pages()
-    module: str | None = module()
     features: str | None = option(
         "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
         default=None,
@@ -39,16 +34,14 @@ class Groups:
 
     def __call__(self) -> Answer:
         """Return what was found, and where the page and the tables are."""
-        from infomax.evaluation.given import Given
         from infomax.evaluation.grouping.looking import groups_of_run
-        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
         from infomax.report.collection.page import write_groups
 
         made = groups_of_run(
             Run(self.run),
-            Given(**self.given),
-            encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
+            self.data(),
+            encoder=self.encoder(),
             features=self.features,
             num_groups=self.num,
             method=self.method,

@@ -6,24 +6,19 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
-from infomax.cli.shared import given, module, pages, pixel_range, run_folder
+from infomax.cli.shared import EncoderCommand
 
 NUM_SHOWN = 10
 """Images of a query that a terminal shows."""
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(EncoderCommand):
     """Find the images that are nearest to a query by their global features, as a picture and a table."""
 
-    run: str = run_folder()
     query: Sequence[str] = option(
         "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
     )
-    given: Mapping[str, Any] = given()
-    range: str | None = pixel_range()
-    pages: str | None = pages()
-    module: str | None = module()
     features: str | None = option(
         "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
         default=None,
@@ -43,16 +38,14 @@ class Search:
 
     def __call__(self) -> Answer:
         """Return the images nearest to each query, and where the picture and the table are."""
-        from infomax.evaluation.given import Given
         from infomax.evaluation.grouping.searching import search_of_run
-        from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
         found = search_of_run(
             Run(self.run),
             self.query,
-            Given(**self.given),
-            encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
+            self.data(),
+            encoder=self.encoder(),
             features=self.features,
             num=self.num,
             out=self.out,
