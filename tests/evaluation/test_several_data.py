@@ -15,7 +15,7 @@ from infomax.evaluation.finetuning.labels import LabelBudget
 from infomax.evaluation.given import Given
 from infomax.evaluation.options import FinetuningConfig
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
-from infomax.evaluation.protocols import PROTOCOLS, evaluations, result_file
+from infomax.evaluation.protocols import PROTOCOLS, evaluations, result_file, results_beside
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.training.run import Run
@@ -70,28 +70,28 @@ def test_each_data_set_keeps_its_result(run, scans):
 
 
 def test_names_are_chosen_made_and_refused(tmp_path):
-    clean, dim = PROTOCOLS["clean"], PROTOCOLS["dim"]
+    first, of_dim = (tmp_path / PROTOCOLS[name].file for name in ("clean", "dim"))
     photos = {"source": "/data/my photos", "column": None, "split": None, "labels": None}
     other = {**photos, "source": "/other/my photos"}
 
     def write(path, data):
         path.write_text(json.dumps({"data": {key: value for key, value in data.items() if value}}))
 
-    assert result_file(tmp_path, clean, photos) == (tmp_path / "evaluation.json", "my-photos")
+    assert result_file("evaluate", first, photos) == (tmp_path / "evaluation.json", "my-photos")
     write(tmp_path / "evaluation.json", {"source": "digits", "column": None})
-    assert result_file(tmp_path, clean, photos)[0].name == "evaluation-my-photos.json"
-    assert result_file(tmp_path, clean, {**photos, "split": "test"})[1] == "my-photos-test"
-    assert result_file(tmp_path, clean, {"source": "digits"})[0].name == "evaluation.json"
-    assert result_file(tmp_path, clean, {"source": "digits"}, "again")[0].name == "evaluation-again.json"
-    assert result_file(tmp_path, dim, photos)[0].name == "evaluation-dim.json"
+    assert result_file("evaluate", first, photos)[0].name == "evaluation-my-photos.json"
+    assert result_file("evaluate", first, {**photos, "split": "test"})[1] == "my-photos-test"
+    assert result_file("evaluate", first, {"source": "digits"})[0].name == "evaluation.json"
+    assert result_file("evaluate", first, {"source": "digits"}, "again")[0].name == "evaluation-again.json"
+    assert result_file("evaluate", of_dim, photos)[0].name == "evaluation-dim.json"
     write(tmp_path / "evaluation-my-photos.json", photos)
-    assert result_file(tmp_path, clean, photos)[0].name == "evaluation-my-photos.json"
+    assert result_file("evaluate", first, photos)[0].name == "evaluation-my-photos.json"
     with pytest.raises(ValueError, match=r"photos\.json holds results on other data, choose one by --name"):
-        result_file(tmp_path, clean, other)
+        result_file("evaluate", first, other)
     with pytest.raises(ValueError, match=r"dim\.json is the name of results of a protocol, got --name dim"):
-        result_file(tmp_path, clean, other, "dim")
+        result_file("evaluate", first, other, "dim")
     with pytest.raises(ValueError, match="letters, digits, dots and dashes, got --name a/b; choose another"):
-        result_file(tmp_path, clean, other, "a/b")
+        result_file("evaluate", first, other, "a/b")
 
 
 def test_fine_tuning_leaves_rare_classes_out_and_refuses_numbers(run, scans, monkeypatch):
@@ -101,9 +101,13 @@ def test_fine_tuning_leaves_rare_classes_out_and_refuses_numbers(run, scans, mon
     assert "4 per class: too few labels, left out with their test labels: left" in result["notes"]
     assert all(row["settings"]["classes_left_out"] == ["left"] for row in result["rows"])
     assert {row["num_labels"] for row in result["rows"]} == {8}
+    with pytest.raises(FileExistsError, match=r"finetuning\.json exists; give --overwrite to replace it"):
+        finetune_run(run, str(scans / "set"), labels)
+    again = finetune_run(run, str(scans / "set"), labels, name="again", num_draws=1, config=config)
+    assert again["data"]["name"] == "again" and len(results_beside(run.finetuning)) == 1
     ages = Given(str(scans / "set"), labels=f"{scans / 'ages.csv'}:age")
     with pytest.raises(ValueError, match=r"finetune: needs classes, got 1 number \(age\); .* clean protocol"):
-        finetune_run(run, ages, labels, overwrite=True)
+        finetune_run(run, ages, labels)
     for protocol in ("paper", "dim"):
         with pytest.raises(ValueError, match=rf"{protocol} protocol: needs classes, got 1 number \(age\)"):
             evaluate_run(run, ages, protocol=protocol)

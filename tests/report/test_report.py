@@ -348,10 +348,11 @@ def test_fine_tuning_is_shown(run):
         {**rows()[1], "labels": "10 %", "representation": one, "probe": probe, "accuracy": 0.7 + i / 10}
         for i, (one, probe) in enumerate(names)
     ]
-    (run / "finetuning.json").write_text(json.dumps({"pretraining": None, "data": {}, "rows": tuned}))
+    for name in ("finetuning.json", "finetuning-other.json"):
+        (run / name).write_text(json.dumps({"pretraining": None, "data": {}, "rows": tuned}))
     html = write_report(run).read_text(encoding="utf-8")
     words = Page(html).words
-    assert "Fine-tuning on few labels" in words and "10 %" in words
+    assert html.count("<h2>Fine-tuning on few labels") == 2 and "10 %" in words
     for one, probe in names:
         assert f"{one}, {probe}" in words
     assert 'class="best">90.0' in html

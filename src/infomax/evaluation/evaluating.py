@@ -70,7 +70,7 @@ def evaluate_run(
         f"evaluate: the {protocol} protocol runs in one process, got {num_ranks()}; use clean",
     )
     given = Given.of(data)
-    out, of_data = result_file(run.folder, chosen, _identity(given), name)
+    out, of_data = result_file("evaluate", run.folder / chosen.file, _identity(given), name)
     _refuse_to_replace("evaluate", out, overwrite)
     encoder = encoder or load_encoder(run.folder)
     _check_images(chosen, encoder)
@@ -105,10 +105,13 @@ def finetune_run(
     *,
     encoder: PretrainedEncoder | None = None,
     out: str | Path | None = None,
+    name: str | None = None,
     overwrite: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
     """Fine-tune a run's encoder on few labels by `compare_finetuning`; write ``finetuning.json``.
+
+    Results on further data have files beside it, ``finetuning-NAME.json``, see `result_file`.
 
     Args:
         run: a finished run, or any folder with an encoder.
@@ -116,24 +119,27 @@ def finetune_run(
         labels: how many, one comparison each.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
-        overwrite: replace an earlier ``finetuning.json``.
+        name: of the data, for the file of the results, as for `evaluate_run`.
+        overwrite: replace an earlier comparison on these data.
         options: of `compare_finetuning`.
 
     Returns:
         The results, as they are written.
 
     Raises:
-        FileExistsError: the run has been fine-tuned before, or `out` is not empty.
+        FileExistsError: the run has been fine-tuned on these data before, or `out` is not empty.
+        ValueError: a name that is taken; more labels than there are.
     """
     given = Given.of(data)
-    _refuse_to_replace("finetune", run.finetuning, overwrite)
+    file, of_data = result_file("finetune", run.finetuning, _identity(given), name)
+    _refuse_to_replace("finetune", file, overwrite)
     if out is not None and Path(out).exists() and any(Path(out).iterdir()):
         raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
     if out is not None:
         refuse_inside("finetune", out, given.source)
     encoder = encoder or load_encoder(run.folder)
     parts = labelled_split(given, encoder.views)
-    read = told(parts.reading, run.finetuning)
+    read = told(parts.reading, file)
     parts.check_classes("finetune")
     for budget in labels:  # refused before anything is trained
         draws(parts.train.with_labels(), budget, 1, 0)
@@ -143,8 +149,8 @@ def finetune_run(
     ]
     rows = [row for one in found for row in one.rows]
     notes = list(dict.fromkeys((*parts.notes, *(note for one in found for note in one.notes))))
-    result = {**_provenance(run, given, parts, read), "rows": rows, "notes": notes}
-    write_json(run.finetuning, result)
+    result = {**_provenance(run, given, parts, read, of_data), "rows": rows, "notes": notes}
+    write_json(file, result)
     if out is not None:
         save_classifier(out, found[-1].classifier)
     return result
@@ -173,12 +179,10 @@ def _identity(given: Given) -> dict[str, str | None]:
     }
 
 
-def _provenance(
-    run: Run, given: Given, split: Split, read: Mapping[str, Any], name: str | None = None
-) -> dict[str, Any]:
+def _provenance(run: Run, given: Given, split: Split, read: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The data that a run learned from, if known, and the data of the evaluation."""
     data = {
-        **({"name": name} if name else {}),
+        "name": name,
         **{key: value for key, value in _identity(given).items() if value},
         "num_train": len(split.train),
         "num_test": len(split.test),

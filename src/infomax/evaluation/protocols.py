@@ -127,39 +127,39 @@ def register_protocol(protocol: Protocol) -> Protocol:
 
 
 def result_file(
-    folder: str | Path, protocol: Protocol, data: Mapping[str, Any], name: str | None = None
+    operation: str, first: Path, data: Mapping[str, Any], name: str | None = None
 ) -> tuple[Path, str]:
-    """Return the file in a run folder for the results of a protocol on some data, and the name of the data.
+    """Return the file in a run folder for the results on some data, and the name of the data.
 
-    The first data have the file of the protocol, such as ``evaluation.json``. The results on other data stand
-    beside it, ``evaluation-NAME.json``, so that none replaces another. Data are the same where their source,
-    column, split and labels are.
+    The first data have the file `first`, such as ``evaluation.json``. The results on other data stand beside
+    it, ``evaluation-NAME.json``, so that none replaces another. Data are the same where their source, column,
+    split and labels are.
 
     Args:
-        folder: of the run.
-        protocol: the one that evaluates.
+        operation: for error messages.
+        first: file of the results on the first data.
         data: source, column, split and labels; None or absent where they were not chosen.
         name: of the data, to use for the file in any case; by default made of these.
 
     Raises:
         ValueError: that name is taken, by a protocol or by other data.
     """
-    first, of_data = Path(folder) / protocol.file, name or _name_of(data)
+    of_data = name or _name_of(data)
     if name is None and (not first.exists() or _same(first, data)):
         return first, of_data
     remedy = f"got --name {name}; choose another" if name else "choose one by --name"
     refuse(
         re.fullmatch(r"[\w.-]+", of_data) is None,
-        f"evaluate: a name has letters, digits, dots and dashes, {remedy}",
+        f"{operation}: a name has letters, digits, dots and dashes, {remedy}",
     )
     path = first.with_name(f"{first.stem}-{of_data}.json")
     refuse(
         path.name in {one.file for one in PROTOCOLS.values()},
-        f"evaluate: {path.name} is the name of results of a protocol, {remedy}",
+        f"{operation}: {path.name} is the name of results of a protocol, {remedy}",
     )
     refuse(
         path.exists() and not _same(path, data),
-        f"evaluate: {path} holds results on other data, {remedy}",
+        f"{operation}: {path} holds results on other data, {remedy}",
     )
     return path, of_data
 
@@ -181,6 +181,12 @@ def _same(path: Path, data: Mapping[str, Any]) -> bool:
     return not known or all(known.get(key) == data.get(key) for key in keys)
 
 
+def results_beside(first: Path) -> list[Path]:
+    """Return the files of results on further data (`result_file`) by their names, those of no protocol."""
+    files = {protocol.file for protocol in PROTOCOLS.values()}
+    return sorted(path for path in first.parent.glob(f"{first.stem}-*.json") if path.name not in files)
+
+
 def evaluations(folder: str | Path) -> dict[str, Path]:
     """Return the files of results in a run folder by name, in the order of the table, then others.
 
@@ -189,6 +195,6 @@ def evaluations(folder: str | Path) -> dict[str, Path]:
     ``protocol``, and ``name``, ``source``, ``column``, ``split`` and ``labels`` in ``data``.
     """
     files = {protocol.file: name for name, protocol in PROTOCOLS.items()}
-    other = sorted(path.name for path in Path(folder).glob("evaluation-*.json") if path.name not in files)
-    files |= {name: name.removeprefix("evaluation-").removesuffix(".json") for name in other}
+    other = results_beside(Path(folder) / "evaluation.json")
+    files |= {path.name: path.stem.removeprefix("evaluation-") for path in other}
     return {name: Path(folder) / file for file, name in files.items() if (Path(folder) / file).is_file()}

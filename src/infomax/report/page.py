@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infomax.evaluation.given import Given
+from infomax.evaluation.protocols import results_beside
 from infomax.files import replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
@@ -120,7 +121,8 @@ def _evaluated(parts: tuple[Part, ...]) -> dict[str, Any]:
     tuned = [
         {**finetuning_tables(one), "encoder": part.title}
         for part in parts
-        if (one := read(part.run.finetuning, json_file))
+        for file in (part.run.finetuning, *results_beside(part.run.finetuning))
+        if (one := read(file, json_file))
     ]
     return {
         "evaluations": found,

@@ -37,7 +37,12 @@ class Finetune:
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
     seed: int = option("of the draws, of training and of the network from scratch", default=0)
-    overwrite: bool = option("replace an earlier finetuning.json", default=False)
+    name: str | None = option(
+        "name of the data, for the file of the results, finetuning-NAME.json; by default the first data have "
+        "finetuning.json, and others the name of their source",
+        default=None,
+    )
+    overwrite: bool = option("replace an earlier comparison on these data", default=False)
 
     def __call__(self) -> Answer:
         """Return the accuracies, and where the fine-tuned encoder lies."""
@@ -57,6 +62,7 @@ class Finetune:
             [LabelBudget.parse(text) for text in amounts],
             encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
             out=self.out,
+            name=self.name,
             overwrite=self.overwrite,
             num_draws=self.draws,
             config=FinetuningConfig(**self.training),
