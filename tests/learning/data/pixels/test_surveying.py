@@ -227,3 +227,17 @@ def test_pages_that_are_not_read_are_said(tmp_path):
     for number in range(3):
         (tmp_path / f"{number}.tif").unlink()
     assert "files of up to 2 pages" in summary(channels=1)
+
+
+@pytest.mark.parametrize(("suffix", "mode"), [("png", "RGB"), ("jpg", "RGB"), ("png", "P"), ("tif", "RGBA")])
+def test_colours_read_as_grey_are_said(tmp_path, suffix, mode):
+    """Not of grey pictures that are stored as colours, nor where colours are kept."""
+
+    def summary(colour, **how):
+        Image.new("RGB", (16, 16), colour).convert(mode).save(tmp_path / f"a.{suffix}")
+        return load_images(tmp_path, size=8, cache=None, progress=False, **how).summary
+
+    said = "colours are read as grey, in 1 channel"
+    assert said in summary((200, 10, 10), channels=1)
+    assert said not in summary((200, 10, 10), channels=3)
+    assert said not in summary((102, 102, 102), channels=1)

@@ -33,7 +33,7 @@ class Pixels:
         pages: of files with several pages, ``first``, ``channels`` (all pages, as channels), a number that
             counts from 1, or several numbers, which become channels.
         note: what was found in the set, in words.
-        unread: which pages were not read although nobody said so, in words.
+        unread: what was not read although nobody said so, pages and colours, in words.
 
     Raises:
         ValueError: a value that is none of these.

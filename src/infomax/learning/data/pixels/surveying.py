@@ -47,6 +47,8 @@ FIRST_IMAGES = 64
 """Images that tell whether a set is deeper than 8 bits."""
 FIRST_FILES = 8
 """Files of each split that tell whether there are several pages in one."""
+SIDE_FOR_COLOURS = 64
+"""Pixels along a side, at least, of the pictures in which colours are sought."""
 MAX_IMAGES = 500
 """Images that decide the range of a deeper set, spread over it."""
 MAX_PIXELS = 4096
@@ -115,8 +117,7 @@ def decided(pixels: Pixels, channels: int, source: Source, column: str | None, c
     if pixels.range == PERCENTILE:
         look = partial(_as_values, look)
     first = _survey(source, look, FIRST_IMAGES)
-    if pixels.pages == "first":
-        pixels = replace(pixels, unread=_unread(source))
+    pixels = replace(pixels, unread="; ".join(_unread(source, channels, pixels.pages)))
     if pixels.is_fixed:
         return _checked(pixels, first)
     if not first.is_deep:
@@ -124,16 +125,29 @@ def decided(pixels: Pixels, channels: int, source: Source, column: str | None, c
     return _chosen(pixels, _kept(source, column, cache, (channels, pixels.pages), look))
 
 
-def _unread(source: Source) -> str:
-    """Return, by a look at some files, whether there are pages beyond the first, in words."""
-    most = 1
+def _unread(source: Source, channels: int, pages: str) -> Iterator[str]:
+    """Yield, by a look at some files, what of them is not read although nobody said so: pages, colours."""
+    most, coloured = 1, False
     for split in source.splits:
         for item in _some(source, split, source.count(split), FIRST_FILES, spread=False):
             with suppress(Exception):  # what cannot be read is named when it is decoded
-                most = max(most, pages_in(item.value))
-    return (
-        f"files of up to {most} pages, the first of each is read (--pages takes others)" if most > 1 else ""
-    )
+                most = max(most, pages_in(item.value)) if pages == "first" else 1
+                if channels == 1 and not coloured:
+                    seen = see(item.value, channels=1, pages=pages, whole=False, at_least=SIDE_FOR_COLOURS)
+                    coloured = _has_colours(seen)
+    if most > 1:
+        yield f"files of up to {most} pages, the first of each is read (--pages takes others)"
+    if coloured:
+        yield "colours are read as grey, in 1 channel"
+
+
+def _has_colours(seen: Image.Image | np.ndarray) -> bool:
+    """Return whether red, green and blue differ anywhere in an image."""
+    if isinstance(seen, Image.Image):
+        if seen.mode in ("1", "L", "LA", "La"):
+            return False
+        seen = np.asarray(seen.convert("RGB"))
+    return seen.shape[-1] in (3, 4) and bool((seen[..., :3] != seen[..., :1]).any())
 
 
 def _kept(source: Source, column: str | None, cache: Path | None, how: Sequence[Any], look: Any) -> Survey:
