@@ -36,6 +36,10 @@ class Stages:
         if not self._console.is_terminal:
             self._console.print(what, soft_wrap=True)
 
+    def tell(self, found: Any) -> None:
+        """Print a line that stays: text, or a `rich.text.Text`."""
+        self._console.print(found, soft_wrap=not self._console.is_terminal)
+
     def advance(self, num: int = 1) -> None:
         """Count steps of the stage."""
         if self._task is not None:

@@ -4,14 +4,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from infomax.errors import did_you_mean, refuse
 from infomax.principle.experiments import EXPERIMENTS
 from infomax.principle.experiments.page import write_page
 from infomax.principle.experiments.results import Result, Results
+from infomax.progress import stages
 
 
 def experiments_named(names: Sequence[str]) -> list[str]:
@@ -42,15 +41,12 @@ def run_experiments(names: Sequence[str], folder: str | Path, *, seed: int = 0) 
     results.check_free(names)
     results.read()  # a file that cannot be read is found before anything is computed
     results.folder.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     done = []
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=len(names))
+    with stages(len(names)) as progress:
         for name in names:
-            progress.update(task, description=name)
+            progress.begin(name)
             done.append(_run(name, results, seed))
-            progress.console.print(_line(done[-1]))
-            progress.advance(task)
+            progress.tell(_line(done[-1]))
     return done
 
 
@@ -62,6 +58,8 @@ def _run(name: str, results: Results, seed: int) -> Result:
     return result
 
 
-def _line(result: Result) -> str:
-    verdict = "[green]holds[/]" if result.holds else "[red]does not hold[/]"
-    return f"[bold]{result.experiment}[/] {verdict} ({result.seconds:.0f} s): {escape(result.finding)}"
+def _line(result: Result) -> Text:
+    verdict = ("holds", "green") if result.holds else ("does not hold", "red")
+    return Text.assemble(
+        (result.experiment, "bold"), " ", verdict, f" ({result.seconds:.0f} s): {result.finding}"
+    )
