@@ -29,6 +29,7 @@ RECIPE = Recipe(
     [
         (WHOLE, set()),
         ("one scale", {"method.scales"}),
+        ("global only", {"method.scales"}),
         ("weaker encoder", {"method.encoder"}),
         ("no clip", {"method.clip"}),
         ("no penalty", {"method.penalty_weight"}),
@@ -60,6 +61,7 @@ def test_without_augmentation_both_views_are_the_image(views):
 
 def test_values_of_the_changes():
     assert VARIANTS["one scale"](RECIPE).method.scales == ((1, 7),)
+    assert VARIANTS["global only"](RECIPE).method.scales == ((1, 1),)
     assert VARIANTS["weaker encoder"](RECIPE).method.encoder == AMDIMEncoderConfig(2, 8, 1)
     assert VARIANTS["no clip"](RECIPE).method.clip is None
     assert VARIANTS["no penalty"](RECIPE).method.penalty_weight == 0

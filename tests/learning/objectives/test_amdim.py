@@ -63,6 +63,18 @@ def test_equals_the_slow_loop(clip, weight):
     )
 
 
+def test_global_features_predict_each_other():
+    view1, view2 = random_features(0), random_features(1)
+    objective = amdim_objective(view1, view2, scales=((1, 1),), scoring=Scoring(3.0, 0.5))
+    ends = [view.global_.double().numpy() for view in (view1, view2)]
+    terms = [slow_term(a, b[:, :, None], 3.0) for a, b in (ends, ends[::-1])]
+    log_probability, square = np.mean(terms, axis=0)
+    assert float(objective.terms["1to1"]) == pytest.approx(log_probability, abs=1e-5)
+    assert float(objective.value) == pytest.approx(log_probability - 0.5 * square, abs=1e-4)
+    only_global = [Features(view.global_, {}) for view in (view1, view2)]
+    assert float(amdim_objective(*only_global, scales=((1, 1),)).bounds["1to1"]) <= math.log(4)
+
+
 def test_parts_are_consistent():
     objective = amdim_objective(random_features(0), random_features(1))
     assert set(objective.terms) == set(objective.bounds) == {"1to5", "1to7", "5to5"}

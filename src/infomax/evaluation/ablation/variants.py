@@ -29,6 +29,12 @@ def with_one_scale(recipe: Recipe) -> Recipe:
     return replace(recipe, method=replace(method, scales=(finest,)))
 
 
+def with_global_features_only(recipe: Recipe) -> Recipe:
+    """Return the recipe with one prediction, of one global feature by the other: no local features."""
+    method: Any = recipe.method
+    return replace(recipe, method=replace(method, scales=((1, 1),)))
+
+
 def with_weaker_encoder(recipe: Recipe) -> Recipe:
     """Return the recipe with an encoder of half the width, and blocks of one residual unit."""
     method: Any = recipe.method
@@ -91,6 +97,7 @@ _TABLE = (
     Variant(WHOLE, lambda recipe: recipe),
     Variant("no augmentation", without_augmentation),
     Variant("one scale", with_one_scale, ("method.scales",)),
+    Variant("global only", with_global_features_only, ("method.scales",)),
     Variant("weaker encoder", with_weaker_encoder, ("method.encoder.width", "method.encoder.depth")),
     Variant("no clip", without_clip, ("method.clip",)),
     Variant("no penalty", without_penalty, ("method.penalty_weight",)),

@@ -27,7 +27,8 @@ def amdim_objective(
 ) -> Objective:
     """Return Σ over scales, 1→5, 1→7, 5→5, of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − λ E s².
 
-    Features of one view predict those of the other at several scales. Each term, in nats and at most 0, is
+    Features of one view predict those of the other at several scales; side 1 is the global feature, as source
+    and as target, so that the scales ((1, 1),) alone are what SimCLR-like methods maximise. Each term, in nats and at most 0, is
     the mean of both directions. Where the source is a map, as in 5→5, one location of each image is drawn at
     random. "Images" may be anything that was seen twice, and the two views may be of different kinds, with
     features of one dimension. In a process group each rank gives features of its own images, as many as every
@@ -55,7 +56,7 @@ def amdim_objective(
     """
     check_views(view1, view2, scales)
     predict = {
-        side: (predictor(_places(view2.local[side])), predictor(_places(view1.local[side])))
+        side: (predictor(_targets(view2, side)), predictor(_targets(view1, side)))
         for side in sorted({target_side for _, target_side in scales})
     }
     predictions = {}
@@ -94,6 +95,11 @@ def _source(
         return features.global_ if components is None else components(features.global_)
     cells = _places(features.local[side])
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
+
+
+def _targets(features: Features, side: int) -> Float[Tensor, "b l d"]:
+    """Return what is predicted: the places of a map; the global feature is the only place of side 1."""
+    return features.global_[:, None] if side == 1 else _places(features.local[side])
 
 
 def _places(local: Float[Tensor, "b d *places"]) -> Float[Tensor, "b l d"]:
