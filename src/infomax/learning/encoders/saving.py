@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from infomax.errors import refuse
 from infomax.files import replacing
 from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.features import Features
@@ -17,6 +19,8 @@ from infomax.learning.views.kinds import SingleViews
 from infomax.learning.views.table import views_from
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
+NOTE = "infomax"
+"""The key under which an exported file holds what there is to know of its encoder, as JSON."""
 
 
 class PretrainedEncoder(nn.Module):
@@ -70,18 +74,22 @@ def save_encoder(folder: str | Path, encoder: nn.Module, views: SingleViews) -> 
     folder = Path(folder)
     if (folder / WEIGHTS).exists():
         raise FileExistsError(f"save_encoder: {folder / WEIGHTS} exists; choose another folder")
+    with replacing(folder / DESCRIPTION) as path:
+        path.write_text(json.dumps(description_of(encoder, views), indent=2) + "\n")
+    with replacing(folder / WEIGHTS) as path:
+        save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
+
+
+def description_of(encoder: nn.Module, views: SingleViews) -> dict[str, Any]:
+    """Return what builds an encoder again and says how it sees, for JSON."""
     tapped = getattr(encoder, "module_class", None)
-    description = {
+    return {
         "format": 1,
         "architecture": type(encoder).__name__,
-        "arguments": encoder.arguments,
+        "arguments": cast(Any, encoder).arguments,
         **({"module": tapped} if tapped else {}),
         "views": asdict(views),
     }
-    with replacing(folder / DESCRIPTION) as path:
-        path.write_text(json.dumps(description, indent=2) + "\n")
-    with replacing(folder / WEIGHTS) as path:
-        save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
 
 
 def load_encoder(
@@ -94,13 +102,14 @@ def load_encoder(
     """Return the encoder in a run folder (or any folder with its two files), in evaluation mode, on the CPU.
 
     Args:
-        folder: where ``encoder.json`` and ``encoder.safetensors`` lie.
+        folder: where ``encoder.json`` and ``encoder.safetensors`` lie; or one file, which
+            ``infomax export --format safetensors`` wrote.
         module: for a `TappedEncoder`, a module of the same shape as the tapped one, to take the weights.
         range, pages: how its `views` will read images, as of `load_images`; None as those that it learned
             from, which keeps images comparable.
 
     Raises:
-        FileNotFoundError: the folder lacks one of the two files.
+        FileNotFoundError: the folder lacks one of the two files, or there is no such file.
         ValueError: a description of an unknown kind, or weights that do not fit it; a module that is missing,
             or not needed.
 
@@ -108,15 +117,13 @@ def load_encoder(
         ``features = infomax.load_encoder("runs/a")(images)`` for images [b, c, h, w], uint8 or in [0, 1].
     """
     folder = Path(folder)
-    for name in (DESCRIPTION, WEIGHTS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"load_encoder: {folder} holds no {name}; {_remedy(folder)}")
-    description = _read_description(folder / DESCRIPTION)
+    weights = folder if folder.is_file() else folder / WEIGHTS
+    description = _read_note(folder) if folder.is_file() else _read_description(folder)
     encoder = _built(folder, description, module)
     try:
-        encoder.load_state_dict(load_file(folder / WEIGHTS))
+        encoder.load_state_dict(load_file(weights))
     except RuntimeError as error:
-        raise ValueError(f"load_encoder: {folder / WEIGHTS} does not fit {DESCRIPTION}: {error}") from error
+        raise ValueError(f"load_encoder: {weights} does not fit {DESCRIPTION}: {error}") from error
     return PretrainedEncoder(encoder, views_from(description["views"]).reading(range=range, pages=pages))
 
 
@@ -143,11 +150,35 @@ def _built(folder: Path, description: Mapping[str, Any], module: nn.Module | Non
     return architecture(*parts, **values)
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def _read_note(file: Path) -> dict[str, Any]:
+    """Return the description that an exported file holds."""
     try:
-        description = json.loads(path.read_text())
+        with safe_open(file, framework="pt") as opened:
+            note = (opened.metadata() or {}).get(NOTE)
+    except SafetensorError as error:
+        raise ValueError(f"load_encoder: {file} is no file of safetensors ({error})") from error
+    refuse(
+        note is None,
+        f"load_encoder: {file} does not say what it holds; expected a run folder, or a file that "
+        "`infomax export --format safetensors` wrote",
+    )
+    return _known(file, json.loads(cast(str, note))["encoder"])
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    """Return the description that lies beside the weights in a folder."""
+    for name in (DESCRIPTION, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"load_encoder: {folder} holds no {name}; {_remedy(folder)}")
+    path = folder / DESCRIPTION
+    try:
+        return _known(path, json.loads(path.read_text()))
     except json.JSONDecodeError as error:
         raise ValueError(f"load_encoder: {path} is not JSON ({error})") from error
+
+
+def _known(path: Path, description: dict[str, Any]) -> dict[str, Any]:
+    """Return a description of a kind that this version reads."""
     if description.get("format") != 1 or description.get("architecture") not in ARCHITECTURES:
         raise ValueError(
             f"load_encoder: {path} describes format {description.get('format')!r}, architecture "
