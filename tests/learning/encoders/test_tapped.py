@@ -99,7 +99,7 @@ def test_in_training_the_module_is_as_without_the_encoder(resnet, images):
     features = encoder(images)
     maps, pooled = direct(twin, images)
     torch.testing.assert_close(features.local[8], maps[1])
-    torch.testing.assert_close(features.global_, pooled.float())
+    torch.testing.assert_close(features.global_.float(), pooled.float())
     (features.layers["fc"].square().sum() + features.local[8].sum()).backward()
     (twin.fc(pooled).square().sum() + maps[1].sum()).backward()
     for (name, mine), theirs in zip(resnet.named_parameters(), twin.parameters(), strict=True):
@@ -256,11 +256,14 @@ def test_without_gradients_versions_are_not_asked_for(resnet, images):
         ({"local": "layer22"}, r"ResNet has no layer 'layer22'; did you mean 'layer2'\? it has conv1, bn1"),
         ({"global_": "head"}, r"ResNet has no layer 'head'; it has conv1, .*, …$"),
         ({"layers": ("layer4.3",)}, r"no layer 'layer4.3'; did you mean 'layer4"),
-        ({"local": "avgpool"}, r"'avgpool' must give a square local map .* got \[2, 64, 1, 1\]"),
-        ({"local": "fc"}, r"'fc' must give a square local map .* got \[2, 10\]"),
+        ({"local": "avgpool"}, r"'avgpool' must give a local map .* several places, .* got \[2, 64, 1, 1\]"),
+        ({"local": "fc"}, r"'fc' must give a local map .* or tokens \[b, n, d\], got \[2, 10\]"),
         ({"local": ("layer1", "maxpool")}, r"different sides, got \{'layer1': 16, 'maxpool': 16\}"),
         ({"local": "layer1.0.relu"}, r"'layer1.0.relu' must be called once in a forward pass, was called 2"),
-        ({"global_": "layer4"}, r"global vector .* got \[2, 64, 2, 2\]; tap the layer that pools it"),
+        (
+            {"global_": "layer4"},
+            r"global vector .* got \[2, 64, 2, 2\]; tap the layer that pools it, or set pool='mean'",
+        ),
         ({"layers": ("bn1",)}, r"'bn1' is changed in place by a later layer, such as ReLU"),
         ({"embedding_dim": 0}, r"embedding_dim must be at least 1, got 0"),
         ({"output": "tanh"}, r"Output: the output must be one of linear, sigmoid, unit, got 'tanh'"),
@@ -290,7 +293,7 @@ def test_layers_that_give_no_map_of_the_batch():
         ({"local": "conv", "global_": ""}, r"'' must give a tensor .* the b = 2 images, got \[4\]"),
         ({"local": "pair", "global_": "pair"}, r"'pair' must give a tensor .* got tuple; tap a layer within"),
         ({"local": "unused", "global_": "conv"}, r"'unused' must be called once .* was called 0 times"),
-        ({"local": "conv", "global_": "conv"}, r"square local map .* got \[2, 2, 30, 28\]"),
+        ({"local": "conv", "global_": "conv"}, r"'conv' must give a global vector .* got \[2, 2, 30, 28\]"),
     ):
         with pytest.raises(ValueError, match=message):
             TappedEncoder(Odd(), **taps)
