@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
+from infomax.estimation import bounds
 from infomax.learning.encoders.features import Features
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.scoring import Scoring
@@ -132,3 +133,27 @@ def test_bad_views():
         amdim_objective(view, lacking)
     with pytest.raises(ValueError, match="at least one negative"):
         amdim_objective(random_features(0, n=1), random_features(1, n=1))
+
+
+@pytest.mark.parametrize("name", ["infonce", "jensen_shannon", "nwj", "donsker_varadhan"])
+def test_any_bound_of_the_scores(name):
+    """Each term is the bound of the scores of both directions; infonce is AMDIM's own up to log n."""
+    bound, scoring = getattr(bounds, name), Scoring(3.0, 0.5)
+    views = random_features(0), random_features(1)
+    scales, at = ((1, 5), (1, 1)), torch.zeros(2, 4, dtype=torch.long)
+    found = amdim_objective(*views, scales=scales, scoring=scoring, bound=bound, source_locations=at)
+    own = amdim_objective(*views, scales=scales, scoring=scoring, source_locations=at)
+    pairs = views, views[::-1]
+    raw = [torch.einsum("id,jdl->ijl", a.global_, b.local[5].flatten(2)) / math.sqrt(6) for a, b in pairs]
+    expected = np.mean([bound(3 * torch.tanh(one / 3)).item() for one in raw])
+    assert float(found.terms["1to5"]) == pytest.approx(expected, abs=1e-5)
+    assert float(found.watched["penalty"]) == pytest.approx(float(own.watched["penalty"]), rel=1e-5)
+    assert float(found.bounds["1to5"]) == pytest.approx(float(own.bounds["1to5"]), abs=1e-5)
+    if name == "infonce":
+        assert float(found.value) == pytest.approx(float(own.value) + 2 * math.log(4), abs=1e-5)
+
+
+def test_a_bound_that_is_no_scalar_is_refused():
+    views = random_features(0), random_features(1)
+    with pytest.raises(ValueError, match=r"the bound must return a scalar, got \[4, 4, 25\]; take its mean"):
+        amdim_objective(*views, bound=lambda scores: scores)

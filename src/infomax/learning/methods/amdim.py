@@ -1,16 +1,17 @@
 """The configuration of Augmented Multiscale Deep InfoMax."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring
+from infomax.learning.objectives.choices import BOUNDS
+from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring, usual_scales
 from infomax.learning.views.kinds import Views
-from infomax.registry import loaded
+from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,8 +25,12 @@ class AMDIMConfig(MethodConfig):
 
     encoder: its capacity (the same for both, where there are two). clip, penalty_weight, temperature: of the
     objective, see `Scoring`; clip null for none.
-    scales: (side of the source map, side of the target map) of each prediction; 1 is the global feature.
+    scales: (side of the source map, side of the target map) of each prediction; 1 is the global feature. For
+    an encoder of one's own without maps of the default sides, those that it has take their place, which is
+    said and recorded.
     num_components: vectors of the mixture as which the global feature predicts, see `Mixture`; 1 for none.
+    bound: what turns the scores of a prediction into a value, a name or package.module:function of one's own;
+    null for AMDIM's: the log-probability of the right image. Others hold all scores in memory.
     """
 
     kind: ClassVar[str] = "amdim"
@@ -37,7 +42,7 @@ class AMDIMConfig(MethodConfig):
         "of the same {noun}"
     )
     num_views: ClassVar[int] = 2
-    one_device: ClassVar[bool] = False
+    parts: ClassVar[Mapping[str, Registry[Any]]] = {"bound": BOUNDS}
 
     name: Literal["amdim"] = "amdim"
     encoder: AMDIMEncoderConfig = field(default_factory=AMDIMEncoderConfig)
@@ -46,6 +51,7 @@ class AMDIMConfig(MethodConfig):
     scales: Scales = AMDIM_SCALES
     num_components: int = 1
     temperature: float = Scoring.temperature
+    bound: str | Callable[..., Any] | None = None
 
     def __post_init__(self):
         refuse(
@@ -54,6 +60,13 @@ class AMDIMConfig(MethodConfig):
         refuse(
             not self.scales or any(len(scale) != 2 or min(scale) < 1 for scale in self.scales),
             f"amdim: scales must be pairs of sides, such as [[1, 5], [1, 7], [5, 5]], got {self.scales}",
+        )
+        if self.bound is not None:
+            object.__setattr__(self, "bound", BOUNDS.name_of(self.bound, "amdim"))
+        refuse(
+            self.bound is not None and self.num_components > 1,
+            f"amdim: a mixture predicts by its own log-probability, got num_components {self.num_components} "
+            f"and the bound {self.bound}; leave one of them out",
         )
         _ = self.scoring
 
@@ -72,3 +85,23 @@ class AMDIMConfig(MethodConfig):
         """Return `AMDIM`, ready to learn; arguments as of `MethodConfig.learner`."""
         learner = loaded("infomax.learning.methods.amdim_learner:AMDIM")
         return learner(self, views, optimizer, num_classes, encoder)
+
+    def suited_to(
+        self, encoder: "nn.Module | Mapping[str, nn.Module] | None"
+    ) -> "tuple[AMDIMConfig, str | None]":
+        """Return AMDIM with scales that an encoder of one's own has, where it has none of the default's."""
+        if encoder is None or self.scales != AMDIM_SCALES:
+            return self, None
+        example_features = loaded("infomax.learning.encoders.features:example_features")
+        encoders = encoder.values() if isinstance(encoder, Mapping) else [encoder]
+        sides = set.intersection(*({*example_features(one).local} for one in encoders))
+        if {side for scale in self.scales for side in scale} - {1} <= sides:
+            return self, None
+        chosen = usual_scales(sides)
+        maps = f"maps of sides {', '.join(map(str, sorted(sides)))}" if sides else "no map"
+        line = f"scales {_listed(chosen)}, not {_listed(self.scales)}: the encoder has {maps} (method.scales)"
+        return replace(self, scales=chosen), line
+
+
+def _listed(scales: Scales) -> str:
+    return ", ".join(f"{source}→{target}" for source, target in scales)

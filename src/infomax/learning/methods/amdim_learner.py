@@ -19,6 +19,7 @@ from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective, check_views
+from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.objective import Objective
 from infomax.learning.views.kinds import Views
 
@@ -83,6 +84,7 @@ class AMDIM(Learner):
             scoring=self.config.scoring,
             scales=self.config.scales,
             components=self.mixture,
+            bound=None if self.config.bound is None else BOUNDS[str(self.config.bound)],
         )
         return objective, torch.cat([view1.global_, view2.global_])
 

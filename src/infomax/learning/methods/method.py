@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.views.kinds import Views
+from infomax.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
@@ -18,16 +20,17 @@ if TYPE_CHECKING:
 class MethodConfig(ABC):
     """Objective and encoder of a method: the part of a recipe that `METHODS` finds by its name.
 
-    kind: name of the method. num_views: views of each thing that it learns from. one_device: whether it can
-    train on a single device only. learns, bounds: for the report, what it makes the encoder do, and what its
-    bits are between; {thing} and {noun} stand for what it learns from, with and without an article.
+    kind: name of the method. num_views: views of each thing that it learns from. parts: fields, dotted, that
+    name a part such as a bound, and the table that has it; they may hold a part of a user's own. learns,
+    bounds: for the report, what it makes the encoder do, and what its bits are between; {thing} and {noun}
+    stand for what it learns from, with and without an article.
     """
 
     kind: ClassVar[str]
     learns: ClassVar[str] = "its features tell as much as possible about {thing}"
     bounds: ClassVar[str] = "features of {thing}"
     num_views: ClassVar[int]
-    one_device: ClassVar[bool]
+    parts: ClassVar[Mapping[str, Registry[Any]]] = {}
 
     @abstractmethod
     def learner(
@@ -46,3 +49,19 @@ class MethodConfig(ABC):
             encoder: in place of the one that the configuration describes; encoders by the names of their
                 folders where the views have several.
         """
+
+    def suited_to(
+        self, encoder: "nn.Module | Mapping[str, nn.Module] | None"
+    ) -> "tuple[MethodConfig, str | None]":
+        """Return this method as an encoder of one's own can serve it, and a line on what that has changed.
+
+        Where nothing has changed, that is the method itself, and None.
+        """
+        return self, None
+
+    @property
+    def own_parts(self) -> dict[str, dict[str, Any]]:
+        """Module, name and hash of each part that is not infomax's own, by its field."""
+        chosen = {name: attrgetter(name)(self) for name in self.parts}
+        records = {name: self.parts[name].record(one) for name, one in chosen.items() if one is not None}
+        return {name: record for name, record in records.items() if record is not None}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -9,6 +10,7 @@ from torch import Generator, Tensor
 
 from infomax.learning.distributed.groups import num_ranks
 from infomax.learning.encoders.features import Features
+from infomax.learning.objectives.contrastive.bounded import bounded
 from infomax.learning.objectives.contrastive.choose import predictor
 from infomax.learning.objectives.contrastive.prediction import Prediction
 from infomax.learning.objectives.objective import Objective
@@ -22,18 +24,19 @@ def amdim_objective(
     scoring: Scoring = DEFAULT_SCORING,
     scales: Scales = AMDIM_SCALES,
     components: Callable[[Tensor], Tensor] | None = None,
+    bound: Callable[[Tensor], Tensor] | None = None,
     source_locations: Int[Tensor, "2 b"] | None = None,
     generator: Generator | None = None,
 ) -> Objective:
     """Return Σ over scales, 1→5, 1→7, 5→5, of E log [ e^{s⁺} / (e^{s⁺} + Σ_{other images} e^s) ] − λ E s².
 
-    Features of one view predict those of the other at several scales; side 1 is the global feature, as source
-    and as target, so that the scales ((1, 1),) alone are what SimCLR-like methods maximise. Each term, in nats and at most 0, is
-    the mean of both directions. Where the source is a map, as in 5→5, one location of each image is drawn at
-    random. "Images" may be anything that was seen twice, and the two views may be of different kinds, with
-    features of one dimension. In a process group each rank gives features of its own images, as many as every
-    other. The negatives are those of all ranks, and the objective is the mean of what the ranks return (see
-    `contrastive.choose`).
+    Features of one view predict those of the other at several scales. Side 1 is the global feature, as source
+    and as target: the scales ((1, 1),) alone are what SimCLR-like methods maximise. Each term, in nats and at
+    most 0, is the mean of both directions. Where the source is a map, as in 5→5, one location of each image
+    is drawn at random. "Images" may be anything that was seen twice, and the two views may be of different
+    kinds, with features of one dimension. In a process group each rank gives features of its own images, as
+    many as every other. The negatives are those of all ranks, and the objective is the mean of what the ranks
+    return (see `contrastive.choose`).
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
@@ -42,6 +45,9 @@ def amdim_objective(
         scales: which scale predicts which.
         components: global features [b, d] to the components [b, k, d] of the mixtures that predict in their
             place; default: they predict themselves.
+        bound: scores [n, n, places] to a scalar, in place of E log [ … ], such as a function of
+            `infomax.estimation.bounds`; the terms are its values. All scores are then held at once, on each
+            rank. Not with components.
         source_locations: flat location that is read from a source that is a map, in view 1 and in view 2;
             default: random.
         generator: the source of random locations; default: torch's global one.
@@ -55,8 +61,9 @@ def amdim_objective(
     Reference: Bachman, Hjelm, Buchwalter (2019), sections 4.1-4.3.
     """
     check_views(view1, view2, scales)
+    make = predictor if bound is None else partial(bounded, bound)
     predict = {
-        side: (predictor(_targets(view2, side)), predictor(_targets(view1, side)))
+        side: (make(_targets(view2, side)), make(_targets(view1, side)))
         for side in sorted({target_side for _, target_side in scales})
     }
     predictions = {}

@@ -24,7 +24,7 @@ from infomax.learning.data.reading import LEFT_OUT_FILE
 from infomax.learning.distributed.groups import rank
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
-from infomax.learning.encoders.own import check_trainable, described, take_weights
+from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.methods.learner import Learner
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
@@ -82,7 +82,8 @@ def pretrain(
     _check_kinds(recipe, dataset)
     _check(recipe, dataset, encoder)
     one_budget("pretrain", recipe.train.budget)
-    recipe = replace(recipe, views=recipe.views.as_read(dataset))
+    method, chosen = recipe.method.suited_to(encoder)
+    recipe = replace(recipe, method=method, views=recipe.views.as_read(dataset))
     recipe, asked = fitting_batch(recipe, len(dataset)), recipe
     learner = new_learner(recipe, dataset, encoder)
     began_from = take_weights(learner.encoders, recipe.views, weights_from) if weights_from else None
@@ -99,6 +100,8 @@ def pretrain(
             f"batches of {recipe.train.batch_size}, not {asked.train.batch_size}: there are no more images "
             "for all processes"
         )
+    for line in (*descriptions(encoder), *([chosen] if chosen else [])):
+        tell(line)
     planned = _planned(recipe, dataset, encoder, recipe.train.budget, tell)
     train = recipe.train.with_budget(steps=planned.steps)
     recipe = replace(recipe, train=replace(train, precision=precision_of(train)))
@@ -112,6 +115,8 @@ def pretrain(
             **({"data": reading.record} if reading else {}),
             **({"began_from": began_from} if began_from else {}),
             **({"encoder": described(encoder)} if encoder is not None else {}),
+            **({"chosen": chosen} if chosen else {}),
+            **({"parts": own} if (own := recipe.method.own_parts) else {}),
         }
         run.begin(recipe, **facts)
         if reading and reading.left_out:
@@ -164,6 +169,7 @@ def resume(
     _check_kinds(recipe, dataset)
     _check(recipe, dataset, encoder)
     _check_same(run, dataset, encoder)
+    _tell_changed_parts(run, recipe, _teller(quiet or not writes(recipe.train)))
     learner = new_learner(recipe, dataset, encoder)
     step = _checkpoint_step(run)
     if not more:
@@ -215,12 +221,7 @@ def _check_kinds(recipe: Any, dataset: Any) -> None:
 def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
     train = recipe.train
     _check_shapes(recipe.views, dataset)
-    check_trainable(encoder)
-    refuse(
-        train.num_processes > 1 and recipe.method.one_device,
-        f"pretrain: {recipe.method.kind.upper()} trains on one device, its bounds being of the scores of one "
-        f"process; got {train.devices} devices on {train.num_nodes} nodes; set both to 1, or use AMDIM",
-    )
+    check_trainable(encoder, recipe.views)
     refuse(
         train.tensorboard and find_spec("tensorboard") is None,
         "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
@@ -249,6 +250,19 @@ def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) ->
         f"resume: the run began with an encoder of its own ({own and own['architecture']}); give it again, "
         "with --module package:function",
     )
+
+
+def _tell_changed_parts(run: Run, recipe: Recipe, tell: Callable[[str], None]) -> None:
+    """Say and record which parts of a user's own are no longer those that the run began with."""
+    before, now = run.read_environment().get("parts", {}), recipe.method.own_parts
+    changed = [name for name in now if now[name]["sha256"] != before.get(name, {}).get("sha256")]
+    for name in changed:
+        place = f"{now[name]['module']}:{now[name]['name']}"
+        tell(f"method.{name}: {place} has changed since the run began; from here on it is the new one")
+    if changed and writes(recipe.train):
+        run.note(
+            parts={**before, **now}, parts_before=[*run.read_environment().get("parts_before", []), before]
+        )
 
 
 def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
