@@ -1,7 +1,7 @@
 """Batch norm over the images of all ranks."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -11,24 +11,32 @@ from torch import Tensor, nn
 from infomax.learning.distributed.groups import at_least_float32, num_ranks, sum_over_ranks
 
 
-class SyncEncoderBatchNorm(LayerSync):
-    """Batch norm of the encoder over the images of all ranks; on a CPU by `SharedBatchNorm`, else by torch's.
+class SyncSharesBatchNorm(LayerSync):
+    """Batch norm over the images of all ranks; on a CPU by `SharedBatchNorm`, elsewhere by torch's.
 
-    The batch norm of the online classifiers stays as it is, because they see the features of all ranks.
+    Only in the parts of a learner that see the images of one rank, its `parts_in_shares`. The online
+    classifiers, for instance, see the features of all ranks.
     """
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Replace the encoder's batch norms."""
+        """Replace the batch norms of these parts."""
         on_cpu = next(model.parameters()).device.type == "cpu"
-        convert = share_batch_norm if on_cpu else TorchSyncBatchNorm().apply
-        model.encoder = convert(model.get_submodule("encoder"))
-        return model
+        return _with_parts(model, share_batch_norm if on_cpu else TorchSyncBatchNorm().apply)
 
     def revert(self, model: nn.Module) -> nn.Module:
         """Put batch norms of one process back in their place."""
-        encoder = TorchSyncBatchNorm().revert(model.get_submodule("encoder"))
-        model.encoder = _replaced(encoder, SharedBatchNorm, SharedBatchNorm.norm_of_one)
-        return model
+        return _with_parts(model, _of_one_process)
+
+
+def _with_parts(model: nn.Module, convert: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    for name in cast(tuple[str, ...], model.parts_in_shares):
+        model.set_submodule(name, convert(model.get_submodule(name)))
+    return model
+
+
+def _of_one_process(module: nn.Module) -> nn.Module:
+    module = TorchSyncBatchNorm().revert(module)
+    return _replaced(module, SharedBatchNorm, SharedBatchNorm.norm_of_one)
 
 
 def share_batch_norm(module: nn.Module) -> nn.Module:

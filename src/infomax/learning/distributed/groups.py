@@ -3,7 +3,7 @@
 Every function works in a single process, too, without a process group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ def rank() -> int:
 
 def gather(x: Float[Tensor, "b *_"]) -> Float[Tensor, "n *_"]:
     """Return x of all ranks, rank after rank; gradients are summed over ranks, in at least float32."""
-    return _Gather.apply(x)
+    return _Gather.apply(x) if num_ranks() > 1 else x
 
 
 class _Gather(torch.autograd.Function):
@@ -110,6 +110,22 @@ def _summed(x: Tensor) -> Tensor:
     if num_ranks() > 1:
         dist.all_reduce(total)
     return total
+
+
+def average_gradients(parameters: Iterable[Tensor]) -> None:
+    """Replace the gradients of parameters by their means over ranks, which are the same to the last bit.
+
+    Args:
+        parameters: those that have a gradient, the same ones in the same order on all ranks.
+    """
+    if num_ranks() == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    means = (flat / num_ranks()).split([gradient.numel() for gradient in gradients])
+    for gradient, mean in zip(gradients, means, strict=True):
+        gradient.copy_(mean.view_as(gradient))
 
 
 def at_least_float32(x: Tensor) -> Tensor:

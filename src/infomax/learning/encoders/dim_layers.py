@@ -116,8 +116,8 @@ class Output(nn.Module):
         self.kind = kind
 
     def forward(self, y: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """Return y, 1 / (1 + e^{−y}) or y / ‖y‖, in float32."""
-        return _OUTPUTS[self.kind](y.float())
+        """Return y, 1 / (1 + e^{−y}) or y / ‖y‖, in at least float32."""
+        return _OUTPUTS[self.kind](y.to(torch.promote_types(y.dtype, torch.float32)))
 
 
 def convolution(num_in: int, num_out: int, kernel: int, stride: int, padding: int) -> nn.Sequential:

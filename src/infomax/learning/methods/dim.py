@@ -43,7 +43,6 @@ class DIMConfig(MethodConfig):
         "random place (local), whichever objective is maximised"
     )
     num_views: ClassVar[int] = 1
-    one_device: ClassVar[bool] = True
 
     name: Literal["dim"] = "dim"
     encoder: DIMEncoderConfig = field(default_factory=DIMEncoderConfig)

@@ -6,17 +6,22 @@ Y is the global feature, the map an earlier layer of the same encoder. Î is any
 of the scores that a critic gives to (Y of image i, map of image j). D tells Y from samples of its prior, and
 is trained against it.
 
+In a group of processes the scores are those of the images of all ranks. The objective is the mean of what the
+ranks return: Î is the same on each, the other terms are means over the images of a rank.
+
 Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio (2018), "Learning deep representations
 by mutual information estimation and maximization".
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
+from infomax.learning.distributed.groups import gather
 from infomax.learning.encoders.architectures import dim_encoder
 from infomax.learning.encoders.features import Features, example_features
 from infomax.learning.methods.dim import DIMConfig
@@ -25,7 +30,7 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS, CRITICS
 from infomax.learning.objectives.coordinates import AbsoluteCoordinates, RelativeCoordinates
 from infomax.learning.objectives.dim import dim_objective
-from infomax.learning.objectives.map_critics import MapCritic, MapSummary, sample_places
+from infomax.learning.objectives.map_critics import MapCritic, MapSummary, sample_places, score_together
 from infomax.learning.objectives.objective import Objective
 from infomax.learning.objectives.prior_matching import PriorMatching
 from infomax.learning.views.image_views import occlude
@@ -61,12 +66,13 @@ class DIM(Learner):
             f"dim: learns from one picture of each thing, got {views.kind} views; use augmented views, "
             "or AMDIM",
         )
+        made_here = encoder is None
         if encoder is None:
             encoder = dim_encoder(config.encoder, shape)
         if not isinstance(encoder, nn.Module):
             raise ValueError(f"dim: expected one encoder, got encoders {sorted(encoder)}")
         super().__init__(encoder, views, config.num_views, optimizer, num_classes)
-        self.config = config
+        self.config, self.made_here = config, made_here
         shapes = example_features(encoder)
         _check(config, shapes)
         dim_global = shapes.global_.shape[1]
@@ -81,8 +87,15 @@ class DIM(Learner):
 
     @property
     def uses_all_parameters(self) -> bool:
-        """Unknown: it trains on one device, where nobody asks."""
-        return False
+        """Where the encoder is one of Deep InfoMax; of others it is unknown."""
+        return self.made_here
+
+    @property
+    def parts_in_shares(self) -> tuple[str, ...]:
+        """The encoder, and what a critic does with maps; it sees the global features of all ranks."""
+        critics = {name: cast(MapCritic, critic) for name, critic in self.critics.items()}
+        of_critics = [f"critics.{name}.{part}" for name, one in critics.items() for part in one.parts_of_maps]
+        return ("encoder", *of_critics)
 
     def objective(
         self, views: tuple[Float[Tensor, "b c h w"], ...]
@@ -94,19 +107,24 @@ class DIM(Learner):
             hidden = self.encoder(occlude(images, self.config.occlusion))
             features = replace(features, global_=hidden.global_)
         weights = {"global": self.config.global_weight, "local": self.config.local_weight}
-        objective = dim_objective(self.scores(features), BOUNDS[self.config.bound], weights)
+        objective = dim_objective(self.scores(features), BOUNDS[str(self.config.bound)], weights)
         return self._with_tasks(objective, features), features.global_
 
     def scores(self, features: Features) -> Mapping[str, Float[Tensor, "g n n h w"]]:
-        """Return the scores of each term in a batch: f(y_i, m_j)."""
-        b, d = features.global_.shape
+        """Return the scores of each term, f(y_i, m_j), i and j among the n images of all ranks.
+
+        Args:
+            features: of the images of this rank.
+        """
+        whole = gather(features.global_)
+        n, d = whole.shape
         g = self.config.num_globals
-        globals_ = features.global_.view(b * g, d // g)
+        globals_ = whole.view(n * g, d // g)
         (local,) = features.local.values()
         places = self.config.num_places
         partners = {"global": local, "local": sample_places(local, places) if places else local}
         return {
-            name: critic(globals_, partners[name]).unflatten(0, (b, g)).transpose(0, 1)
+            name: score_together(critic, globals_, partners[name]).unflatten(0, (n, g)).transpose(0, 1)
             for name, critic in self.critics.items()
         }
 
@@ -158,7 +176,7 @@ def _check(config: DIMConfig, features: Features) -> None:
 def _critics(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
     """Return the critics of the terms that have a weight."""
     ((side, example),) = local.items()
-    make, num_channels = CRITICS[config.critic], example.shape[1]
+    make, num_channels = CRITICS[str(config.critic)], example.shape[1]
     critics: dict[str, nn.Module] = {}
     if config.global_weight:
         summary = MapSummary(num_channels, side)

@@ -60,6 +60,11 @@ class Learner(LightningModule, ABC):
     def uses_all_parameters(self) -> bool:
         """True if every parameter gets a gradient in every step."""
 
+    @property
+    def parts_in_shares(self) -> tuple[str, ...]:
+        """Names of the parts that see the things of one process only: their batch norms are over all."""
+        return ("encoder",)
+
     @abstractmethod
     def objective(self, views: tuple[Float[Tensor, "b c *_"], ...]) -> tuple[Objective, Float[Tensor, "m d"]]:
         """Return the objective of a batch, and global features of its things, once or several times over."""

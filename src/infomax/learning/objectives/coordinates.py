@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 from infomax.errors import refuse
 from infomax.fitting import perceptron
 from infomax.information.measures import entropy
+from infomax.learning.distributed.groups import at_least_float32
 
 DEFAULT_NUM_HIDDEN = 512
 """Units of the hidden layer of a task."""
@@ -73,7 +74,7 @@ class AbsoluteCoordinates(nn.Module):
         self.chance = -float(entropy(torch.full((side * side,), side**-2, dtype=torch.float64)))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
-        """Return how well places are predicted, in float32; they are drawn from torch's global generator."""
+        """Return how well places, drawn from torch's generator, are predicted, in at least float32."""
         _check_map(self, self.side, local)
         shape = (len(local), self.num_locations)
         place = torch.randint(self.side**2, shape, device=local.device)
@@ -113,7 +114,7 @@ class RelativeCoordinates(nn.Module):
         self.chance = -float(entropy(displacement_probabilities(side).flatten()))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
-        """Return how well displacements are predicted, in float32; pairs are drawn from torch's generator."""
+        """Return how well displacements of pairs, drawn from torch's generator, are predicted."""
         _check_map(self, self.side, local)
         shape = (len(local), self.num_locations)
         first = torch.randint(self.side**2, shape, device=local.device)
@@ -162,7 +163,7 @@ def _told(
     tell: nn.Module, features: Float[Tensor, "b k features"], truth: Int[Tensor, "b k"], chance: float
 ) -> CoordinatesTold:
     with torch.autocast(features.device.type, enabled=False):
-        logits = tell(features.flatten(0, 1).float())
+        logits = tell(at_least_float32(features.flatten(0, 1)))
     accuracy = (logits.detach().argmax(1) == truth.flatten()).float().mean()
     return CoordinatesTold(-cross_entropy(logits, truth.flatten()), chance, accuracy)
 

@@ -20,7 +20,8 @@ def dim_objective(
 
     Args:
         scores: f of each term, by name: global vectors y of image i against places m of image j, positives
-            on the diagonal. A term is the mean of the bounds of the g global vectors of an image.
+            on the diagonal. A term is the mean of the bounds of the g global vectors of an image. In a
+            group of processes n counts the images of all of them, see `map_critics.score_together`.
         bound: scores to a scalar, a function of `infomax.estimation.bounds`.
         weights: of the terms, by name.
 

@@ -5,6 +5,8 @@
 f is a critic of two vectors, (y [n, d], rows [k, c]) -> scores [n, k]: one of `estimation.critics`, or
 `EncodeAndDot`. In global DIM y is scored against the whole map, which `MapSummary` first turns into a map of
 a single place. `choices.CRITICS` lists the critics by name.
+
+In a group of processes each rank scores its own maps m_j against the y_i of all ranks (`score_together`).
 """
 
 import math
@@ -16,6 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from infomax.estimation.critics import Bilinear, Concatenated
+from infomax.learning.distributed.groups import at_least_float32, gather
 
 
 class EncodeAndDot(nn.Module):
@@ -34,10 +37,10 @@ class EncodeAndDot(nn.Module):
         self.embed_x, self.embed_y = Encoding(dim_x, num_units), Encoding(dim_y, num_units)
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
-        """Return the scores of all pairs, multiplied in float32."""
+        """Return the scores of all pairs, multiplied in at least float32."""
         g, h = self.embed_x(x), self.embed_y(y)
         with torch.autocast(x.device.type, enabled=False):
-            return (g.float() / math.sqrt(g.shape[1])) @ h.float().T
+            return (at_least_float32(g) / math.sqrt(g.shape[1])) @ at_least_float32(h).T
 
 
 class Encoding(nn.Module):
@@ -82,12 +85,36 @@ class MapCritic(nn.Module):
         self.critic = critic
         self.prepare = prepare or nn.Identity()
 
+    @property
+    def parts_of_maps(self) -> tuple[str, ...]:
+        """Names of the parts that see maps: all but the critic's `embed_x`, which sees global vectors."""
+        of_critic = [name for name, _ in self.critic.named_children() if name != "embed_x"]
+        return ("prepare", *(f"critic.{name}" for name in of_critic))
+
     def forward(self, y: Float[Tensor, "n d"], m: Float[Tensor, "m c _ _"]) -> Float[Tensor, "n m h w"]:
-        """Return the scores of all global vectors against all places of all maps, in float32."""
+        """Return the scores of all global vectors against all places of all maps, in at least float32."""
         m = self.prepare(m)
         num_maps, _, h, w = m.shape
-        scores = self.critic(y, rearrange(m, "m c h w -> (m h w) c")).float()
+        scores = at_least_float32(self.critic(y, rearrange(m, "m c h w -> (m h w) c")))
         return rearrange(scores, "n (m h w) -> n m h w", m=num_maps, h=h, w=w)
+
+
+def score_together(
+    critic: nn.Module, y: Float[Tensor, "n d"], m: Float[Tensor, "b c _ _"]
+) -> Float[Tensor, "n m h w"]:
+    """Return the scores of global vectors against the maps of all ranks, rank after rank, on each rank.
+
+    A rank computes the columns of its own maps, and gathers the others. It holds all of them: a bound may be
+    any function of the whole matrix. Let V be one. Each rank computes V, and its gradient by all scores; in
+    the backward pass rank s is sent the gradients of all R ranks for its columns, R ∂V/∂s_s, and DDP takes
+    the mean over ranks: Σ_s ∂V/∂s_s ∂s_s/∂θ = dV/dθ, the gradient of one process with the whole batch.
+
+    Args:
+        critic: global vectors and maps to scores [n, b, h, w], such as a `MapCritic`.
+        y: of the images of all ranks, the same on each; see `groups.gather`.
+        m: of the images of this rank; all ranks have the same number of images.
+    """
+    return gather(critic(y, m).transpose(0, 1)).transpose(0, 1)
 
 
 class MapSummary(nn.Module):

@@ -9,6 +9,9 @@ weights that are kept fixed. At the best discriminator log 2 + V/2 is the Jensen
 features and prior. The encoder's term has the fixed point of the minimax game, and its gradient does not
 vanish where D is sure.
 
+In a group of processes the features are those of all ranks. Each rank draws as many samples of the prior as
+it has images, the discriminator steps along the mean of their gradients, and stays the same on all of them.
+
 References: Hjelm et al. (2018), eq. 7; Goodfellow et al. (2014), Generative adversarial nets; Mescheder et
 al. (2018), Which training methods for GANs do actually converge?
 """
@@ -27,6 +30,7 @@ from torch.nn.functional import logsigmoid
 
 from infomax.errors import refuse
 from infomax.fitting import perceptron
+from infomax.learning.distributed.groups import all_of, at_least_float32, average_gradients
 from infomax.learning.objectives.choices import PRIORS
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.objectives.priors import Prior
@@ -42,6 +46,9 @@ class PriorMatch:
     log 2. The gradient penalty keeps D flat and this value low; it shows whether the encoder still gains.
     marginal_distance: the mean over coordinates of the Kolmogorov–Smirnov distance to the prior's marginal.
     For n features that match the prior perfectly it is about 0.87/√n.
+
+    The first two are means over the features of a rank, whose mean over ranks is that of all features; the
+    distance is of the features of all ranks.
     """
 
     term: Float[Tensor, ""]
@@ -78,23 +85,24 @@ class PriorMatching(nn.Module):
         self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=config.lr, betas=(0.5, 0.999))
 
     def forward(self, y: Float[Tensor, "b d"]) -> PriorMatch:
-        """Return how well features match, in float32; with gradients on in training, D takes its steps first.
+        """Return how well features match; with gradients on in training, D takes its steps first.
 
         Args:
-            y: features, with the encoder's gradient.
+            y: features of this rank, with the encoder's gradient.
 
         Raises:
             ValueError: features where the prior has no mass.
         """
         with torch.autocast(y.device.type, enabled=False):
-            y = y.float()
-            self.prior.check(y.detach())
+            y = at_least_float32(y)
+            whole = all_of(y)
+            self.prior.check(whole)  # every rank refuses, and none waits for another
             divergence = self._divergence(y.detach())
             if self.training and torch.is_grad_enabled():
                 for _ in range(self.config.num_steps):
                     self._learn(y.detach())
             term = logsigmoid(self.discriminator(y)).mean()
-            distance = marginal_distance(y.detach(), self.prior)
+            distance = marginal_distance(whole, self.prior)
         return PriorMatch(term, divergence, distance)
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -107,12 +115,12 @@ class PriorMatching(nn.Module):
 
     @torch.no_grad()
     def _divergence(self, y: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
-        v = self.prior.sample(*y.shape, device=y.device)
+        v = self.prior.sample(*y.shape, device=y.device).to(y.dtype)
         return jensen_shannon_divergence(self.discriminator(v), self.discriminator(y))
 
     def _learn(self, y: Float[Tensor, "b d"]) -> None:
         """Take one step of the discriminator up V(D)."""
-        v = self.prior.sample(*y.shape, device=y.device)
+        v = self.prior.sample(*y.shape, device=y.device).to(y.dtype)
         with _thawed(self.discriminator):
             vectors = torch.cat([v, y]).requires_grad_()
             scores = self.discriminator(vectors)
@@ -121,6 +129,7 @@ class PriorMatching(nn.Module):
             value = 2 * jensen_shannon_divergence(of_prior, of_features)  # V + 2 log 2
             loss = self.config.gradient_penalty * penalty - value
             loss.backward(inputs=[*self.discriminator.parameters()])
+        average_gradients(self.discriminator.parameters())
         self._follow_the_weights()
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from infomax.learning.data.dataset import Dataset, Pairs
-from infomax.learning.distributed.batch_norm import SyncEncoderBatchNorm
+from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
 from infomax.learning.methods.learner import Learner
 from infomax.learning.training.batches import Batches
@@ -93,7 +93,7 @@ def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]
         "devices": config.devices,
         "num_nodes": config.num_nodes,
         "strategy": DDPStrategy(find_unused_parameters=find_unused),
-        "plugins": [SyncEncoderBatchNorm()],
+        "plugins": [SyncSharesBatchNorm()],
     }
 
 
