@@ -14,6 +14,7 @@ from torch import nn
 from infomax.errors import did_you_mean, refuse
 from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.saving import DESCRIPTION, WEIGHTS, PretrainedEncoder, load_encoder
+from infomax.learning.encoders.tapping.suggesting import PossibleTaps, possible_taps
 from infomax.learning.views.kinds import Views
 
 TAPPED = "TappedEncoder"
@@ -112,21 +113,49 @@ def tapped_module(module: nn.Module) -> nn.Module:
     return module.get_submodule("module") if type(module).__name__ == TAPPED else module
 
 
-def check_trainable(encoder: nn.Module | Mapping[str, nn.Module] | None) -> None:
+def check_trainable(encoder: nn.Module | Mapping[str, nn.Module] | None, views: Views | None = None) -> None:
     """Check that an encoder, or each of several, is of a kind that can be trained, saved and loaded.
 
+    Args:
+        encoder: one, or several by the names of their folders.
+        views: what they see, from which the message takes the shape of images.
+
     Raises:
-        ValueError: it is another module; the message says how it becomes one.
+        ValueError: it is another module; the message says how it becomes one, with the names of its layers.
+            Or it takes things of another shape than the views have.
     """
-    if encoder is None:
-        return
-    for one in encoder.values() if isinstance(encoder, Mapping) else [encoder]:
+    shapes = {place.folder.name: place.views.input_shape for place in views.encoders} if views else {}
+    given = encoder if isinstance(encoder, Mapping) else {"": encoder}
+    for name, one in given.items():
+        shape = shapes.get(name, next(iter(shapes.values()), None))
+        if one is not None and type(one).__name__ not in ARCHITECTURES:
+            raise ValueError(
+                f"pretrain: encoder must return Features, got a {type(one).__name__}; "
+                + _how_to_wrap(one, shape or (3, 64, 64))
+            )
+        taken = getattr(one, "input_shape", shape)
         refuse(
-            type(one).__name__ not in ARCHITECTURES,
-            f"pretrain: encoder must return Features, got a {type(one).__name__}; wrap it: "
-            "infomax.TappedEncoder(module, image_shape=(3, 64, 64), local='layer2', global_='avgpool'), with "
-            "the names of its layers",
+            shape is not None and tuple(taken) != shape,
+            f"pretrain: the recipe makes views {list(shape or ())}, but the encoder takes {list(taken)}; "
+            "build it for theirs, or change their size (views.image_size)",
         )
+
+
+def _how_to_wrap(module: Any, image_shape: tuple[int, ...]) -> str:
+    """Return how a module becomes an encoder, with the names of its own layers where they can be found."""
+    taps = PossibleTaps()
+    if isinstance(module, nn.Module) and type(module).__name__ not in ARCHITECTURES and len(image_shape) == 3:
+        taps = possible_taps(module, (image_shape[0], image_shape[1], image_shape[2]))
+    local, global_ = taps.local or "layer2", taps.global_ or "avgpool"
+    maps = ", ".join(f"{name!r} ({rows}×{columns})" for name, (rows, columns) in taps.maps.items())
+    vectors = ", ".join(f"{name!r} ({dim})" for name, dim in taps.vectors.items())
+    found = [f"maps: {maps}"] * bool(maps) + [f"vectors or tokens: {vectors}"] * bool(vectors)
+    return (
+        f"wrap it: infomax.TappedEncoder(module, image_shape={tuple(image_shape)}, local={local!r}, "
+        f"global_={global_!r}), with the names of its layers"
+        + (f"; it has {'; '.join(found)}" if found else "")
+        + (f"; which they are is not known: {taps.failure}" if taps.failure else "")
+    )
 
 
 def described(encoder: nn.Module | Mapping[str, nn.Module]) -> dict[str, Any]:
@@ -135,11 +164,20 @@ def described(encoder: nn.Module | Mapping[str, nn.Module]) -> dict[str, Any]:
         parts = {name: described(one) for name, one in encoder.items()}
         return {"architecture": ", ".join(one["architecture"] for one in parts.values()), "parts": parts}
     module = getattr(encoder, "module_class", None)
-    name = type(encoder).__name__
+    name, features = type(encoder).__name__, getattr(encoder, "description", None)
     return {
         "architecture": f"{name} of {module}" if module else name,
         "arguments": getattr(encoder, "arguments", {}),
+        **({"features": features} if features else {}),
     }
+
+
+def descriptions(encoder: nn.Module | Mapping[str, nn.Module] | None) -> list[str]:
+    """Return a line on each encoder of one's own: what its features are made of."""
+    if isinstance(encoder, Mapping):
+        return [f"{name}: {line}" for name, one in encoder.items() for line in descriptions(one)]
+    found = getattr(encoder, "description", None)
+    return [f"encoder: {found}"] if found else []
 
 
 def take_weights(encoders: Sequence[nn.Module], views: Views, folder: str | Path) -> dict[str, Any]:

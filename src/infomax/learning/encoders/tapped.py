@@ -135,7 +135,7 @@ class TappedEncoder(nn.Module):
         images = of_shape("TappedEncoder", images, self.input_shape)
         names = {*self.local, self.global_, *self.layers}
         calls = calls_of(self.module, names, images, self.method)
-        return self._features({name: only_output(name, calls, len(images)) for name in names})
+        return self._features({name: only_output(name, calls, images.shape[0]) for name in names})
 
     def train(self, mode: bool = True) -> "TappedEncoder":
         """Set the mode of all but the frozen layers, which stay in evaluation mode."""
@@ -253,4 +253,4 @@ def _blank_outputs(encoder: TappedEncoder) -> dict[str, Tensor]:
                 f"TappedEncoder: {encoder.module_class} fails on images {list(images.shape)} ({error}); "
                 "is image_shape the (channels, height, width) that it takes?"
             ) from error
-        return {name: only_output(name, calls, len(images)) for name in names}
+        return {name: only_output(name, calls, images.shape[0]) for name in names}

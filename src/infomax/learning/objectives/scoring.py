@@ -1,5 +1,6 @@
 """Options of AMDIM's objective: how features are scored against each other, and on which maps."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from infomax.errors import refuse
@@ -8,6 +9,20 @@ Scales = tuple[tuple[int, int], ...]
 
 AMDIM_SCALES: Scales = ((1, 5), (1, 7), (5, 5))
 """(side of the source map, side of the target map) of each prediction; a side of 1 is the global feature."""
+
+
+def usual_scales(sides: Iterable[int]) -> Scales:
+    """Return which scales predict which, as AMDIM does, for maps of these sides.
+
+    The global feature predicts each map, and the smallest map predicts itself. Without maps the global
+    feature predicts that of the other view.
+
+    Example:
+        >>> usual_scales([7, 5]), usual_scales([8]), usual_scales([])
+        (((1, 5), (1, 7), (5, 5)), ((1, 8), (8, 8)), ((1, 1),))
+    """
+    found = sorted(sides)
+    return (*((1, side) for side in found), (found[0], found[0])) if found else ((1, 1),)
 
 
 @dataclass(frozen=True)

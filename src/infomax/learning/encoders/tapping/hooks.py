@@ -10,7 +10,7 @@ from functools import partial
 from threading import get_ident
 from typing import Any
 
-from torch import Tensor, nn
+from torch import SymInt, Tensor, nn
 
 from infomax.learning.encoders.tapping.outputs import tensor_in
 
@@ -53,7 +53,7 @@ def unchanged(call: Call) -> bool:
     return _version(output) == version
 
 
-def only_output(name: str, calls: Mapping[str, list[Call]], num_images: int) -> Tensor:
+def only_output(name: str, calls: Mapping[str, list[Call]], num_images: int | SymInt) -> Tensor:
     """Return the output of a layer's only call: an unchanged tensor with one row for each image.
 
     Raises:
@@ -71,7 +71,7 @@ def only_output(name: str, calls: Mapping[str, list[Call]], num_images: int) -> 
             "ReLU(inplace=True); tap that layer"
         )
     output = tensor_in(found[0][0])
-    if output is None or output.ndim < 2 or len(output) != num_images:
+    if output is None or output.ndim < 2 or output.shape[0] != num_images:
         what = type(found[0][0]).__name__ if output is None else list(output.shape)
         raise ValueError(
             f"TappedEncoder: layer {name!r} must give a tensor [b, …] for the b = {num_images} images, "

@@ -52,6 +52,8 @@ def possible_taps(module: nn.Module, image_shape: tuple[int, int, int]) -> Possi
         if len(made) == 1 and unchanged(made[0]) and (output := tensor_in(made[0][0])) is not None
         and output.ndim > 1 and len(output) == 2
     }  # fmt: skip
+    if len(outputs) > 1:
+        outputs.pop("", None)  # the module itself gives what one of its layers gives
     reading = Reading(image_shape[1:], num_prefix=num_prefix_tokens(module))
     maps = _maps(outputs, reading)
     vectors = _vectors(outputs, reading)
@@ -89,10 +91,9 @@ def _vectors(outputs: Mapping[str, Tensor], reading: Reading) -> dict[str, int]:
 def _summary(module: nn.Module, vectors: Mapping[str, int]) -> str | None:
     """Return the layer that is suggested for the global feature: the last before a linear output layer."""
     names = list(vectors)
-    wrapped = [name for name in names if name]  # the module itself gives what its last layer gives
-    while len(wrapped) > 1 and _is_output(module.get_submodule(wrapped[-1])):
-        wrapped.pop()
-    return wrapped[-1] if wrapped else next(iter(names), None)
+    while len(names) > 1 and _is_output(module.get_submodule(names[-1])):
+        names.pop()
+    return names[-1] if names else None
 
 
 def _is_output(layer: nn.Module) -> bool:
