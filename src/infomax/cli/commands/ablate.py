@@ -30,19 +30,24 @@ class Ablate:
     skip_broken: bool = skip_broken()
     max_labels: int | None = option("images to probe with; all without it", default=None)
     rest: Sequence[str] = ()
+    arguments: Sequence[str] = ()
 
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:
         """Return how the fields of a recipe are given."""
         return EVERY_FIELD
 
-    def __call__(self) -> Answer:
-        """Return the folder, and what was measured of each variant."""
+    def __call__(self) -> Answer | None:
+        """Return the folder, and what was measured of each variant; None in processes after the first."""
         from infomax.evaluation.ablation.ablating import ablate
         from infomax.evaluation.ablation.tables import as_cells, as_mapping
+        from infomax.learning.distributed.groups import rank
+        from infomax.learning.distributed.launching import start_together
 
         recipe = self._recipe()
         refuse(recipe.data is None, "ablate: no images given; set --data to a folder, a file or a hub name")
+        if recipe.train.num_nodes == 1:
+            start_together(recipe.train.devices, self.arguments)
         rows = ablate(
             recipe,
             absolute(str(recipe.data)),
@@ -52,6 +57,8 @@ class Ablate:
             max_labels=self.max_labels,
             labels=self.labels,
         )
+        if rank() > 0:
+            return None
         shown = grid(*as_cells(rows))
         page = f"open {self.out}/ablation.png; ablation.md beside it has all figures"
         answer = Answer({"folder": self.out, "rows": as_mapping(rows)}, lambda: [shown], [page])

@@ -22,10 +22,13 @@ from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import replacing
 from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
+from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
+from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
+from infomax.learning.training.trainer import writes
 from infomax.progress import stages
 
 _PROBES: dict[str, Probe] = dict(zip(PROBE_NAMES, (linear_probe, nearest_neighbor_probe), strict=True))
@@ -46,7 +49,8 @@ def ablate(
 
     Runs lie in ``out/variant/seed-k``. What is there already is not done again, and an interrupted run
     continues: call it again with the same arguments. Where a run has several encoders, the accuracy is the
-    mean of theirs, each probed on the column that it sees.
+    mean of theirs, each probed on the column that it sees. Where the recipe asks for several devices, each of
+    its processes calls this and gets the same; the first one probes, and writes.
 
     Args:
         recipe: of AMDIM. Its budget is that of each run; minutes are turned into steps for each variant by
@@ -63,9 +67,11 @@ def ablate(
 
     Raises:
         ValueError: an unknown variant, or one whose part the recipe does not have; a recipe of another
-            method, or for many devices; no seed; data without labels.
+            method; no seed; data without labels.
     """
     _check(recipe, num_seeds)
+    first = writes(recipe.train)
+    quiet = quiet or not first
     refuse_inside("ablate", out, source)
     names = _names(recipe, variants, quiet)
     out = Path(out)
@@ -79,7 +85,8 @@ def ablate(
             changed = replace(changed, train=replace(changed.train, seed=seed))
             folder = out / name.replace(" ", "-") / f"seed-{seed}"
             found[name].append(_measured(changed, source, folder, max_labels, labels, quiet))
-            _write(out, rows_of(found))
+            if first:
+                _write(out, rows_of(found))
     return rows_of(found)
 
 
@@ -103,11 +110,6 @@ def _check(recipe: Recipe, num_seeds: int) -> None:
         f"{recipe.method.kind.upper()}",
     )
     refuse(num_seeds < 1, f"ablate: expected at least one seed, got {num_seeds}")
-    refuse(
-        recipe.train.num_processes > 1,
-        f"ablate: trains on one device, got {recipe.train.devices} devices on {recipe.train.num_nodes} "
-        "nodes; set both to 1",
-    )
 
 
 def _splits(recipe: Recipe, source: str, labels: str | None) -> list[Split]:
@@ -122,20 +124,25 @@ def _splits(recipe: Recipe, source: str, labels: str | None) -> list[Split]:
 def _measured(
     recipe: Recipe, source: str, folder: Path, max_labels: int | None, labels: str | None, quiet: bool
 ) -> dict[str, Any]:
-    """Train, unless that is done; probe, unless that is done."""
+    """Train, unless that is done; probe, unless that is done.
+
+    All processes embed, the first one probes, and all get what it finds.
+    """
     run, result = Run(folder), folder / "probes.json"
     if result.exists():
         return json.loads(result.read_text())
     splits = [_few(split, max_labels) for split in _splits(recipe, source, labels)]  # refused before training
     if not run.finished:
         _train(recipe, source, run, quiet)
-    encoders = [load_encoder(one.folder) for one in run.encoders]
+        wait_for_all()  # until the first process has written the encoders
+    encoders = [load_encoder(one.folder).to(own_device()) for one in run.encoders]
     with stages(quiet=quiet) as progress:
         progress.begin("probing")
         accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
     means = {name: float(np.mean([one[name] for one in accuracies])) for name in _PROBES}
     measured = {"steps": run.read_recipe().train.steps, "accuracies": means}
-    write_json(result, measured)
+    if writes(recipe.train):
+        write_json(result, measured)
     return measured
 
 
@@ -155,10 +162,11 @@ def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
 
 def _accuracies(encoder: PretrainedEncoder, split: Split) -> dict[str, float]:
     train, test = embed(encoder, split.train), embed(encoder, split.test)
-    return {
-        name: probe(train, split.train.labels, test, split.test.labels, seed=0).accuracy
-        for name, probe in _PROBES.items()
-    }
+    found = {}
+    if rank() == 0:
+        for name, probe in _PROBES.items():
+            found[name] = probe(train, split.train.labels, test, split.test.labels, seed=0).accuracy
+    return objects_of_all(found)[0]
 
 
 def _few(split: Split, max_labels: int | None) -> Split:
