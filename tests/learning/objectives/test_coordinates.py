@@ -61,25 +61,46 @@ def test_relative_equals_the_slow_loop():
     assert told.log_likelihood.item() == pytest.approx(torch.stack(log_likelihoods).mean().item(), abs=1e-5)
 
 
-@pytest.mark.parametrize("side", [2, 3, 5])
-def test_displacements_are_counted_over_all_pairs_of_places(side):
-    places = list(itertools.product(range(side), repeat=2))
+@pytest.mark.parametrize("sides", [(2, 2), (3, 3), (5, 5), (2, 3), (1, 4)])
+def test_displacements_are_counted_over_all_pairs_of_places(sides):
+    rows, columns = sides
+    side = rows if rows == columns else sides
+    places = list(itertools.product(range(rows), range(columns)))
     counts = Counter((b[0] - a[0], b[1] - a[1]) for a in places for b in places if a != b)
     probabilities = displacement_probabilities(side)
     for (dr, dc), count in counts.items():
         expected = count / sum(counts.values())
-        assert probabilities[dr + side - 1, dc + side - 1].item() == pytest.approx(expected)
-        assert displacement_index(*flat_pair(dr, dc, side), side).item() == (
-            (dr + side - 1) * (2 * side - 1) + dc + side - 1
+        assert probabilities[dr + rows - 1, dc + columns - 1].item() == pytest.approx(expected)
+        assert displacement_index(*flat_pair(dr, dc, columns), side).item() == (
+            (dr + rows - 1) * (2 * columns - 1) + dc + columns - 1
         )
     entropy = -sum(c / sum(counts.values()) * math.log(c / sum(counts.values())) for c in counts.values())
     assert RelativeCoordinates(1, 1, side).chance == pytest.approx(-entropy)
 
 
-def flat_pair(dr, dc, side):
+def flat_pair(dr, dc, columns):
     """Two flat places that lie so to each other."""
     r, c = max(0, -dr), max(0, -dc)
-    return torch.tensor(r * side + c), torch.tensor((r + dr) * side + c + dc)
+    return torch.tensor(r * columns + c), torch.tensor((r + dr) * columns + c + dc)
+
+
+def test_maps_that_are_not_square():
+    y, m = torch.randn(6, 4), torch.randn(6, 5, 2, 3)
+    absolute, relative = (kind(4, 5, (2, 3), num_hidden=8) for kind in TASKS)
+    torch.manual_seed(1)
+    told = absolute(y, m).log_likelihood, relative(y, m).log_likelihood
+    torch.manual_seed(1)
+    place, first = torch.randint(6, (6, 1)), torch.randint(6, (6, 1))
+    second = (first + torch.randint(1, 6, (6, 1))) % 6
+    found = [], []
+    for i in range(6):
+        (r, c), (r1, c1), (r2, c2) = (divmod(one[i].item(), 3) for one in (place, first, second))
+        logits = absolute.tell(torch.cat([y[i], m[i, :, r, c]])).log_softmax(0).view(2, 3)
+        found[0].append(logits[r, c])
+        logits = relative.tell(torch.cat([y[i], m[i, :, r1, c1], m[i, :, r2, c2]])).log_softmax(0).view(3, 5)
+        found[1].append(logits[r2 - r1 + 1, c2 - c1 + 2])
+    torch.testing.assert_close(told, tuple(torch.stack(one).mean() for one in found))
+    assert absolute(y, m).chance == pytest.approx(-math.log(6))
 
 
 @pytest.mark.parametrize("kind", TASKS)

@@ -56,11 +56,10 @@ def test_shortcuts_start_as_copies():
 
 def test_a_whole_map_becomes_one_place():
     torch.manual_seed(0)
-    summary = MapSummary(5, 4)
-    scores = MapCritic(EncodeAndDot(6, summary.num_out, 8), summary)(
-        torch.randn(3, 6), torch.randn(3, 5, 4, 4)
-    )
-    assert scores.shape == (3, 3, 1, 1)
+    for side, shape in ((4, (4, 4)), ((4, 6), (4, 6))):
+        summary = MapSummary(5, side)
+        critic = MapCritic(EncodeAndDot(6, summary.num_out, 8), summary)
+        assert critic(torch.randn(3, 6), torch.randn(3, 5, *shape)).shape == (3, 3, 1, 1)
 
 
 def test_scores_are_float32_under_autocast(batch):

@@ -10,7 +10,7 @@ from torch import nn
 
 from infomax.evaluation.embedding import device_of
 from infomax.evaluation.similarity.maps import Place, features_at
-from infomax.learning.encoders.features import evaluating
+from infomax.learning.encoders.features import evaluating, example_features
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,22 @@ def receptive_field(encoder: nn.Module, place: Place, *, num_probes: int = 4) ->
 
 def cell_centers(
     encoder: nn.Module, side: int
-) -> tuple[Float[np.ndarray, " side"], Float[np.ndarray, " side"]]:
-    """Return the centres of the fields of a map's rows and columns, px, evenly spaced from first to last."""
-    first, last = (receptive_field(encoder, (side, at, at)) for at in (0, side - 1))
-    rows = np.linspace(first.top + first.bottom, last.top + last.bottom, side) / 2
-    columns = np.linspace(first.left + first.right, last.left + last.right, side) / 2
-    return rows, columns
+) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]:
+    """Return the centres of the fields of a map's rows and columns, px, evenly spaced from first to last.
+
+    Where all cells see the same, as tokens of a transformer do, they are those of a grid over the view.
+    """
+    rows, columns = example_features(encoder).local[side].shape[2:]
+    first, last = (receptive_field(encoder, (side, *at)) for at in ((0, 0), (rows - 1, columns - 1)))
+    _, height, width = cast(tuple[int, int, int], encoder.input_shape)
+    return (
+        _even(first.top + first.bottom, last.top + last.bottom, rows, height),
+        _even(first.left + first.right, last.left + last.right, columns, width),
+    )
+
+
+def _even(first: int, last: int, number: int, length: int) -> Float[np.ndarray, " number"]:
+    """Return places from half of one number to half of the other, or along the length where these agree."""
+    if last <= first:
+        return (np.arange(number) + 0.5) * length / number
+    return np.linspace(first, last, number) / 2

@@ -29,7 +29,7 @@ class Painter:
     """
 
     shape: tuple[int, int]
-    centers: tuple[Float[np.ndarray, " side"], Float[np.ndarray, " side"]]
+    centers: tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " columns"]]
 
     @staticmethod
     def of(encoder: PretrainedEncoder, side: int) -> "Painter":
@@ -37,7 +37,7 @@ class Painter:
         _, height, width = cast(tuple[int, int, int], encoder.encoder.input_shape)
         return Painter((height, width), cell_centers(encoder.encoder, side))
 
-    def enlarged(self, values: Float[np.ndarray, "side side"], size: tuple[int, int]) -> np.ndarray:
+    def enlarged(self, values: Float[np.ndarray, "rows columns"], size: tuple[int, int]) -> np.ndarray:
         """Return a map at so many pixels, by cubic splines through the centres of cells, constant beyond."""
         places = []
         for length, px, centers in zip(size, self.shape, self.centers, strict=True):
@@ -46,7 +46,10 @@ class Painter:
         return map_coordinates(values, np.meshgrid(*places, indexing="ij"), order=3, mode="nearest")
 
     def overlay(
-        self, picture: UInt8[np.ndarray, "h w c"], weights: Float[np.ndarray, "side side"], side: int = TILE
+        self,
+        picture: UInt8[np.ndarray, "h w c"],
+        weights: Float[np.ndarray, "rows columns"],
+        side: int = TILE,
     ) -> UInt8[np.ndarray, "h2 w2 3"]:
         """Return a picture in grey with its map over it; weight 0 is grey, 1 the strongest colour."""
         large = enlarged_picture(picture, side)

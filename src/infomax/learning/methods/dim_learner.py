@@ -154,15 +154,15 @@ def _check(config: DIMConfig, features: Features) -> None:
             f"dim: expected an encoder with one local map, got sides {sorted(features.local)}; "
             "tap one layer alone"
         )
-    (side,) = features.local
-    if side < 2 and (config.local_weight or config.absolute_coordinates or config.relative_coordinates):
+    num_places = next(iter(features.local.values()))[0, 0].numel()
+    if num_places < 2 and (config.local_weight or config.absolute_coordinates or config.relative_coordinates):
         raise ValueError(
             "dim: the encoder's local map has a single place (1×1), so that there is nothing local to tell; "
             "tap an earlier layer, or set method.local_weight to 0 and method.global_weight to 1"
         )
-    if config.num_places is not None and not 1 <= config.num_places <= side * side:
+    if config.num_places is not None and not 1 <= config.num_places <= num_places:
         raise ValueError(
-            f"dim: num_places must be from 1 to the {side * side} of the map, got {config.num_places}; "
+            f"dim: num_places must be from 1 to the {num_places} of the map, got {config.num_places}; "
             "null scores all of them"
         )
     dim_global = features.global_.shape[1]
@@ -175,11 +175,11 @@ def _check(config: DIMConfig, features: Features) -> None:
 
 def _critics(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
     """Return the critics of the terms that have a weight."""
-    ((side, example),) = local.items()
+    (example,) = local.values()
     make, num_channels = CRITICS[str(config.critic)], example.shape[1]
     critics: dict[str, nn.Module] = {}
     if config.global_weight:
-        summary = MapSummary(num_channels, side)
+        summary = MapSummary(num_channels, (example.shape[2], example.shape[3]))
         critics["global"] = MapCritic(make(dim_global, summary.num_out, config.critic_units), summary)
     if config.local_weight:
         critics["local"] = MapCritic(make(dim_global, num_channels, config.critic_units))
@@ -187,10 +187,10 @@ def _critics(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) ->
 
 
 def _tasks(config: DIMConfig, dim_global: int, local: Mapping[int, Tensor]) -> dict[str, nn.Module]:
-    ((side, example),) = local.items()
+    (example,) = local.values()
     kinds = {"absolute_coordinates": AbsoluteCoordinates, "relative_coordinates": RelativeCoordinates}
     return {
-        name: kind(dim_global, example.shape[1], side)
+        name: kind(dim_global, example.shape[1], (example.shape[2], example.shape[3]))
         for name, kind in kinds.items()
         if getattr(config, name)
     }

@@ -5,8 +5,8 @@
 
 y is the global feature. p is a softmax over the whole grid, not a product of one over rows and one over
 columns, because row and column depend on one another where a feature fits several places, such as the
-corners. It has at most (2·side − 1)² outputs. The value minus `chance` is a lower bound, in expectation, on
-the information between features and coordinates (Barber and Agakov 2003).
+corners. It has at most (2·rows − 1)(2·columns − 1) outputs. The value minus `chance` is a lower bound, in
+expectation, on the information between features and coordinates (Barber and Agakov 2003).
 
 Reference: Hjelm et al. (2018), section 4.3 and appendix A.
 """
@@ -51,33 +51,33 @@ class AbsoluteCoordinates(nn.Module):
     Args:
         dim_global: d of the global feature.
         dim_local: c, channels of the map.
-        side: s of the map.
+        side: of a square map, or (rows, columns).
         num_hidden: units of the one hidden layer.
         num_locations: places asked for in each image, drawn at random.
 
     Raises:
-        ValueError: a side below 2; another count below 1.
+        ValueError: a map of a single place; another count below 1.
     """
 
     def __init__(
         self,
         dim_global: int,
         dim_local: int,
-        side: int,
+        side: int | tuple[int, int],
         num_hidden: int = DEFAULT_NUM_HIDDEN,
         num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
-        _check_sizes(self, side, num_hidden, num_locations)
-        self.side, self.num_locations = side, num_locations
-        self.tell = perceptron((dim_global + dim_local, num_hidden, side * side))
-        self.chance = -float(entropy(torch.full((side * side,), side**-2, dtype=torch.float64)))
+        self.rows, self.columns = _check_sizes(self, side, num_hidden, num_locations)
+        self.num_locations, num_places = num_locations, self.rows * self.columns
+        self.tell = perceptron((dim_global + dim_local, num_hidden, num_places))
+        self.chance = -float(entropy(torch.full((num_places,), 1 / num_places, dtype=torch.float64)))
 
-    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
+    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c h w"]) -> CoordinatesTold:
         """Return how well places, drawn from torch's generator, are predicted, in at least float32."""
-        _check_map(self, self.side, local)
+        _check_map(self, (self.rows, self.columns), local)
         shape = (len(local), self.num_locations)
-        place = torch.randint(self.side**2, shape, device=local.device)
+        place = torch.randint(self.rows * self.columns, shape, device=local.device)
         features = _features(global_, local, place)
         return _told(self.tell, features, place, self.chance)
 
@@ -91,69 +91,82 @@ class RelativeCoordinates(nn.Module):
     Args:
         dim_global: d of the global feature.
         dim_local: c, channels of the map.
-        side: s of the map.
+        side: of a square map, or (rows, columns).
         num_hidden: units of the one hidden layer.
         num_locations: pairs of places asked for in each image, drawn at random.
 
     Raises:
-        ValueError: a side below 2; another count below 1.
+        ValueError: a map of a single place; another count below 1.
     """
 
     def __init__(
         self,
         dim_global: int,
         dim_local: int,
-        side: int,
+        side: int | tuple[int, int],
         num_hidden: int = DEFAULT_NUM_HIDDEN,
         num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
-        _check_sizes(self, side, num_hidden, num_locations)
-        self.side, self.num_locations = side, num_locations
-        self.tell = perceptron((dim_global + 2 * dim_local, num_hidden, (2 * side - 1) ** 2))
-        self.chance = -float(entropy(displacement_probabilities(side).flatten()))
+        self.rows, self.columns = _check_sizes(self, side, num_hidden, num_locations)
+        self.num_locations = num_locations
+        probabilities = displacement_probabilities((self.rows, self.columns)).flatten()
+        self.tell = perceptron((dim_global + 2 * dim_local, num_hidden, len(probabilities)))
+        self.chance = -float(entropy(probabilities))
 
-    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"]) -> CoordinatesTold:
+    def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c h w"]) -> CoordinatesTold:
         """Return how well displacements of pairs, drawn from torch's generator, are predicted."""
-        _check_map(self, self.side, local)
+        _check_map(self, (self.rows, self.columns), local)
         shape = (len(local), self.num_locations)
-        first = torch.randint(self.side**2, shape, device=local.device)
-        second = (first + torch.randint(1, self.side**2, shape, device=local.device)) % self.side**2
+        first = torch.randint(self.rows * self.columns, shape, device=local.device)
+        num_places = self.rows * self.columns
+        second = (first + torch.randint(1, num_places, shape, device=local.device)) % num_places
         features = _features(global_, local, first, second)
-        return _told(self.tell, features, displacement_index(first, second, self.side), self.chance)
+        displacement = displacement_index(first, second, (self.rows, self.columns))
+        return _told(self.tell, features, displacement, self.chance)
 
 
 def displacement_index(
-    first: Int[Tensor, "*shape"], second: Int[Tensor, "*shape"], side: int
+    first: Int[Tensor, "*shape"], second: Int[Tensor, "*shape"], side: int | tuple[int, int]
 ) -> Int[Tensor, "*shape"]:
-    """Return the number of the displacement between flat locations, row by row from (1 − side, 1 − side) on.
+    """Return the number of the displacement between flat locations, row by row from the most negative on.
+
+    Args:
+        first, second: the locations.
+        side: of a square map, or (rows, columns).
 
     Example:
         >>> displacement_index(torch.tensor([3, 0]), torch.tensor([0, 3]), side=2)
         tensor([0, 8])
     """
-    rows, columns = second // side - first // side, second % side - first % side
-    return (rows + side - 1) * (2 * side - 1) + columns + side - 1
+    height, width = _sides(side)
+    rows, columns = second // width - first // width, second % width - first % width
+    return (rows + height - 1) * (2 * width - 1) + columns + width - 1
 
 
-def displacement_probabilities(side: int) -> Float[Tensor, "rows columns"]:
-    """Return p(Δrow, Δcolumn) of two different places: ∝ (side − |Δrow|)(side − |Δcolumn|), but 0 at (0, 0).
+def displacement_probabilities(side: int | tuple[int, int]) -> Float[Tensor, "rows columns"]:
+    """Return p(Δrow, Δcolumn) of two different places: ∝ (rows − |Δrow|)(columns − |Δcolumn|), 0 at (0, 0).
 
     Example:
         >>> (displacement_probabilities(2) * 12).round().int().tolist()
         [[1, 2, 1], [2, 0, 2], [1, 2, 1]]
     """
-    fits = side - torch.arange(1 - side, side, dtype=torch.float64).abs()
-    num_pairs = torch.outer(fits, fits)
-    num_pairs[side - 1, side - 1] = 0
+    fits = [length - torch.arange(1 - length, length, dtype=torch.float64).abs() for length in _sides(side)]
+    num_pairs = torch.outer(*fits)
+    num_pairs[num_pairs.shape[0] // 2, num_pairs.shape[1] // 2] = 0
     return num_pairs / num_pairs.sum()
 
 
+def _sides(side: int | tuple[int, int]) -> tuple[int, int]:
+    """Return rows and columns."""
+    return side if isinstance(side, tuple) else (side, side)
+
+
 def _features(
-    global_: Float[Tensor, "b d"], local: Float[Tensor, "b c s s"], *places: Int[Tensor, "b k"]
+    global_: Float[Tensor, "b d"], local: Float[Tensor, "b c h w"], *places: Int[Tensor, "b k"]
 ) -> Float[Tensor, "b k features"]:
     """Return the global feature beside the local ones of each place."""
-    cells = local.flatten(2).transpose(1, 2)  # [b, s·s, c]
+    cells = local.flatten(2).transpose(1, 2)  # [b, h·w, c]
     images = torch.arange(len(cells), device=cells.device)[:, None]
     at_places = [cells[images, place] for place in places]
     return torch.cat([global_[:, None].expand(-1, places[0].shape[1], -1), *at_places], dim=2)
@@ -168,19 +181,26 @@ def _told(
     return CoordinatesTold(-cross_entropy(logits, truth.flatten()), chance, accuracy)
 
 
-def _check_sizes(module: nn.Module, side: int, num_hidden: int, num_locations: int) -> None:
-    name = type(module).__name__
-    refuse(side < 2, f"{name}: the map must have several places, got {side}×{side}; tap an earlier layer")
+def _check_sizes(
+    module: nn.Module, side: int | tuple[int, int], num_hidden: int, num_locations: int
+) -> tuple[int, int]:
+    """Return rows and columns of the map, checked."""
+    name, (rows, columns) = type(module).__name__, _sides(side)
+    refuse(
+        min(rows, columns) < 1 or rows * columns < 2,
+        f"{name}: the map must have several places, got {rows}×{columns}; tap an earlier layer",
+    )
     refuse(
         min(num_hidden, num_locations) < 1,
         f"{name}: num_hidden and num_locations must be at least 1, got {num_hidden} and {num_locations}; "
         f"{DEFAULT_NUM_HIDDEN} and {DEFAULT_NUM_LOCATIONS} are usual",
     )
+    return rows, columns
 
 
-def _check_map(module: nn.Module, side: int, local: Tensor) -> None:
+def _check_map(module: nn.Module, sides: tuple[int, int], local: Tensor) -> None:
     refuse(
-        local.shape[-2:] != (side, side),
-        f"{type(module).__name__}: expected a map [b, c, {side}, {side}], got {list(local.shape)}; "
+        local.shape[-2:] != sides,
+        f"{type(module).__name__}: expected a map [b, c, {sides[0]}, {sides[1]}], got {list(local.shape)}; "
         "build it for this side",
     )

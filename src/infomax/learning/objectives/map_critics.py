@@ -118,23 +118,23 @@ def score_together(
 
 
 class MapSummary(nn.Module):
-    """A map [b, c, s, s] to one vector: two convolutions, with 64 and 32 channels, then all cells.
+    """A map [b, c, h, w] to one vector: two convolutions, with 64 and 32 channels, then all cells.
 
     Args:
         num_channels: c.
-        side: s.
+        side: of a square map, or (h, w).
 
     Reference: Hjelm et al. (2018), appendix A.2, the discriminator of global DIM.
     """
 
-    def __init__(self, num_channels: int, side: int):
+    def __init__(self, num_channels: int, side: int | tuple[int, int]):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(num_channels, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 32, 3, padding=1)
         )
-        self.num_out = 32 * side * side
+        self.num_out = 32 * (math.prod(side) if isinstance(side, tuple) else side**2)
 
-    def forward(self, m: Float[Tensor, "b c s s"]) -> Float[Tensor, "b out 1 1"]:
+    def forward(self, m: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out 1 1"]:
         """Return the vector, as a map of one place."""
         return rearrange(self.layers(m), "b c h w -> b (c h w) 1 1")
 
