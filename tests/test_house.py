@@ -15,9 +15,10 @@ import infomax
 SOURCE = Path(infomax.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 EVERYWHERE = {"errors", "files", "fitting", "lazy", "pages", "progress", "registry"}
-STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "cli"]
+STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "workflow", "cli"]
 BESIDE = {("principle", "learning"), ("learning", "principle")}
-ROOMS = ["data", "views", "encoders", "distributed", "objectives", "methods", "training"]
+ROOMS = ["data", "views", "encoders", "distributed", "objectives", "methods", "training",
+         "exporting"]  # fmt: skip
 MAX_FILES = 13
 KINDS = {"ViewsConfig", "SignalViewsConfig", "PairedViewsConfig", "TemporalViewsConfig", "SingleViews",
          "Dataset", "Pairs", "AMDIMConfig", "DIMConfig", "AMDIMEncoder", "SignalEncoder", "TappedEncoder",

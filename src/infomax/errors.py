@@ -16,6 +16,7 @@ EXTRAS: Mapping[str, str] = {
     "tensorboard": "tensorboard",
     "fastexcel": "tables",
     "faiss": "search",
+    **dict.fromkeys(["onnx", "onnxscript", "onnxruntime"], "export"),
     **dict.fromkeys(["anndata", "h5py"], "h5ad"),
     **dict.fromkeys(["tifffile", "imagecodecs", "pillow_heif", "pydicom", "czifile"], "formats"),
 }

@@ -22,6 +22,7 @@ COMMANDS: Registry[Any] = Registry(
         "groups": "infomax.cli.commands.collection.groups:Groups",
         "search": "infomax.cli.commands.collection.search:Search",
         "embed": "infomax.cli.commands.embed:Embed",
+        "export": "infomax.cli.commands.export:Export",
         "ablate": "infomax.cli.commands.ablate:Ablate",
         "report": "infomax.cli.commands.report:Report",
         "measure": "infomax.cli.commands.measure:Measure",

@@ -45,7 +45,7 @@ class Crops(nn.Module):
         """Return the map: cell (i, j) comes from the crop whose corner is at (i, j) · size/2."""
         crops = images.unfold(2, self.size, self.size // 2).unfold(3, self.size, self.size // 2)
         vectors = self.module(rearrange(crops, "b c i j h w -> (b i j) c h w"))
-        return rearrange(vectors, "(b i j) d 1 1 -> b d i j", b=len(images), i=crops.shape[2])
+        return rearrange(vectors, "(b i j) d 1 1 -> b d i j", b=images.shape[0], i=crops.shape[2])
 
 
 class Body(nn.Module):
