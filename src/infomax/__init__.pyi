@@ -112,7 +112,6 @@ from .learning.encoders.saving import load_encoder as load_encoder
 from .learning.encoders.tapped import TappedEncoder as TappedEncoder
 from .learning.objectives.scoring import Scoring as Scoring
 from .learning.training.config import Recipe as Recipe
-from .learning.training.loop import pretrain as pretrain
 from .learning.training.loop import resume as resume
 from .learning.training.recipes import recipe_named
 from .learning.training.run import Run as Run
@@ -125,6 +124,7 @@ from .principle.network import develop as develop
 from .principle.network import linsker_plans as linsker_plans
 from .principle.optima import best_units_of_norm as best_units_of_norm
 from .principle.optima import best_units_of_power as best_units_of_power
+from .workflow import pretrain as pretrain
 
 evaluate = evaluate_run
 recipe = recipe_named

@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+def can_move(console: Any) -> bool:
+    """Return whether a line of a rich console can move: on a terminal, or in a notebook with ipywidgets."""
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
 
 
 class Stages:
@@ -33,7 +39,7 @@ class Stages:
             return
         self._said = what
         self._bar.update(self._task, description=what)
-        if not self._console.is_terminal:
+        if not can_move(self._console):
             self._console.print(what, soft_wrap=True)
 
     def tell(self, found: Any) -> None:
@@ -81,7 +87,7 @@ def stages(num: int | None = None, *, quiet: bool = False) -> Iterator[Stages]:
         console=console,
         transient=True,
         expand=True,
-        disable=quiet or not console.is_terminal,
+        disable=quiet or not can_move(console),
     ) as bar:
         yield Stages(console, bar, num)
 

@@ -6,7 +6,9 @@ from infomax.learning.methods.method import MethodConfig
 from infomax.registry import Registry
 
 METHODS: Registry[type[MethodConfig]] = Registry(
-    "method", {method.kind: method for method in (AMDIMConfig, DIMConfig)}
+    "method",
+    {method.kind: method for method in (AMDIMConfig, DIMConfig)},
+    group="infomax.methods",
 )
 """Configurations of the methods, by the name that a recipe gives them."""
 

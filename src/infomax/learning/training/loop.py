@@ -4,7 +4,7 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 resumed run ends as an uninterrupted one does.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import Callback
+from lightning.pytorch.loggers import Logger
 from rich.console import Console
 
 from infomax.errors import Stopped, refuse
@@ -41,6 +42,7 @@ from infomax.learning.training.trainer import (
     writes,
 )
 from infomax.learning.views.kinds import Views
+from infomax.registry import recorded
 
 __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 
@@ -53,6 +55,8 @@ def pretrain(
     *,
     encoder: Encoders | None = None,
     weights_from: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    logger: Logger | None = None,
     quiet: bool = False,
 ) -> Run:
     """Train the recipe's method on a dataset; the run folder then holds the encoder and all about it.
@@ -67,6 +71,9 @@ def pretrain(
             weights that it has. Where each column has an encoder: a mapping of column to encoder.
         weights_from: a finished run, or a folder with an encoder of the same shape, whose weights training
             begins with.
+        callbacks: of Lightning, which see the learner and the trainer. What they are is recorded; a resumed
+            run needs them again.
+        logger: of Lightning, which gets each row of ``metrics.csv``, in place of the recipe's.
         quiet: show no progress.
 
     Returns:
@@ -117,13 +124,14 @@ def pretrain(
             **({"encoder": described(encoder)} if encoder is not None else {}),
             **({"chosen": chosen} if chosen else {}),
             **({"parts": own} if (own := recipe.method.own_parts) else {}),
+            **({"callbacks": [recorded(type(one)) for one in callbacks]} if callbacks else {}),
         }
         run.begin(recipe, **facts)
         if reading and reading.left_out:
             reading.write_left_out(run.folder / LEFT_OUT_FILE)
             tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
         save_example_views(run, recipe, dataset)
-    with _fitting(recipe, learner, dataset, run, quiet) as fit:
+    with _fitting(recipe, learner, dataset, run, quiet, callbacks=callbacks, logger=logger) as fit:
         fit()
     return run
 
@@ -330,6 +338,8 @@ def _fitting(
     run: Run,
     quiet: bool,
     begin: Callable[[], None] | None = None,
+    callbacks: Sequence[Callback] = (),
+    logger: Logger | None = None,
 ) -> Iterator[Callable[[], None]]:
     """Yield what trains to the last step, from the last checkpoint if there is one; then write the encoder.
 
@@ -343,8 +353,10 @@ def _fitting(
     record = Record(
         run, num_images=len(dataset), batch_size=train.batch_size, every=train.log_steps, quiet=quiet
     )
-    callbacks: list[Callback] = [*([BeginStage(begin)] if begin else []), interrupt, keep, record]
-    trainer = new_trainer(train, learner, steps, callbacks, run)
+    own = [*([BeginStage(begin)] if begin else []), interrupt, keep, record]
+    trainer = new_trainer(train, learner, steps, [*own, *callbacks], run)
+    if logger is not None:
+        trainer.logger = logger
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
     batches = new_loader(trainer, train, dataset, _checkpoint_step(run))
     try:

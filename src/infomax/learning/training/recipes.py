@@ -224,8 +224,12 @@ RECIPES: Registry[Callable[[], Recipe]] = Registry(
         "dim-stl10": dim_stl10,
         "dim-tinyimagenet": dim_tinyimagenet,
     },
+    group="infomax.recipes",
 )
-"""Recipes by the name that the command line takes; the first line of a recipe's docstring describes it."""
+"""Recipes by the name that the command line takes; the first line of a recipe's docstring describes it.
+
+A function of one's own is one, too: ``infomax pretrain my_recipes:mine``.
+"""
 
 
 def recipe_named(name: str) -> Recipe:

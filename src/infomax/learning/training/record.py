@@ -24,6 +24,7 @@ from infomax.files import replacing
 from infomax.learning.distributed.groups import mean_over_ranks
 from infomax.learning.training.callbacks import watched
 from infomax.learning.training.run import Run
+from infomax.progress import can_move
 
 SECONDS_BETWEEN_LINES = 30.0
 """How often progress is told where there is no terminal to show it."""
@@ -34,7 +35,7 @@ def waiting(text: str, quiet: bool = False) -> Iterator[None]:
     """Within, show on a terminal what is being waited for, and for how long already."""
     console = Console(stderr=True, quiet=quiet)
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not can_move(console)) as progress:
         progress.add_task(text, total=None)
         yield
 
@@ -56,7 +57,7 @@ class Record(Callback):
             console=self.console,
             expand=True,
             refresh_per_second=2,
-            disable=not self.console.is_terminal,
+            disable=not can_move(self.console),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class Record(Callback):
     def _tell(self, step: int, num_steps: int, now: float, summary: str) -> None:
         """Where there is no terminal, print a line now and then, and at the end."""
         due = now - self.told >= SECONDS_BETWEEN_LINES or step == num_steps
-        if self.console.is_terminal or not due:
+        if can_move(self.console) or not due:
             return
         left = (now - self.began) / (step - self.first_step) * (num_steps - step)
         line = f"step {step:,} of {num_steps:,}, {timedelta(seconds=round(left))} left, {summary}"

@@ -14,6 +14,7 @@ from infomax.registry import Registry
 VIEWS: Registry[type[Views]] = Registry(
     "kind of views",
     {kind.kind: kind for kind in (ViewsConfig, SignalViewsConfig, TemporalViewsConfig, PairedViewsConfig)},
+    group="infomax.views",
 )
 """The kinds of views, by the name that a recipe gives them."""
 
