@@ -16,13 +16,15 @@ from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.groups import average_gradients, gather, mean_over_ranks
 from infomax.learning.encoders.config import DIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.methods import dim_learner
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.dim_learner import DIM
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS, CRITICS
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.training.config import Recipe, TrainConfig
-from infomax.learning.training.loop import pretrain
+from infomax.learning.training.loop import pretrain, resume
+from infomax.learning.training.run import Run
 from infomax.learning.views.images import PLAIN_VIEWS
 
 RANKS, BATCH = 2, 8
@@ -121,6 +123,25 @@ def work(rank, folder):
     found = {name: train(config, rank, RANKS) for name, config in CASES.items()}
     torch.save(found, folder / f"dim-{rank}.pt")
     pretrain(RECIPE, make_images(), folder / "dim", quiet=True)
+    with stopping_at(4), pytest.raises(Stop):
+        pretrain(RECIPE, make_images(), folder / "resumed", quiet=True)
+    resume(RECIPE, make_images(), Run(folder / "resumed"), quiet=True)
+
+
+class Stop(Exception):
+    pass
+
+
+def stopping_at(step):
+    """Have all processes stop in the middle of a step."""
+    objectives = [dim_learner.dim_objective] * (step - 1)
+
+    def objective(*arguments):
+        if not objectives:
+            raise Stop
+        return objectives.pop()(*arguments)
+
+    return mock.patch.object(dim_learner, "dim_objective", objective)
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +176,18 @@ def test_a_run_of_two_processes(folder):
     assert float(rows[-1]["ceiling_local"]) == pytest.approx(3.0)  # log2 of a batch of 8
     assert float(rows[-1]["prior_marginal_distance"]) > 0
     assert load_encoder(folder / "dim")(make_images(3).batch(slice(0, 3))).global_.shape == (3, 8)
+
+
+def test_a_resumed_run_ends_as_an_uninterrupted_one(folder):
+    """The checkpoint is that of step 2: encoder, critics, discriminator and their optimizers."""
+    whole, resumed = (
+        torch.load(Run(folder / name).checkpoint, weights_only=True)["state_dict"]
+        for name in ("dim", "resumed")
+    )
+    assert any("discriminator" in name for name in whole)
+    for name, value in whole.items():
+        if torch.is_tensor(value):
+            assert torch.equal(resumed[name], value), name
 
 
 def test_one_process_gathers_and_averages_with_nobody():

@@ -24,6 +24,7 @@ from infomax.files import replacing
 from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
+from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
@@ -34,6 +35,7 @@ from infomax.progress import stages
 _PROBES: dict[str, Probe] = dict(zip(PROBE_NAMES, (linear_probe, nearest_neighbor_probe), strict=True))
 
 
+@without_notices()
 def ablate(
     recipe: Recipe,
     source: str,
