@@ -1,5 +1,6 @@
 """A transformer of one's own goes all the way: pretrained weights, a frozen trunk, scales that it has."""
 
+import hashlib
 import os
 import signal
 import sys
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save
 from torch import nn
 
 from infomax.cli import main
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.own import load_own_encoder, own_encoder
-from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.encoders.saving import load_encoder, save_encoder, weights_of
 from infomax.learning.encoders.tapped import TappedEncoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
@@ -44,7 +46,7 @@ class Transformer(nn.Module):
 
     def forward_features(self, x):
         x = self.norm0(self.proj(x)).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.position
         for block in self.blocks:
             x = block(x)
         return self.norm(x)
@@ -108,12 +110,14 @@ def test_from_the_command_line_alone(here, capsys, monkeypatch):
     assert Run("a").read_recipe().method.scales == ((1, 4), (4, 4))
     environment = Run("a").read_environment()
     assert environment["chosen"] == line and environment["encoder"]["features"] == features
+    begun = weights_of(own_encoder("own_vit:encoder"))
+    assert environment["encoder"]["sha256"] == hashlib.sha256(save(begun)).hexdigest()
     assert run("embed", "a", "--data", "photos", "--out", "f.npy", *own) == 0
     assert np.load("f.npy").shape == (40, 8)
     assert run("evaluate", "a", "--data", "photos", "--probes", "knn", "--module", "own_vit:network") == 0
     assert run("similarity", "a", "--data", "photos", "--query", 0, "--target", 4, *own) == 0
-    begun, learned = own_encoder("own_vit:encoder").state_dict(), load_own_encoder("a", "own_vit:network")
-    kept = {name for name, one in learned.encoder.state_dict().items() if torch.equal(one, begun[name])}
+    learned = load_own_encoder("a", "own_vit:network").encoder
+    kept = {name for name, one in learned.state_dict().items() if torch.equal(one, begun[name])}
     frozen = {name for name in begun if name.startswith(("module.proj", "module.norm0", "module.blocks.0"))}
     assert frozen <= kept and not {"module.token", "module.norm.weight"} & kept
     assert not {name for name in kept - frozen if name.startswith("module.blocks.1")}
@@ -171,3 +175,19 @@ def test_scales_stay_where_the_encoder_has_them_or_they_are_asked_for():
     assert both.scales == ((1, 6), (6, 6)) and "1→6, 6→6, not" in line
     method = DIMConfig()
     assert method.suited_to(wide()) == (method, None)
+
+
+def test_layers_that_share_weights_are_saved(tmp_path):
+    def network():
+        layer = nn.Conv2d(4, 4, 3, 1, 1)
+        other = nn.Conv2d(4, 4, 3, 1, 1)
+        other.weight = layer.weight
+        return nn.Sequential(nn.Conv2d(3, 4, 8, 8), layer, other, nn.AdaptiveAvgPool2d(1))
+
+    taps = {"image_shape": (3, 32, 48), "local": "2", "global_": "3"}
+    encoder = TappedEncoder(network(), **taps)
+    save_encoder(tmp_path, encoder, PLAIN)
+    images = torch.zeros(2, 3, 32, 48, dtype=torch.uint8)
+    loaded = load_encoder(tmp_path, network())
+    torch.testing.assert_close(loaded(images).global_, encoder.eval()(loaded.view(images)).global_)
+    assert loaded.encoder.module[1].weight is loaded.encoder.module[2].weight

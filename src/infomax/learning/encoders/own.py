@@ -8,12 +8,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from infomax.errors import did_you_mean, refuse
 from infomax.learning.encoders.architectures import ARCHITECTURES
-from infomax.learning.encoders.saving import DESCRIPTION, WEIGHTS, PretrainedEncoder, load_encoder
+from infomax.learning.encoders.saving import (
+    DESCRIPTION,
+    WEIGHTS,
+    PretrainedEncoder,
+    load_encoder,
+    weights_of,
+)
 from infomax.learning.encoders.tapping.suggesting import PossibleTaps, possible_taps
 from infomax.learning.views.kinds import Views
 
@@ -159,7 +165,10 @@ def _how_to_wrap(module: Any, image_shape: tuple[int, ...]) -> str:
 
 
 def described(encoder: nn.Module | Mapping[str, nn.Module]) -> dict[str, Any]:
-    """Return kind and arguments of an encoder, or of each of several, for the record of a run."""
+    """Return kind and arguments of an encoder, or of each of several, for the record of a run.
+
+    Beside them stands the hash of the weights that it has now, as of a file of safetensors.
+    """
     if isinstance(encoder, Mapping):
         parts = {name: described(one) for name, one in encoder.items()}
         return {"architecture": ", ".join(one["architecture"] for one in parts.values()), "parts": parts}
@@ -169,6 +178,7 @@ def described(encoder: nn.Module | Mapping[str, nn.Module]) -> dict[str, Any]:
         "architecture": f"{name} of {module}" if module else name,
         "arguments": getattr(encoder, "arguments", {}),
         **({"features": features} if features else {}),
+        "sha256": hashlib.sha256(save(weights_of(encoder))).hexdigest(),
     }
 
 

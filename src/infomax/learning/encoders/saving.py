@@ -77,7 +77,14 @@ def save_encoder(folder: str | Path, encoder: nn.Module, views: SingleViews) -> 
     with replacing(folder / DESCRIPTION) as path:
         path.write_text(json.dumps(description_of(encoder, views), indent=2) + "\n")
     with replacing(folder / WEIGHTS) as path:
-        save_file({key: tensor.contiguous().cpu() for key, tensor in encoder.state_dict().items()}, path)
+        save_file(weights_of(encoder), path)
+
+
+def weights_of(encoder: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the weights by name, on the CPU; those that layers share stand under each name."""
+    layout = torch.contiguous_format
+    state = encoder.state_dict()
+    return {key: one.detach().to("cpu", copy=True, memory_format=layout) for key, one in state.items()}
 
 
 def description_of(encoder: nn.Module, views: SingleViews) -> dict[str, Any]:
