@@ -43,9 +43,27 @@ ALL_PARTS = replace(
     relative_coordinates=0.2,
     occlusion=0.4,
 )
+
+
+class OwnCritic(nn.Module):
+    """One network with a batch norm for both, which sees n·k pairs."""
+
+    def __init__(self, dim_x, dim_y, num_units):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(dim_x + dim_y, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 1)
+        )
+
+    def forward(self, x, y):
+        """Scores of all pairs."""
+        pairs = torch.cat([x.repeat_interleave(len(y), 0), y.repeat(len(x), 1)], 1)
+        return self.layers(pairs).view(len(x), len(y))
+
+
 CASES = {
     **{f"bound {name}": replace(SMALL, bound=name) for name in BOUNDS},
     **{f"critic {name}": replace(SMALL, critic=name, bound="jensen_shannon") for name in CRITICS},
+    "critic of one's own": replace(SMALL, critic=OwnCritic),
     "all parts": ALL_PARTS,
     "all parts, Donsker–Varadhan": replace(ALL_PARTS, bound="donsker_varadhan"),
     "spherical": replace(
