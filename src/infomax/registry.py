@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -128,6 +129,18 @@ class Registry(Mapping[str, T], Generic[T]):
         if getattr(entry, "__module__", "").split(".")[0] == __name__.split(".")[0]:
             return None
         return recorded(entry)
+
+
+def own_parts(config: Any, choices: "Mapping[str, Registry[Any]]") -> dict[str, dict[str, Any]]:
+    """Return the record of each part of a configuration that is not infomax's own, by its field.
+
+    Args:
+        config: a configuration.
+        choices: the table that each field, dotted, chooses from by name or place.
+    """
+    chosen = {name: attrgetter(name)(config) for name in choices}
+    records = {name: choices[name].record(one) for name, one in chosen.items() if one is not None}
+    return {name: record for name, record in records.items() if record is not None}
 
 
 def place_of(part: Any, operation: str) -> str:

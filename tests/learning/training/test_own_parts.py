@@ -19,7 +19,7 @@ from infomax.learning.objectives.choices import BOUNDS, register_bound
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
-from infomax.registry import Registry
+from infomax.registry import Registry, own_parts
 
 SMALL = AMDIMEncoderConfig(width=4, embedding_dim=8, depth=1)
 PARTS = """
@@ -62,7 +62,7 @@ def test_a_function_is_recorded_by_its_place(recipe, tmp_path):
     place = f"{__name__}:halved"
     assert yaml.safe_load(run.recipe.read_text())["method"]["bound"] == place
     assert BOUNDS[place] is halved and run.read_recipe() == recipe_of(run, place)
-    record = run.read_environment()["parts"]["bound"]
+    record = run.read_environment()["parts"]["method.bound"]
     assert (record["module"], record["name"]) == (__name__, "halved") and len(record["sha256"]) == 64
     assert "text" not in record
 
@@ -80,7 +80,7 @@ def test_from_the_command_line(parts, capsys):
     saved = yaml.safe_load(run.recipe.read_text())["method"]
     assert (saved["bound"], saved["critic"]) == ("my_parts:tight", "my_parts:bilinear")
     text = PARTS.strip().split("\n\n\n")[0] + "\n"
-    assert run.read_environment()["parts"]["bound"]["sha256"] == sha256(text.encode()).hexdigest()
+    assert run.read_environment()["parts"]["method.bound"]["sha256"] == sha256(text.encode()).hexdigest()
     capsys.readouterr()
     parts.unlink()
     assert main(["embed", "run", "--data", "digits", "--split", "test", "--out", "f.npy"]) == 0
@@ -94,16 +94,20 @@ def test_from_the_command_line(parts, capsys):
     said = "method.bound: my_parts:tight has changed since the run began; from here on it is the new one"
     assert said in " ".join(capsys.readouterr().err.split())
     environment = run.read_environment()
-    assert environment["parts"]["bound"]["sha256"] != environment["parts_before"][0]["bound"]["sha256"]
+    assert (
+        environment["parts"]["method.bound"]["sha256"]
+        != environment["parts_before"][0]["method.bound"]["sha256"]
+    )
 
 
 def test_names_and_places():
     assert DIMConfig(bound=nwj).bound == "nwj"
-    assert AMDIMConfig(bound="nwj").own_parts == {} == AMDIMConfig().own_parts
+    for config in (AMDIMConfig(bound="nwj"), AMDIMConfig()):
+        assert own_parts(config, config.choices) == {}
     register_bound("halved", halved)
     try:
         assert AMDIMConfig(bound=halved).bound == "halved"
-        assert AMDIMConfig(bound="halved").own_parts["bound"]["module"] == __name__
+        assert BOUNDS.record("halved")["module"] == __name__
         with pytest.raises(ValueError, match="there is a bound 'halved' already"):
             register_bound("halved", nwj)
     finally:
@@ -131,7 +135,7 @@ def test_what_a_notebook_defines_is_recorded_with_its_text(tmp_path, monkeypatch
     monkeypatch.setattr(sys.modules["__main__"], "mine", space["mine"], raising=False)
     config = AMDIMConfig(bound=space["mine"])
     assert config.bound == "__main__:mine"
-    record = config.own_parts["bound"]
+    record = own_parts(config, config.choices)["bound"]
     assert record["text"] == source.read_text() and record["module"] == "__main__"
     BOUNDS._own.clear()
     monkeypatch.delattr(sys.modules["__main__"], "mine")
@@ -170,3 +174,26 @@ def test_resume_takes_the_function_again(recipe, tmp_path):
     run = pretrain(recipe, dataset, tmp_path / "run", quiet=True)
     resume(run.read_recipe(), dataset, run, steps=1, quiet=True)
     assert json.loads(run.environment.read_text())["stages"][1]["last_step"] == 3
+
+
+def speckled(images):
+    """Return images with noise."""
+    return images + 0.1 * torch.randn_like(images)
+
+
+def halves(images):
+    return images[..., ::2]
+
+
+def test_views_take_a_policy_of_ones_own(recipe, tmp_path):
+    views = replace(recipe.views, policy=speckled)
+    recipe = replace(recipe, views=views, train=recipe.train.with_budget(steps=1))
+    run = pretrain(recipe, recipe.load(), tmp_path / "run", quiet=True)
+    assert yaml.safe_load(run.recipe.read_text())["views"]["policy"] == f"{__name__}:speckled"
+    assert run.read_environment()["parts"]["views.policy"]["name"] == "speckled"
+    images = torch.full((4, 1, 32, 32), 128, dtype=torch.uint8)
+    plain = replace(views.without_augmentation(), policy=speckled)
+    (view,) = plain.random_views(1)(images)
+    assert 0.2 < view.std() < 0.4  # 0.1 of noise, divided by the std of the normalisation, 0.36
+    with pytest.raises(ValueError, match=r"policy .*:halves must return images \[4, 1, 32, 32\], got \[4, 1"):
+        replace(plain, policy=halves).random_views(1)(images)

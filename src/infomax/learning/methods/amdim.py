@@ -42,7 +42,7 @@ class AMDIMConfig(MethodConfig):
         "of the same {noun}"
     )
     num_views: ClassVar[int] = 2
-    parts: ClassVar[Mapping[str, Registry[Any]]] = {"bound": BOUNDS}
+    choices: ClassVar[Mapping[str, Registry[Any]]] = {"bound": BOUNDS}
 
     name: Literal["amdim"] = "amdim"
     encoder: AMDIMEncoderConfig = field(default_factory=AMDIMEncoderConfig)

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomax.learning.methods.optimizer import OptimizerConfig
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
 class MethodConfig(ABC):
     """Objective and encoder of a method: the part of a recipe that `METHODS` finds by its name.
 
-    kind: name of the method. num_views: views of each thing that it learns from. parts: fields, dotted, that
-    name a part such as a bound, and the table that has it; they may hold a part of a user's own. learns,
+    kind: name of the method. num_views: views of each thing that it learns from. choices: fields, dotted,
+    that name a part such as a bound, and the table that has it; they may hold one of a user's own. learns,
     bounds: for the report, what it makes the encoder do, and what its bits are between; {thing} and {noun}
     stand for what it learns from, with and without an article.
     """
@@ -30,7 +29,7 @@ class MethodConfig(ABC):
     learns: ClassVar[str] = "its features tell as much as possible about {thing}"
     bounds: ClassVar[str] = "features of {thing}"
     num_views: ClassVar[int]
-    parts: ClassVar[Mapping[str, Registry[Any]]] = {}
+    choices: ClassVar[Mapping[str, Registry[Any]]] = {}
 
     @abstractmethod
     def learner(
@@ -58,10 +57,3 @@ class MethodConfig(ABC):
         Where nothing has changed, that is the method itself, and None.
         """
         return self, None
-
-    @property
-    def own_parts(self) -> dict[str, dict[str, Any]]:
-        """Module, name and hash of each part that is not infomax's own, by its field."""
-        chosen = {name: attrgetter(name)(self) for name in self.parts}
-        records = {name: self.parts[name].record(one) for name, one in chosen.items() if one is not None}
-        return {name: record for name, record in records.items() if record is not None}

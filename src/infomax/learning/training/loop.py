@@ -42,7 +42,7 @@ from infomax.learning.training.trainer import (
     writes,
 )
 from infomax.learning.views.kinds import Views
-from infomax.registry import recorded
+from infomax.registry import own_parts, recorded
 
 __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 
@@ -123,7 +123,7 @@ def pretrain(
             **({"began_from": began_from} if began_from else {}),
             **({"encoder": described(encoder)} if encoder is not None else {}),
             **({"chosen": chosen} if chosen else {}),
-            **({"parts": own} if (own := recipe.method.own_parts) else {}),
+            **({"parts": own} if (own := _own_parts(recipe)) else {}),
             **({"callbacks": [recorded(type(one)) for one in callbacks]} if callbacks else {}),
         }
         run.begin(recipe, **facts)
@@ -260,13 +260,21 @@ def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) ->
     )
 
 
+def _own_parts(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Return the record of each part of a user's own, by its field in the recipe."""
+    found = {f"method.{name}": one for name, one in own_parts(recipe.method, recipe.method.choices).items()}
+    for part in recipe.views.parts:
+        found |= {f"views.{name}": one for name, one in own_parts(part, part.choices).items()}
+    return found
+
+
 def _tell_changed_parts(run: Run, recipe: Recipe, tell: Callable[[str], None]) -> None:
     """Say and record which parts of a user's own are no longer those that the run began with."""
-    before, now = run.read_environment().get("parts", {}), recipe.method.own_parts
+    before, now = run.read_environment().get("parts", {}), _own_parts(recipe)
     changed = [name for name in now if now[name]["sha256"] != before.get(name, {}).get("sha256")]
     for name in changed:
         place = f"{now[name]['module']}:{now[name]['name']}"
-        tell(f"method.{name}: {place} has changed since the run began; from here on it is the new one")
+        tell(f"{name}: {place} has changed since the run began; from here on it is the new one")
     if changed and writes(recipe.train):
         run.note(
             parts={**before, **now}, parts_before=[*run.read_environment().get("parts_before", []), before]

@@ -1,13 +1,14 @@
 """Augmented pictures: the configuration of their views, and the presets of the papers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomax.errors import refuse
+from infomax.learning.views.choices import POLICIES
 from infomax.learning.views.kinds import SingleViews
-from infomax.registry import loaded
+from infomax.registry import PLACE, Registry, loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from infomax.learning.data.dataset import Dataset
-
-
-PolicyName = Literal["autoaugment-cifar10", "autoaugment-imagenet", "randaugment", "trivialaugment", "none"]
-"""Published policies; earlier versions wrote ``none`` for null, which is still read."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,8 @@ class ViewsConfig(SingleViews):
     crop_ratio: range of its aspect ratio, as a multiple of the view's own.
     translate: largest random shift, px, with reflected borders. translate_probability: of a shift.
     flip: probability of the horizontal flip. shared_flip: all views of a picture are flipped together.
-    policy: a published augmentation policy, applied after the crop to colour pictures (see `Policy`).
+    policy: an augmentation policy, applied after the crop: one published for colour pictures (see `Policy`),
+    or package.module:function of one's own, of pictures [b, c, h, w] in [0, 1] (see `OwnPolicy`).
     jitter: strength of brightness, contrast, saturation, hue; other than 3 channels take the first two.
     jitter_probability: of a change. grayscale: probability of losing colour (3 channels).
     mean, std: normalisation, one value for each channel, of pixels in [0, 1].
@@ -44,6 +42,7 @@ class ViewsConfig(SingleViews):
     kind: ClassVar[str] = "augmented"
     noun: ClassVar[str] = "image"
     raw_name: ClassVar[str] = "raw pixels"
+    choices: ClassVar[Mapping[str, Registry[Any]]] = {"policy": POLICIES}
     before: ClassVar[Mapping[str, Any]] = MappingProxyType({"range": "full", "bits": 8, "pages": "first"})
 
     stored_size: int | tuple[int, int] = 32
@@ -54,7 +53,7 @@ class ViewsConfig(SingleViews):
     translate_probability: float = 0.8
     flip: float = 0.5
     shared_flip: bool = True
-    policy: PolicyName | None = None
+    policy: str | Callable[..., Any] | None = None
     jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.2)
     jitter_probability: float = 0.8
     grayscale: float = 0.25
@@ -66,15 +65,15 @@ class ViewsConfig(SingleViews):
     pages: str = "first"
 
     def __post_init__(self):
-        if self.policy == "none":
-            object.__setattr__(self, "policy", None)
+        policy = None if self.policy in (None, "none") else POLICIES.name_of(self.policy, "views")
+        object.__setattr__(self, "policy", policy)  # earlier versions wrote none for null
         refuse(
             len(self.mean) != len(self.std) or not self.mean,
             "views: mean and std need one value for each channel, at least one, "
             f"got {len(self.mean)} and {len(self.std)}",
         )
         refuse(
-            self.policy and self.channels != 3,
+            policy and not PLACE.fullmatch(policy) and self.channels != 3,
             f"views: policy {self.policy} is for images of 3 channels (colour), got {self.channels}; "
             "set views.policy null",
         )

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from infomax.errors import refuse
+from infomax.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +45,12 @@ V = TypeVar("V", bound="Views")
 class Views(ABC):
     """How views are made of a dataset: what all kinds of views can do.
 
-    kind: name of the kind, the field `name` of a recipe's views.
+    kind: name of the kind, the field `name` of a recipe's views. choices: fields that name a part, and the
+    table that has it; they may hold one of a user's own.
     """
 
     kind: ClassVar[str]
+    choices: ClassVar[Mapping[str, Registry[Any]]] = MappingProxyType({})
     before: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     """The values that fields had before descriptions held them, by name."""
 

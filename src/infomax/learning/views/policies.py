@@ -1,12 +1,14 @@
-"""Published augmentation policies, by kornia."""
+"""Augmentation policies: the published ones, by kornia, and functions of a user's own."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.errors import needs
+from infomax.errors import needs, refuse
+from infomax.learning.views.choices import POLICIES
 
 
 class Policy(nn.Module):
@@ -31,21 +33,67 @@ class Policy(nn.Module):
         return torch.cat([self.policy(group) for group in images.split(self.group)]).clamp(0, 1)
 
 
-def policy_layers(name: str | None) -> list[nn.Module]:
-    """Return the layer of a policy; for None no layer.
+class OwnPolicy(nn.Module):
+    """A function of a user's own: images [b, c, h, w] in [0, 1] to as many of the same shape, cut to [0, 1].
+
+    Its random numbers come from torch, whose generator the training step seeds.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor], name: str):
+        super().__init__()
+        self.function, self.name = function, name
+
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Return the images after the function.
+
+        Raises:
+            ValueError: it returns another shape.
+        """
+        made = self.function(images)
+        refuse(
+            made.shape != images.shape,
+            f"views: policy {self.name} must return images {list(images.shape)}, got {list(made.shape)}",
+        )
+        return made.clamp(0, 1)
+
+
+def policy_layers(name: Any) -> list[nn.Module]:
+    """Return the layer of a policy, by its name or place; for None no layer.
 
     Raises:
         MissingExtra: kornia is not installed.
     """
     if name is None:
         return []
-    needs("kornia", extra="policies", operation=f"views: policy {name}")
-    from kornia.augmentation.auto import AutoAugment, RandAugment, TrivialAugment
+    policy = POLICIES[name]
+    return [policy() if policy in _PUBLISHED else OwnPolicy(policy, name)]
 
-    policies: dict[str, Callable[[], nn.Module]] = {
-        "autoaugment-cifar10": lambda: AutoAugment("cifar10"),
-        "autoaugment-imagenet": lambda: AutoAugment("imagenet"),
-        "randaugment": lambda: RandAugment(n=2, m=9),
-        "trivialaugment": TrivialAugment,
-    }
-    return [Policy(policies[name]())]
+
+def _by_kornia(name: str, *arguments: str | int) -> Policy:
+    needs("kornia", extra="policies", operation=f"views: policy {name}")
+    from kornia.augmentation import auto
+
+    return Policy(getattr(auto, name)(*arguments))
+
+
+def autoaugment_cifar10() -> Policy:
+    """Return AutoAugment as it was found for CIFAR-10."""
+    return _by_kornia("AutoAugment", "cifar10")
+
+
+def autoaugment_imagenet() -> Policy:
+    """Return AutoAugment as it was found for ImageNet."""
+    return _by_kornia("AutoAugment", "imagenet")
+
+
+def randaugment() -> Policy:
+    """Return RandAugment: 2 operations of strength 9 of 30."""
+    return _by_kornia("RandAugment", 2, 9)
+
+
+def trivialaugment() -> Policy:
+    """Return TrivialAugment: one operation of a random strength."""
+    return _by_kornia("TrivialAugment")
+
+
+_PUBLISHED = (autoaugment_cifar10, autoaugment_imagenet, randaugment, trivialaugment)
