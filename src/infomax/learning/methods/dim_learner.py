@@ -87,8 +87,8 @@ class DIM(Learner):
 
     @property
     def uses_all_parameters(self) -> bool:
-        """Where the encoder is one of Deep InfoMax; of others it is unknown."""
-        return self.made_here
+        """Where encoder, critic and bound are infomax's; of a user's own it is unknown."""
+        return self.made_here and not self.config.own_parts
 
     @property
     def parts_in_shares(self) -> tuple[str, ...]:
