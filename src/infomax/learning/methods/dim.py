@@ -1,17 +1,17 @@
 """The configuration of Deep InfoMax."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import DIMEncoderConfig
 from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.choices import BOUNDS, CRITICS
+from infomax.learning.objectives.choices import BOUNDS, CRITICS, PRIORS
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.views.kinds import Views
-from infomax.registry import loaded
+from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class DIMConfig(MethodConfig):
     """Objective and encoder of Deep InfoMax.
 
-    encoder: its kind and capacity. bound: the function that turns scores into a value. critic, critic_units:
-    the network that gives the scores, and its width.
+    encoder: its kind and capacity. bound: the function that turns scores into a value. critic: what makes the
+    network that gives the scores. Either is a name, or package.module:function of one's own.
+    critic_units: width of that network.
     global_weight, local_weight: α and β; a term of weight 0 is left out.
     prior: distribution that the global feature Y is to match, and its weight γ.
     num_globals: number of vectors that Y is cut into; each predicts the map by itself.
@@ -43,11 +44,16 @@ class DIMConfig(MethodConfig):
         "random place (local), whichever objective is maximised"
     )
     num_views: ClassVar[int] = 1
+    choices: ClassVar[Mapping[str, Registry[Any]]] = {
+        "bound": BOUNDS,
+        "critic": CRITICS,
+        "prior.kind": PRIORS,
+    }
 
     name: Literal["dim"] = "dim"
     encoder: DIMEncoderConfig = field(default_factory=DIMEncoderConfig)
-    bound: str = "infonce"
-    critic: str = "encode-and-dot"
+    bound: str | Callable[..., Any] = "infonce"
+    critic: str | Callable[[int, int, int], Any] = "encode-and-dot"
     critic_units: int = 2048
     global_weight: float = 0.0
     local_weight: float = 1.0
@@ -59,8 +65,8 @@ class DIMConfig(MethodConfig):
     occlusion: float = 0.0
 
     def __post_init__(self) -> None:
-        BOUNDS.check(self.bound, "dim")
-        CRITICS.check(self.critic, "dim")
+        object.__setattr__(self, "bound", BOUNDS.name_of(self.bound, "dim"))
+        object.__setattr__(self, "critic", CRITICS.name_of(self.critic, "dim"))
         weights = (self.global_weight, self.local_weight, self.prior.weight)
         refuse(
             min(weights) < 0 or not (self.global_weight or self.local_weight),
