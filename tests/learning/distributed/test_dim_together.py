@@ -208,6 +208,14 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(folder):
             assert torch.equal(resumed[name], value), name
 
 
+@pytest.mark.parametrize(("changes", "all_used"), [({}, True), ({"critic": OwnCritic}, False)])
+def test_parts_of_ones_own_may_leave_parameters_unused(changes, all_used):
+    learner = DIM(replace(SMALL, **changes), VIEWS, OptimizerConfig(), 0)
+    assert learner.uses_all_parameters is all_used
+    own = DIM(replace(SMALL, **changes), VIEWS, OptimizerConfig(), 0, learner.encoder)
+    assert own.uses_all_parameters is False
+
+
 def test_one_process_gathers_and_averages_with_nobody():
     x = torch.ones(3, requires_grad=True)
     gather(x).square().sum().backward()

@@ -35,6 +35,7 @@ from infomax.learning.objectives.objective import Objective
 from infomax.learning.objectives.prior_matching import PriorMatching
 from infomax.learning.views.image_views import occlude
 from infomax.learning.views.kinds import Views
+from infomax.registry import own_parts
 
 
 class DIM(Learner):
@@ -88,7 +89,7 @@ class DIM(Learner):
     @property
     def uses_all_parameters(self) -> bool:
         """Where encoder, critic and bound are infomax's; of a user's own it is unknown."""
-        return self.made_here and not self.config.own_parts
+        return self.made_here and not own_parts(self.config, self.config.choices)
 
     @property
     def parts_in_shares(self) -> tuple[str, ...]:
