@@ -16,12 +16,13 @@ from torch import nn
 from infomax.cli import main
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
-from infomax.learning.encoders.own import load_own_encoder, own_encoder
-from infomax.learning.encoders.saving import load_encoder, save_encoder, weights_of
+from infomax.learning.encoders.own import check_trainable, load_own_encoder, own_encoder
+from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder, weights_of
 from infomax.learning.encoders.tapped import TappedEncoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
 from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
@@ -191,3 +192,16 @@ def test_layers_that_share_weights_are_saved(tmp_path):
     loaded = load_encoder(tmp_path, network())
     torch.testing.assert_close(loaded(images).global_, encoder.eval()(loaded.view(images)).global_)
     assert loaded.encoder.module[1].weight is loaded.encoder.module[2].weight
+
+
+def test_what_amdim_cannot_train():
+    config, line = AMDIMConfig().suited_to(wide())
+    assert line is not None
+    module = nn.Sequential(*wide().module, nn.Flatten(), nn.Linear(4, 7))
+    other = TappedEncoder(module, image_shape=(3, 32, 48), local="1", global_="4")
+    with pytest.raises(ValueError, match=r"need one dimension, got global 7, map of side 6 4; set"):
+        config.learner(PLAIN, OptimizerConfig(), 0, other)
+    message = "got a PretrainedEncoder; which stays as it was trained; give its `encoder` to train it on"
+    with pytest.raises(ValueError, match=message):
+        check_trainable(PretrainedEncoder(wide(), PLAIN), PLAIN)
+    check_trainable(PretrainedEncoder(wide(), PLAIN).encoder, PLAIN)

@@ -149,6 +149,11 @@ def check_trainable(encoder: nn.Module | Mapping[str, nn.Module] | None, views: 
 
 def _how_to_wrap(module: Any, image_shape: tuple[int, ...]) -> str:
     """Return how a module becomes an encoder, with the names of its own layers where they can be found."""
+    if isinstance(module, PretrainedEncoder):
+        return (
+            "which stays as it was trained; give its `encoder` to train it on, and the mean and std of its "
+            "views to the recipe"
+        )
     taps = PossibleTaps()
     if isinstance(module, nn.Module) and type(module).__name__ not in ARCHITECTURES and len(image_shape) == 3:
         taps = possible_taps(module, (image_shape[0], image_shape[1], image_shape[2]))

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from infomax.errors import refuse
 from infomax.learning.encoders.architectures import amdim_encoder
-from infomax.learning.encoders.features import example_features
+from infomax.learning.encoders.features import Features, example_features
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective, check_views
 from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.objective import Objective
+from infomax.learning.objectives.scoring import Scales
 from infomax.learning.views.kinds import Views
 
 
@@ -37,7 +38,7 @@ class AMDIM(Learner):
 
     Raises:
         ValueError: encoders by other names than those of the columns, or with features of different
-            dimensions; a scale that they have no map of.
+            dimensions; a scale that they have no map of; a map of another dimension than the global feature.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class AMDIM(Learner):
         self.config = config
         examples = [example_features(one) for one in self.encoders]
         check_views(examples[0], examples[-1], config.scales)
+        for example in examples:
+            _check_dimensions(example, config.scales)
         self.mixture = None
         if config.num_components > 1:
             self.mixture = Mixture(examples[0].global_.shape[1], config.num_components)
@@ -108,6 +111,19 @@ class Mixture(nn.Module):
         """Return the components."""
         moves = self.out(torch.relu(self.hidden(features))).unflatten(1, (-1, features.shape[1]))
         return features[:, None] + moves
+
+
+def _check_dimensions(features: Features, scales: Scales) -> None:
+    """Check that the features that predict each other have one dimension."""
+    sides = sorted({side for scale in scales for side in scale} - {1})
+    dimensions = {"global": features.global_.shape[1]}
+    dimensions |= {f"map of side {side}": features.local[side].shape[1] for side in sides}
+    refuse(
+        len(set(dimensions.values())) > 1,
+        "amdim: features that predict each other need one dimension, got "
+        f"{', '.join(f'{name} {number}' for name, number in dimensions.items())}; set embedding_dim of the "
+        "encoder",
+    )
 
 
 def _joined(encoder: nn.Module | Mapping[str, nn.Module], views: Views) -> nn.Module:
