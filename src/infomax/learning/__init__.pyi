@@ -21,6 +21,7 @@ from .encoders.saving import load_encoder as load_encoder
 from .encoders.saving import save_encoder as save_encoder
 from .encoders.tapped import TappedEncoder as TappedEncoder
 from .exporting.export import export_encoder as export_encoder
+from .exporting.transformer import EncoderTransformer as EncoderTransformer
 from .methods.amdim import AMDIMConfig as AMDIMConfig
 from .methods.dim import DIMConfig as DIMConfig
 from .methods.optimizer import OptimizerConfig as OptimizerConfig

@@ -90,36 +90,31 @@ def test_every_kind_of_encoder(tmp_path, kind, suffix):
     assert made.difference < 1e-5
 
 
-def test_a_torch_program_needs_neither_infomax_nor_lightning(tmp_path):
-    encoder = make_encoder()
+def test_files_need_neither_lightning_nor_a_program_infomax(tmp_path):
+    """In a new process: the program by torch alone, then the file of weights by `load_encoder`."""
+    encoder = tapped_encoder()
     made = export_encoder(encoder, tmp_path / "e.pt2")
+    ranged = make_encoder(range=RANGE, bits=16)
+    weights = export_encoder(ranged, tmp_path / "e.safetensors")
     np.save(tmp_path / "seen.npy", pixels(3))
     code = (
         "import sys, numpy, torch; module = torch.export.load('e.pt2').module(); "
         "assert isinstance(module, torch.nn.Module); "
         "numpy.save('out.npy', module(torch.from_numpy(numpy.load('seen.npy')))[0].detach().numpy()); "
-        "assert not {'infomax', 'lightning', 'pytorch_lightning'} & sys.modules.keys()"
+        "assert 'infomax' not in sys.modules; import infomax; "
+        "encoder = infomax.load_encoder('e.safetensors'); "
+        "assert isinstance(encoder, torch.nn.Module) and encoder.views.range.startswith('0:4095'); "
+        "assert not {'lightning', 'pytorch_lightning'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     expected = encoder(torch.from_numpy(pixels(3))).global_
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-4)
     assert made.opens == f"torch.export.load({str(made.file)!r}).module()(images)"
-
-
-def test_one_file_of_weights_is_loaded_as_a_plain_module(tmp_path):
-    """Without Lightning, and with the views that the encoder had."""
-    made = export_encoder(make_encoder(range=RANGE, bits=16), tmp_path / "e.safetensors")
-    assert str(made.input) == (
+    assert str(weights.input) == (
         f"float32 [b, 3, 24, 24], as images are loaded, before normalisation: 0 to 1, of the range {RANGE}"
     )
-    code = (
-        "import sys, torch, infomax; encoder = infomax.load_encoder('e.safetensors'); "
-        "assert isinstance(encoder, torch.nn.Module) and encoder.views.range.startswith('0:4095'); "
-        "assert not {'lightning', 'pytorch_lightning'} & sys.modules.keys()"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    again, seen = load_encoder(made.file), torch.rand(2, 3, 24, 24)
-    assert torch.equal(again(seen).global_, make_encoder(range=RANGE, bits=16)(seen).global_)
+    seen = torch.rand(2, 3, 24, 24)
+    assert torch.equal(load_encoder(weights.file)(seen).global_, ranged(seen).global_)
 
 
 @pytest.mark.filterwarnings("ignore:.*does not fit these images")

@@ -17,6 +17,7 @@ from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.features import Features
 from infomax.learning.views.kinds import SingleViews
 from infomax.learning.views.table import views_from
+from infomax.registry import loaded
 
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 NOTE = "infomax"
@@ -56,6 +57,15 @@ class PretrainedEncoder(nn.Module):
             ValueError: images of another type or shape, or floats outside [0, 1].
         """
         return self.encoder(self.view(seen))
+
+    def as_transformer(self, **options: Any) -> Any:
+        """Return a transformer of scikit-learn that gives this encoder's global features.
+
+        Args:
+            options: of `EncoderTransformer`.
+        """
+        transformer = loaded("infomax.learning.exporting.transformer:EncoderTransformer")
+        return transformer(encoder=self, **options)
 
 
 def untrained(encoder: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 from infomax.errors import refuse
 from infomax.learning.encoders.own import tapped_module
-from infomax.learning.encoders.saving import NOTE, load_encoder
+from infomax.learning.encoders.saving import NOTE, load_encoder, weights_of
 from infomax.learning.exporting.graph import EncoderGraph
 
 Run = Callable[[np.ndarray], tuple[np.ndarray, ...]]
@@ -101,8 +101,7 @@ class Safetensors(ExportFormat):
 
     def write(self, graph: EncoderGraph, note: Mapping[str, Any], path: Path) -> None:
         """Write the weights under the names that they have in the encoder."""
-        weights = {key: x.contiguous() for key, x in graph.encoder.encoder.state_dict().items()}
-        save_file(weights, path, metadata={"format": "pt", NOTE: json.dumps(note)})
+        save_file(weights_of(graph.encoder.encoder), path, metadata={"format": "pt", NOTE: json.dumps(note)})
 
     def run(self, path: Path, graph: EncoderGraph) -> Run:
         """Return what runs the encoder that is in the file."""
