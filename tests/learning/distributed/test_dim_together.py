@@ -3,6 +3,7 @@
 import csv
 from dataclasses import replace
 from functools import partial
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -97,7 +98,9 @@ def share_of_draws(rank, size):
         whole = draw(*before, (shape[0] * size, *shape[1:]), generator=generator_)
         return whole.chunk(size)[rank]
 
-    drawn = {name: partial(shared, getattr(torch, name)) for name in ("rand", "randn", "randint")}
+    drawn: dict[str, Any] = {
+        name: partial(shared, getattr(torch, name)) for name in ("rand", "randn", "randint")
+    }
     return mock.patch.multiple(torch, **drawn)
 
 
