@@ -10,10 +10,11 @@ import torch.multiprocessing as mp
 from infomax.learning.distributed.launching import leave_group_at_exit
 from infomax.learning.encoders.features import Features
 from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.contrastive import choose
 from infomax.learning.objectives.contrastive.choose import predictor
 from infomax.learning.objectives.contrastive.dense import dense_prediction
-from infomax.learning.objectives.scoring import Scoring
+from infomax.learning.objectives.scoring import AMDIM_SCALES, Scoring
 
 RANKS, IMAGES = 2, 6
 SCORINGS = {
@@ -22,6 +23,7 @@ SCORINGS = {
     "mixture": Scoring(clip=3.0, penalty_weight=0.1, temperature=0.5),
 }
 WAYS = {"gathered": 2**28, "ring": 0}
+CLIPPED, SCALES = "clip and penalty", ((1, 1), *AMDIM_SCALES)
 
 
 def share(x, rank, size):
@@ -43,7 +45,7 @@ def prediction_and_gradients(compute, source, target, name):
     return torch.stack([part.detach() for part in vars(found).values()]), gradients
 
 
-def objective_and_gradients(name, rank=0, size=1):
+def objective_and_gradients(name, rank=0, size=1, **chosen):
     """Value, bounds and gradients by the features of the images of a rank."""
     generator = torch.Generator().manual_seed(1)
     shapes = [(IMAGES, 4), (IMAGES, 4, 5, 5), (IMAGES, 4, 7, 7)] * 2
@@ -54,7 +56,8 @@ def objective_and_gradients(name, rank=0, size=1):
     components = (lambda f: torch.einsum("bd,ked->bke", f, matrix)) if name == "mixture" else None
     views = [Features(g, {5: five, 7: seven}) for g, five, seven in (leaves[:3], leaves[3:])]
     at = torch.stack([share(one, rank, size) for one in at])
-    found = amdim_objective(*views, scoring=SCORINGS[name], components=components, source_locations=at)
+    chosen |= {"scoring": SCORINGS[name], "components": components, "source_locations": at}
+    found = amdim_objective(*views, **chosen)
     found.value.backward()
     scalars = [found.value.detach(), *found.bounds.values(), torch.tensor(found.ceiling)]
     return torch.stack([s.double() for s in scalars]), [leaf.grad for leaf in leaves]
@@ -72,6 +75,8 @@ def worker(rank, folder):
                 lambda source, target, scoring: predictor(target)(source, scoring=scoring), *own, name
             )
             results["objective", way, name] = objective_and_gradients(name, rank, RANKS)
+    for bound, function in BOUNDS.items():
+        results[bound] = objective_and_gradients(CLIPPED, rank, RANKS, bound=function, scales=SCALES)
     torch.save(results, folder / f"{rank}.pt")
 
 
@@ -92,7 +97,17 @@ def test_mean_over_ranks_is_that_of_the_whole_batch(ranks, what, way, name):
         if what == "objective"
         else prediction_and_gradients(dense_prediction, *features(name), name)
     )
-    found = [of_rank[what, way, name] for of_rank in ranks]
+    check_mean([of_rank[what, way, name] for of_rank in ranks], scalars, gradients)
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_any_bound_of_the_scores_of_all_ranks(ranks, bound):
+    """The global feature among the targets."""
+    expected = objective_and_gradients(CLIPPED, bound=BOUNDS[bound], scales=SCALES)
+    check_mean([of_rank[bound] for of_rank in ranks], *expected)
+
+
+def check_mean(found, scalars, gradients):
     torch.testing.assert_close(sum(s for s, _ in found) / RANKS, scalars, atol=1e-10, rtol=0)
     for position, expected in enumerate(gradients):
         whole = torch.cat([of_rank[position] for _, of_rank in found]) / RANKS
