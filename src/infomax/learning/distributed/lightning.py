@@ -37,14 +37,14 @@ class EndTogether(Callback):
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Within, Lightning's warnings show, but neither its notices nor its advice on loaders and loggers."""
+    """Within, Lightning's warnings show, but not its notices, nor advice on loaders, loggers, frozen layers."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
-            advice = ".*(does not have many workers|IterableDataset|LeafSpec).*"
+            advice = ".*(does not have many workers|IterableDataset|LeafSpec|eval mode at the start).*"
             warnings.filterwarnings("ignore", message=advice)
             yield
     finally:

@@ -139,10 +139,10 @@ def check_trainable(encoder: nn.Module | Mapping[str, nn.Module] | None, views: 
                 f"pretrain: encoder must return Features, got a {type(one).__name__}; "
                 + _how_to_wrap(one, shape or (3, 64, 64))
             )
-        taken = getattr(one, "input_shape", shape)
+        taken = shape if one is None else tuple(cast(Any, one).input_shape)
         refuse(
-            shape is not None and tuple(taken) != shape,
-            f"pretrain: the recipe makes views {list(shape or ())}, but the encoder takes {list(taken)}; "
+            shape not in (None, taken),
+            f"pretrain: the recipe makes views {list(shape or ())}, the encoder takes {list(taken or ())}; "
             "build it for theirs, or change their size (views.image_size)",
         )
 

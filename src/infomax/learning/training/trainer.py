@@ -26,10 +26,13 @@ Encoders = nn.Module | Mapping[str, nn.Module]
 
 
 def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
-    """Return the recipe's method before its first step: a function of the seed."""
+    """Return the recipe's method before its first step: a function of the seed.
+
+    All of it is in training mode, whatever mode the encoder came in, but for layers that it keeps frozen.
+    """
     torch.manual_seed(recipe.train.seed)
     num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
-    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder)
+    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder).train()
 
 
 def precision_of(config: TrainConfig) -> Literal["bf16", "float32"]:
