@@ -37,7 +37,7 @@ class EndTogether(Callback):
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Within, Lightning's warnings show, but not its notices, nor advice on loaders, loggers, frozen layers."""
+    """Within, Lightning's warnings show, but no notices, nor advice on loaders, loggers, frozen layers."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
