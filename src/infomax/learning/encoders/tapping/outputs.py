@@ -1,4 +1,4 @@
-"""What layers give, read as maps and as vectors: channels first or last, and tokens of transformers.
+"""Outputs of layers, read as maps and as vectors: channels first or last, and tokens of transformers.
 
 map      [b, c, h, w]; [b, h, w, c] where channels come last
 tokens   [b, p + h·w, d]: p of the whole image, the first the class token, then those of patches
