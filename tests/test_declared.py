@@ -21,7 +21,7 @@ FILES_OF_THE_CORE = {"__init__", "errors", "files", "lazy", "registry"}
 HEAVY = {f"estimation/{name}.py" for name in ("bounds", "critics", "neural", "latent")}
 BROUGHT = {"triton": "torch"}  # by a declared package, on some machines only
 DISTRIBUTIONS = packages_distributions()
-USED_BY_OTHERS = {"tensorboard", "docstring-parser", "onnx", "onnxscript"}  # Lightning, help texts, torch
+USED_BY_OTHERS = {"tensorboard", "wandb", "docstring-parser", "onnx", "onnxscript"}  # Lightning, help, torch
 OPTIONAL = {"pandas", "torchvision"}  # what a user passes in, never imported before
 
 

@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(_LEARNING.split(), "learning"),
     "kornia": "policies",
     "tensorboard": "tensorboard",
+    "wandb": "wandb",
     "fastexcel": "tables",
     "faiss": "search",
     **dict.fromkeys(["onnx", "onnxscript", "onnxruntime"], "export"),

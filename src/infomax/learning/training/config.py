@@ -14,6 +14,8 @@ from infomax.learning.views.kinds import Views
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset, Pairs
 
+LoggerName = Literal["tensorboard", "csv", "wandb", "mlflow"]
+"""Loggers of Lightning, by name."""
 BUDGETS = ("steps", "minutes", "epochs")
 """The fields of `TrainConfig` that say how long to train; one of them is set."""
 
@@ -33,7 +35,9 @@ class TrainConfig:
     checkpoint_steps, checkpoint_minutes: a checkpoint is written after so many steps, or so many minutes,
     whichever comes first, and at the end.
     log_steps: steps between rows of metrics.csv.
-    tensorboard: also log to the folder tensorboard of the run.
+    loggers: what else gets each row: tensorboard, csv, wandb or mlflow, or several with commas between. They
+    write into the run folder, wandb offline; WANDB_MODE=online and MLFLOW_TRACKING_URI name other places.
+    tensorboard: what earlier versions called the logger tensorboard, still read.
     devices, num_nodes: processes on each machine, and machines, that train together; each process takes an
     equal share of the batch.
     """
@@ -49,11 +53,15 @@ class TrainConfig:
     checkpoint_steps: int = 200
     checkpoint_minutes: float = 3.0
     log_steps: int = 10
+    loggers: tuple[LoggerName, ...] = ()
     tensorboard: bool = False
     devices: int = 1
     num_nodes: int = 1
 
     def __post_init__(self):
+        if self.tensorboard:
+            object.__setattr__(self, "loggers", (*dict.fromkeys((*self.loggers, "tensorboard")),))
+            object.__setattr__(self, "tensorboard", False)
         refuse(
             min(self.devices, self.num_nodes) < 1 or self.batch_size % self.num_processes,
             "train: devices and num_nodes must be at least 1 and together divide batch_size, got "

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,8 @@ from infomax.learning.training.record import Record, waiting
 from infomax.learning.training.run import Run
 from infomax.learning.training.trainer import (
     Encoders,
+    check_loggers,
+    finish_loggers,
     new_learner,
     new_loader,
     new_trainer,
@@ -230,11 +231,7 @@ def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -
     train = recipe.train
     _check_shapes(recipe.views, dataset)
     check_trainable(encoder, recipe.views)
-    refuse(
-        train.tensorboard and find_spec("tensorboard") is None,
-        "pretrain: train.tensorboard is set, but TensorBoard is not installed; "
-        "pip install 'infomax[tensorboard]'",
-    )
+    check_loggers(train)
 
 
 def _as_many(num: int, environment: dict[str, Any]) -> str:
@@ -365,6 +362,9 @@ def _fitting(
     trainer = new_trainer(train, learner, steps, [*own, *callbacks], run)
     if logger is not None:
         trainer.logger = logger
+    if trainer.is_global_zero:
+        for one in trainer.loggers:
+            one.log_hyperparams(run.read_settings())
     checkpoint = run.checkpoint if run.checkpoint.exists() else None
     batches = new_loader(trainer, train, dataset, _checkpoint_step(run))
     try:
@@ -372,6 +372,9 @@ def _fitting(
             yield partial(trainer.fit, learner, batches, ckpt_path=checkpoint, weights_only=True)
     except KeyboardInterrupt:
         raise Stopped(_where(run, _checkpoint_step(run), steps)) from None
+    finally:
+        if logger is None:
+            finish_loggers(trainer)
     if trainer.global_step < steps:
         raise Stopped(_where(run, trainer.global_step, steps))
     _save(learner, recipe.views, run)

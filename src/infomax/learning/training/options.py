@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SYNONYMS = {"learning_rate": "lr", "num_epochs": "epochs", "max_steps": "steps", "gpus": "devices"}
 """Names that other programs have for some fields, for suggestions."""
 
+LOGGERS = "--train.loggers"
+"""The option whose value is a list of names."""
 FIRST = ("train.", "optimizer.")
 """The parts that every recipe has; a short name means a field of theirs first."""
 
@@ -214,7 +216,10 @@ def _nested(config: Any) -> list[str]:
 
 
 def _bracketed(options: Sequence[str], default: Recipe) -> list[str]:
-    """Return ``48,64`` as YAML's list ``[48,64]``: numbers need no brackets; text stays text."""
+    """Return ``48,64`` as YAML's list ``[48,64]``: numbers need no brackets; text stays text.
+
+    Nor do the names of loggers need them, also a single one.
+    """
     values = asdict(default)
     texts = {f"--{name}" for name in _dotted(values) if isinstance(_value_in(values, name), str)}
     pairs = zip(["", *options], options, strict=False)
@@ -222,6 +227,8 @@ def _bracketed(options: Sequence[str], default: Recipe) -> list[str]:
         one
         if {before, one.partition("=")[0]} & texts
         else re.sub(r"^(--[\w.]+=)?([-+.\de]+(?:,[-+.\de]+)+)$", r"\1[\2]", one)
+        if LOGGERS not in (before, one.partition("=")[0])
+        else re.sub(r"^(--[\w.]+=|(?!--))(\w+(?:,\w+)*)$", r"\1[\2]", one)
         for before, one in pairs
     ]
 

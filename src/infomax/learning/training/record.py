@@ -105,8 +105,8 @@ class Record(Callback):
                 **metrics,
             }
         )
-        if trainer.logger is not None:
-            trainer.logger.log_metrics(metrics, step)
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step)
         summary = _summary(rate, metrics)
         self.progress.update(self.task, description=summary)
         self._tell(step, trainer.max_steps, now, summary)

@@ -1,15 +1,19 @@
 """Lightning's trainer for a recipe, its learner, and its batches."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch import nn
 from torch.utils.data import DataLoader
 
+from infomax.errors import MissingExtra
 from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
@@ -17,7 +21,7 @@ from infomax.learning.methods.learner import Learner
 from infomax.learning.training.batches import Batches
 from infomax.learning.training.callbacks import Seed, StopAtNonFinite
 from infomax.learning.training.capture import CaptureStep
-from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.config import LoggerName, Recipe, TrainConfig
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.run import Run
 
@@ -59,7 +63,7 @@ def new_trainer(
         precision="bf16-mixed" if bf16 else "32-true",
         max_steps=num_steps,
         max_epochs=-1,
-        logger=_tensorboard(run) if run and config.tensorboard else False,
+        logger=[_LOGGERS[name](run) for name in config.loggers] if run and config.loggers else False,
         callbacks=[*own, *callbacks],
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -107,7 +111,62 @@ def writes(config: TrainConfig) -> bool:
     return Trainer(accelerator=config.accelerator, logger=False, **_processes(config)).is_global_zero
 
 
-def _tensorboard(run: Run):
-    from lightning.pytorch.loggers import TensorBoardLogger
+def check_loggers(config: TrainConfig) -> None:
+    """Check that what the loggers need is installed.
 
+    Raises:
+        MissingExtra: it is not; the message names what installs it.
+    """
+    for name in set(config.loggers) & set(_PACKAGES):
+        if find_spec(name) is None:
+            raise MissingExtra(
+                f"pretrain: train.loggers names {name}, which is not installed; pip install "
+                f"{_PACKAGES[name]!r}"
+            )
+
+
+def finish_loggers(trainer: Trainer) -> None:
+    """End the run of W&B, which would else take the rows of the next training in this process, too."""
+    for one in trainer.loggers:
+        if isinstance(one, WandbLogger) and trainer.is_global_zero:
+            one.experiment.finish()
+
+
+def _csv(run: Run) -> Logger:
+    return CSVLogger(run.folder, name="csv")  # a folder of its own for each start
+
+
+def _tensorboard(run: Run) -> Logger:
     return TensorBoardLogger(run.folder, name="tensorboard", version="")
+
+
+def _wandb(run: Run) -> Logger:
+    """Return the logger of W&B, which writes files that ``wandb sync`` sends, unless WANDB_MODE is online."""
+    offline = os.environ.get("WANDB_MODE") != "online"
+    if offline:
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # which its own process would send
+    return WandbLogger(project="infomax", name=run.folder.name, save_dir=run.folder, offline=offline)
+
+
+def _mlflow(run: Run) -> Logger:
+    """Return the logger of MLflow: a database in the run folder, unless MLFLOW_TRACKING_URI is set."""
+    if place := os.environ.get("MLFLOW_TRACKING_URI"):
+        return MLFlowLogger("infomax", run_name=run.folder.name, tracking_uri=place)
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # which it would send
+    folder = run.folder.resolve()
+    return MLFlowLogger(
+        "infomax",
+        run_name=folder.name,
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        artifact_location=(folder / "mlflow").as_uri(),
+    )
+
+
+_LOGGERS: Mapping[LoggerName, Callable[[Run], Logger]] = {
+    "tensorboard": _tensorboard,
+    "csv": _csv,
+    "wandb": _wandb,
+    "mlflow": _mlflow,
+}
+_PACKAGES = {"tensorboard": "infomax[tensorboard]", "wandb": "infomax[wandb]", "mlflow": "mlflow"}
+"""What installs the package of a logger, which has its name."""
