@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from infomax.cli import main
+from infomax.evaluation.similarity.searching import similarity_of_run
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.own import check_trainable, load_own_encoder, own_encoder
@@ -205,3 +206,14 @@ def test_what_amdim_cannot_train():
     with pytest.raises(ValueError, match=message):
         check_trainable(PretrainedEncoder(wide(), PLAIN), PLAIN)
     check_trainable(PretrainedEncoder(wide(), PLAIN).encoder, PLAIN)
+
+
+def test_similarity_on_maps_that_are_not_square(here):
+    module = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1))
+    (here / "a").mkdir()
+    save_encoder("a", TappedEncoder(module, image_shape=(3, 32, 48), local="1", global_="2"), PLAIN)
+    encoder = load_encoder("a", module)
+    options = {"encoder": encoder, "cell": (3, 5), "source_side": 6, "num_images": 3}
+    found = similarity_of_run(Run("a"), "0", "photos", out="s.png", **options)
+    assert found["source"] == "cell 3, 5 of 4×6 → 4×6" and found["field"] == [24, 40, 32, 48]
+    assert all(0 <= one["cell"][0] < 4 and 0 <= one["cell"][1] < 6 for one in found["images"])

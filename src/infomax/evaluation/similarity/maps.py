@@ -10,7 +10,7 @@ low for two images. Where training clipped scores, by c · tanh(s / c), the maps
 Reference: Bachman, Hjelm and Buchwalter (2019), figure 4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -145,9 +145,15 @@ def check_comparable(encoder: nn.Module, source: Place, target: int) -> None:
     )
 
 
-def describe(source: Place, target: int) -> str:
-    """Return a prediction in words."""
+def describe(source: Place, target: int, local: Mapping[int, Tensor] | None = None) -> str:
+    """Return a prediction in words; `local` are maps of any image, where some are not square."""
+    sizes = {side: "×".join(map(str, x.shape[2:])) for side, x in (local or {}).items()}
+    size_of = {side: sizes.get(side, f"{side}×{side}") for side in (target, _side(source))}
     if isinstance(source, int):
-        return f"global → {target}×{target}"
+        return f"global → {size_of[target]}"
     side, *cell = source
-    return f"cell {', '.join(map(str, cell))} of {side}×{side} → {target}×{target}"
+    return f"cell {', '.join(map(str, cell))} of {size_of[side]} → {size_of[target]}"
+
+
+def _side(place: Place) -> int:
+    return place if isinstance(place, int) else place[0]

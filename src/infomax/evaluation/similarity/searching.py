@@ -29,6 +29,7 @@ from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.targets import counted
+from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 from infomax.progress import stages
@@ -132,7 +133,7 @@ class _Search:
     """Result of a search.
 
     place, side: of the source and of the maps. others: images but the query, the most similar first.
-    shares: the part of the probability that each of the others has.
+    shares: the part of the probability that each of the others has. question: in words, what was searched.
     """
 
     query: _Query
@@ -143,6 +144,7 @@ class _Search:
     field: Field
     others: list[int]
     shares: dict[int, float]
+    question: str
 
     @staticmethod
     def of(encoder: PretrainedEncoder, query: str, images: Dataset, place: Place, side: int) -> "_Search":
@@ -153,13 +155,14 @@ class _Search:
         probabilities = SimilarityMaps(maps.scores[others]).probabilities.double().sum((1, 2)).tolist()
         shares = dict(zip(others, probabilities, strict=True))
         field = receptive_field(encoder.encoder, place)
-        return _Search(asked, place, side, images, maps, field, others, shares)
+        question = describe(place, side, example_features(encoder.encoder).local)
+        return _Search(asked, place, side, images, maps, field, others, shares, question)
 
     def summary(self, num_images: int) -> dict[str, Any]:
         """Scores of the most similar images, fit for JSON."""
         return {
             "query": self.query.name,
-            "source": describe(self.place, self.side),
+            "source": self.question,
             "field": [*astuple(self.field)],
             "num_images": len(self.others),
             "images": [
@@ -181,7 +184,7 @@ class _Search:
         weights = scaled(scores[shown].numpy(), usual(scores))
         pictures = plain_pictures(encoder, self.images.batch(np.array(shown)))
         tiles = [painter.overlay(*one, side=_TILE) for one in zip(pictures, weights, strict=True)]
-        heading = f"{describe(self.place, self.side)}, most similar first"
+        heading = f"{self.question}, most similar first"
         titles = [f"query: {self.query.name}", *map(self._title, shown)]
         return _grid([framed, *tiles], titles, heading)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 class Features:
     """Features of a batch of b views, as an encoder returns them.
 
-    global_: one vector for each. local: maps of local vectors, by the length of their side: square maps of
+    global_: one vector for each. local: maps of local vectors, by the length of their longer side: maps of
     images, rows of signals. layers: outputs of inner layers, by name, for probes.
     """
 
