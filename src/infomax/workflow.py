@@ -95,7 +95,7 @@ def pretrain(
     budget = {"steps": steps, "minutes": minutes, "epochs": epochs}
     if any(amount is not None for amount in budget.values()):
         chosen = replace(chosen, train=chosen.train.with_budget(**budget))
-    dataset = images if isinstance(images, Dataset | Pairs) else _loaded(images, chosen)
+    dataset = images if hasattr(images, "fingerprint") else _loaded(images, chosen)
     chosen = replace(chosen, data=absolute(str(images)) if isinstance(images, str | Path) else None)
     how: dict[str, Any] = {"encoder": encoder, "callbacks": callbacks, "logger": logger, "quiet": quiet}
     run = loop.pretrain(chosen, dataset, _free_folder(recipe, quiet) if out is None else out, **how)
@@ -137,7 +137,7 @@ class TrainedRun:
             column: where each column has an encoder, which.
         """
         encoder = self.encoder(column)
-        if not isinstance(data, Dataset):
+        if not hasattr(data, "fingerprint"):
             given = replace(Given.of(data), **({"column": column} if column else {}))
             data = replace(given, split=given.split or split).load(encoder.views)
         return embed(encoder, data)

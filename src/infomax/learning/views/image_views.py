@@ -37,9 +37,7 @@ class AugmentedViews(nn.Module):
         self.config = config
         self.num_views = num_views
         self.geometry = _geometry(config)
-        self.augment = nn.Sequential(
-            *policy_layers(config.policy), *_colour(config)
-        )
+        self.augment = nn.Sequential(*policy_layers(config.policy), *_colour(config))
         self.normalize = Normalize(config)
         self.capturable = config.policy is None
 

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomax.errors import refuse
-from infomax.learning.views.choices import POLICIES
 from infomax.learning.views.kinds import SingleViews
 from infomax.registry import PLACE, Registry, loaded
 
@@ -16,6 +15,17 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from infomax.learning.data.dataset import Dataset
+
+
+POLICIES: Registry[Callable[..., Any]] = Registry(
+    "policy",
+    {
+        name: f"infomax.learning.views.policies:{name.replace('-', '_')}"
+        for name in ("autoaugment-cifar10", "autoaugment-imagenet", "randaugment", "trivialaugment")
+    },
+    group="infomax.policies",
+)
+"""Functions of no arguments that make a published policy; or one of a user's own, images to images."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import needs, refuse
-from infomax.learning.views.choices import POLICIES
+from infomax.learning.views.images import POLICIES
 
 
 class Policy(nn.Module):
