@@ -21,6 +21,9 @@ from .encoders.saving import load_encoder as load_encoder
 from .encoders.saving import save_encoder as save_encoder
 from .encoders.tapped import TappedEncoder as TappedEncoder
 from .exporting.export import export_encoder as export_encoder
+from .exporting.hub import from_pretrained as from_pretrained
+from .exporting.hub import push_to_hub as push_to_hub
+from .exporting.hub import write_hub_files as write_hub_files
 from .exporting.transformer import EncoderTransformer as EncoderTransformer
 from .methods.amdim import AMDIMConfig as AMDIMConfig
 from .methods.dim import DIMConfig as DIMConfig

@@ -164,6 +164,7 @@ def _how_to_wrap(module: Any, image_shape: tuple[int, ...]) -> str:
     return (
         f"wrap it: infomax.TappedEncoder(module, image_shape={tuple(image_shape)}, local={local!r}, "
         f"global_={global_!r}), with the names of its layers"
+        + ("" if taps.local and taps.global_ else " in place of these")
         + (f"; it has {'; '.join(found)}" if found else "")
         + (f"; which they are is not known: {taps.failure}" if taps.failure else "")
     )

@@ -98,7 +98,8 @@ class AMDIMConfig(MethodConfig):
         if {side for scale in self.scales for side in scale} - {1} <= sides:
             return self, None
         chosen = usual_scales(sides)
-        maps = f"maps of sides {', '.join(map(str, sorted(sides)))}" if sides else "no map"
+        maps = ("no map", "a map of side ", "maps of sides ")[min(len(sides), 2)]
+        maps += ", ".join(map(str, sorted(sides)))
         line = f"scales {_listed(chosen)}, not {_listed(self.scales)}: the encoder has {maps} (method.scales)"
         return replace(self, scales=chosen), line
 
