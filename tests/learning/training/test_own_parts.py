@@ -15,9 +15,10 @@ from infomax.estimation.critics import Bilinear
 from infomax.learning.encoders.config import AMDIMEncoderConfig, DIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
+from infomax.learning.methods.table import METHODS
 from infomax.learning.objectives.choices import BOUNDS, register_bound
 from infomax.learning.training.loop import pretrain, resume
-from infomax.learning.training.recipes import recipe_named
+from infomax.learning.training.recipes import RECIPES, recipe_named
 from infomax.learning.training.run import Run
 from infomax.registry import Registry, own_parts
 
@@ -197,3 +198,50 @@ def test_views_take_a_policy_of_ones_own(recipe, tmp_path):
     assert 0.2 < view.std() < 0.4  # 0.1 of noise, divided by the std of the normalisation, 0.36
     with pytest.raises(ValueError, match=r"policy .*:halves must return images \[4, 1, 32, 32\], got \[4, 1"):
         replace(plain, policy=halves).random_views(1)(images)
+
+
+def test_a_method_of_ones_own_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    """Evaluation does without it; training on says which module has it."""
+    (tmp_path / "my_methods.py").write_text(METHOD)
+    monkeypatch.chdir(tmp_path)
+    try:
+        command = ["pretrain", "my_methods:recipe", "--steps", "1", "--train.precision", "float32"]
+        assert main([*command, "--out", "run"]) == 0
+        run = Run("run")
+        assert run.read_environment()["parts"]["method"]["name"] == "Mine"
+        assert run.method == "MINE"
+        METHODS._entries.pop("mine")
+        with pytest.raises(
+            ValueError, match=r"no method 'mine'.*made with my_methods:Mine; import that first"
+        ):
+            run.read_recipe()
+        assert main(["embed", "run", "--data", "digits", "--split", "test", "--out", "f.npy"]) == 0
+    finally:
+        sys.modules.pop("my_methods", None)
+        METHODS._entries.pop("mine", None)
+        RECIPES._own.clear()
+
+
+METHOD = '''
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from infomax.learning import AMDIMConfig, AMDIMEncoderConfig, recipe_named, register_method
+
+
+@register_method
+@dataclass(frozen=True)
+class Mine(AMDIMConfig):
+    """AMDIM of my own."""
+
+    kind: ClassVar[str] = "mine"
+    name: Literal["mine"] = "mine"
+    penalty_weight: float = 0.01
+
+
+def recipe():
+    """Digits by my own method."""
+    made = recipe_named("amdim-digits")
+    method = Mine(encoder=AMDIMEncoderConfig(width=4, embedding_dim=8, depth=1))
+    return replace(made, method=method, train=replace(made.train, batch_size=8))
+'''

@@ -27,6 +27,7 @@ from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.methods.learner import Learner
+from infomax.learning.methods.table import METHODS
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
 from infomax.learning.training.config import Recipe, one_budget
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
@@ -43,6 +44,7 @@ from infomax.learning.training.trainer import (
     writes,
 )
 from infomax.learning.views.kinds import Views
+from infomax.learning.views.table import VIEWS
 from infomax.registry import own_parts, recorded
 
 __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
@@ -260,6 +262,8 @@ def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) ->
 def _own_parts(recipe: Recipe) -> dict[str, dict[str, Any]]:
     """Return the record of each part of a user's own, by its field in the recipe."""
     found = {f"method.{name}": one for name, one in own_parts(recipe.method, recipe.method.choices).items()}
+    kinds = {"method": METHODS.record(recipe.method.kind), "views": VIEWS.record(recipe.views.kind)}
+    found |= {name: one for name, one in kinds.items() if one is not None}
     for part in recipe.views.parts:
         found |= {f"views.{name}": one for name, one in own_parts(part, part.choices).items()}
     return found

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from infomax.files import replacing
+from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.environment import environment, now
 from infomax.learning.training.options import recipe_from_mapping
@@ -25,6 +26,10 @@ RESULTS = (
     "report.html",
 )
 """Files of a run that an encoder gave; a longer training gives others."""
+
+
+OWN_KINDS = ("method", "views")
+"""Kinds of a user's own, in the record of the parts of a run."""
 
 
 class Run:
@@ -60,7 +65,7 @@ class Run:
     @property
     def method(self) -> str:
         """Name of the method that was trained: AMDIM or DIM."""
-        return self.read_recipe().method.kind.upper()
+        return self.read_settings()["method"].get("name", AMDIMConfig.kind).upper()
 
     @property
     def training(self) -> "Run":
@@ -74,8 +79,8 @@ class Run:
         """Source and split of the data that was learned from; None if no recipe tells."""
         if not self.training.recipe.is_file():
             return None
-        recipe = self.training.read_recipe()
-        return {"source": recipe.data, "split": recipe.split}
+        settings = self.training.read_settings()
+        return {"source": settings["data"], "split": settings["split"]}
 
     def check_free(self) -> None:
         """Check that the folder is new or empty: results are never overwritten.
@@ -130,9 +135,20 @@ class Run:
 
         Raises:
             FileNotFoundError: this is not a run folder.
-            ValueError: an unknown method or kind of views.
+            ValueError: an unknown method or kind of views; the message says which module has it, if the run
+                has recorded that.
         """
-        return recipe_from_mapping(self.read_settings())
+        settings = self.read_settings()
+        try:
+            return recipe_from_mapping(settings)
+        except ValueError as error:
+            facts = self.read_environment().get("parts", {}) if self.environment.is_file() else {}
+            own = [f"{one['module']}:{one['name']}" for name, one in facts.items() if name in OWN_KINDS]
+            if not own:
+                raise
+            raise ValueError(
+                f"{error}; the run was made with {' and '.join(own)}; import that first"
+            ) from error
 
     def read_settings(self) -> dict[str, Any]:
         """Return what ``recipe.yaml`` holds, as it stands there.
