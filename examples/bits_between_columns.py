@@ -50,9 +50,8 @@ print(rank_columns(table, "x"))
 # **All pairs** at once.
 
 pairs = pairwise(table)
-names = pairs.columns
-bits = pairs.value / np.log(2)
-np.fill_diagonal(bits, np.nan)
+names = pairs.names
+bits = pairs.value / np.log(2)  # the diagonal is NaN: a column and itself are no pair
 figure, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
 shown = axes.imshow(bits, vmin=0)
 axes.set_xticks(range(4), names)
