@@ -75,7 +75,7 @@ def pretrain(
         callbacks, logger: of Lightning, see `infomax.learning.pretrain`.
         steps, minutes, epochs: the budget in place of the recipe's; at most one of them.
         seed: in place of the recipe's.
-        quiet: show no progress.
+        quiet: show no progress of training.
 
     Returns:
         The run, with the encoder ready to use.
