@@ -25,6 +25,7 @@ from infomax.learning import (
     save_encoder,
 )
 from infomax.learning.encoders.architectures import dim_encoder
+from infomax.learning.encoders.own import own_module
 from infomax.learning.exporting.graph import EncoderGraph
 from infomax.learning.views.kinds import SingleViews
 
@@ -156,6 +157,51 @@ def test_a_tapped_module(tmp_path):
     )
     with pytest.raises(ValueError, match=r"needs a torch\.nn\.modules\.container\.Sequential, which it taps"):
         load_encoder(tmp_path / "e.safetensors")
+
+
+TRANSFORMER = """
+import torch
+from torch import nn
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches, self.first = nn.Conv2d(3, 8, 5, 5), nn.Parameter(torch.randn(1, 1, 8))
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.layer(torch.cat([self.first.expand(SIZE, -1, -1), tokens], 1))
+
+def make():
+    torch.manual_seed(0)
+    return Transformer()
+"""
+
+
+@pytest.mark.parametrize(("size", "code"), [("x.shape[0]", 0), ("len(x)", 2)])
+def test_a_transformer_of_ones_own_by_the_command(tmp_path, capsys, monkeypatch, size, code):
+    """Its class token and its patches; where the code fixes the batch, the message says how not to."""
+    monkeypatch.chdir(tmp_path)
+    name = f"own_transformer_{code}"
+    (tmp_path / f"{name}.py").write_text(TRANSFORMER.replace("SIZE", size))
+    tapped = TappedEncoder(
+        own_module(f"{name}:make"), image_shape=(3, 20, 20), local="layer", global_="layer"
+    )
+    save_encoder(tmp_path, tapped, VIEWS)
+    options = ["export", ".", "--module", f"{name}:make", "--out", "e.pt2", "--local"]
+    assert main(options) == code
+    out, err = capsys.readouterr()
+    if code:
+        assert "batches of one size only: where its code has len(x), write x.shape[0]" in err
+        return
+    outputs = {one["name"]: one["shape"] for one in json.loads(out)["outputs"]}
+    assert outputs == {"embedding": ["b", 8], "local_4": ["b", 8, 4, 4]}
+    seen = torch.from_numpy(pixels(5))
+    embedding, local = torch.export.load("e.pt2").module()(seen)
+    expected = PretrainedEncoder(tapped, VIEWS)(seen)
+    torch.testing.assert_close(embedding, expected.global_, atol=1e-4, rtol=0)
+    torch.testing.assert_close(local, expected.local[4], atol=1e-4, rtol=0)
 
 
 class Undecided(nn.Module):

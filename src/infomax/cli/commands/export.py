@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from infomax.cli.options import option
-from infomax.cli.output import Answer, entries, next_steps
+from infomax.cli.output import Answer, grid, next_steps
 from infomax.cli.shared import module, pixel_range, run_folder
 
 
@@ -44,4 +44,4 @@ class Export:
             **{f"out: {one.name}": str(one) for one in made.outputs},
             "difference": f"{made.difference:.1g} from the original, at most {MAX_DIFFERENCE:g}",
         }
-        return Answer(found, lambda: [entries(rows)], next_steps({"uses it in Python": made.opens}))
+        return Answer(found, lambda: [grid([*rows.items()])], next_steps({"uses it in Python": made.opens}))

@@ -134,9 +134,16 @@ def _program(graph: EncoderGraph) -> Any:
     except RuntimeError as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"export: torch.export cannot follow this encoder ({reason}); --format safetensors writes its "
-            "weights, which need its code"
+            f"export: torch.export cannot follow this encoder ({reason}); {_remedy(reason)}--format "
+            "safetensors writes its weights, which need its code"
         ) from error
+
+
+def _remedy(reason: str) -> str:
+    """Return what can be done about a reason of torch, where that is known."""
+    if "Constraints violated" in reason:
+        return "it takes batches of one size only: where its code has len(x), write x.shape[0]; "
+    return ""
 
 
 @contextmanager

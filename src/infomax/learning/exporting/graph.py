@@ -59,7 +59,7 @@ class EncoderGraph(nn.Module):
     def _wanted(self, features: Features) -> dict[str, Tensor]:
         """Return the outputs by name."""
         local = features.local if self.local else {}
-        return {EMBEDDING: features.global_, **{f"local_{_side(key)}": x for key, x in local.items()}}
+        return {EMBEDDING: features.global_, **{f"local_{side}": x for side, x in local.items()}}
 
 
 def _ports(features: Mapping[str, Tensor]) -> tuple[Port, ...]:
@@ -69,8 +69,3 @@ def _ports(features: Mapping[str, Tensor]) -> tuple[Port, ...]:
         Port(name, "float32", ("b", *x.shape[1:]), words.get(name, "local features, channels first"))
         for name, x in features.items()
     )
-
-
-def _side(key: Any) -> str:
-    """Return the key of a local map as it stands in a name."""
-    return "x".join(map(str, key)) if isinstance(key, tuple) else str(key)
