@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev constraints demo test test-all lint check docs bench clean
+.PHONY: help install dev constraints demo test test-all lint dist check docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -42,7 +42,16 @@ lint: dev  ## ruff, pyright, a docs build without warnings
 	$(BIN)/pyright
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
-check: lint test  ## all of lint, and the tests, README examples among them
+dist: dev  ## source archive and wheel, checked; the wheel runs outside of the repository
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist . > /dev/null
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/pip install --quiet --no-deps --target dist/installed dist/*.whl
+	cd dist && PYTHONPATH=installed ../$(BIN)/python -m infomax.cli principle two-terms --out page > /dev/null
+	cd dist && PYTHONPATH=installed ../$(BIN)/python -c \
+	  "import infomax; assert 'installed' in infomax.__file__; print('infomax', infomax.__version__, 'from its wheel')"
+
+check: lint dist test  ## all of lint, the wheel, and the tests, README examples among them
 
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html

@@ -13,6 +13,6 @@ Names load when they are first used, so that ``import infomax`` is fast and need
 
 from infomax.lazy import lazy_names
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__ = lazy_names(__name__, __file__)
