@@ -56,6 +56,8 @@ def test_three_lines_from_a_folder_to_a_page(recipe, photos, tmp_path):
     assert page.path.is_file() and "srcdoc" in page._repr_html_() and str(page) == str(page.path)
     assert "last row of metrics" in run._repr_html_() and "step" in run._repr_html_()
     assert yaml.safe_load(run.files.recipe.read_text())["data"] == str(photos)
+    exported = run.export(tmp_path / "encoder.safetensors")
+    assert infomax.load_encoder(exported.file)(seen).global_.shape == (2, 8)
 
 
 class Pictures(torch.utils.data.Dataset):

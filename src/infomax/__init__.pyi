@@ -110,6 +110,10 @@ from .learning.data.dataset import Dataset as Dataset
 from .learning.data.loading import load_images as load_images
 from .learning.encoders.saving import load_encoder as load_encoder
 from .learning.encoders.tapped import TappedEncoder as TappedEncoder
+from .learning.exporting.export import export_encoder as export_encoder
+from .learning.exporting.hub import from_pretrained as from_pretrained
+from .learning.exporting.hub import push_to_hub as push_to_hub
+from .learning.exporting.transformer import EncoderTransformer as EncoderTransformer
 from .learning.objectives.scoring import Scoring as Scoring
 from .learning.training.config import Recipe as Recipe
 from .learning.training.loop import resume as resume

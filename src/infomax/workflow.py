@@ -27,6 +27,7 @@ from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.encoders.own import tapped_module
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.exporting.export import Exported, export_encoder
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training import loop
 from infomax.learning.training.config import Recipe
@@ -166,6 +167,10 @@ class TrainedRun:
             return self.encoder("" if folder == self.folder else folder.name)
 
         return Page(report_run(self.folder, data, load=load).path)
+
+    def export(self, out: str | Path, **options: Any) -> Exported:
+        """Write the encoder to a file for other tools, see `export_encoder`."""
+        return export_encoder(self.encoder(), out, **options)
 
     def _repr_html_(self) -> str:
         rows = self.files.last_metrics()
