@@ -20,7 +20,7 @@ from rich.console import Console
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset, Pairs
-from infomax.learning.data.reading import LEFT_OUT_FILE
+from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
 from infomax.learning.distributed.groups import rank
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
@@ -122,17 +122,16 @@ def pretrain(
             "images": dataset.fingerprint,
             "stages": [_stage(0, planned, asked.train.budget)],
             "asked_batch_size": asked.train.batch_size,
-            **({"data": reading.record} if reading else {}),
-            **({"began_from": began_from} if began_from else {}),
-            **({"encoder": described(encoder)} if encoder is not None else {}),
-            **({"chosen": chosen} if chosen else {}),
-            **({"parts": own} if (own := _own_parts(recipe)) else {}),
-            **({"callbacks": [recorded(type(one)) for one in callbacks]} if callbacks else {}),
+            "data": reading and reading.record,
+            "began_from": began_from,
+            "encoder": None if encoder is None else described(encoder),
+            "chosen": chosen,
+            "parts": _own_parts(recipe),
+            "callbacks": [recorded(type(one)) for one in callbacks],
+            "logger": logger and recorded(type(logger)),
         }
-        run.begin(recipe, **facts)
-        if reading and reading.left_out:
-            reading.write_left_out(run.folder / LEFT_OUT_FILE)
-            tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
+        run.begin(recipe, **{name: one for name, one in facts.items() if one not in (None, [], {})})
+        _list_left_out(run, reading, tell)
         save_example_views(run, recipe, dataset)
     with _fitting(recipe, learner, dataset, run, quiet, callbacks=callbacks, logger=logger) as fit:
         fit()
@@ -146,6 +145,8 @@ def resume(
     run: Run,
     *,
     encoder: Encoders | None = None,
+    callbacks: Sequence[Callback] = (),
+    logger: Logger | None = None,
     quiet: bool = False,
     steps: int | None = None,
     minutes: float | None = None,
@@ -162,6 +163,7 @@ def resume(
         dataset: the one that the run began with.
         run: what to continue.
         encoder: if the run began with one: another of the same shape.
+        callbacks, logger: as of `pretrain`. Those that the run began with and that are not given are named.
         quiet: show no progress.
         steps, minutes, epochs: of a new stage; at most one of them.
 
@@ -180,29 +182,28 @@ def resume(
     _check_kinds(recipe, dataset)
     _check(recipe, dataset, encoder)
     _check_same(run, dataset, encoder)
-    _tell_changed_parts(run, recipe, _teller(quiet or not writes(recipe.train)))
-    learner = new_learner(recipe, dataset, encoder)
     step = _checkpoint_step(run)
-    if not more:
-        move = recipe.data != run.read_settings()["data"]
-        _teller(quiet or not writes(recipe.train))(f"going on after step {step:,} of {recipe.train.steps:,}")
-        begin = partial(run.change, recipe) if move else None
-        with _fitting(recipe, learner, dataset, run, quiet, begin) as fit:
-            fit()
-        return run
-    one_budget("resume", more)
-    refuse(
-        step == 0,
-        f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
-        "weights with --from",
-    )
+    if more:
+        one_budget("resume", more)
+        refuse(
+            step == 0,
+            f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
+            "weights with --from",
+        )
     tell = _teller(quiet or not writes(recipe.train))
-    planned = _planned(recipe, dataset, encoder, more, tell, step)
-    facts = {**_stage(step, planned, more), "planned_before": recipe.train.steps}
-    recipe = _lengthened(recipe, step, planned.steps)
+    _tell_changes(run, recipe, callbacks, logger, tell)
+    begin = None
+    if more:
+        planned = _planned(recipe, dataset, encoder, more, tell, step)
+        facts = {**_stage(step, planned, more), "planned_before": recipe.train.steps}
+        recipe = _lengthened(recipe, step, planned.steps)
+        begin = partial(run.begin_stage, recipe, **facts)
+    else:
+        tell(f"going on after step {step:,} of {recipe.train.steps:,}")
+        if recipe.data != run.read_settings()["data"]:
+            begin = partial(run.change, recipe)
     learner = new_learner(recipe, dataset, encoder)
-    begin = partial(run.begin_stage, recipe, **facts)
-    with _fitting(recipe, learner, dataset, run, quiet, begin) as fit:
+    with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger) as fit:
         fit()
     return run
 
@@ -214,6 +215,13 @@ def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_i
     pictures = recipe.views.example_pictures(dataset.batch(rows), recipe.method.num_views)
     with replacing(run.views) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **pictures)
+
+
+def _list_left_out(run: Run, reading: Reading | None, tell: Callable[[str], None]) -> None:
+    """List what was left out of the data in the run folder, and say where."""
+    if reading is not None and reading.left_out:
+        reading.write_left_out(run.folder / LEFT_OUT_FILE)
+        tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
 
 
 def _check_kinds(recipe: Any, dataset: Any) -> None:
@@ -269,17 +277,31 @@ def _own_parts(recipe: Recipe) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _tell_changed_parts(run: Run, recipe: Recipe, tell: Callable[[str], None]) -> None:
-    """Say and record which parts of a user's own are no longer those that the run began with."""
-    before, now = run.read_environment().get("parts", {}), _own_parts(recipe)
+def _tell_changes(
+    run: Run,
+    recipe: Recipe,
+    callbacks: Sequence[Callback],
+    logger: Logger | None,
+    tell: Callable[[str], None],
+) -> None:
+    """Say what of a user's own is not what the run began with; record parts that have changed."""
+    environment = run.read_environment()
+    before, now = environment.get("parts", {}), _own_parts(recipe)
     changed = [name for name in now if now[name]["sha256"] != before.get(name, {}).get("sha256")]
     for name in changed:
-        place = f"{now[name]['module']}:{now[name]['name']}"
-        tell(f"{name}: {place} has changed since the run began; from here on it is the new one")
+        tell(f"{name}: {_place(now[name])} has changed since the run began; from here on it is the new one")
     if changed and writes(recipe.train):
-        run.note(
-            parts={**before, **now}, parts_before=[*run.read_environment().get("parts_before", []), before]
-        )
+        run.note(parts={**before, **now}, parts_before=[*environment.get("parts_before", []), before])
+    began_with = [*environment.get("callbacks", []), *filter(None, [environment.get("logger")])]
+    given = [recorded(type(one)) for one in (*callbacks, *filter(None, [logger]))]
+    missing = [_place(one) for one in began_with if _place(one) not in map(_place, given)]
+    if missing:
+        remedy = "infomax.resume takes callbacks and logger"
+        tell(f"the run began with {', '.join(missing)}, not given now; {remedy}")
+
+
+def _place(record: Mapping[str, Any]) -> str:
+    return f"{record['module']}:{record['name']}"
 
 
 def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:

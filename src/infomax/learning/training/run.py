@@ -80,7 +80,7 @@ class Run:
         if not self.training.recipe.is_file():
             return None
         settings = self.training.read_settings()
-        return {"source": settings["data"], "split": settings["split"]}
+        return {"source": settings.get("data"), "split": settings.get("split", Recipe.split)}
 
     def check_free(self) -> None:
         """Check that the folder is new or empty: results are never overwritten.
