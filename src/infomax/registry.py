@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from infomax.errors import did_you_mean, refuse
@@ -21,7 +22,7 @@ from infomax.errors import did_you_mean, refuse
 T = TypeVar("T")
 
 PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-"""What a place looks like: ``package.module:function``."""
+"""The form of a place: ``package.module:function``."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -177,6 +178,19 @@ def recorded(part: Any) -> dict[str, Any]:
     return {**found, "text": text} if part.__module__ == "__main__" else found
 
 
+def imported(module: str) -> ModuleType | None:
+    """Return a module that is installed or lies in the current folder; None where there is none."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        return None
+    finally:
+        sys.path.pop(0)
+
+
 def part_at(place: str, what: str) -> Any:
     """Return the part of one's own at a place, of a package that is installed or lies in the current folder.
 
@@ -188,18 +202,12 @@ def part_at(place: str, what: str) -> Any:
         ValueError: there is no such module, or no such name in it.
     """
     module, _, name = place.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise
+    found = imported(module)
+    if found is None:
         raise ValueError(
             f"{what}: no module {module!r} is installed or lies in {Path.cwd()}, expected one that holds "
             f"{name!r}; start in the folder that holds it, or install it"
-        ) from error
-    finally:
-        sys.path.pop(0)
+        )
     known = [key for key in vars(found) if not key.startswith("_")]
     lost = "; define it again there, before anything else" if module == "__main__" else ""
     refuse(name not in vars(found), f"{what}: {module} has no {name!r}{lost}; {did_you_mean(name, known)}")

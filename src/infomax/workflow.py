@@ -23,7 +23,6 @@ from infomax.evaluation.embedding import embed
 from infomax.evaluation.evaluating import evaluate_run
 from infomax.evaluation.given import Given
 from infomax.files import absolute
-from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.encoders.own import tapped_module
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
@@ -92,11 +91,10 @@ def pretrain(
         ...     run.embed("digits", split="test").shape
         (450, 64)
     """
-    chosen = _chosen(recipe, {"bound": bound, "critic": critic}, views, optimizer, seed)
+    chosen = _chosen(recipe, {"bound": bound, "critic": critic}, views, optimizer)
     budget = {"steps": steps, "minutes": minutes, "epochs": epochs}
-    if any(amount is not None for amount in budget.values()):
-        chosen = replace(chosen, train=chosen.train.with_budget(**budget))
-    dataset = images if hasattr(images, "fingerprint") else _loaded(images, chosen)
+    chosen = replace(chosen, train=chosen.train.with_choices(budget, seed))
+    dataset = images if hasattr(images, "fingerprint") else chosen.load(images)
     chosen = replace(chosen, data=absolute(str(images)) if isinstance(images, str | Path) else None)
     how: dict[str, Any] = {"encoder": encoder, "callbacks": callbacks, "logger": logger, "quiet": quiet}
     run = loop.pretrain(chosen, dataset, _free_folder(recipe, quiet) if out is None else out, **how)
@@ -216,7 +214,6 @@ def _chosen(
     parts: Mapping[str, Any],
     views: Views | None,
     optimizer: OptimizerConfig | None,
-    seed: int | None,
 ) -> Recipe:
     """Return the recipe with these parts in place of its own."""
     refuse(
@@ -234,17 +231,12 @@ def _chosen(
             "dim, or leave it out",
         )
     method: Any = found.method
-    found = replace(found, method=replace(method, **given), views=views or found.views)
-    seeded = found.train if seed is None else replace(found.train, seed=seed)
-    return replace(found, optimizer=optimizer or found.optimizer, train=seeded)
-
-
-def _loaded(images: Any, recipe: Recipe) -> Dataset | Pairs:
-    """Return the images as the recipe's views load them."""
-    how: dict[str, Any] = {"split": recipe.split, "column": recipe.column, "skip_broken": recipe.skip_broken}
-    if recipe.labels:
-        how["labels"] = recipe.labels
-    return recipe.views.load(images, **how)
+    return replace(
+        found,
+        method=replace(method, **given),
+        views=views or found.views,
+        optimizer=optimizer or found.optimizer,
+    )
 
 
 def _free_folder(recipe: str | Recipe, quiet: bool) -> Path:

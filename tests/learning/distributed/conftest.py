@@ -28,7 +28,7 @@ def worker(rank, folder):
 
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory):
-    """What the processes have left."""
+    """The folder in which the processes have left their results."""
     path = tmp_path_factory.mktemp("ranks")
     mp.start_processes(worker, (path,), nprocs=RANKS, start_method="spawn")
     return path

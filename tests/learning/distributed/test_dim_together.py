@@ -140,7 +140,7 @@ def train(config, rank=0, size=1, steps=2):
 
 
 def work(rank, folder):
-    """What each of the processes does; see `conftest`."""
+    """Run this file's part in each process; see `conftest`."""
     found = {name: train(config, rank, RANKS) for name, config in CASES.items()}
     torch.save(found, folder / f"dim-{rank}.pt")
     pretrain(RECIPE, make_images(), folder / "dim", quiet=True)

@@ -74,7 +74,7 @@ def train(rank=0, size=1):
 
 
 def work(rank, folder):
-    """What each of the processes does; see `conftest`."""
+    """Run this file's part in each process; see `conftest`."""
     results = {}
     for way, most in WAYS.items():
         choose.MAX_GATHERED = most

@@ -83,7 +83,7 @@ def test_a_trained_encoder_is_used_as_it_is():
 
 
 def test_values_are_read_by_the_range_that_was_found():
-    """Of deep images, others are read as those that it was fitted to."""
+    """Deep images are read by the range of those that it was fitted to."""
     deep = np.random.default_rng(0).integers(0, 4096, (12, 16, 16), np.uint16)
     made = make().fit(deep)
     assert made.encoder_.views.range == "0:4095"

@@ -136,7 +136,7 @@ def test_wandb_offline(tmp_path, monkeypatch):
 
 
 def test_a_run_with_loggers_is_a_run_as_others(tmp_path):
-    """What a recipe says of loggers is in recipe.yaml and changes nothing that is learned."""
+    """Loggers of a recipe stand in recipe.yaml and change nothing that is learned."""
     with_logger, without = trained(tmp_path / "a", "csv"), trained(tmp_path / "b")
     assert isinstance(Run(tmp_path / "a").read_recipe().train.loggers, tuple)
     assert with_logger.encoder.read_bytes() == without.encoder.read_bytes()

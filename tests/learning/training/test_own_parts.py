@@ -8,6 +8,8 @@ from hashlib import sha256
 import pytest
 import torch
 import yaml
+from lightning import Callback
+from lightning.pytorch.loggers import CSVLogger
 
 from infomax.cli import main
 from infomax.estimation.bounds import nwj
@@ -220,6 +222,34 @@ def test_a_method_of_ones_own_is_named_where_it_is_missing(tmp_path, monkeypatch
         sys.modules.pop("my_methods", None)
         METHODS._entries.pop("mine", None)
         RECIPES._own.clear()
+
+
+class Silent(Callback):
+    """A callback of one's own."""
+
+
+def test_callbacks_and_loggers_that_are_not_there_again_are_named(recipe, tmp_path, capsys):
+    recipe = replace(recipe, train=replace(recipe.train.with_budget(steps=2), checkpoint_steps=1))
+    dataset, own = recipe.load(), {"callbacks": [Silent()], "logger": CSVLogger(tmp_path)}
+    run = pretrain(recipe, dataset, tmp_path / "run", quiet=True, **own)
+    assert run.read_environment()["logger"]["name"] == "CSVLogger"
+    for how, said in (({}, True), (own, False)):
+        capsys.readouterr()
+        resume(run.read_recipe(), dataset, run, steps=1, **how)
+        assert (f"the run began with {__name__}:Silent" in capsys.readouterr().err) == said
+
+
+def test_a_step_with_another_bound_is_not_captured(recipe):
+    """It may ask the CPU, which a CUDA graph cannot hold."""
+    for bound, expected in ((None, True), (halved, False)):
+        method = replace(recipe.method, bound=bound)
+        assert method.learner(recipe.views, recipe.optimizer, 0).capturable is expected
+
+
+def test_a_recipe_of_few_fields_says_what_was_learned_from(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("data: photos\nmethod: {}\n")
+    assert Run(tmp_path).pretraining == {"source": "photos", "split": "train"}
+    assert Run(tmp_path).method == "AMDIM"
 
 
 METHOD = '''

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +20,7 @@ from infomax.learning.encoders.saving import (
 )
 from infomax.learning.encoders.tapping.suggesting import PossibleTaps, possible_taps
 from infomax.learning.views.kinds import Views
+from infomax.registry import imported
 
 TAPPED = "TappedEncoder"
 
@@ -40,17 +39,11 @@ def own_module(place: str) -> nn.Module | dict[str, nn.Module]:
         not (package and name) or package.endswith(".py"),
         f"module: expected package:function, such as my_network:encoder, got {place!r}",
     )
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package.partition(".")[0] and error.name != package:
-            raise
+    found = imported(package)
+    if found is None:
         raise ValueError(
             f"module: no package {package!r} is installed or lies in {Path.cwd()}; give package:function"
-        ) from error
-    finally:
-        sys.path.pop(0)
+        )
     known = [key for key in vars(found) if not key.startswith("_")]
     refuse(name not in vars(found), f"module: {package} has no {name!r}; {did_you_mean(name, known)}")
     made = getattr(found, name)

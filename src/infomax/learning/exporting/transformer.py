@@ -129,12 +129,7 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             "together, expected one for single images or signals; infomax.pretrain takes both",
         )
         budget = {"steps": self.steps, "minutes": self.minutes, "epochs": self.epochs}
-        train = recipe.train
-        if any(value is not None for value in budget.values()):
-            train = train.with_budget(**budget)
-        if self.seed is not None:
-            train = replace(train, seed=self.seed)
-        return replace(recipe, train=train)
+        return replace(recipe, train=recipe.train.with_choices(budget, self.seed))
 
     def _loaded(self, X: Any, views: SingleViews) -> Dataset:
         """Return what is seen, as the views load it."""

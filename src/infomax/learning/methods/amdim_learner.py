@@ -67,8 +67,8 @@ class AMDIM(Learner):
 
     @property
     def capturable(self) -> bool:
-        """As its views are."""
-        return bool(self.views.capturable)
+        """As its views are, with AMDIM's own bound; another one might ask the CPU."""
+        return bool(self.views.capturable) and self.config.bound is None
 
     @property
     def uses_all_parameters(self) -> bool:

@@ -100,6 +100,20 @@ class TrainConfig:
         one_budget("train", budget)
         return replace(self, **{**dict.fromkeys(BUDGETS), **budget})
 
+    def with_choices(self, budget: Mapping[str, int | float | None], seed: int | None) -> "TrainConfig":
+        """Return the same with a budget and a seed in place of its own, where they are given.
+
+        Args:
+            budget: steps, minutes and epochs by name; None where they are not given.
+            seed: None where it is not given.
+
+        Raises:
+            ValueError: two budgets.
+        """
+        budgeted = any(amount is not None for amount in budget.values())
+        train = self.with_budget(**budget) if budgeted else self
+        return train if seed is None else replace(train, seed=seed)
+
 
 def budget_in(values: Mapping[str, Any]) -> dict[str, int | float]:
     """Return the fields of a budget that are set among values by name."""
@@ -141,9 +155,9 @@ class Recipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
-    def load(self) -> "Dataset | Pairs":
-        """Return the data of the recipe, as its views load it."""
-        further = {"labels": self.labels} if self.labels else {}
-        return self.views.load(
-            self.data, split=self.split, column=self.column, skip_broken=self.skip_broken, **further
-        )
+    def load(self, source: Any = None) -> "Dataset | Pairs":
+        """Return the data of the recipe, or of a source in its place, as its views load it."""
+        how: dict[str, Any] = {"split": self.split, "column": self.column, "skip_broken": self.skip_broken}
+        if self.labels:
+            how["labels"] = self.labels
+        return self.views.load(self.data if source is None else source, **how)

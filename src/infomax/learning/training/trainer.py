@@ -169,4 +169,4 @@ _LOGGERS: Mapping[LoggerName, Callable[[Run], Logger]] = {
     "mlflow": _mlflow,
 }
 _PACKAGES = {"tensorboard": "infomax[tensorboard]", "wandb": "infomax[wandb]", "mlflow": "mlflow"}
-"""What installs the package of a logger, which has its name."""
+"""The extra, or the package, that installs a logger, by the logger's name."""
