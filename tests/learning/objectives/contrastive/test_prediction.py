@@ -153,20 +153,23 @@ def test_float32_within_1e_5(clip, monkeypatch):
         assert float((g - e).abs().max() / e.abs().max()) < 1e-5
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_products_are_float32_under_autocast(small_blocks, dtype):
-    source, target = features(3, 5, 4, 8, dtype=dtype)
+@pytest.mark.parametrize(
+    ("dtype", "of_value", "of_gradients"), [(torch.float32, 1e-5, 1e-5), (torch.bfloat16, 1e-3, 5e-3)]
+)
+def test_products_in_the_numbers_of_the_features_under_autocast(monkeypatch, dtype, of_value, of_gradients):
+    """float32 stays float32; bfloat16 is multiplied as it is, with sums in float32."""
+    monkeypatch.setattr(streamed, "MAX_BLOCK_SCORES", 10_000)
+    source, target = features(3, 32, 25, 256, dtype=dtype)
     exact = [x.detach().double().requires_grad_() for x in (source, target)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = streamed_prediction(source, target, USUAL).value
         found = torch.autograd.grad(value, (source, target))
     reference = dense_prediction(*exact, USUAL).value
-    expected = torch.autograd.grad(reference, exact)
     assert value.dtype == torch.float32
-    assert float(value.detach()) == pytest.approx(float(reference.detach()), abs=1e-5)
-    for g, e in zip(found, expected, strict=True):
+    assert float(value.detach()) == pytest.approx(float(reference.detach()), abs=of_value)
+    for g, e in zip(found, torch.autograd.grad(reference, exact), strict=True):
         assert g.dtype == dtype
-        torch.testing.assert_close(g, e.to(dtype))
+        assert float((g.double() - e).norm() / e.norm()) < of_gradients
 
 
 def test_large_scores_without_a_clip(small_blocks):

@@ -13,6 +13,9 @@ the backward pass scales them. Nothing is computed twice. Attention has to compu
 its value is no scalar. The cost is three products of 2nnld operations, as in `dense`; the memory, a block and
 the gradients.
 
+Features in bfloat16 are multiplied as they are, which is two to three times faster where the processor has
+instructions for it: scores and gradients are then of relative error 2⁻⁸ or so, and every sum is in float32.
+
 References: Dao et al. (2022), FlashAttention, for softmax by tiles; Hsu et al. (2024), Liger Kernel, for
 gradients made in the forward pass.
 """
@@ -75,16 +78,26 @@ def streamed_prediction(
     check_features(source, target, first)
     differentiate = torch.is_grad_enabled() and (source.requires_grad or target.requires_grad)
     with torch.autocast(source.device.type, enabled=False):
-        x, y = at_least_float32(components(source)), at_least_float32(target)
+        x, y = as_multiplied(components(source), target)
         return Prediction(*_Streamed.apply(x, y, scoring, first or 0, differentiate))
+
+
+def as_multiplied(
+    source: Float[Tensor, "m k d"], target: Float[Tensor, "n l d"]
+) -> tuple[Float[Tensor, "m k d"], Float[Tensor, "n l d"]]:
+    """Return features as they are multiplied: in bfloat16 if all are in it, else in float32 or more."""
+    if source.dtype == target.dtype == torch.bfloat16:
+        return source, target
+    return at_least_float32(source), at_least_float32(target)
 
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, source, target, scoring, first, differentiate):
         y = target.flatten(0, 1)  # [n·l, d]
-        gradients = (torch.zeros_like(source), torch.zeros_like(y)) if differentiate else None
-        of_sources = y.new_empty(len(source), 3)  # V, P and the bound of each
+        numbers = torch.promote_types(y.dtype, torch.float32)  # of all but the products
+        gradients = tuple(torch.zeros_like(z, dtype=numbers) for z in (source, y)) if differentiate else None
+        of_sources = y.new_empty(len(source), 3, dtype=numbers)  # V, P and the bound of each
         for rows, x, a in _scored(source, y):
             for at, scores in _in_cache(rows, a, source.shape[1], target.shape):
                 mean_square = scores.square().mean((1, 2, 3))
@@ -115,13 +128,15 @@ class _Streamed(torch.autograd.Function):
 def _scored(
     source: Float[Tensor, "m k d"], y: Float[Tensor, "targets d"]
 ) -> Iterator[tuple[slice, Float[Tensor, "scored d"], Float[Tensor, "scored targets"]]]:
-    """Yield rows, their sources divided by √d, and their scores before clipping; the next overwrite them."""
+    """Yield rows, their sources, and their scores before clipping; the next overwrite them."""
     m, k, d = source.shape
     block = rows_of(MAX_BLOCK_SCORES, m, k * len(y))
-    scores = y.new_empty(block * k, len(y))
+    scores = y.new_empty(block * k, len(y), dtype=torch.promote_types(y.dtype, torch.float32))
     for rows in slices(m, block):
-        x = source[rows].flatten(0, 1) / math.sqrt(d)
-        yield rows, x, torch.mm(x, y.T, out=scores[: len(x)])
+        x = source[rows].flatten(0, 1)
+        raw = scores[: len(x)]
+        raw = raw.copy_(x @ y.T) if x.dtype != raw.dtype else torch.mm(x, y.T, out=raw)
+        yield rows, x, raw.mul_(1 / math.sqrt(d))
 
 
 def _in_cache(
@@ -158,8 +173,17 @@ def _to_gradient(
     return odds
 
 
-def _add_to_gradients(gradients: tuple[Tensor, Tensor], rows: slice, g: Tensor, x: Tensor, y: Tensor) -> None:
-    """Add g y / √d to the gradient of the sources of these rows, gᵀ x to that of the targets."""
+def _add_to_gradients(gradients: tuple[Tensor, ...], rows: slice, a: Tensor, x: Tensor, y: Tensor) -> None:
+    """Add g y / √d to the gradient of the sources of these rows, gᵀ x / √d to that of the targets; a is g."""
     of_sources, of_targets = gradients
-    of_sources[rows].view_as(x).addmm_(g, y, alpha=1 / math.sqrt(y.shape[1]))
-    of_targets.addmm_(g.T, x)
+    g = a.mul_(1 / math.sqrt(y.shape[1])).to(y.dtype)
+    _add_product(of_sources[rows].view_as(x), g, y)
+    _add_product(of_targets, g.T, x)
+
+
+def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
+    """Add a b, which may be of fewer digits than the total."""
+    if a.dtype == total.dtype:
+        total.addmm_(a, b)
+    else:
+        total.add_(a @ b)
