@@ -32,7 +32,7 @@ from infomax.fitting import batches, seeded
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.online import OnlineClassifiers
-from infomax.learning.methods.optimizer import adam, lr_share
+from infomax.learning.methods.optimizer import lr_share, new_optimizer
 from infomax.progress import stages
 
 MAX_REESTIMATED = 50
@@ -92,7 +92,7 @@ def train_classifiers(
     with seeded(options.seed, 0, device):
         heads = OnlineClassifiers(num_features, int(labels.max()) + 1).to(device)
         augment = encoder.views.random_views(1).to(device)
-        optimizer = adam(config, heads.parameters())
+        optimizer = new_optimizer(config, heads.parameters())
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lr_share(config, num_steps))
         for rows in track(islice(batches(len(images), options.batch_size), num_steps)):
             (view,) = augment(images.batch(rows.numpy()).to(device))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from infomax.learning.distributed.groups import all_of
 from infomax.learning.encoders.features import encoders_in, example_features
 from infomax.learning.methods.online import OnlineClassifiers
-from infomax.learning.methods.optimizer import OptimizerConfig, adam, lr_share
+from infomax.learning.methods.optimizer import OptimizerConfig, lr_share, new_optimizer
 from infomax.learning.objectives.objective import Objective
 from infomax.learning.views.kinds import Views
 
@@ -25,7 +25,7 @@ class Learner(LightningModule, ABC):
         encoder: views to `Features`; or several encoders by name, as a `ModuleDict`.
         views: how the views are made.
         num_views: of each thing.
-        optimizer: Adam and its schedule, for all parameters that require a gradient.
+        optimizer: of what kind, and its schedule, for all parameters that require a gradient.
         num_classes: of the labels, for the online classifiers; 0 without labels.
     """
 
@@ -87,8 +87,10 @@ class Learner(LightningModule, ABC):
         return loss
 
     def configure_optimizers(self):
-        """Return Adam, with a rate that is a function of the step."""
-        optimizer = adam(self.optimizer_config, (p for p in self.parameters() if p.requires_grad))
+        """Return the optimizer, with a rate that is a function of the step."""
+        learned = (one for one in self.parameters() if one.requires_grad)
+        bf16 = self.trainer.precision == "bf16-mixed"
+        optimizer = new_optimizer(self.optimizer_config, learned, bf16=bf16)
         share = lr_share(self.optimizer_config, int(self.trainer.max_steps))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,4 +1,4 @@
-"""Adam with a linear warm-up and a decay scaled to the run's number of steps."""
+"""Adam or Muon, with a linear warm-up and a decay scaled to the run's number of steps."""
 
 import math
 from bisect import bisect_right
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 class OptimizerConfig:
     """How parameters are updated.
 
-    lr, betas, weight_decay: of Adam. warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    rule: adam; or muon, for weights that are matrices, with Adam at the same rate for the rest (see `Muon`).
+    lr, betas: of both. weight_decay: of Adam, part of the gradient; of Muon's matrices, apart from it.
+    momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
     lets it fall to zero along half a cosine. milestones: shares of the run, for ``steps``. factor: of the
     rate at each of them.
@@ -26,9 +28,11 @@ class OptimizerConfig:
     lengthened has one for each further stage.
     """
 
+    rule: Literal["adam", "muon"] = "adam"
     lr: float = 2e-4
     betas: tuple[float, float] = (0.8, 0.999)
     weight_decay: float = 1e-5
+    momentum: float = 0.95
     warmup_steps: int = 500
     decay: Literal["steps", "cosine"] = "steps"
     milestones: tuple[float, ...] = (250 / 300, 280 / 300)
@@ -42,10 +46,29 @@ class OptimizerConfig:
         )
 
 
-def adam(config: OptimizerConfig, parameters: "Iterable[nn.Parameter]") -> "torch.optim.Adam":
-    """Return Adam with fused updates."""
+def new_optimizer(
+    config: OptimizerConfig, parameters: "Iterable[nn.Parameter]", *, bf16: bool = False
+) -> "torch.optim.Optimizer":
+    """Return what updates the parameters: Adam, fused, or Muon.
+
+    Args:
+        config: which, and how.
+        parameters: what is updated.
+        bf16: whether products of matrices are made in bfloat16.
+    """
     import torch
 
+    if config.rule == "muon":
+        from infomax.learning.methods.muon import Muon
+
+        return Muon(
+            parameters,
+            config.lr,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            betas=config.betas,
+            dtype=torch.bfloat16 if bf16 else torch.float32,
+        )
     return torch.optim.Adam(
         parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
     )

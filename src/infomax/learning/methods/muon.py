@@ -1,0 +1,108 @@
+"""Muon: momentum whose direction is made orthogonal, for weights that are matrices; Adam for all others."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+MIN_SIDE = 8
+"""Rows and columns that a weight needs to be taken as a matrix."""
+NUM_ITERATIONS = 5
+"""Of Newton and Schulz; singular values from 0.002 of the norm on then lie between about 0.7 and 1.2."""
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of their polynomial, after Jordan: its slope at 0 is large, its values need not be exactly 1."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Move each matrix W [r, c] by an orthogonal matrix, all other parameters by Adam.
+
+    With the gradient G of a weight of r outputs, all other axes flattened to c columns::
+
+        M ← μ M + (1 − μ) G            U = (1 − μ) G + μ M                     (Nesterov's momentum)
+        W ← (1 − η λ) W − 0.2 η √max(r, c) · orthogonal(U)
+
+    An orthogonal matrix of any shape, times √max(r, c), has entries of mean square 1 or so. Adam's moves have
+    about 0.2 of that, so that one rate η serves both. Biases, norms, and weights of fewer than 8 rows or
+    columns are moved by Adam.
+
+    Args:
+        parameters: to be learned, at least one of them not a matrix.
+        lr: η, of both.
+        momentum: μ.
+        weight_decay: λ, of the matrices; Adam's parameters have none.
+        betas: of Adam.
+        dtype: in which matrices are made orthogonal. bfloat16 suffices, and is the faster one where a
+            processor has instructions for it.
+
+    References: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks"; Liu et al.
+    (2025), "Muon is scalable for LLM training", for the factor 0.2 √max(r, c).
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        *,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        dtype: torch.dtype = torch.bfloat16,
+    ):
+        self.dtype = dtype
+        parameters = list(parameters)
+        matrices = [one for one in parameters if is_matrix(one)]
+        others = [one for one in parameters if not is_matrix(one)]
+        self.others = torch.optim.Adam(others, lr=lr, betas=betas, fused=True)
+        moved = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__([moved, *self.others.param_groups], {})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move all parameters once; return what the closure returns."""
+        with torch.enable_grad():
+            loss = None if closure is None else closure()
+        matrices, others = self.param_groups
+        for weight in matrices["params"]:
+            if weight.grad is not None:
+                self._move(weight, matrices)
+        self.others.param_groups, self.others.state = [others], self.state
+        self.others.step()
+        return loss
+
+    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+        mean = self.state[weight].setdefault("mean_gradient", torch.zeros_like(weight))
+        momentum, lr = group["momentum"], group["lr"]
+        mean.lerp_(weight.grad, 1 - momentum)
+        direction = orthogonal(torch.lerp(weight.grad, mean, momentum).flatten(1).to(self.dtype))
+        size = 0.2 * math.sqrt(max(direction.shape))
+        weight.mul_(1 - lr * group["weight_decay"])
+        weight.add_(direction.reshape(weight.shape), alpha=-lr * size)
+
+
+def is_matrix(parameter: nn.Parameter) -> bool:
+    """Return whether a parameter has two or more axes, at least 8 rows and 8 columns."""
+    return parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= MIN_SIDE
+
+
+def orthogonal(matrix: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:
+    """Return nearly U Vᵀ of the matrix U S Vᵀ, by iterations of Newton and Schulz.
+
+    Each iteration, X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, applies the polynomial a s + b s³ + c s⁵ to all
+    singular values s, which begin in [0, 1].
+
+    Example:
+        >>> found = orthogonal(torch.tensor([[3.0, 0.0, 0.0], [0.0, 0.0, 0.5]]))
+        >>> torch.linalg.svdvals(found).sub(1).abs().max().item() < 0.35
+        True
+    """
+    wide = matrix.shape[0] <= matrix.shape[1]
+    x = matrix if wide else matrix.T
+    x = x / x.norm().clamp_min(torch.finfo(x.dtype).tiny)
+    a, b, c = COEFFICIENTS
+    for _ in range(NUM_ITERATIONS):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x if wide else x.T

@@ -1,0 +1,104 @@
+"""Muon: against PyTorch's own for plain matrices, the singular value decomposition, and Adam."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from infomax.learning.methods.muon import Muon, is_matrix, orthogonal
+from infomax.learning.methods.optimizer import OptimizerConfig, new_optimizer
+
+
+def network(seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Conv2d(8, 16, 3), nn.BatchNorm2d(16), nn.Flatten(), nn.Linear(16, 24))
+
+
+def gradients_of(model, seed):
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        parameter.grad = torch.randn(parameter.shape, generator=generator)
+
+
+@given(st.integers(0, 1000), st.integers(8, 40), st.integers(8, 40))
+@settings(max_examples=25, deadline=None)
+def test_the_direction_is_nearly_that_of_the_singular_vectors(seed, rows, columns):
+    matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    within = u.T @ orthogonal(matrix) @ v.T  # diagonal in the basis of the matrix
+    clear = s > 0.02 * s.norm()
+    assert float((within - within.diag().diag()).abs().max()) < 1e-3
+    assert bool(((within.diag() > 0.65) & (within.diag() < 1.25))[clear].all())
+
+
+@given(st.floats(1e-6, 1e6), st.integers(0, 100))
+@settings(max_examples=20, deadline=None)
+def test_the_size_of_gradients_does_not_matter(factor, seed):
+    matrix = torch.randn(12, 20, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(orthogonal(factor * matrix), orthogonal(matrix), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="PyTorch has Muon from 2.9 on")
+@pytest.mark.parametrize("shape", [(16, 40), (40, 16), (32, 32)])
+def test_equals_that_of_pytorch(shape):
+    torch.manual_seed(1)
+    weight, bias = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.zeros(3))
+    other = copy.deepcopy(weight)
+    ours = Muon([weight, bias], 0.02, momentum=0.9, weight_decay=0.1)
+    theirs = torch.optim.Muon(
+        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+    )
+    for seed in range(4):
+        weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        bias.grad, other.grad = torch.zeros(3), weight.grad.clone()
+        before = weight.detach().clone()
+        ours.step()
+        theirs.step()
+        moved = (weight - before).norm()
+        assert (
+            float(((weight - other).norm() / moved).detach()) < 0.02
+        )  # their products are in bfloat16, as ours
+
+
+def test_filters_are_matrices_and_the_rest_is_moved_by_adam():
+    model = network()
+    other = copy.deepcopy(model)
+    matrices = [name for name, one in model.named_parameters() if is_matrix(one)]
+    assert matrices == ["0.weight", "3.weight"]
+    ours = Muon(model.parameters(), 1e-2, betas=(0.8, 0.99))
+    adam = torch.optim.Adam(other.parameters(), lr=1e-2, betas=(0.8, 0.99))
+    before = model[0].weight.detach().clone()
+    gradients_of(model, 0), gradients_of(other, 0)
+    ours.step(), adam.step()
+    for (name, one), of_adam in zip(model.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(one, of_adam, atol=1e-7) == (name not in matrices)
+    moved = ((model[0].weight - before) / 1e-2).detach()
+    assert 0.1 < float(moved.square().mean().sqrt()) < 0.25
+    expected = orthogonal(-model[0].weight.grad.flatten(1)) * 0.2 * 72**0.5
+    torch.testing.assert_close(moved.flatten(1), expected, atol=0.05, rtol=0)
+
+
+def test_goes_on_from_its_state():
+    whole, parted = network(), network()
+    one, two = (new_optimizer(OptimizerConfig(rule="muon"), m.parameters()) for m in (whole, parted))
+    for seed in range(4):
+        if seed == 2:
+            saved = copy.deepcopy(two.state_dict())
+            two = new_optimizer(OptimizerConfig(rule="muon"), parted.parameters())
+            two.load_state_dict(saved)
+        for model, optimizer in ((whole, one), (parted, two)):
+            gradients_of(model, seed)
+            optimizer.step()
+    for a, b in zip(whole.parameters(), parted.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_the_schedule_reaches_both():
+    optimizer = new_optimizer(OptimizerConfig(rule="muon", lr=0.5), network().parameters())
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
+    optimizer.step()
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
