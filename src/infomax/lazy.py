@@ -10,8 +10,10 @@ A package's ``__init__.pyi`` says where each name is defined, once for type chec
 Nothing is imported here before a name is asked for, so that importing a package costs next to nothing.
 """
 
+from collections.abc import Callable
 
-def lazy_names(package: str, file: str) -> tuple:
+
+def lazy_names(package: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` of a package, as the stub beside it says; ``__all__`` follows.
 
     Args:
@@ -63,4 +65,6 @@ def _offered(file: str) -> dict[str, tuple[str, str] | None]:
                 names[name] = original
             case ast.AnnAssign(target=ast.Name(id=name)):
                 names[name] = name
+            case _:
+                pass
     return {name: found.get(original) for name, original in names.items()}

@@ -2,8 +2,12 @@
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 from infomax.information.tables import Number, as_number, in_base
+
+Function: TypeAlias = Callable[[float], float]
+Interval: TypeAlias = tuple[float, float]
 
 
 def differential_entropy(
@@ -66,7 +70,7 @@ def differential_kl_divergence(
 MASS_TOLERANCE = 1e-6  # how far from 1 the integral of a density may be
 
 
-def _interval(operation: str, lower: Number, upper: Number) -> tuple[float, float]:
+def _interval(operation: str, lower: Number, upper: Number) -> Interval:
     a, b = as_number(operation, "lower", lower), as_number(operation, "upper", upper)
     if not a < b:
         raise ValueError(f"{operation}: lower must be below upper, got {lower} and {upper}")
@@ -74,7 +78,7 @@ def _interval(operation: str, lower: Number, upper: Number) -> tuple[float, floa
 
 
 def _check_density(
-    operation: str, name: str, log_density: Callable, interval: tuple, *, or_less: bool = False
+    operation: str, name: str, log_density: Function, interval: Interval, *, or_less: bool = False
 ) -> None:
     """Make sure that exp(log_density) integrates to 1, `or_less` if some of it may lie elsewhere."""
     try:
@@ -91,7 +95,7 @@ def _check_density(
     )
 
 
-def _expectation(operation: str, log_density: Callable, function: Callable, interval: tuple) -> float:
+def _expectation(operation: str, log_density: Function, function: Function, interval: Interval) -> float:
     def integrand(x: float) -> float:
         density = math.exp(log_density(x))
         return density * function(x) if density > 0 else 0.0
@@ -99,7 +103,7 @@ def _expectation(operation: str, log_density: Callable, function: Callable, inte
     return _integral(operation, integrand, interval)
 
 
-def _integral(operation: str, integrand: Callable[[float], float], interval: tuple) -> float:
+def _integral(operation: str, integrand: Function, interval: Interval) -> float:
     from scipy.integrate import quad
 
     value, error, *_ = quad(integrand, *interval, epsabs=1e-11, epsrel=1e-11, limit=500, full_output=1)

@@ -105,7 +105,7 @@ def js_divergence(
     return in_base(_total([weight * _kl(part, mixture, axis) for weight, part in pairs]), base)
 
 
-def _weights(weights: Array | None, parts: list[Array]) -> list:
+def _weights(weights: Array | None, parts: list[Array]) -> list[Array]:
     if weights is None:
         return [1 / len(parts)] * len(parts)
     checked = as_probabilities("js_divergence", as_real("js_divergence", weights, like=parts[0]))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -167,7 +167,7 @@ class Quantity:
 
     @property
     def _unit(self) -> str:
-        unit = {2: "bit", math.e: "nat"}.get(self.base)
+        unit = {2: "bit", math.e: "nat"}.get(float(self.base))
         if unit is None:
             return f"in base {self.base:g}"
         return unit if _show(self.value) == "1" else unit + "s"
@@ -220,7 +220,7 @@ class Quantity:
     def __eq__(self, other: Any) -> Any:
         return self.value == _value(other)
 
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
+    __hash__: ClassVar[None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
     __radd__ = __add__
     __rmul__ = __mul__
 

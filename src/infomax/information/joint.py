@@ -150,7 +150,9 @@ class Joint:
         signed = [(1 if len(s) % 2 else -1, (*s, c)) for s in sets]
         return self._sum(f"I({parsed})", [*signed, (-1, (c,))], base)
 
-    def _sum(self, symbol: str, signed_groups: list, base: Number) -> Quantity:
+    def _sum(
+        self, symbol: str, signed_groups: Sequence[tuple[int, Sequence[Sequence[str]]]], base: Number
+    ) -> Quantity:
         unions = [
             (sign, tuple(n for n in self.names if any(n in g for g in groups)))
             for sign, groups in signed_groups
@@ -252,7 +254,7 @@ class Joint:
         summed = tuple(k - len(self.names) for k, name in enumerate(self.names) if name not in names)
         return array_namespace(self.table).sum(self.table, axis=summed) if summed else self.table
 
-    def _check_condition(self, values: dict, rest: tuple[str, ...]) -> None:
+    def _check_condition(self, values: dict[str, Any], rest: tuple[str, ...]) -> None:
         if unknown := [name for name in values if name not in self.names]:
             raise ValueError(
                 f"Joint.given: no variable is called {unknown[0]!r}; it has {' '.join(self.names)}"
@@ -270,7 +272,7 @@ class Joint:
         return choices.index(value)
 
 
-def _event(values: dict) -> str:
+def _event(values: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in values.items())
 
 
@@ -292,7 +294,7 @@ def _check_labels(labels: Mapping[str, Sequence[Any]], names: tuple[str, ...], t
             raise ValueError(f"Joint: {name} takes {size} values but has {len(values)} labels; give one each")
 
 
-def _column_names(columns: Any) -> list:
+def _column_names(columns: Any) -> list[Any]:
     names = list(columns.keys() if isinstance(columns, Mapping) else getattr(columns, "columns", []))
     if not names:
         raise ValueError(

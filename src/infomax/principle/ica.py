@@ -98,18 +98,18 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         Raises:
             ValueError: too few samples, constant columns, more components than the rank of X; NaN, infinity.
         """
-        X = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2)
-        self._check_parameters(X.shape[1])
-        self._check_samples(X)
-        mean, covariance = _mean_and_covariance(X)
+        rows: Any = validate_data(self, X, dtype=_DTYPES, ensure_min_samples=2)
+        self._check_parameters(rows.shape[1])
+        self._check_samples(rows)
+        mean, covariance = _mean_and_covariance(rows)
         inward = self._whitening(covariance)
-        order = check_random_state(self.random_state).permutation(len(X))
+        order = check_random_state(self.random_state).permutation(len(rows))
         rule = QuasiNewton() if self.quasi_newton else NaturalGradient()
         with threads() as map_shares:
-            samples = WhiteSamples(_white(X, order, mean, inward), self.densities, map_shares)
+            samples = WhiteSamples(_white(rows, order, mean, inward), self.densities, map_shares)
             found = maximize_likelihood(samples, rule, tolerance=self.tol, max_steps=self.max_iter)
         self._warn_unless_converged(found)
-        self._keep(found, mean, inward, X.dtype)
+        self._keep(found, mean, inward, rows.dtype)
         return self
 
     def _check_parameters(self, num_features: int) -> None:
@@ -182,19 +182,19 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         mixing = np.linalg.pinv(components)
         order = np.argsort(-found.power * np.sum(mixing**2, axis=0), kind="stable")
         signs = np.sign(mixing[np.abs(mixing).argmax(axis=0), np.arange(len(components))])[order]
-        self.components_ = (components[order] * signs[:, None]).astype(dtype)
-        self.mixing_ = (mixing[:, order] * signs).astype(dtype)
-        self.mean_ = mean.astype(dtype)
-        self.densities_ = [self.densities[k] for k in found.chosen[order]]
-        self.n_iter_ = found.num_steps
+        self.components_: np.ndarray = (components[order] * signs[:, None]).astype(dtype)
+        self.mixing_: np.ndarray = (mixing[:, order] * signs).astype(dtype)
+        self.mean_: np.ndarray = mean.astype(dtype)
+        self.densities_: list[Any] = [self.densities[k] for k in found.chosen[order]]
+        self.n_iter_: int = found.num_steps
         if self.whiten:
-            self.whitening_ = inward.astype(dtype)
+            self.whitening_: np.ndarray = inward.astype(dtype)
 
     def transform(self, X: Any) -> Float[np.ndarray, "n k"]:
         """Return the sources, (X − μ) components_ᵀ."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=_DTYPES, reset=False)
-        return (X - self.mean_) @ self.components_.T
+        rows: Any = validate_data(self, X, dtype=_DTYPES, reset=False)
+        return (rows - self.mean_) @ self.components_.T
 
     def inverse_transform(self, X: Any) -> Float[np.ndarray, "n p"]:
         """Return sources [n, n_components] mixed again: X mixing_ᵀ + μ.
@@ -203,13 +203,13 @@ class InfoMaxICA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             ValueError: another number of columns than there are components.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=_DTYPES)  # pyright: ignore[reportArgumentType]
-        if X.shape[1] != len(self.components_):
+        rows: Any = check_array(X, dtype=_DTYPES)  # pyright: ignore[reportArgumentType]
+        if rows.shape[1] != len(self.components_):
             raise ValueError(
-                f"InfoMaxICA.inverse_transform: X has {X.shape[1]} columns, expected the "
+                f"InfoMaxICA.inverse_transform: X has {rows.shape[1]} columns, expected the "
                 f"{len(self.components_)} components that transform returns"
             )
-        return X @ self.mixing_.T + self.mean_
+        return rows @ self.mixing_.T + self.mean_
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:
         """Return log p(x) of each sample, nats: log |det components_| + Σᵢ log pᵢ(yᵢ).

@@ -227,16 +227,17 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 or number out of range.
         """
         inputs = self._inputs(X, sample_weight, signals)
-        self.positions_ = lattice(self.shape)
+        self.positions_: np.ndarray = lattice(self.shape)
         self._check(inputs)
-        self.response_width_ = self.response_width or 1.5 * inputs.spread / max(self.shape)
+        self.response_width_: Number = self.response_width or 1.5 * inputs.spread / max(self.shape)
         rng = check_random_state(self.random_state)
         starts = [self._first_weights(inputs, rng) for _ in range(self.n_init)]
         with threadpool_limits(1, user_api="blas"):  # small products, for which threads are slower
             best = min((self._climb(inputs, weights) for weights in starts), key=lambda result: result.fun)
-        self.weights_ = best.x.reshape(starts[0].shape)
-        self.information_, self.n_iter_ = -float(best.fun), int(best.nit)
-        self.centers_ = _centers(inputs, self._channel().firing(inputs.x, self.weights_))
+        self.weights_: np.ndarray = best.x.reshape(starts[0].shape)
+        self.information_: float = -float(best.fun)
+        self.n_iter_: int = int(best.nit)
+        self.centers_: np.ndarray = _centers(inputs, self._channel().firing(inputs.x, self.weights_))
         return self
 
     def firing_probabilities(self, X: Any) -> Float[np.ndarray, "n m"]:

@@ -25,6 +25,11 @@ from infomax.information.measures import entropy
 from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
 
 Loads: TypeAlias = tuple[float, ...]
+Labels: TypeAlias = tuple[int, ...]
+Value: TypeAlias = Callable[[Loads], float]
+Bound: TypeAlias = Callable[[Loads, float], float]
+Choices: TypeAlias = Callable[[Loads, Labels], Iterable[int]]
+Node: TypeAlias = tuple[float, Loads, Labels]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +165,9 @@ def _source(operation: str, p_x: Array, num_outputs: int) -> np.ndarray:
     return source / source.sum()
 
 
-def _best_channel(result: tuple, order: np.ndarray, num_outputs: int, base: Number) -> BestChannel:
+def _best_channel(
+    result: tuple[np.ndarray, float, float], order: np.ndarray, num_outputs: int, base: Number
+) -> BestChannel:
     labels, information, upper = result
     transition = np.zeros((len(order), num_outputs))
     transition[order, labels] = 1.0
@@ -184,9 +191,9 @@ def _labels_of_bins(starts: list[np.ndarray], num_letters: int) -> np.ndarray:
 def _search(
     atoms: list[float],
     num_bins: int,
-    value: Callable[[Loads], float],
-    bound: Callable[[Loads, float], float],
-    choices: Callable[[Loads, tuple[int, ...]], Iterable[int]],
+    value: Value,
+    bound: Bound,
+    choices: Choices,
     max_nodes: int,
 ) -> tuple[np.ndarray, float, float]:
     """Share atoms out among bins so that `value` of the loads is greatest: labels, value, upper bound.
@@ -196,7 +203,7 @@ def _search(
     """
     left = np.append(np.cumsum(atoms[::-1])[::-1], 0.0)
     empty = (0.0,) * num_bins
-    stack = [(bound(empty, left[0]), empty, ())]
+    stack: list[Node] = [(bound(empty, left[0]), empty, ())]
     best, best_labels = -math.inf, ()
     for _ in range(max_nodes + len(atoms)):  # enough for one complete sharing
         if not stack:
@@ -214,25 +221,25 @@ def _search(
 
 
 def _children(
-    atom: float, left: float, loads: Loads, labels: tuple, bound: Callable, choices: Callable
-) -> list:
-    children = []
+    atom: float, left: float, loads: Loads, labels: Labels, bound: Bound, choices: Choices
+) -> list[Node]:
+    children: list[Node] = []
     for z in choices(loads, labels):
         fuller = (*loads[:z], loads[z] + atom, *loads[z + 1 :])
         children.append((bound(fuller, left), fuller, (*labels, z)))
     return children
 
 
-def _one_of_each(loads: Loads, labels: tuple[int, ...]) -> Iterable[int]:
+def _one_of_each(loads: Loads, labels: Labels) -> Iterable[int]:
     """Bins, fullest first, and one bin of those equally full: the others would give the same."""
     return sorted({load: z for z, load in reversed(list(enumerate(loads)))}.values(), key=lambda z: -loads[z])
 
 
-def _not_before_the_last(loads: Loads, labels: tuple[int, ...]) -> Iterable[int]:
+def _not_before_the_last(loads: Loads, labels: Labels) -> Iterable[int]:
     return reversed(range(labels[-1] if labels else 0, len(loads)))
 
 
-def _any(loads: Loads, labels: tuple[int, ...]) -> Iterable[int]:
+def _any(loads: Loads, labels: Labels) -> Iterable[int]:
     return reversed(range(len(loads)))
 
 
@@ -251,7 +258,7 @@ def _levelled_surprise(loads: Loads, left: float) -> float:
     return _sum_of_surprise((level,) * k + tuple(rising[k:]))
 
 
-def _passed_information(rows: np.ndarray) -> tuple[Callable, Callable]:
+def _passed_information(rows: np.ndarray) -> tuple[Value, Bound]:
     """Two functions: I(loads, noise), and an upper bound on it when some mass is still to be shared out.
 
     I is concave in the loads with gradient D_z = D(P(·|z)‖q), so for any q it is at most

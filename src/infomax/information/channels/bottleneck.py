@@ -8,6 +8,7 @@ Reference: Tishby, Pereira and Bialek (1999); Strouse and Schwab (2017).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from infomax.information.channels.channel import Channel
 from infomax.information.channels.partitions import best_partition
 from infomax.information.measures import entropy, mutual_information
 from infomax.information.tables import Array, Number, as_number, as_probabilities, to_numpy
+
+Rate: TypeAlias = Callable[[np.ndarray, np.ndarray], float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,7 @@ def _bottleneck_table(operation: str, p_xy: Array, beta: Number, num_clusters: i
     return table / table.sum()
 
 
-def _bottleneck(p_xy: np.ndarray, beta: Number, encoder: np.ndarray, rate: Callable) -> Bottleneck:
+def _bottleneck(p_xy: np.ndarray, beta: Number, encoder: np.ndarray, rate: Rate) -> Bottleneck:
     relevance, cost = float(mutual_information(encoder.T @ p_xy)), rate(p_xy, encoder)
     upper = max(0.0, (beta - 1) * float(mutual_information(p_xy)))  # since I(T;Y) ≤ I(X;T), I(X;Y)
     return Bottleneck(Channel(encoder), cost, relevance, float(beta * relevance - cost), float(upper))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from infomax.information.channels.simplex import ConcaveFunction, Maximum, maximize_on_simplex
+from infomax.information.channels.simplex import ConcaveFunction, Maximum, Values, maximize_on_simplex
 from infomax.information.tables import Array
 
 MAX_EXCESS = 1e13  # inputs whose cost allows them less than this share of the probability are left out
@@ -109,7 +109,7 @@ def _information(transition: np.ndarray) -> ConcaveFunction:
     """I(p) = p·D, its gradient D with D_x = D(P(·|x)‖q), and its curvature Σ_y P(y|x) P(y|x')/q(y)."""
     negative_entropies = np.sum(transition * np.log(np.where(transition > 0, transition, 1)), axis=1)
 
-    def objective(p):
+    def objective(p: np.ndarray) -> Values:
         q = p @ transition
         divergences = negative_entropies - transition @ np.log(q)
         scaled = transition / np.sqrt(q)  # a product of a matrix and its own transpose is half the work

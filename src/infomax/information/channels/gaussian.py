@@ -157,7 +157,9 @@ def best_linear_channel(
     )
 
 
-def _check_linear(sigma: np.ndarray, power, num_outputs, input_noise, output_noise) -> None:
+def _check_linear(
+    sigma: np.ndarray, power: Number, num_outputs: int, input_noise: Number, output_noise: Number
+) -> None:
     if sigma.ndim != 2 or np.linalg.eigvalsh(sigma).min() < -1e-9 * np.abs(sigma).max():
         raise ValueError(
             "best_linear_channel: the signal covariance must be one positive semi-definite matrix"

@@ -7,11 +7,12 @@ Reference: Shannon (1959); Blahut (1972).
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from infomax.information.channels.channel import Channel
-from infomax.information.channels.simplex import ConcaveFunction, maximize_on_simplex
+from infomax.information.channels.simplex import ConcaveFunction, Values, maximize_on_simplex
 from infomax.information.measures import mutual_information
 from infomax.information.tables import (
     Array,
@@ -24,6 +25,9 @@ from infomax.information.tables import (
     log_of_base,
     to_numpy,
 )
+
+Point: TypeAlias = tuple[Number, Number, Number, np.ndarray]
+"""A distortion, the bounds on the rate there, and the distribution of the output."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ class RateDistortion:
         Raises:
             RuntimeError: it does not become so narrow.
         """
-        curve = self
+        curve, lower, upper = self, 0.0, math.inf
         for _ in range(100):
             lower, upper = curve.bracket(distortion)
             if upper - lower <= tolerance:
@@ -197,7 +201,7 @@ def _tilted(q: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def _point(source: np.ndarray, d: np.ndarray, slope: float, tolerance: float) -> tuple:
+def _point(source: np.ndarray, d: np.ndarray, slope: float, tolerance: float) -> Point:
     """(D, lower bound, upper bound, q) at a slope, in nats."""
     kernel = _kernel(d, slope)
     start = np.full(d.shape[1], 1 / d.shape[1])
@@ -214,15 +218,15 @@ def _point(source: np.ndarray, d: np.ndarray, slope: float, tolerance: float) ->
 def _log_likelihood(source: np.ndarray, kernel: np.ndarray) -> ConcaveFunction:
     """f(q) = Σₓ p(x) log (A q)ₓ, concave in q, with its gradient and minus its Hessian."""
 
-    def objective(q):
+    def objective(q: np.ndarray) -> Values:
         mixture = kernel @ q
         ratio = kernel / mixture[:, None]
-        return source @ np.log(mixture), source @ ratio, (ratio.T * source) @ ratio
+        return float(source @ np.log(mixture)), source @ ratio, (ratio.T * source) @ ratio
 
     return objective
 
 
-def _zero_rate_point(source: np.ndarray, d: np.ndarray) -> tuple:
+def _zero_rate_point(source: np.ndarray, d: np.ndarray) -> Point:
     with_letter = source > 0
     mean = source[with_letter] @ d[with_letter]
     output = np.zeros(d.shape[1])

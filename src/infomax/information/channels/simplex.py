@@ -23,7 +23,8 @@ import numpy as np
 from jaxtyping import Float
 
 Vector: TypeAlias = Float[np.ndarray, "n"]
-ConcaveFunction: TypeAlias = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+Values: TypeAlias = tuple[float, np.ndarray, np.ndarray]
+ConcaveFunction: TypeAlias = Callable[[np.ndarray], Values]
 """p to f(p), its gradient, and minus its Hessian, which is positive semi-definite."""
 
 
@@ -102,9 +103,12 @@ def maximize_on_simplex(
     )
 
 
-def _advance(state: _State, move: _State, objective: ConcaveFunction, values) -> tuple[_State, tuple]:
+def _advance(
+    state: _State, move: _State, objective: ConcaveFunction, values: Values
+) -> tuple[_State, Values]:
     """Make the move, or the half, the quarter … of it if f falls by more than what is left to gain."""
-    (before, *_), left = values, state.room @ state.multipliers
+    before, left = values[0], state.room @ state.multipliers
+    p, room, z = state
     for _ in range(40):
         p, room, z = (x + dx for x, dx in zip(state, move, strict=True))
         p = p / p.sum()
@@ -115,7 +119,7 @@ def _advance(state: _State, move: _State, objective: ConcaveFunction, values) ->
     return _State(p, np.append(p, room[len(p) :]), z), values
 
 
-def _improve(best: Maximum, state: _State, values, limits: _Limits) -> Maximum:
+def _improve(best: Maximum, state: _State, values: Values, limits: _Limits) -> Maximum:
     p, prices, (value, gradient, _) = state.p, state.multipliers[len(state.p) :], values
     slack = _rounding(p, gradient)
     upper = value - gradient @ p + np.max(gradient - prices @ limits.costs) + prices @ limits.budgets + slack
@@ -128,7 +132,9 @@ def _rounding(p: np.ndarray, gradient: np.ndarray) -> float:
     return np.finfo(float).eps * (8 + np.log2(len(p))) * (1 + np.max(np.abs(gradient)))
 
 
-def _with_affordable_point(best: Maximum, objective: ConcaveFunction, p, limits: _Limits) -> Maximum:
+def _with_affordable_point(
+    best: Maximum, objective: ConcaveFunction, p: np.ndarray, limits: _Limits
+) -> Maximum:
     """The better of `best` and of the point nearest to p, on the line to the start, that meets the costs."""
     spent, at_start = limits.costs @ p, limits.costs @ limits.start
     over = spent > limits.budgets
@@ -143,7 +149,7 @@ def _with_affordable_point(best: Maximum, objective: ConcaveFunction, p, limits:
     return best._replace(point=point, lower=lower) if affordable and lower > best.lower else best
 
 
-def _newton_step(state: _State, values, limits: _Limits, least: float) -> _State:
+def _newton_step(state: _State, values: Values, limits: _Limits, least: float) -> _State:
     """Return a predictor–corrector step to gradient − ν + z_p − Cᵀz_c = 0, w z = `least`, w_c = b − C p."""
     p, room, z = state
     n, (_, gradient, curvature) = len(p), values
@@ -152,7 +158,7 @@ def _newton_step(state: _State, values, limits: _Limits, least: float) -> _State
     gradient = gradient - z[n:] @ limits.costs
     gradient = gradient - gradient @ p  # what is small is computed as something small, or rounding would win
 
-    def direction(target):
+    def direction(target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         dp, d_prices = solve(gradient + target[:n] / p, target[n:] / z[n:] - room[n:] - missing)
         d_room = target[n:] / z[n:] - room[n:] * (1 + d_prices / z[n:])
         dz = np.append((target[:n] - z[:n] * dp) / p - z[:n], d_prices)
@@ -166,7 +172,9 @@ def _newton_step(state: _State, values, limits: _Limits, least: float) -> _State
     return _State(step * dp, step * d_room, step * dz)
 
 
-def _solver(curvature, costs, room, z, n: int) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+def _solver(
+    curvature: np.ndarray, costs: np.ndarray, room: np.ndarray, z: np.ndarray, n: int
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """A function that solves M dp + 1ν + Cᵀy = force, 1·dp = 0, C dp − D y = −shift for dp and y.
 
     M = curvature + diag(z_p/p), D = diag(w_c/z_c). The mean of each row of C in the metric of M⁻¹ is taken
@@ -183,7 +191,7 @@ def _solver(curvature, costs, room, z, n: int) -> Callable[..., tuple[np.ndarray
     of_costs = cho_solve(factor, centred.T)
     schur = centred @ of_costs + np.diag(room[n:] / z[n:])
 
-    def solve(force, shift):
+    def solve(force: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         free = cho_solve(factor, force)
         free = free - of_ones * (free.sum() / of_ones.sum())
         y = np.linalg.solve(schur, centred @ free + shift)

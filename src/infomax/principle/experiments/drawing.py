@@ -1,5 +1,6 @@
 """The look of the experiments' figures."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -26,7 +27,7 @@ def dress(axes: Axes, title: str, x_label: str = "", y_label: str = "") -> None:
     axes.tick_params(length=0, which="both", colors=SOFT, labelsize=8.5)
 
 
-def show_picture(axes: Axes, picture, title: str = "") -> None:
+def show_picture(axes: Axes, picture: np.ndarray, title: str = "") -> None:
     """Show an image or a receptive field, zero in the middle of the grey scale, without axes."""
     largest = abs(picture).max() or 1.0
     axes.imshow(picture, cmap="gray", vmin=-largest, vmax=largest, interpolation="nearest")

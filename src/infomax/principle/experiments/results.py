@@ -41,8 +41,8 @@ class Results:
     """The files of a folder of results, by name of experiment."""
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self.page = self.folder / "principle.html"
+        self.folder: Path = Path(folder)
+        self.page: Path = self.folder / "principle.html"
 
     def numbers(self, name: str) -> Path:
         """Return the path of what an experiment found."""

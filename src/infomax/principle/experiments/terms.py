@@ -16,7 +16,9 @@ from infomax.principle.experiments.evidence import Evidence, Statement
 from infomax.principle.experiments.noise import two_inputs
 from infomax.principle.linear import LinearUnits
 
-SIGNAL, NOISE, OUTPUT_NOISE = np.array([[1, 0.6], [0.6, 1]]), np.diag([0.1, 2.0]), 0.1
+SIGNAL: np.ndarray = np.array([[1, 0.6], [0.6, 1]])
+NOISE: np.ndarray = np.diag([0.1, 2.0])
+OUTPUT_NOISE = 0.1
 NUM_DRAWS, NUM_INPUTS = 300, 8
 LEVELS = (0.01, 0.3, 1.0, 2.0)  # of noise, its variance
 CORRELATIONS = np.linspace(0, 0.999, 1000)

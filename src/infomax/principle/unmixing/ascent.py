@@ -52,14 +52,15 @@ def maximize_likelihood(
     """
     stages = list(_stages(samples, tolerance))
     unmixing, num_steps = rule.start(stages[0][0], max_steps)
+    ascent = _Ascent(stages[0][0], rule, unmixing)
     for part, goal in stages:
-        ascent = _Ascent(part, rule, unmixing)
+        if part is not ascent.samples:
+            ascent = _Ascent(part, rule, ascent.unmixing)
         num_steps += ascent.run(goal, max_steps - num_steps)
         if part is stages[0][0]:
             num_steps += ascent.untangle(goal, max_steps - num_steps)
-        unmixing = ascent.unmixing
     here = ascent.here
-    return Unmixing(unmixing, ascent.chosen, here.power, here.steepest, num_steps)
+    return Unmixing(ascent.unmixing, ascent.chosen, here.power, here.steepest, num_steps)
 
 
 def _stages(samples: WhiteSamples, tolerance: float) -> Iterator[tuple[WhiteSamples, float]]:

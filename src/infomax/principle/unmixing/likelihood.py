@@ -5,7 +5,7 @@ samples stay in a core's cache and are shared among the threads that BLAS may us
 many threads there are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -124,7 +124,7 @@ class WhiteSamples:
 
 
 @contextmanager
-def threads() -> Iterator[OverShares]:
+def threads() -> Generator[OverShares]:
     """Give a map over as many threads as BLAS may use, each of them with a BLAS of one thread."""
     blas = ThreadpoolController().select(user_api="blas")
     workers = max((library["num_threads"] for library in blas.info()), default=1)
