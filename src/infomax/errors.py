@@ -1,6 +1,6 @@
 """Errors that tell what was received, what was expected, and what to do about it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -62,7 +62,7 @@ def needs(package: str, *, extra: str, operation: str) -> None:
 
 
 @contextmanager
-def naming_extras(operation: str) -> Iterator[None]:
+def naming_extras(operation: str) -> Generator[None]:
     """Raise `MissingExtra` where an import inside the block fails because an optional package is missing.
 
     Where blocks are nested, the message names the operation of the outermost one.

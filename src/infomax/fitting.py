@@ -3,7 +3,7 @@
 import copy
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ with naming_extras("infomax.fitting"):
 
 
 @contextmanager
-def seeded(seed: int, number: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, number: int, device: torch.device) -> Generator[None]:
     """Make torch's randomness a function of (seed, number) inside the block; restore it afterwards."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))

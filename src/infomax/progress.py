@@ -1,6 +1,6 @@
 """Signs of life on stderr: on a terminal a line that moves, elsewhere a line when a stage begins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
@@ -64,7 +64,7 @@ class Stages:
 
 
 @contextmanager
-def stages(num: int | None = None, *, quiet: bool = False) -> Iterator[Stages]:
+def stages(num: int | None = None, *, quiet: bool = False) -> Generator[Stages]:
     """Give stages that are shown on stderr.
 
     On a terminal a line shows the steps and the time that is left, or the time so far, and vanishes in the

@@ -42,7 +42,8 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     def __init__(self, what: str, entries: Mapping[str, T | str], *, group: str = ""):
-        self.what, self.group = what, group
+        self.what: str = what
+        self.group: str = group
         self._given: dict[str, T | str] = dict(entries)
         self._own: dict[str, T] = {}
 

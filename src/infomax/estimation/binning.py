@@ -8,7 +8,7 @@ earlier work, and for data that come in bins; to measure, prefer `KSG`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from infomax.estimation.estimate import Estimate, Estimator, mean_with_error
 from infomax.estimation.samples import as_rows, check_whole, joint_codes
 
 Edges = Callable[[np.ndarray, int], np.ndarray]
+Cell = tuple[np.ndarray, np.ndarray]  # numbers of samples, and the box
 """A column and a number of bins -> the edges between these."""
 MAX_UNTESTED = 0.3  # of the samples
 VARIANCE_OF_TEST = 60  # of χ² with 15 degrees of freedom and noncentrality 7.5, which passes half of the time
@@ -205,7 +206,9 @@ class AdaptivePartition:
             cautions=_small_cells(np.array(whole)),
         )
 
-    def _split(self, ranks: np.ndarray, members: np.ndarray, box: np.ndarray, local: np.ndarray) -> list:
+    def _split(
+        self, ranks: np.ndarray, members: np.ndarray, box: np.ndarray, local: np.ndarray
+    ) -> list[Cell]:
         """Return the quarters of a cell that is cut; else set its local values, and return []."""
         quarters = _quarters(ranks, members, box)
         sixteenths = [part for quarter in quarters for part in _quarters(ranks, *quarter)]
@@ -215,7 +218,7 @@ class AdaptivePartition:
         local[members] = np.log(len(ranks) * len(members) / (widths[0] * widths[1]))
         return []
 
-    def _uneven(self, cells: list) -> bool:
+    def _uneven(self, cells: Sequence[Cell]) -> bool:
         counts = np.array([len(members) for members, _ in cells])
         if counts.sum() < 2 * len(counts):
             return False
@@ -233,7 +236,7 @@ def _small_cells(sizes: np.ndarray) -> tuple[str, ...]:
     return (f"biased: {share:.0%} of the samples lie in cells too small for the test of sixteen parts",)
 
 
-def _quarters(ranks: np.ndarray, members: np.ndarray, box: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _quarters(ranks: np.ndarray, members: np.ndarray, box: np.ndarray) -> list[Cell]:
     """Return a box of ranks cut in the middle of each axis, with the samples in each part."""
     middle = np.ceil(box.mean(axis=1))
     parts = []

@@ -45,8 +45,9 @@ class Bilinear(nn.Module):
     def __init__(self, dim_x: int, dim_y: int):
         super().__init__()
         check_sizes("Bilinear", dim_x=dim_x, dim_y=dim_y)
-        self.dim_x, self.dim_y = dim_x, dim_y
-        self.weight = nn.Parameter(torch.empty(dim_x + 1, dim_y + 1))
+        self.dim_x: int = dim_x
+        self.dim_y: int = dim_y
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(dim_x + 1, dim_y + 1))
         nn.init.uniform_(self.weight, -1 / math.sqrt(dim_x * dim_y), 1 / math.sqrt(dim_x * dim_y))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
@@ -70,9 +71,10 @@ class Separable(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
         check_sizes("Separable", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
-        self.dim_x, self.dim_y = dim_x, dim_y
-        self.embed_x = perceptron([dim_x, *hidden, embedding])
-        self.embed_y = perceptron([dim_y, *hidden, embedding])
+        self.dim_x: int = dim_x
+        self.dim_y: int = dim_y
+        self.embed_x: nn.Sequential = perceptron([dim_x, *hidden, embedding])
+        self.embed_y: nn.Sequential = perceptron([dim_y, *hidden, embedding])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Return the scores of all pairs."""
@@ -97,10 +99,11 @@ class Distance(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256), embedding: int = 32):
         super().__init__()
         check_sizes("Distance", dim_x=dim_x, dim_y=dim_y, embedding=embedding)
-        self.dim_x, self.dim_y = dim_x, dim_y
-        self.embed_x = perceptron([dim_x, *hidden, embedding])
-        self.embed_y = perceptron([dim_y, *hidden, embedding])
-        self.highest = nn.Parameter(torch.zeros(()))
+        self.dim_x: int = dim_x
+        self.dim_y: int = dim_y
+        self.embed_x: nn.Sequential = perceptron([dim_x, *hidden, embedding])
+        self.embed_y: nn.Sequential = perceptron([dim_y, *hidden, embedding])
+        self.highest: nn.Parameter = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Return the scores of all pairs."""
@@ -125,10 +128,11 @@ class Concatenated(nn.Module):
     def __init__(self, dim_x: int, dim_y: int, *, hidden: Sequence[int] = (256, 256)):
         super().__init__()
         check_sizes("Concatenated", dim_x=dim_x, dim_y=dim_y)
-        self.dim_x, self.dim_y = dim_x, dim_y
+        self.dim_x: int = dim_x
+        self.dim_y: int = dim_y
         refuse(not hidden, "Concatenated: hidden must have at least one layer, got none; (256, 256) is usual")
-        self.first = nn.Linear(dim_x + dim_y, hidden[0])
-        self.rest = perceptron([*hidden, 1])
+        self.first: nn.Linear = nn.Linear(dim_x + dim_y, hidden[0])
+        self.rest: nn.Sequential = perceptron([*hidden, 1])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Return the scores of all pairs."""
@@ -190,7 +194,7 @@ class LogBaseline(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, hidden: int = 128):
         super().__init__()
-        self.of_x = perceptron([dim_x, hidden, 1])
+        self.of_x: nn.Sequential = perceptron([dim_x, hidden, 1])
 
     def forward(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"], scores: Float[Tensor, "n n"]
@@ -207,7 +211,7 @@ class SecondCritic(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, hidden: int = 128):
         super().__init__()
-        self.of_pair = perceptron([dim_x + dim_y, hidden, 1])
+        self.of_pair: nn.Sequential = perceptron([dim_x + dim_y, hidden, 1])
 
     def forward(
         self, x: Float[Tensor, "n dim_x"], y: Float[Tensor, "n dim_y"], scores: Float[Tensor, "n n"]

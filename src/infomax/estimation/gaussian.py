@@ -60,7 +60,7 @@ class Gaussian:
         Raises:
             ValueError: no more samples than columns; constant, copied or collinear columns.
         """
-        return self._of_rows("Gaussian", *as_rows("Gaussian", x=x, y=y, given=given))
+        return _of_rows("Gaussian", self.bias_corrected, *as_rows("Gaussian", x=x, y=y, given=given))
 
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
@@ -77,26 +77,25 @@ class Gaussian:
             float(value), float(error), len(rows), kind="model estimate", method="Gaussian", local=local
         )
 
-    def _of_rows(self, method: str, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> Estimate:
-        dim_x, dim_y = x.shape[1], y.shape[1]
-        scores, dof = _residuals(method, np.hstack([x, y]), *given)
-        covariance = scores.T @ scores / dof
-        raw = float(gaussian_mutual_information(covariance, dim_x))
-        bias = (_log_det_bias(dim_x, dof) + _log_det_bias(dim_y, dof) - _log_det_bias(dim_x + dim_y, dof)) / 2
-        error = _standard_error(canonical_correlations(covariance, dim_x), dim_x, dim_y, dof)
-        parts = ((scores[:, :dim_x], 1), (scores[:, dim_x:], 1), (scores, -1))
-        local = (
-            raw + np.sum([sign * _mahalanobis(part, part.T @ part / dof) for part, sign in parts], axis=0) / 2
-        )
-        return Estimate(
-            raw - self.bias_corrected * bias,
-            error,
-            len(x),
-            kind="model estimate",
-            method=method,
-            local=local,
-            cautions=() if self.bias_corrected else _noise(dim_x, dim_y, dof, error),
-        )
+
+def _of_rows(method: str, bias_corrected: bool, x: np.ndarray, y: np.ndarray, *given: np.ndarray) -> Estimate:
+    dim_x, dim_y = x.shape[1], y.shape[1]
+    scores, dof = _residuals(method, np.hstack([x, y]), *given)
+    covariance = scores.T @ scores / dof
+    raw = float(gaussian_mutual_information(covariance, dim_x))
+    bias = (_log_det_bias(dim_x, dof) + _log_det_bias(dim_y, dof) - _log_det_bias(dim_x + dim_y, dof)) / 2
+    error = _standard_error(canonical_correlations(covariance, dim_x), dim_x, dim_y, dof)
+    parts = ((scores[:, :dim_x], 1), (scores[:, dim_x:], 1), (scores, -1))
+    local = raw + np.sum([sign * _mahalanobis(part, part.T @ part / dof) for part, sign in parts], axis=0) / 2
+    return Estimate(
+        raw - bias_corrected * bias,
+        error,
+        len(x),
+        kind="model estimate",
+        method=method,
+        local=local,
+        cautions=() if bias_corrected else _noise(dim_x, dim_y, dof, error),
+    )
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class GaussianCopula:
         """
         variables = as_rows("GaussianCopula", x=x, y=y, given=given)
         scores = [_normal_scores(rows) for rows in variables]
-        found = Gaussian(self.bias_corrected)._of_rows("GaussianCopula", *scores)
+        found = _of_rows("GaussianCopula", self.bias_corrected, *scores)
         if not self.bias_corrected:
             return found
         of_a_pair = sum(rows.shape[1] for rows in scores) == 2
@@ -176,7 +175,7 @@ def _losses(*scores: np.ndarray) -> np.ndarray:
     for _ in range(NUM_SIMULATIONS):
         rows = np.split(rng.standard_normal((len(scores[0]), len(factor))) @ factor.T, ends, axis=1)
         ranked = [_normal_scores(part) for part in rows]
-        lost.append(Gaussian()._of_rows("", *rows).value - Gaussian()._of_rows("", *ranked).value)
+        lost.append(_of_rows("", True, *rows).value - _of_rows("", True, *ranked).value)
     return np.array(lost)
 
 

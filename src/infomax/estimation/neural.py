@@ -63,8 +63,10 @@ class Model(nn.Module):
         self, dim_x: int, dim_y: int, critic: Callable[[int, int], nn.Module], objective: CriticObjective
     ):
         super().__init__()
-        self.critic = critic(dim_x, dim_y)
-        self.network = None if objective.network is None else objective.network(dim_x, dim_y)
+        self.critic: nn.Module = critic(dim_x, dim_y)
+        self.network: nn.Module | None = (
+            None if objective.network is None else objective.network(dim_x, dim_y)
+        )
         self.objective = objective
 
     @property

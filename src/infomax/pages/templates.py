@@ -22,9 +22,17 @@ def page_template(folder: Path, *others: Path) -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    environment.filters["number"] = lambda value: f"{value:,}" if isinstance(value, int) else value
+    environment.filters["percent"] = _percent
+    environment.filters["number"] = _number
     return environment.get_template("page.html.jinja")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _number(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def data_uri(kind: str, data: bytes) -> str:

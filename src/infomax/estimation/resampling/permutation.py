@@ -49,7 +49,7 @@ class NullValues:
 
     def __init__(self, shuffling: Shuffling, estimator: Estimator) -> None:
         self.shuffling = shuffling
-        self.estimator = on_one_core(estimator)
+        self.estimator: Estimator = on_one_core(estimator)
         self._values = np.empty(0)
         self._lock = Lock()
 

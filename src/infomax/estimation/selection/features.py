@@ -36,11 +36,14 @@ class Terms:
     """
 
     def __init__(self, features: np.ndarray, target: np.ndarray):
-        self.features, self.target = features, target
-        self.num_classes = int(target.max()) + 1
+        self.features: np.ndarray = features
+        self.target: np.ndarray = target
+        self.num_classes: int = int(target.max()) + 1
         tables = tables_with(features, target, self.num_classes)[..., None]  # [m, x, y, 1]
-        self.relevance, self.log_p = bias_corrected(tables), log_p_values(tables)
-        self.redundancy, self.conditional = np.empty((2, 0, len(features)))
+        self.relevance: np.ndarray = bias_corrected(tables)
+        self.log_p: np.ndarray = log_p_values(tables)
+        self.redundancy: np.ndarray = np.empty((0, len(features)))
+        self.conditional: np.ndarray = np.empty((0, len(features)))
 
     def add(self, selected: int) -> None:
         """Take note that a candidate was selected."""
@@ -132,10 +135,13 @@ class InformativeFeatures(SelectorMixin, BaseEstimator):
         Raises:
             ValueError: X or y of other shapes or types; a constant target; settings out of range.
         """
-        X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2)
+        checked: Any = validate_data(
+            self, X, y, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2
+        )
+        rows, labels = checked
         self._check()
-        target, num_bins = self._target(y)
-        features = self._codes(X.astype(np.float64), num_bins)
+        target, num_bins = self._target(labels)
+        features = self._codes(rows.astype(np.float64), num_bins)
         self._select(features, target)
         return self
 
@@ -169,7 +175,10 @@ class InformativeFeatures(SelectorMixin, BaseEstimator):
         refuse(len(classes) < 2, "InformativeFeatures: y has one value, and no feature can tell about it")
         num_bins = self.num_bins or suited_num_bins(len(y), len(classes) if discrete else None)
         if discrete:
-            self.notes_ = (f"target: {len(classes)} labels", f"numbers: {num_bins} bins of equal mass")
+            self.notes_: tuple[str, ...] = (
+                f"target: {len(classes)} labels",
+                f"numbers: {num_bins} bins of equal mass",
+            )
             return codes, num_bins
         self.notes_ = (f"target and numbers: {num_bins} bins of equal mass",)
         return binned(y.astype(np.float64), num_bins), num_bins
@@ -186,9 +195,10 @@ class InformativeFeatures(SelectorMixin, BaseEstimator):
         """Add the best candidate until none adds information."""
         num_all = len(features)
         terms = Terms(features, target)
-        self.information_ = terms.relevance
+        self.information_: np.ndarray = terms.relevance
         order: list[int] = []
-        gains, p_values = [], []
+        gains: list[float] = []
+        p_values: list[float] = []
         most = num_all if self.num_features is None else min(self.num_features, num_all)
         while len(order) < most:
             gain = self.criterion(terms.relevance, terms.redundancy, terms.conditional)
@@ -202,9 +212,11 @@ class InformativeFeatures(SelectorMixin, BaseEstimator):
             gains.append(float(gain[best]))
             p_values.append(1.0 if self.alpha is None else float(p_value[best]))
             terms.add(best)
-        self.order_, self.gains_, self.p_values_ = np.array(order, dtype=np.intp), gains, p_values
+        self.order_: np.ndarray = np.array(order, dtype=np.intp)
+        self.gains_: list[float] = gains
+        self.p_values_: list[float] = p_values
 
-    def _get_support_mask(self) -> np.ndarray:
+    def _get_support_mask(self) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
         check_is_fitted(self)
         mask = np.zeros(len(self.information_), dtype=bool)
         mask[self.order_] = True

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,7 +21,7 @@ MAX_SECONDS = 20
 """A run that takes longer says so before it begins."""
 NUM_TIMED_ROWS = 2000
 
-SCHEMA = {
+SCHEMA: Mapping[str, type[pl.DataType]] = {
     "value": pl.Float64,
     "standard_error": pl.Float64,
     "bits": pl.Float64,
@@ -132,7 +132,7 @@ def _extend(rows: list[dict[str, Any]], num_workers: int, num_rows: int, bar: An
 
 
 @contextmanager
-def _bar(total: int, progress: bool) -> Iterator[Callable[..., None]]:
+def _bar(total: int, progress: bool) -> Generator[Callable[..., None]]:
     """Yield a function that moves a bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
@@ -258,7 +258,8 @@ def _some(column: Column, rows: np.ndarray) -> Column:
 
 
 def _num_cores(num_workers: int) -> float:
-    return max(min(effective_n_jobs(num_workers), os.cpu_count() or 1) * 0.8, 1.0)
+    available: Any = effective_n_jobs(num_workers)
+    return max(min(available, os.cpu_count() or 1) * 0.8, 1.0)
 
 
 def _duration(seconds: float) -> str:

@@ -28,7 +28,7 @@ _WRONG: Sequence[tuple[Any, str]] = (
     (complex | np.complexfloating, _COMPLEX),
     (bytes | bytearray, _REASONS[pl.Binary]),
     (Mapping, _REASONS[pl.Struct]),
-    (list | tuple | set | frozenset | np.ndarray | pl.Series, _REASONS[pl.List]),
+    ((list, tuple, set, frozenset, np.ndarray, pl.Series), _REASONS[pl.List]),
 )
 _NUM_NAMED = 3
 

@@ -157,6 +157,7 @@ def _headings(found: Shown, width: int | None = None) -> list[str]:
         "caution": any(row["cautions"] for row in rows),
     }
     keys = [key for key in found.keys if key != "lag"]
+    headings: list[str] = []
     for too_wide in (None, *_LEAST):
         shown = {heading: also and heading != too_wide for heading, also in shown.items()}
         headings = [*keys, *(heading for heading in _ORDER if shown[heading])]
