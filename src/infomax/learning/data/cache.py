@@ -5,7 +5,7 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def cached(entry: Path, job: Job, memory_limit: int) -> Gathered:
 
 
 @contextmanager
-def _cache_errors(folder: Path, job: Job) -> Iterator[None]:
+def _cache_errors(folder: Path, job: Job) -> Generator[None]:
     try:
         yield
     except OSError as error:

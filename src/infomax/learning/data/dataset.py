@@ -124,7 +124,7 @@ class Dataset:
     splits: Sequence[str] | None = None
     reading: Reading | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             not len(self.values) == len(self.labels) == len(self.names),
             f"Dataset: received {len(self.values)} values, {len(self.labels)} labels, {len(self.names)} "

@@ -33,7 +33,7 @@ class Targets(ABC):
     values: Float32[np.ndarray, "n m"]
     names: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             self.values.ndim != 2 or self.values.shape[1] != len(self.names),
             f"{type(self).__name__}: received values {list(self.values.shape)} and {len(self.names)} names, "

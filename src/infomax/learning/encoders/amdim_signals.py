@@ -4,6 +4,7 @@ The layers are those for images, with windows of height 1: a signal is an image 
 """
 
 from dataclasses import asdict
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class SignalEncoder(nn.Module):
         [(3, 8), (3, 8, 7), (3, 8, 5)]
     """
 
-    needed_maps = frozenset({5, 7})
+    needed_maps: frozenset[int] = frozenset({5, 7})
 
     def __init__(
         self,
@@ -70,13 +71,14 @@ class SignalEncoder(nn.Module):
         at_least_one(
             "SignalEncoder", channels=channels, width=width, embedding_dim=embedding_dim, depth=depth
         )
-        self.input_shape = (channels, length)
-        self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
-        self.arguments = {"length": length, "channels": channels, **asdict(self.config)}
+        self.input_shape: tuple[int, int] = (channels, length)
+        self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
+        self.arguments: dict[str, Any] = {"length": length, "channels": channels, **asdict(self.config)}
         stem, cells = _stem(width, length, channels)
         stages = [((1, kernel), (1, stride)) for kernel, stride in shrinking(cells)]
-        self.layers, top_width = trunk(self.config, stem, stages, (1, 3))
-        self.embed = nn.ModuleDict(
+        layers, top_width = trunk(self.config, stem, stages, (1, 3))
+        self.layers: nn.ModuleList = layers
+        self.embed: nn.ModuleDict = nn.ModuleDict(
             {str(cells): Embedding(top_width, embedding_dim, batch_norm) for cells in (5, 7)}
         )
 

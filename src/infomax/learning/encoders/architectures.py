@@ -58,10 +58,11 @@ def amdim_encoder(config: AMDIMEncoderConfig, input_shape: tuple[int, ...]) -> n
         case [height, width]:
             size = height if height == width else (height, width)
             return AMDIMEncoder(image_size=size, channels=channels, **asdict(config))
-    raise ValueError(
-        f"amdim_encoder: expected views (c, h, w) or (c, t), got {list(input_shape)}; "
-        "bring an encoder of your own"
-    )
+        case _:
+            raise ValueError(
+                f"amdim_encoder: expected views (c, h, w) or (c, t), got {list(input_shape)}; "
+                "bring an encoder of your own"
+            )
 
 
 def dim_encoder(config: DIMEncoderConfig, input_shape: tuple[int, ...]) -> nn.Module:

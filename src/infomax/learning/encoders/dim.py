@@ -64,12 +64,14 @@ class DCGANEncoder(nn.Module):
         output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
-        self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.input_shape = (channels, image_size, image_size)
+        self.arguments: dict[str, Any] = _arguments(
+            self, image_size, channels, width, num_hidden, num_units, output
+        )
+        self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         widths = _halving_widths(self, image_size, width)
         stages = [convolution(i, o, 4, 2, 1) for i, o in pairwise([channels, *widths])]
         head = Head(4 * 4 * widths[-1], [num_hidden], num_units, output)
-        self.body = Body(stages, len(stages) - 1, head)
+        self.body: Body = Body(stages, len(stages) - 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Return features of normalised images: `global_` [b, units], local {8: …}, layers conv and fc."""
@@ -105,8 +107,10 @@ class AlexNetEncoder(nn.Module):
         output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
-        self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.input_shape = (channels, image_size, image_size)
+        self.arguments: dict[str, Any] = _arguments(
+            self, image_size, channels, width, num_hidden, num_units, output
+        )
+        self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         side = image_size
         for _ in range(3):
             side = (side - 3) // 2 + 1
@@ -118,7 +122,7 @@ class AlexNetEncoder(nn.Module):
         for i in (0, 1, 4):
             stages[i].append(nn.MaxPool2d(3, 2))
         head = Head(side * side * widths[-1], [num_hidden, num_hidden], num_units, output)
-        self.body = Body(stages, 3, head)
+        self.body: Body = Body(stages, 3, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Return features of normalised images: `global_` [b, units], local {15: …}, layers conv and fc."""
@@ -157,14 +161,16 @@ class StridedCropEncoder(nn.Module):
         output: str = DIMEncoderConfig.output,
     ):
         super().__init__()
-        self.arguments = _arguments(self, image_size, channels, width, num_hidden, num_units, output)
-        self.input_shape = (channels, image_size, image_size)
+        self.arguments: dict[str, Any] = _arguments(
+            self, image_size, channels, width, num_hidden, num_units, output
+        )
+        self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         widths = _halving_widths(self, image_size, width)
         halving = [convolution(i, o, 4, 2, 1) for i, o in pairwise([channels, *widths[:-1]])]
         last = convolution(widths[-2], widths[-1], 2, 1, 0)
         crops = Crops(nn.Sequential(*halving, last), image_size // 4)
         head = Head(5 * 5 * widths[-1], [num_hidden], num_units, output)
-        self.body = Body([crops, convolution(widths[-1], widths[-1], 3, 1, 0)], 1, head)
+        self.body: Body = Body([crops, convolution(widths[-1], widths[-1], 3, 1, 0)], 1, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Return features of normalised images: `global_` [b, units], local {7: …}, layers conv and fc."""
@@ -209,8 +215,8 @@ class ResNetEncoder(nn.Module):
             not blocks or min(blocks) < 1,
             f"ResNetEncoder: blocks must be a count of each stage, got {blocks}; try (2, 2, 2, 2)",
         )
-        self.arguments = {**arguments, "blocks": blocks}
-        self.input_shape = (channels, image_size, image_size)
+        self.arguments: dict[str, Any] = {**arguments, "blocks": blocks}
+        self.input_shape: tuple[int, int, int] = (channels, image_size, image_size)
         widths = [width * 2**i for i in range(len(blocks))]
         stem, side = _stem(image_size, channels, width)
         sides = [-(-side // 2**i) for i in range(len(blocks))]
@@ -222,7 +228,7 @@ class ResNetEncoder(nn.Module):
         first = nn.Sequential(stem, _stage(width, width, blocks[0], 1))
         others = [_stage(*pair, num, 2) for pair, num in zip(pairwise(widths), blocks[1:], strict=True)]
         head = Head(sides[-1] ** 2 * widths[-1], [num_hidden], num_units, output)
-        self.body = Body([first, *others], num_large, head)
+        self.body: Body = Body([first, *others], num_large, head)
 
     def forward(self, images: Float[Tensor, "b c s s"]) -> Features:
         """Return features of normalised images: `global_` [b, units], one local map, layers conv and fc."""

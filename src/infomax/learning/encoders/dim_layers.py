@@ -17,8 +17,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, num_in: int, num_out: int, stride: int):
         super().__init__()
-        self.first = convolution(num_in, num_out, 3, stride, 1)
-        self.second = convolution(num_out, num_out, 3, 1, 1)[:2]
+        self.first: nn.Sequential = convolution(num_in, num_out, 3, stride, 1)
+        self.second: nn.Module = convolution(num_out, num_out, 3, 1, 1)[:2]
         self.shortcut: nn.Module = nn.Identity()
         if (num_in, stride) != (num_out, 1):
             self.shortcut = convolution(num_in, num_out, 1, stride, 0)[:2]
@@ -59,7 +59,7 @@ class Body(nn.Module):
 
     def __init__(self, stages: Iterable[nn.Module], num_to_local: int, head: nn.Module):
         super().__init__()
-        self.stages = nn.ModuleList(stages)
+        self.stages: nn.ModuleList = nn.ModuleList(stages)
         self.num_to_local = num_to_local
         self.head = head
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
@@ -90,9 +90,9 @@ class Head(nn.Module):
             nn.Sequential(nn.Linear(i, o, bias=False), nn.BatchNorm1d(o), nn.ReLU())
             for i, o in pairwise([num_in, *num_hidden])
         ]
-        self.hidden = nn.Sequential(nn.Flatten(), *layers)
-        self.last = nn.Linear(num_hidden[-1], num_units)
-        self.output = Output(output)
+        self.hidden: nn.Sequential = nn.Sequential(nn.Flatten(), *layers)
+        self.last: nn.Linear = nn.Linear(num_hidden[-1], num_units)
+        self.output: Output = Output(output)
 
     def forward(
         self, x: Float[Tensor, "b c h w"]

@@ -39,7 +39,7 @@ class PretrainedEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.views = views
-        self.view = views.plain_view()
+        self.view: nn.Module = views.plain_view()
         self.eval()
 
     def train(self, mode: bool = True) -> "PretrainedEncoder":

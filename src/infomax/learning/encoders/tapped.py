@@ -90,19 +90,21 @@ class TappedEncoder(nn.Module):
     ):
         super().__init__()
         self.input_shape = image_shape
-        self.local = (local,) if isinstance(local, str) else tuple(local)
+        self.local: tuple[str, ...] = (local,) if isinstance(local, str) else tuple(local)
         self.global_ = global_
-        self.layers = tuple(layers)
+        self.layers: tuple[str, ...] = tuple(layers)
         self.method = method
-        self.frozen = (("",) if frozen else ()) if isinstance(frozen, bool) else tuple(frozen)
+        self.frozen: tuple[str, ...] = (
+            (("",) if frozen else ()) if isinstance(frozen, bool) else tuple(frozen)
+        )
         self.module = module
-        self.output = Output(output)
+        self.output: Output = Output(output)
         self.embed_local: nn.ModuleDict | None = None
         self.embed_global: Embedding | None = None
         _check_names(module, (*self.local, global_, *self.layers, *self.frozen))
         reading = Reading(image_shape[1:], grid, num_prefix_tokens(module), pool, channels_last)
         outputs = _blank_outputs(self)
-        self.reading = reading.resolved(
+        self.reading: Reading = reading.resolved(
             {name: outputs[name] for name in (*self.local, global_)}, self.global_
         )
         example = self._features(outputs)
@@ -121,7 +123,7 @@ class TappedEncoder(nn.Module):
         }
         if embedding_dim is not None:
             self._embed(example, embedding_dim)
-        self.description = _described(self, outputs)
+        self.description: str = _described(self, outputs)
         self._freeze()
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 

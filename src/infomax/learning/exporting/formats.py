@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -65,7 +65,7 @@ class ONNX(ExportFormat):
     """A graph of ONNX, for onnxruntime and all that reads its files."""
 
     suffix = ".onnx"
-    packages = ("onnx", "onnxscript", "onnxruntime")
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
     opens = "onnxruntime.InferenceSession({file!r}).run(None, {{{input!r}: {input}}})"
 
     def write(self, graph: EncoderGraph, note: Mapping[str, Any], path: Path) -> None:
@@ -147,7 +147,7 @@ def _remedy(reason: str) -> str:
 
 
 @contextmanager
-def _without_notices() -> Iterator[None]:
+def _without_notices() -> Generator[None]:
     """Keep quiet that torchvision is not installed, and what torch will once change in itself."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level

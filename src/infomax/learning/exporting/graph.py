@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from infomax.learning.encoders.features import Features, example_features
 from infomax.learning.encoders.saving import PretrainedEncoder
-from infomax.learning.exporting.inputs import AsLoaded, Port, input_of
+from infomax.learning.exporting.inputs import AsLoaded, Input, Port, input_of
 
 EMBEDDING = "embedding"
 """Name of the global features, in files."""
@@ -36,9 +36,9 @@ class EncoderGraph(nn.Module):
         own: Any = deepcopy(encoder).cpu()
         self.encoder: PretrainedEncoder = own.to(memory_format=torch.contiguous_format)  # as files hold them
         self.local = local
-        self.read = input_of(encoder.views) if measured else AsLoaded(encoder.views)
-        self.input = self.read.port
-        self.outputs = _ports(self._wanted(example_features(self.encoder.encoder, 1)))
+        self.read: Input = input_of(encoder.views) if measured else AsLoaded(encoder.views)
+        self.input: Port = self.read.port
+        self.outputs: tuple[Port, ...] = _ports(self._wanted(example_features(self.encoder.encoder, 1)))
         self.eval()
 
     def forward(self, seen: Tensor) -> tuple[Tensor, ...]:

@@ -62,7 +62,7 @@ class AsLoaded(Input):
         deep = bool(views.before) and _bits(views) == 16
         if deep:
             how = how.replace("255", "1")
-        self.port = Port(name, "uint8" if views.before and not deep else "float32", shape, how)
+        self.port: Port = Port(name, "uint8" if views.before and not deep else "float32", shape, how)
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return it as it is."""
@@ -83,9 +83,11 @@ class FullRange(Input):
     def __init__(self, views: SingleViews):
         super().__init__()
         dtype = f"uint{_bits(views)}"
-        self.top = int(np.iinfo(dtype).max)
+        self.top: int = int(np.iinfo(dtype).max)
         shape = ("b", *views.stored_shape)
-        self.port = Port(f"{views.noun}s", dtype, shape, f"pixels from 0 to {self.top}, before normalisation")
+        self.port: Port = Port(
+            f"{views.noun}s", dtype, shape, f"pixels from 0 to {self.top}, before normalisation"
+        )
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return 8 bits as they are, 16 bits in [0, 1]."""
@@ -109,14 +111,15 @@ class Measured(Input):
 
     def __init__(self, views: SingleViews, limits: Limits):
         super().__init__()
-        self.limits, self.bits = limits, _bits(views)
-        self.top = int(np.iinfo(STORED[self.bits]).max)
+        self.limits: Limits = limits
+        self.bits: int = _bits(views)
+        self.top: int = int(np.iinfo(STORED[self.bits]).max)
         ends = np.array(per_channel(limits, views.stored_shape[0]), np.float64)
         low, high = ends.T[..., None, None]
         for name, value in {"low": low, "high": high, "factor": self.top / (high - low)}.items():
             self.register_buffer(name, torch.from_numpy(value.copy()), persistent=False)
         how = f"values as measured{_range_in_words(views)}"
-        self.port = Port(f"{views.noun}s", "float32", ("b", *views.stored_shape), how)
+        self.port: Port = Port(f"{views.noun}s", "float32", ("b", *views.stored_shape), how)
 
     def forward(self, seen: Tensor) -> Tensor:
         """Return pixels in [0, 1], as `ranges.scaled`; values outside the range become 0 or 1."""

@@ -68,10 +68,13 @@ class AbsoluteCoordinates(nn.Module):
         num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
-        self.rows, self.columns = _check_sizes(self, side, num_hidden, num_locations)
-        self.num_locations, num_places = num_locations, self.rows * self.columns
-        self.tell = perceptron((dim_global + dim_local, num_hidden, num_places))
-        self.chance = -float(entropy(torch.full((num_places,), 1 / num_places, dtype=torch.float64)))
+        rows, columns = _check_sizes(self, side, num_hidden, num_locations)
+        self.rows: int = rows
+        self.columns: int = columns
+        self.num_locations: int = num_locations
+        num_places = rows * columns
+        self.tell: nn.Sequential = perceptron((dim_global + dim_local, num_hidden, num_places))
+        self.chance: float = -float(entropy(torch.full((num_places,), 1 / num_places, dtype=torch.float64)))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c h w"]) -> CoordinatesTold:
         """Return how well places, drawn from torch's generator, are predicted, in at least float32."""
@@ -108,11 +111,13 @@ class RelativeCoordinates(nn.Module):
         num_locations: int = DEFAULT_NUM_LOCATIONS,
     ):
         super().__init__()
-        self.rows, self.columns = _check_sizes(self, side, num_hidden, num_locations)
+        rows, columns = _check_sizes(self, side, num_hidden, num_locations)
+        self.rows: int = rows
+        self.columns: int = columns
         self.num_locations = num_locations
-        probabilities = displacement_probabilities((self.rows, self.columns)).flatten()
-        self.tell = perceptron((dim_global + 2 * dim_local, num_hidden, len(probabilities)))
-        self.chance = -float(entropy(probabilities))
+        probabilities = displacement_probabilities((rows, columns)).flatten()
+        self.tell: nn.Sequential = perceptron((dim_global + 2 * dim_local, num_hidden, len(probabilities)))
+        self.chance: float = -float(entropy(probabilities))
 
     def forward(self, global_: Float[Tensor, "b d"], local: Float[Tensor, "b c h w"]) -> CoordinatesTold:
         """Return how well displacements of pairs, drawn from torch's generator, are predicted."""

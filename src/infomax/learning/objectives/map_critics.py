@@ -34,7 +34,8 @@ class EncodeAndDot(nn.Module):
 
     def __init__(self, dim_x: int, dim_y: int, num_units: int):
         super().__init__()
-        self.embed_x, self.embed_y = Encoding(dim_x, num_units), Encoding(dim_y, num_units)
+        self.embed_x: Encoding = Encoding(dim_x, num_units)
+        self.embed_y: Encoding = Encoding(dim_y, num_units)
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Return the scores of all pairs, multiplied in at least float32."""
@@ -48,11 +49,11 @@ class Encoding(nn.Module):
 
     def __init__(self, num_in: int, num_units: int):
         super().__init__()
-        self.hidden = nn.Linear(num_in, num_units, bias=False)
-        self.hidden_norm = nn.BatchNorm1d(num_units)
-        self.out = nn.Linear(num_units, num_units)
-        self.shortcut = nn.Linear(num_in, num_units)
-        self.norm = nn.LayerNorm(num_units)
+        self.hidden: nn.Linear = nn.Linear(num_in, num_units, bias=False)
+        self.hidden_norm: nn.BatchNorm1d = nn.BatchNorm1d(num_units)
+        self.out: nn.Linear = nn.Linear(num_units, num_units)
+        self.shortcut: nn.Linear = nn.Linear(num_in, num_units)
+        self.norm: nn.LayerNorm = nn.LayerNorm(num_units)
         nn.init.uniform_(self.shortcut.weight, -0.01, 0.01)
         with torch.no_grad():
             self.shortcut.weight.fill_diagonal_(1.0)
@@ -83,7 +84,7 @@ class MapCritic(nn.Module):
     def __init__(self, critic: nn.Module, prepare: nn.Module | None = None):
         super().__init__()
         self.critic = critic
-        self.prepare = prepare or nn.Identity()
+        self.prepare: nn.Module = prepare or nn.Identity()
 
     @property
     def parts_of_maps(self) -> tuple[str, ...]:
@@ -129,10 +130,10 @@ class MapSummary(nn.Module):
 
     def __init__(self, num_channels: int, side: int | tuple[int, int]):
         super().__init__()
-        self.layers = nn.Sequential(
+        self.layers: nn.Sequential = nn.Sequential(
             nn.Conv2d(num_channels, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 32, 3, padding=1)
         )
-        self.num_out = 32 * (math.prod(side) if isinstance(side, tuple) else side**2)
+        self.num_out: int = 32 * (math.prod(side) if isinstance(side, tuple) else side**2)
 
     def forward(self, m: Float[Tensor, "b c h w"]) -> Float[Tensor, "b out 1 1"]:
         """Return the vector, as a map of one place."""

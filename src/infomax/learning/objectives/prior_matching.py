@@ -18,7 +18,7 @@ al. (2018), Which training methods for GANs do actually converge?
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -81,8 +81,10 @@ class PriorMatching(nn.Module):
             f"prior matching: a {config.kind} prior needs features of at least {self.prior.min_dim} "
             f"dimensions, got {dim}; widen the encoder's output",
         )
-        self.discriminator = perceptron((dim, *config.hidden, 1)).requires_grad_(False)
-        self.optimizer = torch.optim.Adam(self.discriminator.parameters(), lr=config.lr, betas=(0.5, 0.999))
+        self.discriminator: nn.Sequential = perceptron((dim, *config.hidden, 1)).requires_grad_(False)
+        self.optimizer: torch.optim.Adam = torch.optim.Adam(
+            self.discriminator.parameters(), lr=config.lr, betas=(0.5, 0.999)
+        )
 
     def forward(self, y: Float[Tensor, "b d"]) -> PriorMatch:
         """Return how well features match; with gradients on in training, D takes its steps first.
@@ -200,7 +202,7 @@ def marginal_distance(y: Float[Tensor, "n d"], prior: Prior) -> Float[Tensor, ""
 
 
 @contextmanager
-def _thawed(module: nn.Module) -> Iterator[None]:
+def _thawed(module: nn.Module) -> Generator[None]:
     module.requires_grad_(True)
     try:
         yield

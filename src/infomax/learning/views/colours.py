@@ -28,7 +28,9 @@ class ColorJitter(nn.Module):
 
     def __init__(self, strengths: tuple[float, float, float, float], probability: float):
         super().__init__()
-        *self.blends, self.hue = strengths
+        *blends, hue = strengths
+        self.blends: list[float] = blends
+        self.hue: float = hue
         self.probability = probability
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:

@@ -27,7 +27,9 @@ class RandomCrop:
     tries = 10
 
     def __init__(self, size: tuple[int, int], scale: tuple[float, float], ratio: tuple[float, float]):
-        self.size, self.scale, self.ratio = size, scale, ratio
+        self.size: tuple[int, int] = size
+        self.scale: tuple[float, float] = scale
+        self.ratio: tuple[float, float] = ratio
 
     def draw(self, images: Tensor, views: Tensor) -> tuple[Float[Tensor, "n h2"], Float[Tensor, "n w2"]]:
         """Return the rows and the columns of the images from which each of the n views takes its pixels."""
@@ -68,7 +70,9 @@ class Geometry(nn.Module):
 
     def __init__(self, crop: RandomCrop | None = None, reach: int = 0, probability: float = 1.0):
         super().__init__()
-        self.crop, self.reach, self.probability = crop, reach, probability
+        self.crop: RandomCrop | None = crop
+        self.reach: int = reach
+        self.probability: float = probability
 
     def forward(
         self, images: UInt8[Tensor, "b c h w"] | Float[Tensor, "b c h w"], flip: Bool[Tensor, " n"]

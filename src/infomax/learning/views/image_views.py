@@ -36,10 +36,10 @@ class AugmentedViews(nn.Module):
         super().__init__()
         self.config = config
         self.num_views = num_views
-        self.geometry = _geometry(config)
-        self.augment = nn.Sequential(*policy_layers(config.policy), *_colour(config))
-        self.normalize = Normalize(config)
-        self.capturable = config.policy is None
+        self.geometry: Geometry = _geometry(config)
+        self.augment: nn.Sequential = nn.Sequential(*policy_layers(config.policy), *_colour(config))
+        self.normalize: Normalize = Normalize(config)
+        self.capturable: bool = config.policy is None
 
     def forward(self, images: Pixels) -> tuple[Float[Tensor, "b c h2 w2"], ...]:
         """Return `num_views` views of each image, float32, in the channels_last memory format."""
@@ -64,7 +64,7 @@ class EvaluationView(nn.Module):
     def __init__(self, config: ViewsConfig):
         super().__init__()
         self.config = config
-        self.normalize = Normalize(config)
+        self.normalize: Normalize = Normalize(config)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Float[Tensor, "b c h2 w2"]:

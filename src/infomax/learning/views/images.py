@@ -74,7 +74,7 @@ class ViewsConfig(SingleViews):
     bits: int | None = None
     pages: str = "first"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         policy = None if self.policy in (None, "none") else POLICIES.name_of(self.policy, "views")
         object.__setattr__(self, "policy", policy)  # earlier versions wrote none for null
         refuse(

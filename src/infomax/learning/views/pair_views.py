@@ -21,7 +21,7 @@ class PairedViews(nn.Module):
     def __init__(self, config: PairedViewsConfig):
         super().__init__()
         self.config = config
-        self.augment = nn.ModuleList(part.random_views(1) for part in config.parts)
+        self.augment: nn.ModuleList = nn.ModuleList(part.random_views(1) for part in config.parts)
 
     @torch.no_grad()
     def forward(self, seen: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -43,7 +43,7 @@ class TemporalViews(nn.Module):
     def __init__(self, config: TemporalViewsConfig):
         super().__init__()
         self.config = config
-        self.augment = AugmentedViews(config.frames, 2)
+        self.augment: AugmentedViews = AugmentedViews(config.frames, 2)
 
     def forward(self, seen: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the two views, float32."""

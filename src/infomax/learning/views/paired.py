@@ -36,7 +36,7 @@ class PairedViewsConfig(Views):
     shared_encoder: bool = False
     flip: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = self.columns
         refuse(
             len(set(names)) != 2 or not all(re.fullmatch(r"[^/.]+", name) for name in names),

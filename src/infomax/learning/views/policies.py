@@ -26,7 +26,7 @@ class Policy(nn.Module):
 
     def __init__(self, policy: nn.Module):
         super().__init__()
-        self.policy = policy.requires_grad_(False)
+        self.policy: nn.Module = policy.requires_grad_(False)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Return the images after the operations, in [0, 1]."""
@@ -41,7 +41,8 @@ class OwnPolicy(nn.Module):
 
     def __init__(self, function: Callable[[Tensor], Tensor], name: str):
         super().__init__()
-        self.function, self.name = function, name
+        self.function: Callable[[Tensor], Tensor] = function
+        self.name: str = name
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Return the images after the function.

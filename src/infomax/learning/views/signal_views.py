@@ -24,7 +24,7 @@ class AugmentedSignals(nn.Module):
         super().__init__()
         self.config = config
         self.num_views = num_views
-        self.normalize = NormalizeSignal(config)
+        self.normalize: NormalizeSignal = NormalizeSignal(config)
 
     @torch.no_grad()
     def forward(self, signals: Float[Tensor, "b c t"]) -> tuple[Float[Tensor, "b c t2"], ...]:
@@ -47,7 +47,7 @@ class SignalView(nn.Module):
     def __init__(self, config: SignalViewsConfig):
         super().__init__()
         self.config = config
-        self.normalize = NormalizeSignal(config)
+        self.normalize: NormalizeSignal = NormalizeSignal(config)
 
     @torch.no_grad()
     def forward(self, signals: Float[Tensor, "b c t"]) -> Float[Tensor, "b c t2"]:

@@ -40,7 +40,7 @@ class SignalViewsConfig(SingleViews):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             not 1 <= self.length <= self.stored_length,
             "views: length must be between 1 and stored_length, "

@@ -27,7 +27,7 @@ class TemporalViewsConfig(Views):
     lag: int = 1
     frames: ViewsConfig = field(default_factory=ViewsConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(self.lag < 1, f"views: lag must be at least 1 frame, got {self.lag}")
 
     @property
@@ -52,8 +52,7 @@ class TemporalViewsConfig(Views):
         """Return each frame with the one `lag` frames later, by `in_time`."""
         from infomax.learning.data.pairing import in_time
 
-        how = {"split": split, "column": column, "labels": labels, "skip_broken": skip_broken}
-        frames = self.frames.load(source, **how)
+        frames = self.frames.load(source, split=split, column=column, labels=labels, skip_broken=skip_broken)
         return in_time(frames, self.lag)
 
     def random_views(self, num_views: int) -> "nn.Module":

@@ -45,6 +45,7 @@ class Things(NamedTuple):
 
 
 Found = tuple[Labelled, tuple[str, ...]]
+Named = tuple[str, Any]  # the name of a thing, and its label
 """Labels, and notes on how they were found."""
 
 
@@ -143,7 +144,7 @@ def _meant(own: Any, asked: Asked, things: Things, columns: Sequence[str]) -> La
     return meaning_of(pa.chunked_array(chunks, pa.string()), asked).read(own)
 
 
-def _tolerant(labels: Callable[..., Iterator], split: str, columns: Sequence[str]) -> Iterator:
+def _tolerant(labels: Callable[..., Iterator[Named]], split: str, columns: Sequence[str]) -> Iterator[Named]:
     """Yield the labels of a split; none where it does not have these columns."""
     try:
         yield from labels(split, columns)

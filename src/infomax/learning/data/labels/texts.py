@@ -53,7 +53,8 @@ def _plain(label: Any) -> Any:
             return [_plain(one) for one in label]
         case Mapping() | bytes():
             return {"other": type(label).__name__}
-    return _plain_array(label)
+        case _:
+            return _plain_array(label)
 
 
 def _plain_array(label: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -45,7 +45,7 @@ class Format(NamedTuple):
 
 
 @contextmanager
-def opened_stack(data: bytes, kind: Format) -> Iterator[Stack]:
+def opened_stack(data: bytes, kind: Format) -> Generator[Stack]:
     """Open the planes of a file.
 
     Raises:
@@ -57,7 +57,7 @@ def opened_stack(data: bytes, kind: Format) -> Iterator[Stack]:
 
 
 @contextmanager
-def _tiff(data: bytes) -> Iterator[Stack]:
+def _tiff(data: bytes) -> Generator[Stack]:
     from tifffile import TiffFile
 
     with TiffFile(io.BytesIO(data)) as file:
@@ -78,7 +78,7 @@ def _tiff(data: bytes) -> Iterator[Stack]:
 
 
 @contextmanager
-def _dicom(data: bytes) -> Iterator[Stack]:
+def _dicom(data: bytes) -> Generator[Stack]:
     """Values after the modality transform, such as Hounsfield units."""
     import pydicom
     from pydicom.pixels.processing import apply_modality_lut
@@ -92,7 +92,7 @@ def _dicom(data: bytes) -> Iterator[Stack]:
 
 
 @contextmanager
-def _czi(data: bytes) -> Iterator[Stack]:
+def _czi(data: bytes) -> Generator[Stack]:
     from czifile import CziFile
 
     with CziFile(io.BytesIO(data)) as file:

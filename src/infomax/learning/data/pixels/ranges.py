@@ -1,5 +1,6 @@
 """The range of values that becomes the range of stored pixels, as text and as numbers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
@@ -11,7 +12,7 @@ from infomax.errors import refuse
 
 AUTO, FULL, PERCENTILE = "auto", "full", "percentile"
 WORDS = (AUTO, FULL, PERCENTILE)
-STORED = {8: np.uint8, 16: np.uint16}
+STORED: Mapping[int, type[np.uint8] | type[np.uint16]] = {8: np.uint8, 16: np.uint16}
 """Data type of stored pixels by their bits."""
 MAX_SHOWN = 4
 """Channels whose ranges are shown one by one."""
@@ -45,7 +46,7 @@ class Pixels:
     note: str = ""
     unread: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         limits_of(self.range)
         page_numbers(self.pages)
         refuse(

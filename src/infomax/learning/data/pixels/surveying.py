@@ -262,12 +262,16 @@ def _together(found: Sequence[_One], total: int | None) -> Survey:
                         values=one.values.reshape(-1, 1)) for one in deep]  # fmt: skip
     values = np.concatenate([one.values for one in deep])
     near_low, near_high = np.percentile(values, PERCENTILES, axis=0)
-    ends = zip(values.T, near_low, near_high, strict=True)
-    middles = [np.unique(x[(x >= a) & (x <= b)]) for x, a, b in ends]
     low, high = np.min([one.low for one in deep], axis=0), np.max([one.high for one in deep], axis=0)
     numbers = [tuple(map(float, one)) for one in (low, high, near_low, near_high)]
     top = max(one.top for one in deep)
-    return Survey(len(found), total, kinds, *numbers, tuple(map(len, middles)), top)
+    return Survey(
+        len(found), total, kinds, *numbers, tuple(map(_num_levels, values.T, near_low, near_high)), top
+    )
+
+
+def _num_levels(values: np.ndarray, low: float, high: float) -> int:
+    return len(np.unique(values[(values >= low) & (values <= high)]))
 
 
 def _chosen(pixels: Pixels, survey: Survey) -> Pixels:

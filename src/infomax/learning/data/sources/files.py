@@ -129,25 +129,25 @@ def walk(root: Path) -> Tree:
     return Tree(sorted(files), unreadable, tuple(sorted(runs)))
 
 
-def _is_run(entries: Sequence[os.DirEntry]) -> bool:
+def _is_run(entries: Sequence[os.DirEntry[str]]) -> bool:
     names = {entry.name for entry in entries}
     return any(names.issuperset(files) for files in RUN_FILES)
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link that leads back to itself
         return False
 
 
-def _is_loop(entry: os.DirEntry) -> bool:
+def _is_loop(entry: os.DirEntry[str]) -> bool:
     """Return True if a folder is a link to one of the folders above it."""
     path = Path(entry.path)
     return entry.is_symlink() and any(parent.samefile(path) for parent in path.parents if parent.exists())
 
 
-def _why_closed(entry: os.DirEntry) -> OSError | None:
+def _why_closed(entry: os.DirEntry[str]) -> OSError | None:
     """Return why what is no folder cannot be opened; None where it is a file."""
     try:
         return None if entry.is_file() else _not_a_file(entry.stat().st_mode)

@@ -38,19 +38,24 @@ class Folder(Source):
         labels: str = "",
         column: str | None = None,
     ):
-        self.name, self.root, self._column, self._unreadable = str(root), root, column, unreadable
+        self.name: str = str(root)
+        self.root: Path | None = root
+        self._column, self._unreadable = column, unreadable
         self._root = root if column is None else root / column
         self._layout = layout = layout_of(str(self._root), files, labels)
         self._files = {split: [*inside] for split, inside in layout.splits.items()}
-        self.splits = in_order(self._files)
+        self.splits: tuple[str, ...] = in_order(self._files)
         closed = [path for path in unreadable if path.endswith("/")]
         for path in closed:
             split = canonical_split(path.partition("/")[0])
             self._files[split if split in self._files else self.splits[0]].append(path)
         beside = {"beside the splits": layout.outside} if layout.outside else {}
-        self.left_out = {kind: tuple(map(_printable, names)) for kind, names in {**others, **beside}.items()}
+        self.left_out: Mapping[str, tuple[str, ...]] = {
+            kind: tuple(map(_printable, names)) for kind, names in {**others, **beside}.items()
+        }
         of_column = () if column is None else (f"column {column} is the folder {self._root}",)
-        self.notes, self.label_words = (*of_column, *layout.notes), layout.words
+        self.notes: tuple[str, ...] = (*of_column, *layout.notes)
+        self.label_words: str = layout.words
 
     @property
     def classes(self) -> tuple[str, ...]:

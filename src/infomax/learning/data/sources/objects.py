@@ -37,13 +37,19 @@ class Objects(Source):
         classes: Sequence[str] | None = None,
         column: str | None = None,
     ):
-        self.name, self._column = name, column
+        self.name: str = name
+        self._column = column
         self._objects = {canonical_split(split): data for split, data in splits.items()}
-        self.splits, self._classes = in_order(self._objects), classes
+        self.splits: tuple[str, ...] = in_order(self._objects)
+        self._classes = classes
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...] | None:
         """Those given, or the sequences' own `.classes`; None where only the labels tell."""
+        return self._found_classes
+
+    @cached_property
+    def _found_classes(self) -> tuple[str, ...] | None:
         if self._classes is not None:
             return tuple(self._classes)
         own = {split: getattr(data, "classes", None) for split, data in self._objects.items()}

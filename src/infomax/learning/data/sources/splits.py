@@ -1,7 +1,8 @@
 """Splits of a source: their usual names, their order, and how folders and file names tell them."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, final
 
 from infomax.learning.data.sources.source import Item, Source
@@ -81,10 +82,15 @@ class Together(Source):
     """All splits of a source as one, which is called ``all``."""
 
     def __init__(self, source: Source):
-        self._source, self.splits = source, (ALL,)
-        self.name, self.root, self.metadata = source.name, source.root, source.metadata
-        self.left_out, self.notes = source.left_out, source.notes
-        self.label_words, self.label_option = source.label_words, source.label_option
+        self._source = source
+        self.splits: tuple[str, ...] = (ALL,)
+        self.name: str = source.name
+        self.root: Path | None = source.root
+        self.metadata: tuple[str, ...] = source.metadata
+        self.left_out: Mapping[str, tuple[str, ...]] = source.left_out
+        self.notes: tuple[str, ...] = source.notes
+        self.label_words: str = source.label_words
+        self.label_option: str = source.label_option
 
     @property
     def classes(self) -> tuple[str, ...] | None:

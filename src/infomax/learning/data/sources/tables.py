@@ -1,7 +1,7 @@
 """Rows of Parquet, Arrow or WebDataset files, or of the hub, read one by one with Hugging Face `datasets`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -70,8 +70,9 @@ class Tables(Source):
         digest: Callable[[str], str | None],
         column: str | None = None,
     ):
-        self.name, self._parts, self._digest, self._column = name, parts, digest, column
-        self.splits = in_order(parts)
+        self.name: str = name
+        self._parts, self._digest, self._column = parts, digest, column
+        self.splits: tuple[str, ...] = in_order(parts)
 
     @cached_property
     def _columns(self) -> dict[str, _Columns]:
@@ -88,9 +89,13 @@ class Tables(Source):
         label = label_column(features, typed=_of_type(features, ClassLabel), value=value)
         return _Columns(features, value, label)
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...] | None:
         """Names by the type of the label column; () without one, None where only the labels tell."""
+        return self._found_classes
+
+    @cached_property
+    def _found_classes(self) -> tuple[str, ...] | None:
         from datasets import ClassLabel
 
         labels = {
@@ -195,7 +200,7 @@ def _is_path(value: Any) -> bool:
 
 
 @contextmanager
-def naming(part: Part) -> Iterator[None]:
+def naming(part: Part) -> Generator[None]:
     """Add the name of what is read to the errors of a reader."""
     try:
         yield
