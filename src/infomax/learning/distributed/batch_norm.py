@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from lightning.pytorch.plugins.layer_sync import LayerSync, TorchSyncBatchNorm
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from infomax.learning.distributed.groups import at_least_float32, num_ranks, sum_over_ranks
 
@@ -41,7 +42,7 @@ def _of_one_process(module: nn.Module) -> nn.Module:
 
 def share_batch_norm(module: nn.Module) -> nn.Module:
     """Return the module with its batch norms over all ranks; parameters and buffers keep their names."""
-    return _replaced(module, nn.modules.batchnorm._BatchNorm, SharedBatchNorm)
+    return _replaced(module, _BatchNorm, SharedBatchNorm)
 
 
 def _replaced(module: nn.Module, kind: type, make: Callable[..., nn.Module]) -> nn.Module:
@@ -59,7 +60,7 @@ class SharedBatchNorm(nn.Module):
         norm: the batch norm of one process, whose parameters and buffers it takes over.
     """
 
-    def __init__(self, norm: nn.modules.batchnorm._BatchNorm):
+    def __init__(self, norm: _BatchNorm):
         super().__init__()
         self._norm_of_one = (norm,)  # in a tuple it is no submodule, and names stay
         for name, parameter in norm.named_parameters():
@@ -67,7 +68,7 @@ class SharedBatchNorm(nn.Module):
         for name, buffer in norm.named_buffers():
             self.register_buffer(name, buffer)
 
-    def norm_of_one(self) -> nn.modules.batchnorm._BatchNorm:
+    def norm_of_one(self) -> _BatchNorm:
         """Return the batch norm that this one has replaced, with what has been learned."""
         (norm,) = self._norm_of_one
         norm._parameters.update(self._parameters)
@@ -88,7 +89,7 @@ class SharedBatchNorm(nn.Module):
         variance = sum_over_ranks(centred.square().sum(axes)) / count
         self._remember(norm, mean.detach(), variance.detach() * (count / (count - 1)))
         y = centred * (variance + norm.eps).rsqrt().view(shape)
-        if norm.weight is not None:
+        if norm.weight is not None:  # pyright: ignore[reportUnnecessaryComparison]
             y = y * norm.weight.view(shape) + norm.bias.view(shape)
         return y.to(x.dtype)
 

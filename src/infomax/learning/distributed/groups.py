@@ -29,11 +29,12 @@ def gather(x: Float[Tensor, "b *_"]) -> Float[Tensor, "n *_"]:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return all_of(x)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (gradient,) = grad_outputs
         exact = at_least_float32(gradient).contiguous()
         own = exact.new_empty(len(exact) // num_ranks(), *exact.shape[1:])
         dist.reduce_scatter(own, [*exact.chunk(num_ranks())])
@@ -97,11 +98,12 @@ def sum_over_ranks(x: Tensor) -> Tensor:
 
 class _SumOverRanks(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         return _summed(x)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        (gradient,) = grad_outputs
         return _summed(gradient)
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -105,7 +105,7 @@ def complain(line: str) -> None:
 
 
 @contextmanager
-def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Iterator[None]:
+def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Generator[None]:
     """Within, this is one of several processes, if there are to be several; each has a GPU, if there are any.
 
     They talk by gloo, which notices at once when another process has died, so that none waits in vain.
@@ -131,7 +131,7 @@ def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Itera
 
 
 @contextmanager
-def ending_together(local_rank: int = 0) -> Iterator[None]:
+def ending_together(local_rank: int = 0) -> Generator[None]:
     """Within, SIGTERM ends this process; the first process of a machine cleans up before it leaves.
 
     The first leaves by `SystemExit`, while the others, which have nothing to clean up, end at once.

@@ -3,11 +3,11 @@
 import logging
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from lightning import Callback, Trainer
+from lightning import Callback, LightningModule, Trainer
 
 from infomax.learning.distributed.launching import leave_group_at_exit, on_sigterm
 
@@ -19,16 +19,16 @@ class EndTogether(Callback):
     waiting for another message, and then all wait for ever.
     """
 
-    def setup(self, *_: Any, **__: Any) -> None:
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Remember what SIGTERM does, before Lightning changes it; Lightning leaves groups of CPUs open."""
-        self.handler = signal.getsignal(signal.SIGTERM)
+        self.handler: Any = signal.getsignal(signal.SIGTERM)
         leave_group_at_exit()
 
-    def on_train_start(self, *_: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore it."""
         on_sigterm(self.handler)
 
-    def on_exception(self, trainer: Trainer, *_: Any) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the processes that Lightning has started, if it has; else whoever started them does."""
         launcher = trainer.strategy.launcher
         if launcher is not None:
@@ -36,7 +36,7 @@ class EndTogether(Callback):
 
 
 @contextmanager
-def without_notices() -> Iterator[None]:
+def without_notices() -> Generator[None]:
     """Within, Lightning's warnings show, but no notices, nor advice on loaders, loggers, frozen layers."""
     loggers = [logging.getLogger(f"lightning.{part}") for part in ("pytorch", "fabric")]
     levels = [logger.level for logger in loggers]

@@ -31,15 +31,20 @@ class Batches(IterableDataset[tuple[Any, Tensor]]):
         rank: int = 0,
         num_ranks: int = 1,
     ):
-        self.dataset, self.batch_size, self.seed, self.first_step = dataset, batch_size, seed, first_step
-        self.rank, self.share = rank, batch_size // num_ranks
-        self.steps_per_epoch = len(dataset) // batch_size
+        self.dataset: Dataset | Pairs = dataset
+        self.batch_size: int = batch_size
+        self.seed: int = seed
+        self.first_step: int = first_step
+        self.rank: int = rank
+        self.share: int = batch_size // num_ranks
+        self.steps_per_epoch: int = len(dataset) // batch_size
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         step = self.first_step
         while True:
             epoch, position = divmod(step, self.steps_per_epoch)
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.dataset))
+            rows = order[:0]
             for start in range(
                 position * self.batch_size, self.steps_per_epoch * self.batch_size, self.batch_size
             ):

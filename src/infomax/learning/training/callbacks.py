@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -32,7 +32,9 @@ class Seed(Callback):
     def __init__(self, seed: int):
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Seed the step."""
         entropy = [self.seed, trainer.global_step, trainer.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
@@ -48,24 +50,26 @@ class StopAtNonFinite(Callback):
     def __init__(self):
         self.found: tuple[int, Tensor, Tensor, torch.cuda.Event | None] | None = None
 
-    def on_before_optimizer_step(self, trainer: Trainer, module: LightningModule, optimizer: Any) -> None:
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Any) -> None:
         """Check the gradient, which is not finite if the objective is not."""
         self._read()
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
         finite, event = torch.isfinite(torch.nn.utils.get_total_norm(gradients)), None
         if finite.is_cuda:
             optimizer.found_inf = 1 - finite.float()
             finite, event = finite.to("cpu", non_blocking=True), torch.cuda.Event()
             event.record()
-        self.found = trainer.global_step, watched(module)["value"].clone(), finite, event
+        self.found = trainer.global_step, watched(pl_module)["value"].clone(), finite, event
         if event is None:
             self._read()
 
-    def on_save_checkpoint(self, *_: Any) -> None:
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Check the last step: no checkpoint holds a bad one."""
         self._read()
 
-    def on_train_end(self, *_: Any) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Check the last step."""
         self._read()
 
@@ -90,16 +94,20 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, run: Run, *, every: int, minutes: float):
-        self.run, self.every, self.minutes = run, every, minutes
+        self.run: Run = run
+        self.every: int = every
+        self.minutes: float = minutes
 
-    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save what training begins with, if nothing is saved yet."""
-        self.saved_at = time.monotonic()
-        self.step = trainer.global_step
+        self.saved_at: float = time.monotonic()
+        self.step: int = trainer.global_step
         if trainer.strategy.broadcast(not self.run.checkpoint.exists()):
             self._save(trainer)
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Save a checkpoint, if it is time."""
         step = trainer.global_step
         if step % self.every == 0 or step == trainer.max_steps or trainer.should_stop or self._late(trainer):
@@ -127,10 +135,12 @@ class StopOnInterrupt(Callback):
     """
 
     def __init__(self):
-        self.requested, self.agreed, self.first = False, False, 0.0
+        self.requested: bool = False
+        self.agreed: bool = False
+        self.first: float = 0.0
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> Generator[None]:
         """Within, Ctrl-C is waited for; outside of the main thread, which alone can, nothing changes.
 
         Raises:
@@ -149,7 +159,9 @@ class StopOnInterrupt(Callback):
         finally:
             signal.signal(signal.SIGINT, previous)
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Stop the trainer, if that is wanted in any process."""
         if not self.agreed and _agreed(trainer, self.requested):
             self.agreed = trainer.should_stop = True
@@ -172,7 +184,7 @@ class BeginStage(Callback):
     def __init__(self, begin: Callable[[], None]):
         self.begin = begin
 
-    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin."""
         if trainer.is_global_zero:
             self.begin()
@@ -194,15 +206,18 @@ class Timer(Callback):
 
     def __init__(self, seconds: float):
         self.seconds = seconds
-        self.seconds_per_step = math.nan
-        self.began = time.perf_counter()
+        self.seconds_per_step: float = math.nan
+        self.began: float = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Read the clock, and stop when that was long enough."""
         now, step = time.perf_counter(), trainer.global_step
         slow = now - self.began > 3 * self.seconds
         if step == 1 or (step == 2 and not slow):
-            self.start, self.first = now, step
+            self.start: float = now
+            self.first: int = step
         else:
             self.seconds_per_step = (now - self.start) / (step - self.first)
         timed = step >= 5 and now - self.start >= self.seconds

@@ -1,7 +1,7 @@
 """The whole step of training as CUDA graphs."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,27 +20,30 @@ class CaptureStep(Callback):
     """
 
     def __init__(self, bf16: bool):
-        self.bf16, self.captured = bf16, False
+        self.bf16: bool = bf16
+        self.captured: bool = False
 
-    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Any, _: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Capture a step with the first batch; all batches have its shape."""
         if self.captured:
             return
-        buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+        buffers = {name: buffer.clone() for name, buffer in pl_module.named_buffers()}
         autocast = torch.autocast("cuda", torch.bfloat16, enabled=self.bf16, cache_enabled=False)
         with autocast, _no_garbage_collected():
-            torch.cuda.make_graphed_callables(module, tuple(batch), allow_unused_input=True)
-        for name, buffer in module.named_buffers():
+            torch.cuda.make_graphed_callables(pl_module, tuple(batch), allow_unused_input=True)
+        for name, buffer in pl_module.named_buffers():
             buffer.copy_(buffers[name])
         self.captured = True
 
-    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Let the learner compute without graphs again."""
-        module.__dict__.pop("forward", None)
+        pl_module.__dict__.pop("forward", None)
 
 
 @contextmanager
-def _no_garbage_collected() -> Iterator[None]:
+def _no_garbage_collected() -> Generator[None]:
     """Collect garbage before, not within: a capture ends where memory of a GPU is freed."""
     gc.collect()
     gc.disable()

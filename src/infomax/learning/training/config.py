@@ -59,7 +59,7 @@ class TrainConfig:
     devices: int = 1
     num_nodes: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tensorboard:
             object.__setattr__(self, "loggers", (*dict.fromkeys((*self.loggers, "tensorboard")),))
             object.__setattr__(self, "tensorboard", False)

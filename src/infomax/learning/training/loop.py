@@ -4,7 +4,7 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 resumed run ends as an uninterrupted one does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -371,7 +371,7 @@ def _fitting(
     begin: Callable[[], None] | None = None,
     callbacks: Sequence[Callback] = (),
     logger: Logger | None = None,
-) -> Iterator[Callable[[], None]]:
+) -> Generator[Callable[[], None]]:
     """Yield what trains to the last step, from the last checkpoint if there is one; then write the encoder.
 
     Raises:

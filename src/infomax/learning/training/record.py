@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.progress import (
     BarColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -31,7 +32,7 @@ SECONDS_BETWEEN_LINES = 30.0
 
 
 @contextmanager
-def waiting(text: str, quiet: bool = False) -> Iterator[None]:
+def waiting(text: str, quiet: bool = False) -> Generator[None]:
     """Within, show on a terminal what is being waited for, and for how long already."""
     console = Console(stderr=True, quiet=quiet)
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
@@ -44,11 +45,13 @@ class Record(Callback):
     """Write rows of ``metrics.csv``; show steps, time left, images/s and each term's bits on stderr."""
 
     def __init__(self, run: Run, *, num_images: int, batch_size: int, every: int, quiet: bool):
-        self.run, self.batch_size, self.every = run, batch_size, every
-        self.steps_per_epoch = num_images // batch_size
-        self.seconds = 0.0  # of training so far, before and after resuming
-        self.console = Console(stderr=True, quiet=quiet)
-        self.progress = Progress(
+        self.run: Run = run
+        self.batch_size: int = batch_size
+        self.every: int = every
+        self.steps_per_epoch: int = num_images // batch_size
+        self.seconds: float = 0.0  # of training so far, before and after resuming
+        self.console: Console = Console(stderr=True, quiet=quiet)
+        self.progress: Progress = Progress(
             TextColumn("{task.completed:,.0f} of {task.total:,.0f} steps,"),
             TimeRemainingColumn(elapsed_when_finished=True, table_column=Column(no_wrap=True, min_width=7)),
             TextColumn("{task.fields[end]}"),
@@ -68,20 +71,24 @@ class Record(Callback):
         """Restore the time spent."""
         self.seconds = state_dict["seconds"]
 
-    def on_train_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; drop rows after the checkpoint that training resumes from."""
         if trainer.is_global_zero:
             _drop_rows_after(self.run.metrics, trainer.global_step)
-        self.last_step, self.last_time = trainer.global_step, time.perf_counter()
-        self.began = self.told = self.last_time
-        self.first_step = trainer.global_step
-        self.task = self.progress.add_task(
+        self.last_step: int = trainer.global_step
+        self.last_time: float = time.perf_counter()
+        self.began: float = self.last_time
+        self.told: float = self.last_time
+        self.first_step: int = trainer.global_step
+        self.task: TaskID = self.progress.add_task(
             "starting", total=trainer.max_steps, completed=trainer.global_step, end="left"
         )
         if trainer.is_global_zero:
             self.progress.start()
 
-    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Record every `every` steps, and the last step."""
         step = trainer.global_step
         end = "taken" if step == trainer.max_steps else "left"
@@ -92,7 +99,7 @@ class Record(Callback):
         rate = (step - self.last_step) * self.batch_size / (now - self.last_time)
         self.seconds += now - self.last_time
         self.last_step, self.last_time = step, now
-        metrics = {key: float(value) for key, value in mean_over_ranks(watched(module)).items()}
+        metrics = {key: float(value) for key, value in mean_over_ranks(watched(pl_module)).items()}
         if not trainer.is_global_zero:
             return
         self._write(
@@ -111,11 +118,11 @@ class Record(Callback):
         self.progress.update(self.task, description=summary)
         self._tell(step, trainer.max_steps, now, summary)
 
-    def on_train_end(self, *_: Any) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the display; its last line stays."""
         self.progress.stop()
 
-    def on_exception(self, *_: Any) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Stop the display, as at the end."""
         self.progress.stop()
 

@@ -36,17 +36,17 @@ class Run:
     """The files of a run folder, by name; or of the folder of one of its encoders."""
 
     def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self.recipe = self.folder / "recipe.yaml"
-        self.environment = self.folder / "environment.json"
-        self.metrics = self.folder / "metrics.csv"
-        self.views = self.folder / "views.npz"
-        self.checkpoint = self.folder / "checkpoints" / "last.ckpt"
-        self.encoder = self.folder / "encoder.safetensors"
-        self.finetuning = self.folder / "finetuning.json"
-        self.similarity = self.folder / "similarity.npz"
-        self.gallery = self.folder / "gallery.npz"
-        self.report = self.folder / "report.html"
+        self.folder: Path = Path(folder)
+        self.recipe: Path = self.folder / "recipe.yaml"
+        self.environment: Path = self.folder / "environment.json"
+        self.metrics: Path = self.folder / "metrics.csv"
+        self.views: Path = self.folder / "views.npz"
+        self.checkpoint: Path = self.folder / "checkpoints" / "last.ckpt"
+        self.encoder: Path = self.folder / "encoder.safetensors"
+        self.finetuning: Path = self.folder / "finetuning.json"
+        self.similarity: Path = self.folder / "similarity.npz"
+        self.gallery: Path = self.folder / "gallery.npz"
+        self.report: Path = self.folder / "report.html"
 
     @property
     def encoders(self) -> tuple["Run", ...]:

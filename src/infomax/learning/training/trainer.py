@@ -10,7 +10,7 @@ from lightning import Callback, Trainer
 from lightning.pytorch.accelerators import CUDAAccelerator
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from infomax.errors import MissingExtra
@@ -73,7 +73,7 @@ def new_trainer(
 
 def new_loader(
     trainer: Trainer, config: TrainConfig, dataset: Dataset | Pairs, first_step: int = 0
-) -> DataLoader:
+) -> DataLoader[tuple[Any, Tensor]]:
     """Return the batches of this process, from the step after `first_step` on."""
     share = trainer.global_rank, trainer.world_size
     batches = Batches(dataset, config.batch_size, config.seed, first_step, *share)
