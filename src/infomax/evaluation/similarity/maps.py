@@ -78,7 +78,7 @@ def similarity_maps(
         ValueError: there is no such map or cell; features have several dimensions.
 
     Example:
-        ``similarity_maps(encoder, images.batch([0])[0], images).scores`` has the shape [n, 7, 7].
+        ``similarity_maps(encoder, images.batch(slice(0, 1))[0], images).scores`` has the shape [n, 7, 7].
     """
     check_comparable(encoder.encoder, source, target)
     vector = features_at(encoder(query[None]), source)
@@ -88,7 +88,7 @@ def similarity_maps(
 def features_at(features: Features, place: Place) -> Float[Tensor, "b d"]:
     """Return the global feature of each, or that of one cell."""
     if isinstance(place, int):
-        return features.global_
+        return features.predicting
     side, *cell = place
     return features.local[side][(slice(None), slice(None), *cell)]
 
@@ -115,7 +115,9 @@ def target_scores(
 def comparable(encoder: nn.Module) -> bool:
     """Return whether all features have one dimension, so that products of them can be taken."""
     features = example_features(encoder)
-    return {x.shape[1] for x in (features.global_, *features.local.values())} == {features.global_.shape[1]}
+    return {x.shape[1] for x in (features.predicting, *features.local.values())} == {
+        features.predicting.shape[1]
+    }
 
 
 def check_comparable(encoder: nn.Module, source: Place, target: int) -> None:
@@ -125,7 +127,7 @@ def check_comparable(encoder: nn.Module, source: Place, target: int) -> None:
         ValueError: it has not.
     """
     features = example_features(encoder)
-    dimensions = {GLOBAL: features.global_.shape[1], **{s: x.shape[1] for s, x in features.local.items()}}
+    dimensions = {GLOBAL: features.predicting.shape[1], **{s: x.shape[1] for s, x in features.local.items()}}
     refuse(
         not comparable(encoder),
         f"similarity: features must be all of one dimension, got {dimensions} by side; Deep InfoMax compares "

@@ -22,7 +22,8 @@ class AMDIMEncoder(nn.Module):
     """Convolutions without padding: cells of the 7×7 and 5×5 maps see patches, the 1×1 map sees the image.
 
     The trunk shrinks an image of any shape to maps of 7×7, 5×5, 3×3 and 1×1. The 1×1 map is the global
-    feature; the last 7×7 and 5×5 maps each pass an embedding into the same d dimensions. In images of 32, 64
+    feature; the last 7×7 and 5×5 maps each pass an embedding into the same d dimensions, and so does a global
+    feature of another dimension before it predicts. In images of 32, 64
     or 128 pixels a side, a cell of the 7×7 map sees 8, 16 or 35 of them, a cell of the 5×5 map 16, 32 or 67.
 
     Height and width shrink independently:
@@ -36,14 +37,15 @@ class AMDIMEncoder(nn.Module):
 
     Images of 32, 64 and 128 pixels get the networks of the paper.
 
-    needed_maps: sides of the local maps that training must use, so that every parameter gets a gradient.
+    needed_maps: sides of the maps that training must use, so that every parameter gets a gradient.
 
     Args:
         image_size: side of square images, or (height, width), each at least 16.
         width: channels of the first layer.
-        embedding_dim: dimension d of every feature.
+        embedding_dim: dimension d of the features.
         depth: residual units in each block.
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
+        global_dim: dimension of the global feature; default: d.
         channels: channels of the images.
 
     Raises:
@@ -57,7 +59,7 @@ class AMDIMEncoder(nn.Module):
     Reference: Bachman, Hjelm, Buchwalter (2019), section 4.4 and their public code.
     """
 
-    needed_maps = frozenset({5, 7})
+    needed_maps: frozenset[int] = frozenset({5, 7})
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class AMDIMEncoder(nn.Module):
         depth: int,
         batch_norm: bool = False,
         channels: int = 3,
+        global_dim: int | None = None,
     ):
         super().__init__()
         size = image_size if isinstance(image_size, tuple) else (image_size, image_size)
@@ -75,15 +78,19 @@ class AMDIMEncoder(nn.Module):
             f"AMDIMEncoder: image_size must be at least {MIN_SIDE} pixels a side, "
             f"got {size[0]} x {size[1]}; enlarge the images",
         )
-        at_least_one("AMDIMEncoder", width=width, embedding_dim=embedding_dim, depth=depth, channels=channels)
+        sizes = {"width": width, "embedding_dim": embedding_dim, "depth": depth, "channels": channels}
+        at_least_one("AMDIMEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape = (channels, *size)
-        self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
+        self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm, global_dim)
         self.arguments = {"image_size": image_size, "channels": channels, **asdict(self.config)}
         stem, left = _stem(channels, width, size)
         self.layers, top_width = trunk(self.config, stem, stages_of(*left), (3, 3))
         self.embed = nn.ModuleDict(
             {str(side): Embedding(top_width, embedding_dim, batch_norm) for side in (5, 7)}
         )
+        if global_dim not in (None, embedding_dim):
+            self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
+            self.needed_maps = frozenset({1, 5, 7})
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
@@ -94,7 +101,8 @@ class AMDIMEncoder(nn.Module):
             images = layer(images)
             last[images.shape[-1]] = images
         local = {side: self.embed[str(side)](last[side]) for side in (7, 5)}
-        return Features(images.flatten(1), local)
+        embedded = self.embed["1"](images).flatten(1) if "1" in self.embed else None
+        return Features(images.flatten(1), local, embedded=embedded)
 
 
 def _stem(channels: int, width: int, size: tuple[int, int]) -> tuple[list[nn.Module], tuple[int, int]]:

@@ -127,5 +127,6 @@ def trunk(
     top = widths[-1]
     middle = nn.BatchNorm2d(top) if norm else nn.Identity()
     up = [block(top, top, window, 1), block(top, top, window, 1)]
-    up += [ResidualUnit(top, config.embedding_dim, window, 1, norm), nn.BatchNorm2d(config.embedding_dim)]
+    global_dim = config.global_dim or config.embedding_dim
+    up += [ResidualUnit(top, global_dim, window, 1, norm), nn.BatchNorm2d(global_dim)]
     return nn.ModuleList([*stem, *start, *down, middle, *up]), top

@@ -25,20 +25,22 @@ class SignalEncoder(nn.Module):
     """Convolutions without padding: cells of the rows of 7 and 5 see a stretch, the last cell the signal.
 
     The trunk shrinks a signal of any length to rows of 7, 5, 3 and 1 cells. The last is the global feature;
-    the last rows of 7 and of 5 each pass an embedding into the same d dimensions. `shrinking` says how a
+    the last rows of 7 and of 5 each pass an embedding into the same d dimensions, and so does a global
+    feature of another dimension before it predicts. `shrinking` says how a
     length shrinks; the stages have 2, 4, 8, 8, 8, ... times `width` channels. Signals of more than 512
     samples begin with a convolution of kernel 2r + length mod r and stride r = ⌈length / 512⌉, so that memory
     does not grow with the length. No sample is left out.
 
-    needed_maps: sides of the local rows that training must use, so that every parameter gets a gradient.
+    needed_maps: sides of the rows that training must use, so that every parameter gets a gradient.
 
     Args:
         length: samples of a signal, at least 16.
         channels: of a signal.
         width: channels of the first layer.
-        embedding_dim: dimension d of every feature.
+        embedding_dim: dimension d of the features.
         depth: residual units in each block.
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
+        global_dim: dimension of the global feature; default: d.
 
     Raises:
         ValueError: a length below 16; another number below 1.
@@ -61,6 +63,7 @@ class SignalEncoder(nn.Module):
         embedding_dim: int,
         depth: int,
         batch_norm: bool = False,
+        global_dim: int | None = None,
     ):
         super().__init__()
         refuse(
@@ -68,11 +71,12 @@ class SignalEncoder(nn.Module):
             f"SignalEncoder: length must be at least {MIN_LENGTH} samples, got {length}; "
             "record longer signals",
         )
-        at_least_one(
-            "SignalEncoder", channels=channels, width=width, embedding_dim=embedding_dim, depth=depth
-        )
+        sizes = {"width": width, "embedding_dim": embedding_dim, "depth": depth, "channels": channels}
+        at_least_one("SignalEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape: tuple[int, int] = (channels, length)
-        self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm)
+        self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
+            width, embedding_dim, depth, batch_norm, global_dim
+        )
         self.arguments: dict[str, Any] = {"length": length, "channels": channels, **asdict(self.config)}
         stem, cells = _stem(width, length, channels)
         stages = [((1, kernel), (1, stride)) for kernel, stride in shrinking(cells)]
@@ -81,6 +85,9 @@ class SignalEncoder(nn.Module):
         self.embed: nn.ModuleDict = nn.ModuleDict(
             {str(cells): Embedding(top_width, embedding_dim, batch_norm) for cells in (5, 7)}
         )
+        if global_dim not in (None, embedding_dim):
+            self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
+            self.needed_maps = frozenset({1, 5, 7})
 
     def forward(self, signals: Float[Tensor, "b c t"]) -> Features:
         """Return features of normalised signals: global_ [b, d], local {7: [b, d, 7], 5: [b, d, 5]}."""
@@ -90,7 +97,8 @@ class SignalEncoder(nn.Module):
             row = layer(row)
             last[row.shape[-1]] = row
         local = {cells: self.embed[str(cells)](last[cells]).squeeze(2) for cells in (7, 5)}
-        return Features(row.flatten(1), local)
+        embedded = self.embed["1"](row).flatten(1) if "1" in self.embed else None
+        return Features(row.flatten(1), local, embedded=embedded)
 
 
 def _stem(width: int, length: int, channels: int) -> tuple[list[nn.Module], int]:

@@ -8,14 +8,17 @@ from typing import Literal
 class AMDIMEncoderConfig:
     """Capacity of an AMDIM encoder.
 
-    width: channels of the first layer (``ndf`` in the authors' code). embedding_dim: dimension of all
-    features (``n_rkhs``). depth: residual units in each block. batch_norm: inside the residual units, too.
+    width: channels of the first layer (``ndf`` in the authors' code). embedding_dim: dimension of the
+    features that predict each other (``n_rkhs``). depth: residual units in each block. batch_norm: inside the
+    residual units, too. global_dim: dimension of the global feature; null for embedding_dim. One of another
+    dimension passes an embedding, as the maps do, before it predicts.
     """
 
     width: int = 128
     embedding_dim: int = 1024
     depth: int = 8
     batch_norm: bool = False
+    global_dim: int | None = None
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,19 @@ class Features:
     """Features of a batch of b views, as an encoder returns them.
 
     global_: one vector for each. local: maps of local vectors, by the length of their longer side: maps of
-    images, rows of signals. layers: outputs of inner layers, by name, for probes.
+    images, rows of signals. layers: outputs of inner layers, by name, for probes. embedded: the global
+    feature in the dimension of the maps, where it has another.
     """
 
     global_: Float[Tensor, "b d"]
     local: Mapping[int, Float[Tensor, "b _ *places"]]
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
+    embedded: Float[Tensor, "b e"] | None = None
+
+    @property
+    def predicting(self) -> Float[Tensor, "b e"]:
+        """The global feature as it predicts local ones, in their dimension."""
+        return self.global_ if self.embedded is None else self.embedded
 
 
 def example_features(encoder: nn.Module, num_images: int = 2) -> Features:

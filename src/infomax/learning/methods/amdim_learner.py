@@ -63,7 +63,7 @@ class AMDIM(Learner):
             _check_dimensions(example, config.scales)
         self.mixture = None
         if config.num_components > 1:
-            self.mixture = Mixture(examples[0].global_.shape[1], config.num_components)
+            self.mixture = Mixture(examples[0].predicting.shape[1], config.num_components)
 
     @property
     def capturable(self) -> bool:
@@ -116,7 +116,7 @@ class Mixture(nn.Module):
 def _check_dimensions(features: Features, scales: Scales) -> None:
     """Check that the features that predict each other have one dimension."""
     sides = sorted({side for scale in scales for side in scale} - {1})
-    dimensions = {"global": features.global_.shape[1]}
+    dimensions = {"global": features.predicting.shape[1]}
     dimensions |= {f"map of side {side}": features.local[side].shape[1] for side in sides}
     refuse(
         len(set(dimensions.values())) > 1,

@@ -99,14 +99,14 @@ def _source(
 ) -> Float[Tensor, "b *k d"]:
     """Return what predicts for each image: the global feature, its components, or one location of a map."""
     if side == 1:
-        return features.global_ if components is None else components(features.global_)
+        return features.predicting if components is None else components(features.predicting)
     cells = _places(features.local[side])
     return cells[torch.arange(len(cells), device=cells.device), locations.to(cells.device)]
 
 
 def _targets(features: Features, side: int) -> Float[Tensor, "b l d"]:
     """Return what is predicted: the places of a map; the global feature is the only place of side 1."""
-    return features.global_[:, None] if side == 1 else _places(features.local[side])
+    return features.predicting[:, None] if side == 1 else _places(features.local[side])
 
 
 def _places(local: Float[Tensor, "b d *places"]) -> Float[Tensor, "b l d"]:
@@ -134,10 +134,10 @@ def check_views(view1: Features, view2: Features, scales: Scales) -> None:
     Raises:
         ValueError: different numbers of images or dimensions; a scale whose map is missing.
     """
-    if view1.global_.shape != view2.global_.shape:
+    if view1.predicting.shape != view2.predicting.shape:
         raise ValueError(
             "amdim_objective: the two views must hold the same images in the same dimension, got global "
-            f"features {list(view1.global_.shape)} and {list(view2.global_.shape)}"
+            f"features {list(view1.predicting.shape)} and {list(view2.predicting.shape)}"
         )
     needed = {side for scale in scales for side in scale} - {1}
     if needed - (view1.local.keys() & view2.local.keys()):
