@@ -1,0 +1,21 @@
+"""infomax itself: `infomax pretrain amdim-cifar10-cpu`, without labels."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+from common import BATCH_SIZE, RECIPE, Trained, global_part
+
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.training.loop import pretrain
+
+
+def train(task):
+    budget = {"steps": task.steps} if task.steps else {"minutes": task.minutes}
+    settings = replace(RECIPE.train.with_budget(**budget), batch_size=BATCH_SIZE, seed=task.seed, log_steps=1)
+    with tempfile.TemporaryDirectory(dir=task.folder) as folder:
+        recipe = replace(RECIPE, train=settings)
+        run = pretrain(recipe, task.unlabelled, Path(folder) / "run", quiet=True)
+        last = pl.read_csv(run.metrics).row(-1, named=True)
+        return Trained(global_part(load_encoder(run.folder).encoder), last["step"], last["seconds"])

@@ -1,0 +1,223 @@
+"""What all peers share: what they are given, encoders, the clock, training by lightly's parts, evaluation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import torch
+import torchvision
+from lightning import LightningModule, Trainer, seed_everything
+from lightning.pytorch.accelerators import CUDAAccelerator
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.learning.data.dataset import Dataset
+from infomax.learning.distributed.lightning import without_notices
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.features import Features
+from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.learning.methods.optimizer import lr_share, new_optimizer
+from infomax.learning.training.callbacks import StopAtNonFinite, Timer
+from infomax.learning.training.plan import MAX_TIMING_SECONDS
+from infomax.learning.training.precision import choose_precision
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.views.images import ViewsConfig
+
+RECIPE = recipe_named("amdim-cifar10-cpu")
+BATCH_SIZE = 128  # of lightly's CIFAR-10 benchmark, of lightly-train's default, and of infomax's recipe
+NUM_FEATURES = 512  # of ResNet-18, and of the recipe's encoder
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a peer is given.
+
+    images: to learn from; only `supervised` looks at their labels. encoder: its name. minutes or steps: the
+    budget; the other is None. optimizer: infomax for that of its recipe, else the method's own. workers:
+    processes that make views. folder: for the peer's own files.
+    """
+
+    images: Dataset
+    encoder: str
+    minutes: float | None
+    steps: int | None
+    seed: int
+    optimizer: str
+    workers: int
+    folder: Path
+
+    @property
+    def unlabelled(self):
+        return Dataset(self.images.values, np.full(len(self.images), -1), self.images.names, ())
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a peer gives back: its encoder, images to rows; the steps, and the seconds that they took."""
+
+    backbone: nn.Module
+    steps: int
+    seconds: float
+
+
+def resnet18(name):
+    """ResNet-18 of torchvision with a first convolution of 3×3 and no pooling, or, 7x7, as it is."""
+    resnet = torchvision.models.resnet18()
+    if name == "resnet18":
+        resnet.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
+        resnet.maxpool = nn.Identity()
+    return resnet
+
+
+def new_encoder(name):
+    """An encoder by name, with random weights: images to rows of 512 features."""
+    if name == "amdim":
+        return global_part(AMDIMEncoder(RECIPE.views.image_size, **asdict(RECIPE.method.encoder)))
+    encoder = resnet18(name)
+    encoder.fc = nn.Identity()
+    return encoder.to(memory_format=torch.channels_last)
+
+
+def global_part(encoder):
+    """The layers of an AMDIM encoder up to its 1×1 map, without what only local features need."""
+    return nn.Sequential(*encoder.layers, nn.Flatten())
+
+
+class Clock:
+    """Minutes to a number of steps by timing the first ones, which counts, as `infomax pretrain` does it."""
+
+    def __init__(self, task):
+        self.task, self.began = task, perf_counter()
+        self.timer = Timer(min(MAX_TIMING_SECONDS, 60 * (task.minutes or 0) / 20))
+
+    def steps(self, time_steps: Callable[[Timer], None]):
+        """The steps of the budget; `time_steps` trains another copy until the timer stops the trainer."""
+        if self.task.steps is not None:
+            return self.task.steps
+        time_steps(self.timer)
+        left = max(60 * self.task.minutes - (perf_counter() - self.began), 30 * self.task.minutes)
+        return max(1, round(left / self.timer.seconds_per_step))
+
+
+def precision():
+    """What infomax takes on this machine, in Lightning's words."""
+    return "bf16-mixed" if choose_precision("auto") == "bf16" else "32-true"
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Images as lightly's transforms take them: views of one picture at a time."""
+
+    def __init__(self, images, transform):
+        self.images, self.transform = images, transform
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.transform(Image.fromarray(self.images.values[index]))
+
+
+def sgd(learner, num_steps):
+    """Optimizer and schedule of lightly's CIFAR-10 benchmark, for batches of 128; the rate falls by step."""
+    optimizer = torch.optim.SGD(learner.trainable(), lr=6e-2, momentum=0.9, weight_decay=5e-4)
+    return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, num_steps)
+
+
+def of_the_recipe(learner, num_steps):
+    """Optimizer and schedule of infomax's recipe."""
+    bf16 = precision() == "bf16-mixed"
+    optimizer = new_optimizer(RECIPE.optimizer, learner.trainable(), bf16=bf16)
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lr_share(RECIPE.optimizer, num_steps))
+
+
+class Learner(LightningModule, ABC):
+    """A method on an encoder; `criterion` of a subclass turns its outputs into a loss, in float32.
+
+    examples: what batches are made of. optimization: the published one.
+    """
+
+    optimization = staticmethod(sgd)
+
+    def __init__(self, task, examples):
+        super().__init__()
+        self.task, self.examples = task, examples
+        self.backbone = new_encoder(task.encoder)
+        self.watched = {}
+
+    @abstractmethod
+    def outputs(self, batch): ...
+
+    def train_dataloader(self):
+        workers = {"num_workers": self.task.workers, "persistent_workers": self.task.workers > 0}
+        return DataLoader(self.examples, BATCH_SIZE, shuffle=True, drop_last=True, **workers)
+
+    def training_step(self, batch, _):
+        outputs = self.outputs(batch)
+        with torch.autocast(self.device.type, enabled=False):
+            loss = self.criterion(*(x.float() if x.is_floating_point() else x for x in outputs))
+        self.watched = {"value": loss.detach()}
+        return loss
+
+    def trainable(self):
+        return [one for one in self.parameters() if one.requires_grad]
+
+    def configure_optimizers(self):
+        choose = of_the_recipe if self.task.optimizer == "infomax" else self.optimization
+        optimizer, schedule = choose(self, int(self.trainer.max_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+@without_notices()
+def fit(new_learner, task):
+    """Train a learner for the budget, with its whole schedule of rates."""
+    clock = Clock(task)
+
+    def run(num_steps, *callbacks):
+        seed_everything(task.seed, workers=True, verbose=False)
+        learner = new_learner(task)
+        trainer(num_steps, callbacks).fit(learner)
+        return learner
+
+    num_steps = clock.steps(lambda timer: run(10**9, timer))
+    start = perf_counter()
+    learner = run(num_steps, StopAtNonFinite())
+    return Trained(learner.backbone, num_steps, perf_counter() - start)
+
+
+def trainer(num_steps, callbacks):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False}
+    kind = "auto" if CUDAAccelerator.is_available() else "cpu"
+    return Trainer(
+        accelerator=kind, devices=1, precision=precision(), max_steps=num_steps, max_epochs=-1,
+        logger=False, enable_checkpointing=False, callbacks=[*callbacks], **quiet,
+    )  # fmt: skip
+
+
+class AsEncoder(nn.Module):
+    """An encoder whose rows are global features, for infomax's evaluation."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, views):
+        return Features(self.backbone(views), {})
+
+
+IMAGENET_VIEWS = replace(ViewsConfig(), crop_scale=None)
+"""Plain images with the mean and standard deviation that lightly and lightly-train normalise by."""
+
+
+def accuracies(backbone, views, split):
+    """Accuracy of infomax's probes on features of plain images."""
+    encoder = PretrainedEncoder(AsEncoder(backbone), views)
+    rows = (embed(encoder, split.train), split.train.labels, embed(encoder, split.test), split.test.labels)
+    probes = {"linear": linear_probe, "knn": nearest_neighbor_probe}
+    return {name: probe(*rows).accuracy for name, probe in probes.items()}

@@ -1,0 +1,246 @@
+"""What would one pick instead of infomax? The same images, minutes and machine, and the same evaluation.
+
+An environment of its own, from the root of the repository, and then what to run:
+
+    python -m venv ../peers-venv
+    ../peers-venv/bin/pip install -r benchmarks/peers/requirements.txt -e ".[learning]"
+    export OMP_NUM_THREADS=2
+    alias peers="../peers-venv/bin/python benchmarks/peers/run.py --data cifar10/"
+    peers --steps 3 --images 512 --tested 300     # does all of it run? some minutes; nothing is recorded
+    peers --save                                  # 13 runs of 20 minutes; with the evaluation 6 quiet hours
+    peers --save --seeds 1,2                      # two seeds more, 12 hours
+    peers --save --encoders resnet18-7x7 --peers simclr,byol,vicreg,barlow-twins,dino,lightly-train  # 2.5 hours
+    peers --save --encoders amdim --optimizer lightly --peers simclr,byol,vicreg,dino                # 1.5 hours
+    peers --peers none                            # the tables of what is recorded
+
+Each peer learns from the training images of CIFAR-10, without labels, for some minutes of the wall clock on
+the threads that OMP_NUM_THREADS names. The minutes become a number of steps once, by timing the first ones,
+which counts, so that every run has its whole schedule of rates. Then infomax's probes get the labels, on
+features of the plain images, and are tested on the test images. What is compared:
+
+- infomax: its recipe `amdim-cifar10-cpu`.
+- simclr, byol, vicreg, barlow-twins, dino: lightly's parts with lightly's published settings. The file of
+  each says where they come from. Nothing was tuned here.
+- lightly-train: its function `pretrain`, by DINO. Its file says why not by its default method.
+- supervised: the ceiling, by the labels.
+
+Encoders: `resnet18`, as in lightly's CIFAR-10 benchmark, with a first convolution of 3×3 and no pooling;
+`amdim`, infomax's own in the size of the recipe, which tells the method from the encoder; `resnet18-7x7`,
+torchvision's own. Peers are given what makes infomax fast: bfloat16 where the machine multiplies it faster,
+channels last, images in memory, processes that make views (--workers).
+
+The optimizer goes with the encoder: lightly's published ones with ResNet-18, that of infomax's recipe with
+`amdim`, where Barlow Twins by lightly's, SGD at a rate of 0.06, is not finite after three steps.
+`--optimizer lightly` or `infomax` takes one for both.
+
+A run that is in the folder --runs already is not repeated. Rows that are recorded stay; --overwrite measures
+them anew. A run whose loss is not finite gets a row without accuracies.
+"""
+
+import argparse
+import importlib
+import json
+import statistics
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from common import BATCH_SIZE, IMAGENET_VIEWS, RECIPE, Task, Trained, accuracies, new_encoder
+
+from infomax.errors import Diverged
+from infomax.evaluation.splits import Split, labelled_split, some_of
+from infomax.files import replacing
+from infomax.learning.views.images import ViewsConfig
+from recording import RESULTS, arguments_of, environment, report
+
+TITLE = "CIFAR-10: what one would pick instead, in the same minutes on the same machine"
+RUNS, MEANS = "Accuracy on the test images", "Mean over seeds, ± standard deviation"
+PACKAGES = ("torch", "torchvision", "lightly", "lightly-train", "lightning", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """module: its file, with a function `train`. encoders: the usual ones.
+
+    views: of the evaluation. optimizer: whose settings it takes; None where that depends on the encoder.
+    """
+
+    module: str
+    encoders: tuple[str, ...] = ("resnet18", "amdim")
+    views: ViewsConfig = IMAGENET_VIEWS
+    optimizer: str | None = None
+
+
+PEERS = {
+    "infomax": Peer("amdim", ("amdim",), RECIPE.views, "infomax"),
+    "simclr": Peer("simclr"),
+    "byol": Peer("byol"),
+    "vicreg": Peer("vicreg"),
+    "barlow-twins": Peer("barlow_twins"),
+    "dino": Peer("dino"),
+    "lightly-train": Peer("lightlytrain", ("resnet18",), optimizer="lightly-train"),
+    "supervised": Peer("supervised", ("amdim",), RECIPE.views, "infomax"),
+}
+
+
+def main():
+    arguments = arguments_of(
+        __doc__,
+        data="cifar10",
+        runs="runs/peers",
+        peers=",".join(PEERS),
+        encoders="usual",
+        minutes=20.0,
+        steps=0,
+        seeds="0",
+        optimizer="usual",
+        workers=2,
+        images=50_000,
+        tested=10_000,
+    )
+    about = environment(*PACKAGES)
+    rows = recorded()
+    missing = [key for key in asked(arguments) if arguments.overwrite or find(rows, key) is None]
+    split = given(arguments) if missing else None
+    for key in missing:
+        row = {**key, **measured(key, split, arguments), **stamp(about)}
+        print(json.dumps(row), flush=True)
+        rows = [*(other for other in rows if other is not find(rows, key)), row]
+        if arguments.save:  # run by run: an interruption loses nothing
+            tell(rows, about, save=True)
+    tell(rows, about, save=False)
+
+
+def asked(arguments):
+    """What a row of the table is found by, for each run that is asked for."""
+    peers = [] if arguments.peers == "none" else arguments.peers.split(",")
+    budget = {"minutes": arguments.minutes}
+    if arguments.steps:
+        budget = {"minutes": None, "steps": arguments.steps}
+    return [
+        {
+            "method": peer,
+            "encoder": encoder,
+            "optimizer": PEERS[peer].optimizer or optimizer_of(encoder, arguments),
+            "images": arguments.images,
+            "seed": int(seed),
+            **budget,
+        }
+        for seed in arguments.seeds.split(",")
+        for peer in peers
+        for encoder in encoders_of(peer, arguments)
+    ]
+
+
+def encoders_of(peer, arguments):
+    return PEERS[peer].encoders if arguments.encoders == "usual" else arguments.encoders.split(",")
+
+
+def optimizer_of(encoder, arguments):
+    """The optimizer that was published with an encoder, unless another is asked for."""
+    usual = "infomax" if encoder == "amdim" else "lightly"
+    return usual if arguments.optimizer == "usual" else arguments.optimizer
+
+
+def recorded():
+    """The rows of earlier calls."""
+    path = RESULTS / "peers.json"
+    return json.loads(path.read_text())["results"][RUNS] if path.exists() else []
+
+
+def find(rows, key):
+    return next((row for row in rows if key.items() <= row.items()), None)
+
+
+def given(arguments):
+    """The training images that are learned from, and the test images."""
+    split = labelled_split(arguments.data, RECIPE.views)
+    return Split(
+        some_of(split.train, arguments.images, 0), some_of(split.test, arguments.tested, 0), split.how
+    )
+
+
+def measured(key, split, arguments):
+    """Train what a row is about, if its folder does not have it yet, and evaluate it."""
+    peer, steps = PEERS[key["method"]], arguments.steps or None
+    folder = Path(arguments.runs) / "-".join(map(str, key.values()))
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {part: key[part] for part in ("encoder", "minutes", "seed", "optimizer")}
+    task = Task(split.train, steps=steps, workers=arguments.workers, folder=folder, **given)
+    try:
+        trained = kept(folder / "trained.pt", task, importlib.import_module(peer.module).train)
+    except Diverged as error:
+        print(f"{folder.name}: {error}", flush=True)
+        return {"linear": None, "knn": None, "note": "the loss was not finite"}
+    return {
+        "steps": trained.steps,
+        "minutes of training": trained.seconds / 60,
+        "images/s": trained.steps * BATCH_SIZE / trained.seconds,
+        **accuracies(trained.backbone, peer.views, split),
+        "parameters": sum(one.numel() for one in trained.backbone.parameters()),
+    }
+
+
+def kept(path, task, train):
+    """What is in the file; else what training gives, which is then in it."""
+    if not path.exists():
+        trained = train(task)
+        values = {
+            "backbone": trained.backbone.state_dict(),
+            "steps": trained.steps,
+            "seconds": trained.seconds,
+        }
+        with replacing(path) as beside:
+            torch.save(values, beside)
+    values = torch.load(path, weights_only=True)
+    backbone = new_encoder(task.encoder)
+    backbone.load_state_dict(values.pop("backbone"))
+    return Trained(backbone, **values)
+
+
+def stamp(about):
+    """What a row says of where it was measured, since rows may be of several days."""
+    versions = ", ".join(f"{name} {about[name]}" for name in PACKAGES[:4])
+    return {name: about[name] for name in ("commit", "date", "machine", "threads")} | {"versions": versions}
+
+
+def tell(rows, about, save):
+    """Print the tables; with `save`, write them, which replaces those that had fewer rows."""
+    order = [*PEERS]
+    rows = sorted(
+        rows, key=lambda row: (order.index(row["method"]), row["encoder"], str(row["minutes"]), row["seed"])
+    )
+    tables = {RUNS: rows, MEANS: means(rows)}
+    report("peers", TITLE, about, tables, argparse.Namespace(save=save, overwrite=True))
+
+
+def means(rows):
+    """A row for each method, encoder, optimizer, number of images and of minutes that has several seeds."""
+    names = ("method", "encoder", "optimizer", "images", "minutes")
+    groups = {}
+    for row in rows:
+        if row["linear"] is not None:
+            groups.setdefault(tuple(row[name] for name in names), []).append(row)
+    return [
+        {
+            **dict(zip(names, group, strict=True)),
+            "seeds": len(some),
+            **spread(some, "linear"),
+            **spread(some, "knn"),
+        }
+        for group, some in groups.items()
+        if len(some) > 1
+    ]
+
+
+def spread(rows, name):
+    values = [row[name] for row in rows]
+    return {name: statistics.mean(values), f"{name} ±": statistics.stdev(values)}
+
+
+if __name__ == "__main__":
+    main()
