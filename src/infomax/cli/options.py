@@ -90,11 +90,11 @@ def flags_of(command: type) -> dict[str, str]:
     return {one.metadata.get("python") or one.name: _flag(one) for one in named}
 
 
-def _flag(one: Field) -> str:
+def _flag(one: Field[Any]) -> str:
     return one.metadata.get("flag") or f"--{one.name.replace('_', '-')}"
 
 
-def _labelled(command: type, label: str) -> Iterator[tuple[str, Field, Any]]:
+def _labelled(command: type, label: str) -> Iterator[tuple[str, Field[Any], Any]]:
     """Yield the options of a command and of the dataclasses in it: the name of these, field and type."""
     kinds = get_type_hints(command)
     for one in fields(command):
@@ -104,7 +104,7 @@ def _labelled(command: type, label: str) -> Iterator[tuple[str, Field, Any]]:
             yield label, one, kinds[one.name]
 
 
-def _by_type(one: Field, kind: Any) -> dict[str, Any]:
+def _by_type(one: Field[Any], kind: Any) -> dict[str, Any]:
     """Return the keywords that follow from a type; of a union, the first type counts.
 
     The values of a `Sequence` stand apart, those of a tuple have commas between them. 0 means None where the
@@ -137,7 +137,7 @@ def _reader(kind: Any, commas: bool, number: int | None, off: bool) -> Callable[
     return read
 
 
-def _help(one: Field) -> str:
+def _help(one: Field[Any]) -> str:
     """Return the help of a field with its default."""
     text, shown = one.metadata["help"], _shown(one.default)
     return (f"{text} (default: {shown})" if shown else text).replace("%", "%%")

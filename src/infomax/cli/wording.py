@@ -3,7 +3,7 @@
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +33,7 @@ def as_typed(arguments: Sequence[str], error: BaseException) -> str:
 
 
 @contextmanager
-def plain_warnings(arguments: Sequence[str] = ()) -> Iterator[None]:
+def plain_warnings(arguments: Sequence[str] = ()) -> Generator[None]:
     """Within, a warning is one line on stderr without the place in the code, and each is shown once.
 
     It is told in the words of who typed the arguments. Of several processes, the first speaks. Which

@@ -153,8 +153,9 @@ def _of_classes(
     results = {"all": probe(*rows, seed=seed)}
     if labels_per_class is not None:
         few = probe.for_draws if isinstance(probe, NamedProbe) else probe
-        how = {"labels_per_class": labels_per_class, "seed": seed, "classes": split.classes}
-        results[f"{labels_per_class} per class"] = few_labels(few, *rows, **how)
+        results[f"{labels_per_class} per class"] = few_labels(
+            few, *rows, labels_per_class=labels_per_class, seed=seed, classes=split.classes
+        )
     return results
 
 

@@ -119,8 +119,9 @@ def _finetuned(
 ) -> dict[str, Any]:
     labels = LabelBudget(per_class=labels_per_class)
     progress.begin(f"fine-tuning: {name}, {labels}", DEFAULT_FINETUNING_DRAWS * FINETUNING.num_steps)
-    how = {"labels": labels, "config": FINETUNING, "seed": seed, "progress": progress}
-    found = finetune(encoder, split.train, split.test, **how)
+    found = finetune(
+        encoder, split.train, split.test, labels=labels, config=FINETUNING, seed=seed, progress=progress
+    )
     return {
         "representation": name,
         "layer": "all of it",

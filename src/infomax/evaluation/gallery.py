@@ -133,8 +133,13 @@ def _learned_from(run: Run) -> tuple[Dataset, str]:
     """Return what an encoder learned from, and what to call it."""
     recipe = run.training.read_recipe()
     refuse(not recipe.data, "report: the recipe names no data")
-    how = {"column": recipe.column, "labels": recipe.labels, "skip_broken": recipe.skip_broken}
-    seen = recipe.views.load(recipe.data, split=recipe.split, **how)
+    seen = recipe.views.load(
+        recipe.data,
+        split=recipe.split,
+        column=recipe.column,
+        labels=recipe.labels,
+        skip_broken=recipe.skip_broken,
+    )
     before = run.training.environment.is_file() and run.training.read_environment().get("images")
     if before and before != seen.fingerprint:
         print(f"{recipe.data} is no longer what the run learned from: it has changed since", file=sys.stderr)

@@ -56,8 +56,10 @@ class Given:
 
     def load(self, views: "SingleViews", split: str | None = None) -> "Dataset":
         """Return a part of the source, as these views see it: by default the chosen one, or train."""
-        how = {"column": self.column, "skip_broken": self.skip_broken, **self._labels}
-        return views.load(self.source, split=split or self.split or "train", **how)
+        part = split or self.split or "train"
+        return views.load(
+            self.source, split=part, column=self.column, skip_broken=self.skip_broken, **self._labels
+        )
 
     @property
     def _labels(self) -> dict[str, str]:

@@ -42,7 +42,7 @@ class CleanOptions:
     )
     seed: int = _option(0, "of the random encoder, the draws of labels and the probes")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in () if isinstance(self.probes, Mapping) else self.probes:
             refuse(name not in PROBES, f"evaluate: no probe {name}; {did_you_mean(name, PROBES)}")
 
@@ -72,7 +72,7 @@ class PaperOptions:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(warmup_steps=0))
     seed: int = _option(0, "of the random encoder, the classifiers and the order of images")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             self.epochs < 1 or self.batch_size < 2,
             "paper protocol: epochs must be at least 1 and batch_size at least 2, "

@@ -29,8 +29,9 @@ class Export:
         from infomax.learning.exporting.export import MAX_DIFFERENCE, export_encoder
 
         encoder = load_own_encoder(self.run, self.module, range=self.range)
-        how = {"format": self.format, "local": self.local, "overwrite": self.overwrite}
-        made = export_encoder(encoder, self.out, **how)
+        made = export_encoder(
+            encoder, self.out, format=self.format, local=self.local, overwrite=self.overwrite
+        )
         found = {
             "file": str(made.file),
             "format": made.format,

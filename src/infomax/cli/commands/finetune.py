@@ -56,9 +56,10 @@ class Finetune:
         places = [text for text in self.labels if not LabelBudget.is_one(text)]
         refuse(not amounts, "finetune: no number of labels given; set --num-labels, such as 10% or 50/class")
         refuse(len(places) > 1, f"finetune: labels come from one place, got {', '.join(places)}")
+        chosen: dict[str, Any] = {**self.given, "labels": places[0] if places else None}
         result = finetune_run(
             Run(self.run),
-            Given(**{**self.given, "labels": places[0] if places else None}),
+            Given(**chosen),
             [LabelBudget.parse(text) for text in amounts],
             encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
             out=self.out,

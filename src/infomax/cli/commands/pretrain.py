@@ -2,7 +2,7 @@
 
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -252,7 +252,7 @@ class Pretrain:
         return found
 
     @contextmanager
-    def _saying_how_to_go_on(self) -> Iterator[None]:
+    def _saying_how_to_go_on(self) -> Generator[None]:
         """Say, where the command is interrupted, what is saved and how to go on."""
         command = shlex.join(["infomax", "pretrain", "--resume", str(self._folder), *self._module])
         try:
@@ -268,7 +268,7 @@ class Pretrain:
 
 
 @contextmanager
-def _saying(what: str) -> Iterator[None]:
+def _saying(what: str) -> Generator[None]:
     """Say this where the command is interrupted."""
     try:
         yield

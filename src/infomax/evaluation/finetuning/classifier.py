@@ -16,6 +16,7 @@ from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
+from infomax.learning.views.kinds import SingleViews
 
 HEAD, CLASSES = "head.safetensors", "head.json"
 _BLOCK = 512  # rows classified at a time
@@ -32,12 +33,15 @@ class FinetunedClassifier(nn.Module):
 
     def __init__(self, pretrained: PretrainedEncoder, labels: Sequence[int], classes: Sequence[str]):
         super().__init__()
-        self.views, self.labels, self.classes = pretrained.views, tuple(labels), tuple(classes)
-        self.encoder = copy.deepcopy(pretrained.encoder).requires_grad_(True)
-        self.augment, self.plain = self.views.random_views(1), copy.deepcopy(pretrained.view)
+        self.views: SingleViews = pretrained.views
+        self.labels: tuple[int, ...] = tuple(labels)
+        self.classes: tuple[str, ...] = tuple(classes)
+        self.encoder: nn.Module = copy.deepcopy(pretrained.encoder).requires_grad_(True)
+        self.augment: nn.Module = self.views.random_views(1)
+        self.plain: nn.Module = copy.deepcopy(pretrained.view)
         num_features = example_features(self.encoder).global_.shape[1]
-        self.norm = nn.BatchNorm1d(num_features, affine=False)
-        self.head = nn.Linear(num_features, len(self.labels))
+        self.norm: nn.BatchNorm1d = nn.BatchNorm1d(num_features, affine=False)
+        self.head: nn.Linear = nn.Linear(num_features, len(self.labels))
 
     def forward(self, seen: Tensor) -> Float[Tensor, "b k"]:
         """Return logits of an augmented view in training mode, else of the plain view."""

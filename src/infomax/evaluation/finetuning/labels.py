@@ -28,7 +28,7 @@ class LabelBudget:
     total: int | None = None
     per_class: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         given = [one for one in (self.share, self.total, self.per_class) if one is not None]
         refuse(
             len(given) != 1,

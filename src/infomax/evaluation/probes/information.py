@@ -180,8 +180,8 @@ class ImageCritic(nn.Module):
             f"{width} or embedding = {embedding} is below 1",
         )
         self.shape = shape
-        self.embed_x = nn.Sequential(nn.Unflatten(1, shape), *_layers(shape, width, embedding))
-        self.embed_y = perceptron([dim_y, 256, 256, embedding])
+        self.embed_x: nn.Sequential = nn.Sequential(nn.Unflatten(1, shape), *_layers(shape, width, embedding))
+        self.embed_y: nn.Sequential = perceptron([dim_y, 256, 256, embedding])
 
     def forward(self, x: Float[Tensor, "m dim_x"], y: Float[Tensor, "n dim_y"]) -> Float[Tensor, "m n"]:
         """Return the scores of all pairs."""

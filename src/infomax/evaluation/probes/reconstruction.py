@@ -215,7 +215,7 @@ class Decoder(nn.Module):
         for before, after in itertools.pairwise(widths):
             layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.ConvTranspose2d(before, after, 4, 2, 1)]
         layers += [nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], num_out, 3, padding=1)]
-        self.layers = nn.Sequential(*layers)
+        self.layers: nn.Sequential = nn.Sequential(*layers)
 
     def forward(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
         """Return images; what the doublings make too large is cut off."""

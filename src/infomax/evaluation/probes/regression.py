@@ -12,7 +12,7 @@ of the rows, where the optimum lies.
 Memory: about three float32 copies of the features (scaled, rotated, and without the validation part).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -162,7 +162,7 @@ def affine(features: Float[Tensor, "n r"], weights: Float[Tensor, "k r1"]) -> Fl
 
 
 @contextmanager
-def few_threads(num_values: int) -> Iterator[None]:
+def few_threads(num_values: int) -> Generator[None]:
     """Use one thread where a step is too small to share, and always one for the vectors of L-BFGS.
 
     Threads of two libraries that waited for each other's cores made small fits 20 times slower.

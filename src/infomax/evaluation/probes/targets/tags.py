@@ -6,6 +6,8 @@
 A constant answer has an average precision of the share of rows with the tag, and an AUROC of ½.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -92,7 +94,7 @@ def tag_neighbor_probe(
 
 
 def _tested(
-    probe: str, target: str, rows: TargetRows, scores: Float[np.ndarray, " m"], settings: dict
+    probe: str, target: str, rows: TargetRows, scores: Float[np.ndarray, " m"], settings: dict[str, Any]
 ) -> TargetResult:
     having = rows.test_values == 1
     precision, auroc = average_precision_score(having, scores), roc_auc_score(having, scores)

@@ -114,11 +114,17 @@ def bootstrap_interval(
     Returns:
         None where the statistic is not defined for any resample.
     """
-    settings = {"paired": True, "vectorized": True, "n_resamples": NUM_RESAMPLES, "batch": 50}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # resamples without a value are left out below
         found = bootstrap(
-            columns, statistic, method="percentile", rng=np.random.default_rng(seed), **settings
+            columns,
+            statistic,
+            method="percentile",
+            paired=True,
+            vectorized=True,
+            n_resamples=NUM_RESAMPLES,
+            batch=50,
+            rng=np.random.default_rng(seed),
         ).bootstrap_distribution
     defined = found[np.isfinite(found)]
     if not len(defined):
