@@ -1,0 +1,118 @@
+"""Which settings of `amdim-cifar10-cpu` teach most? Chosen on images held out of the training images.
+
+    python benchmarks/settings.py --data cifar10/ --runs runs/settings --save                # all: 4 hours
+    python benchmarks/settings.py --data cifar10/ --only adam,"batch 256" --save --overwrite # some
+    python benchmarks/settings.py --data cifar10/ --seeds 0,1 --steps 2000 --only recipe     # longer
+
+Each setting changes the recipe by the options that stand beside it, for `--steps` steps with the whole
+schedule of learning rates. A fixed seed draws 5,000 validation images of CIFAR-10's 50,000 training images;
+encoders learn from the other 45,000. Accuracy is that of the validation images: of 20 neighbours among the
+45,000, and of logistic regression on 20,000 of them. The test images are not looked at. Operations are those
+of the products of the run, as `training_step.py` counts them. What is in the folder already is not repeated;
+rows that are recorded already stay.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from infomax.evaluation.embedding import embed
+from infomax.evaluation.probes.linear import linear_probe
+from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
+from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.training.loop import pretrain
+from infomax.learning.training.options import recipe_from_options
+from infomax.learning.training.recipes import recipe_named
+from infomax.learning.training.run import Run
+from recording import RESULTS, arguments_of, environment, report
+from training_step import operations_of
+
+HEADING = "Accuracy on validation images"
+SETTINGS = {
+    "recipe": "",
+    "adam": "--rule adam --lr 2e-3",
+}
+"""Options that are added to the recipe's, by what they are called in the table."""
+
+
+def main():
+    arguments = arguments_of(
+        __doc__,
+        data="cifar10",
+        runs="runs/settings",
+        recipe="amdim-cifar10-cpu",
+        steps=500,
+        seeds="0",
+        only="",
+    )
+    about = environment("torch", "lightning")
+    base = recipe_named(arguments.recipe)
+    train, validation = divided(base.load(arguments.data))
+    rows = recorded()
+    for name in arguments.only.split(",") if arguments.only else SETTINGS:
+        for seed in map(int, arguments.seeds.split(",")):
+            options = [*SETTINGS[name].split(), "--steps", str(arguments.steps), "--seed", str(seed)]
+            run = trained(
+                recipe_from_options(base, options), train, Path(arguments.runs) / folder(name, seed)
+            )
+            add(rows, measured(name, run, train, validation) | {"commit": about["commit"]})
+            finish(rows, about, arguments)
+
+
+def divided(images):
+    """Images to learn from, and 5,000 that a fixed seed holds out of them."""
+    order = np.random.default_rng(0).permutation(len(images))
+    return images.subset(np.sort(order[5000:])), images.subset(np.sort(order[:5000]))
+
+
+def folder(name, seed):
+    return f"{name.replace(' ', '-').replace('.', '')}-{seed}"
+
+
+def trained(recipe, images, place):
+    """The finished run of this place with as many steps, or a new one."""
+    place = place.with_name(f"{place.name}-{recipe.train.steps}")
+    run = Run(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return run if run.encoder.exists() else pretrain(recipe, images, place)
+
+
+def measured(name, run, train, validation):
+    """A row of the table."""
+    recipe, encoder = run.read_recipe(), load_encoder(run.folder)
+    known, asked = embed(encoder, train), embed(encoder, validation)
+    some = np.random.default_rng(0).permutation(len(train))[:20_000]
+    last = pl.read_csv(run.metrics).row(-1, named=True)
+    return {
+        "setting": name,
+        "options": SETTINGS[name],
+        "steps": recipe.train.steps,
+        "seed": recipe.train.seed,
+        "Tflop": operations_of(recipe) * recipe.train.steps / 1e12,
+        "linear": linear_probe(known[some], train.labels[some], asked, validation.labels).accuracy,
+        "knn": nearest_neighbor_probe(known, train.labels, asked, validation.labels).accuracy,
+        **{name: last[name] for name in last if name.startswith("bits_")},
+    }
+
+
+def recorded():
+    """The rows of earlier calls."""
+    path = RESULTS / "settings.json"
+    return json.loads(path.read_text())["results"][HEADING] if path.exists() else []
+
+
+def add(rows, row):
+    """Add a row; it takes the place of one of the same setting, steps and seed."""
+    key = ("steps", "setting", "seed")
+    rows[:] = [one for one in rows if any(one[name] != row[name] for name in key)] + [row]
+    rows.sort(key=lambda one: [one["steps"], list(SETTINGS).index(one["setting"]), one["seed"]])
+
+
+def finish(rows, about, arguments):
+    report("settings", "Settings of AMDIM on two cores, CIFAR-10", about, {HEADING: rows}, arguments)
+
+
+if __name__ == "__main__":
+    main()
