@@ -1,6 +1,7 @@
 """Pictures to features: the AMDIM encoder of Bachman et al. (2019)."""
 
 from dataclasses import asdict
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -80,12 +81,19 @@ class AMDIMEncoder(nn.Module):
         )
         sizes = {"width": width, "embedding_dim": embedding_dim, "depth": depth, "channels": channels}
         at_least_one("AMDIMEncoder", **sizes, global_dim=global_dim or embedding_dim)
-        self.input_shape = (channels, *size)
-        self.config = AMDIMEncoderConfig(width, embedding_dim, depth, batch_norm, global_dim)
-        self.arguments = {"image_size": image_size, "channels": channels, **asdict(self.config)}
+        self.input_shape: tuple[int, int, int] = (channels, *size)
+        self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
+            width, embedding_dim, depth, batch_norm, global_dim
+        )
+        self.arguments: dict[str, Any] = {
+            "image_size": image_size,
+            "channels": channels,
+            **asdict(self.config),
+        }
         stem, left = _stem(channels, width, size)
-        self.layers, top_width = trunk(self.config, stem, stages_of(*left), (3, 3))
-        self.embed = nn.ModuleDict(
+        layers, top_width = trunk(self.config, stem, stages_of(*left), (3, 3))
+        self.layers: nn.ModuleList = layers
+        self.embed: nn.ModuleDict = nn.ModuleDict(
             {str(side): Embedding(top_width, embedding_dim, batch_norm) for side in (5, 7)}
         )
         if global_dim not in (None, embedding_dim):

@@ -18,7 +18,7 @@ class Convolution(nn.Module):
 
     def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window = 1, reflect: Window = 0):
         super().__init__()
-        self.conv = nn.Conv2d(num_in, num_out, kernel, stride, reflect, padding_mode="reflect")
+        self.conv: nn.Conv2d = nn.Conv2d(num_in, num_out, kernel, stride, reflect, padding_mode="reflect")
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
         """Return relu(W ∗ x + bias)."""
@@ -33,11 +33,11 @@ class ResidualUnit(nn.Module):
 
     def __init__(self, num_in: int, num_out: int, kernel: Window, stride: Window, batch_norm: bool):
         super().__init__()
-        self.spatial = nn.Conv2d(num_in, num_out, kernel, stride, bias=False)
-        self.norm = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
-        self.pointwise = nn.Conv2d(num_out, num_out, 1, bias=False)
-        self.window = (_pair(kernel), _pair(stride))
-        self.num_new = num_out - num_in
+        self.spatial: nn.Conv2d = nn.Conv2d(num_in, num_out, kernel, stride, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
+        self.pointwise: nn.Conv2d = nn.Conv2d(num_out, num_out, 1, bias=False)
+        self.window: Stage = (_pair(kernel), _pair(stride))
+        self.num_new: int = num_out - num_in
         nn.init.kaiming_uniform_(self.spatial.weight, a=math.sqrt(5))
         nn.init.zeros_(self.pointwise.weight)
 
@@ -54,11 +54,11 @@ class Embedding(nn.Module):
 
     def __init__(self, num_in: int, num_out: int, batch_norm: bool):
         super().__init__()
-        self.hidden = nn.Conv2d(num_in, num_out, 1, bias=False)
-        self.hidden_norm = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
-        self.out = nn.Conv2d(num_out, num_out, 1, bias=False)
-        self.shortcut = nn.Conv2d(num_in, num_out, 1)
-        self.norm = nn.BatchNorm2d(num_out)
+        self.hidden: nn.Conv2d = nn.Conv2d(num_in, num_out, 1, bias=False)
+        self.hidden_norm: nn.Module = nn.BatchNorm2d(num_out) if batch_norm else nn.Identity()
+        self.out: nn.Conv2d = nn.Conv2d(num_out, num_out, 1, bias=False)
+        self.shortcut: nn.Conv2d = nn.Conv2d(num_in, num_out, 1)
+        self.norm: nn.BatchNorm2d = nn.BatchNorm2d(num_out)
         nn.init.kaiming_uniform_(self.hidden.weight, a=math.sqrt(5))
         nn.init.zeros_(self.out.weight)
         nn.init.uniform_(self.shortcut.weight, -0.01, 0.01)

@@ -1,6 +1,6 @@
 """Features that encoders return, and how to ask any encoder for their sizes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -49,7 +49,7 @@ def encoders_in(encoder: nn.Module) -> tuple[nn.Module, ...]:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Generator[None]:
     """Put a module into evaluation mode without gradients; afterwards modes and seeds are as before."""
     modes = {part: part.training for part in module.modules()}
     devices = {p.device for p in module.parameters() if p.device.type == "cuda"}

@@ -53,7 +53,7 @@ class AMDIMConfig(MethodConfig):
     temperature: float = Scoring.temperature
     bound: str | Callable[..., Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             self.num_components < 1, f"amdim: num_components must be at least 1, got {self.num_components}"
         )

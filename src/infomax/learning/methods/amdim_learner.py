@@ -61,7 +61,7 @@ class AMDIM(Learner):
         check_views(examples[0], examples[-1], config.scales)
         for example in examples:
             _check_dimensions(example, config.scales)
-        self.mixture = None
+        self.mixture: Mixture | None = None
         if config.num_components > 1:
             self.mixture = Mixture(examples[0].predicting.shape[1], config.num_components)
 
@@ -104,8 +104,8 @@ class Mixture(nn.Module):
 
     def __init__(self, dim: int, num_components: int):
         super().__init__()
-        self.hidden = nn.Linear(dim, dim)
-        self.out = nn.Linear(dim, num_components * dim)
+        self.hidden: nn.Linear = nn.Linear(dim, dim)
+        self.out: nn.Linear = nn.Linear(dim, num_components * dim)
 
     def forward(self, features: Float[Tensor, "b d"]) -> Float[Tensor, "b k d"]:
         """Return the components."""

@@ -73,13 +73,18 @@ class DIM(Learner):
         if not isinstance(encoder, nn.Module):
             raise ValueError(f"dim: expected one encoder, got encoders {sorted(encoder)}")
         super().__init__(encoder, views, config.num_views, optimizer, num_classes)
-        self.config, self.made_here = config, made_here
+        self.config: DIMConfig = config
+        self.made_here: bool = made_here
         shapes = example_features(encoder)
         _check(config, shapes)
         dim_global = shapes.global_.shape[1]
-        self.critics = nn.ModuleDict(_critics(config, dim_global // config.num_globals, shapes.local))
-        self.tasks = nn.ModuleDict(_tasks(config, dim_global, shapes.local))
-        self.prior = PriorMatching(config.prior, dim_global) if config.prior.weight else None
+        self.critics: nn.ModuleDict = nn.ModuleDict(
+            _critics(config, dim_global // config.num_globals, shapes.local)
+        )
+        self.tasks: nn.ModuleDict = nn.ModuleDict(_tasks(config, dim_global, shapes.local))
+        self.prior: PriorMatching | None = (
+            PriorMatching(config.prior, dim_global) if config.prior.weight else None
+        )
 
     @property
     def capturable(self) -> bool:

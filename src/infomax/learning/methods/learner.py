@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from infomax.learning.distributed.groups import all_of
@@ -39,11 +40,13 @@ class Learner(LightningModule, ABC):
     ):
         super().__init__()
         self.encoder = encoder
-        self.views = views.random_views(num_views)
+        self.views: nn.Module = views.random_views(num_views)
         self.optimizer_config = optimizer
         self.watched: dict[str, Tensor] = {}
         num_features = example_features(self.encoders[0]).global_.shape[1]
-        self.classifiers = OnlineClassifiers(num_features, num_classes) if num_classes else None
+        self.classifiers: OnlineClassifiers | None = (
+            OnlineClassifiers(num_features, num_classes) if num_classes else None
+        )
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:
@@ -86,7 +89,7 @@ class Learner(LightningModule, ABC):
         self.watched = {name: value.detach() for name, value in watched.items()}
         return loss
 
-    def configure_optimizers(self):
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer, with a rate that is a function of the step."""
         learned = (one for one in self.parameters() if one.requires_grad)
         bf16 = self.trainer.precision == "bf16-mixed"

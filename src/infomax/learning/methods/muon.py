@@ -55,7 +55,7 @@ class Muon(torch.optim.Optimizer):
         parameters = list(parameters)
         matrices = [one for one in parameters if is_matrix(one)]
         others = [one for one in parameters if not is_matrix(one)]
-        self.others = torch.optim.Adam(others, lr=lr, betas=betas, fused=True)
+        self.others: torch.optim.Adam = torch.optim.Adam(others, lr=lr, betas=betas, fused=True)
         moved = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([moved, *self.others.param_groups], {})
 
@@ -67,16 +67,16 @@ class Muon(torch.optim.Optimizer):
         matrices, others = self.param_groups
         for weight in matrices["params"]:
             if weight.grad is not None:
-                self._move(weight, matrices)
+                self._move(weight, weight.grad, matrices)
         self.others.param_groups, self.others.state = [others], self.state
         self.others.step()
         return loss
 
-    def _move(self, weight: Tensor, group: dict[str, Any]) -> None:
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         mean = self.state[weight].setdefault("mean_gradient", torch.zeros_like(weight))
         momentum, lr = group["momentum"], group["lr"]
-        mean.lerp_(weight.grad, 1 - momentum)
-        direction = orthogonal(torch.lerp(weight.grad, mean, momentum).flatten(1).to(self.dtype))
+        mean.lerp_(gradient, 1 - momentum)
+        direction = orthogonal(torch.lerp(gradient, mean, momentum).flatten(1).to(self.dtype))
         size = 0.2 * math.sqrt(max(direction.shape))
         weight.mul_(1 - lr * group["weight_decay"])
         weight.add_(direction.reshape(weight.shape), alpha=-lr * size)

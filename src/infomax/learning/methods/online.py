@@ -37,7 +37,9 @@ class OnlineClassifiers(nn.Module):
     def __init__(self, num_features: int, num_classes: int):
         super().__init__()
         linear = nn.Linear(num_features, num_classes)
-        self.heads = nn.ModuleDict({"linear": linear, "mlp": mlp_head(num_features, NUM_HIDDEN, num_classes)})
+        self.heads: nn.ModuleDict = nn.ModuleDict(
+            {"linear": linear, "mlp": mlp_head(num_features, NUM_HIDDEN, num_classes)}
+        )
 
     def forward(self, features: Float[Tensor, "b d"], labels: Int[Tensor, " b"]) -> OnlineResult:
         """Return loss and accuracies, means over the labelled rows; without labels the loss is 0."""

@@ -39,7 +39,7 @@ class OptimizerConfig:
     factor: float = 0.2
     restarts: tuple[int, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         refuse(
             any(after <= before for before, after in pairwise((0, *self.restarts))),
             f"optimizer: restarts must be steps above 0, each later than the one before, got {self.restarts}",

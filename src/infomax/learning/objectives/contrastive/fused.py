@@ -28,11 +28,12 @@ from infomax.learning.objectives.scoring import Scoring
 
 jit: Any = no_type_check  # leaves a function as it is
 constexpr: Any = int
+next_power_of_2: Any = None
 if find_spec("triton"):
     import triton  # pyright: ignore[reportMissingImports]
     from triton import language as tl  # pyright: ignore[reportMissingImports]
 
-    jit, constexpr = triton.jit, tl.constexpr
+    jit, constexpr, next_power_of_2 = triton.jit, tl.constexpr, triton.next_power_of_2
 
 TILE = 1024
 """Scores of an image that a program holds at a time, over all components."""
@@ -73,7 +74,9 @@ def fused_prediction(
 
 class _Fused(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, y, scoring, first, differentiate):
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, scoring: Scoring, first: int, differentiate: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         ctx.scoring, ctx.first = scoring, first
         keep = differentiate and _rows_at_a_time(x, y) == len(x)
         blocks = [(of_sources, g) for _, of_sources, g in _blocks(x, y, scoring, first, keep)]
@@ -85,7 +88,10 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_value, *_):
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        grad_value = grad_outputs[0]
         x, y, kept = ctx.saved_tensors
         whole = [(slice(0, len(x)), None, kept)]
         blocks = _blocks(x, y, ctx.scoring, ctx.first, True) if kept is None else whole
@@ -131,11 +137,19 @@ def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
     return torch.mm(a, b, out_dtype=torch.float32, out=out)
 
 
-def _launch(a, g, x_shape, y_shape, scoring, first, differentiate):
+def _launch(
+    a: Float[Tensor, "scored targets"],
+    g: Float[Tensor, "scored targets"],
+    x_shape: tuple[int, ...],
+    y_shape: tuple[int, ...],
+    scoring: Scoring,
+    first: int,
+    differentiate: bool,
+) -> Float[Tensor, "r 3"]:
     """Run `_to_gradient` for all sources of a block; return V, P and the bound of each."""
     (m, k, d), (n, num_places, _) = x_shape, y_shape
     of_sources = a.new_empty(len(a) // k, 3)
-    padded = triton.next_power_of_2(k), triton.next_power_of_2(num_places)
+    padded = next_power_of_2(k), next_power_of_2(num_places)
     kernel: Any = _to_gradient
     with torch.cuda.device_of(a):
         kernel[(len(of_sources),)](

@@ -7,6 +7,7 @@ however many ranks there are. The scores are computed twice. Formulas and names 
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -44,7 +45,7 @@ def ring_prediction(
 
 class _Ring(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, y, scoring):
+    def forward(ctx: Any, x: Tensor, y: Tensor, scoring: Scoring) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         positives, log_z, mean_square = _first_round(x, y, scoring.clip)
         odds = positives - log_z[..., None]
         ctx.save_for_backward(x, y, odds, log_z)
@@ -56,7 +57,10 @@ class _Ring(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_value, *_):
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        grad_value = grad_outputs[0]
         x, y, odds, log_z = ctx.saved_tensors
         return *_second_round(x, y, odds, log_z, grad_value, ctx.scoring), None
 

@@ -22,6 +22,7 @@ gradients made in the forward pass.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -93,7 +94,9 @@ def as_multiplied(
 
 class _Streamed(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, source, target, scoring, first, differentiate):
+    def forward(
+        ctx: Any, source: Tensor, target: Tensor, scoring: Scoring, first: int, differentiate: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         y = target.flatten(0, 1)  # [n·l, d]
         numbers = torch.promote_types(y.dtype, torch.float32)  # of all but the products
         gradients = tuple(torch.zeros_like(z, dtype=numbers) for z in (source, y)) if differentiate else None
@@ -114,7 +117,10 @@ class _Streamed(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_value, *_):
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *grad_outputs: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        grad_value = grad_outputs[0]
         if ctx.gradients is None:
             raise RuntimeError(
                 "streamed_prediction: backward has run before, and its gradients were handed out; "
