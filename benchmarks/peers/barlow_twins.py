@@ -5,7 +5,7 @@ Views (those of BYOL), head of two layers, SGD and cosine:
 """
 
 from byol import TRANSFORM
-from common import NUM_FEATURES, Learner, Pictures, fit
+from common import Learner, Pictures, fit
 from lightly.loss import BarlowTwinsLoss
 from lightly.models.modules.heads import ProjectionHead
 from torch import nn
@@ -14,11 +14,11 @@ from torch import nn
 class BarlowTwins(Learner):
     def __init__(self, task):
         super().__init__(task, Pictures(task.images, TRANSFORM))
-        layers = [(NUM_FEATURES, 2048, nn.BatchNorm1d(2048), nn.ReLU()), (2048, 2048, None, None)]
+        layers = [(self.num_features, 2048, nn.BatchNorm1d(2048), nn.ReLU()), (2048, 2048, None, None)]
         self.head = ProjectionHead(layers)
         self.criterion = BarlowTwinsLoss()
 
-    def outputs(self, views):
+    def outputs(self, views, /):
         return [self.head(self.backbone(view)) for view in views]
 
 

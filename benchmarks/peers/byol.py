@@ -7,7 +7,7 @@ lightly's repository, class BYOLModel.
 import copy
 
 import torch
-from common import NUM_FEATURES, Learner, Pictures, fit
+from common import Learner, Pictures, fit
 from lightly.loss import NegativeCosineSimilarity
 from lightly.models.modules.heads import BYOLPredictionHead, BYOLProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
@@ -23,13 +23,13 @@ TRANSFORM = BYOLTransform(
 class BYOL(Learner):
     def __init__(self, task):
         super().__init__(task, Pictures(task.images, TRANSFORM))
-        self.projected = nn.Sequential(self.backbone, BYOLProjectionHead(NUM_FEATURES, 1024, 256))
+        self.projected = nn.Sequential(self.backbone, BYOLProjectionHead(self.num_features, 1024, 256))
         self.predict = BYOLPredictionHead(256, 1024, 256)
         self.target = copy.deepcopy(self.projected)
         deactivate_requires_grad(self.target)
         self.similarity = NegativeCosineSimilarity()
 
-    def outputs(self, views):
+    def outputs(self, views, /):
         update_momentum(self.projected, self.target, m=0.99)
         predictions = [self.predict(self.projected(view)) for view in views]
         with torch.no_grad():

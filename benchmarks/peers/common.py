@@ -21,7 +21,7 @@ from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.amdim import AMDIMEncoder
-from infomax.learning.encoders.features import Features
+from infomax.learning.encoders.features import Features, evaluating
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.optimizer import lr_share, new_optimizer
 from infomax.learning.training.callbacks import StopAtNonFinite, Timer
@@ -32,7 +32,6 @@ from infomax.learning.views.images import ViewsConfig
 
 RECIPE = recipe_named("amdim-cifar10-cpu")
 BATCH_SIZE = 128  # of lightly's CIFAR-10 benchmark, of lightly-train's default, and of infomax's recipe
-NUM_FEATURES = 512  # of ResNet-18, and of the recipe's encoder
 
 
 @dataclass(frozen=True)
@@ -73,16 +72,16 @@ def resnet18(name):
     if name == "resnet18":
         resnet.conv1 = nn.Conv2d(3, 64, kernel_size=3, padding=1, bias=False)
         resnet.maxpool = nn.Identity()
-    return resnet
+    return resnet.to(memory_format=torch.channels_last)
 
 
 def new_encoder(name):
-    """An encoder by name, with random weights: images to rows of 512 features."""
+    """An encoder by name, with random weights: images to rows of features."""
     if name == "amdim":
         return global_part(AMDIMEncoder(RECIPE.views.image_size, **asdict(RECIPE.method.encoder)))
     encoder = resnet18(name)
     encoder.fc = nn.Identity()
-    return encoder.to(memory_format=torch.channels_last)
+    return encoder
 
 
 def global_part(encoder):
@@ -149,10 +148,13 @@ class Learner(LightningModule, ABC):
         super().__init__()
         self.task, self.examples = task, examples
         self.backbone = new_encoder(task.encoder)
+        with evaluating(self.backbone):
+            self.num_features = self.backbone(torch.zeros(1, *RECIPE.views.input_shape)).shape[1]
         self.watched = {}
 
     @abstractmethod
-    def outputs(self, batch): ...
+    def outputs(self, batch, /):
+        """What the criterion takes, of a batch of examples."""
 
     def train_dataloader(self):
         workers = {"num_workers": self.task.workers, "persistent_workers": self.task.workers > 0}

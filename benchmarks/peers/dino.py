@@ -7,7 +7,7 @@ Two views and no small crops, head of two layers, momentum 0.99, temperatures 0.
 import copy
 
 import torch
-from common import NUM_FEATURES, Learner, Pictures, fit
+from common import Learner, Pictures, fit
 from lightly.loss import DINOLoss
 from lightly.models.modules.heads import DINOProjectionHead, ProjectionHead
 from lightly.models.utils import deactivate_requires_grad, update_momentum
@@ -19,9 +19,9 @@ TRANSFORM = DINOTransform(
 )
 
 
-def new_head():
-    head = DINOProjectionHead(NUM_FEATURES, 2048, 256, 2048, batch_norm=True)
-    layers = [(NUM_FEATURES, 2048, nn.BatchNorm1d(2048), nn.GELU()), (2048, 256, None, None)]
+def new_head(num_features):
+    head = DINOProjectionHead(num_features, 2048, 256, 2048, batch_norm=True)
+    layers = [(num_features, 2048, nn.BatchNorm1d(2048), nn.GELU()), (2048, 256, None, None)]
     head.layers = ProjectionHead(layers).layers
     return head
 
@@ -29,12 +29,12 @@ def new_head():
 class DINO(Learner):
     def __init__(self, task):
         super().__init__(task, Pictures(task.images, TRANSFORM))
-        self.student = nn.Sequential(self.backbone, new_head())
-        self.teacher = nn.Sequential(copy.deepcopy(self.backbone), new_head())
+        self.student = nn.Sequential(self.backbone, new_head(self.num_features))
+        self.teacher = nn.Sequential(copy.deepcopy(self.backbone), new_head(self.num_features))
         deactivate_requires_grad(self.teacher)
         self.loss = DINOLoss(output_dim=2048)
 
-    def outputs(self, views):
+    def outputs(self, views, /):
         update_momentum(self.student, self.teacher, m=0.99)
         with torch.no_grad():
             teacher = [self.teacher(view) for view in views]

@@ -6,11 +6,11 @@ An environment of its own, from the root of the repository, and then what to run
     ../peers-venv/bin/pip install -r benchmarks/peers/requirements.txt -e ".[learning]"
     export OMP_NUM_THREADS=2
     alias peers="../peers-venv/bin/python benchmarks/peers/run.py --data cifar10/"
-    peers --steps 3 --images 512 --tested 300     # does all of it run? some minutes; nothing is recorded
+    peers --steps 3 --images 512 --tested 300     # does all of it run? 5 minutes; nothing is recorded
     peers --save                                  # 13 runs of 20 minutes; with the evaluation 6 quiet hours
     peers --save --seeds 1,2                      # two seeds more, 12 hours
-    peers --save --encoders resnet18-7x7 --peers simclr,byol,vicreg,barlow-twins,dino,lightly-train  # 2.5 hours
-    peers --save --encoders amdim --optimizer lightly --peers simclr,byol,vicreg,dino                # 1.5 hours
+    peers --save --encoders resnet18-7x7 --peers simclr,byol,vicreg,barlow-twins,dino,lightly-train  # 2.5 h
+    peers --save --encoders amdim --optimizer lightly --peers simclr,byol,vicreg,dino  # 1.5 hours
     peers --peers none                            # the tables of what is recorded
 
 Each peer learns from the training images of CIFAR-10, without labels, for some minutes of the wall clock on

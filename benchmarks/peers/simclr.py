@@ -4,7 +4,7 @@ Views, head, temperature 0.5, SGD and cosine: `docs/source/getting_started/bench
 lightly's repository, class SimCLRModel.
 """
 
-from common import NUM_FEATURES, Learner, Pictures, fit
+from common import Learner, Pictures, fit
 from lightly.loss import NTXentLoss
 from lightly.models.modules.heads import SimCLRProjectionHead
 from lightly.transforms import SimCLRTransform
@@ -15,10 +15,10 @@ TRANSFORM = SimCLRTransform(input_size=32, cj_strength=0.5, gaussian_blur=0.0)
 class SimCLR(Learner):
     def __init__(self, task):
         super().__init__(task, Pictures(task.images, TRANSFORM))
-        self.head = SimCLRProjectionHead(NUM_FEATURES, 512, 128)
+        self.head = SimCLRProjectionHead(self.num_features, 512, 128)
         self.criterion = NTXentLoss()
 
-    def outputs(self, views):
+    def outputs(self, views, /):
         return [self.head(self.backbone(view)) for view in views]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from common import NUM_FEATURES, RECIPE, Learner, fit, of_the_recipe
+from common import RECIPE, Learner, fit, of_the_recipe
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -15,10 +15,10 @@ class Supervised(Learner):
         labels = torch.from_numpy(np.array(images.labels))
         super().__init__(task, TensorDataset(images.batch(slice(None)), labels))
         self.views = RECIPE.views.random_views(1)
-        self.classify = nn.Linear(NUM_FEATURES, len(images.classes))
+        self.classify = nn.Linear(self.num_features, len(images.classes))
         self.criterion = nn.CrossEntropyLoss()
 
-    def outputs(self, batch):
+    def outputs(self, batch, /):
         images, labels = batch
         (views,) = self.views(images)
         return self.classify(self.backbone(views)), labels

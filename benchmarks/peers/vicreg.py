@@ -5,7 +5,7 @@ tenth of the run are those of its benchmark of the same ResNet-18 on Imagenette,
 beside the other, class VICRegModel; views are its own, without blur as all of the CIFAR-10 benchmark.
 """
 
-from common import BATCH_SIZE, NUM_FEATURES, Learner, Pictures, fit
+from common import BATCH_SIZE, Learner, Pictures, fit
 from lightly.loss import VICRegLoss
 from lightly.models.modules.heads import BarlowTwinsProjectionHead
 from lightly.transforms import VICRegTransform
@@ -26,10 +26,10 @@ class VICReg(Learner):
 
     def __init__(self, task):
         super().__init__(task, Pictures(task.images, TRANSFORM))
-        self.head = BarlowTwinsProjectionHead(NUM_FEATURES, 2048, 2048)
+        self.head = BarlowTwinsProjectionHead(self.num_features, 2048, 2048)
         self.criterion = VICRegLoss()
 
-    def outputs(self, views):
+    def outputs(self, views, /):
         return [self.head(self.backbone(view)) for view in views]
 
 
