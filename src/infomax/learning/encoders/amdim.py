@@ -47,6 +47,7 @@ class AMDIMEncoder(nn.Module):
         depth: residual units in each block.
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
+        whitened: whether training began with a first layer that whitens; kept, without effect here.
         channels: channels of the images.
 
     Raises:
@@ -71,6 +72,7 @@ class AMDIMEncoder(nn.Module):
         batch_norm: bool = False,
         channels: int = 3,
         global_dim: int | None = None,
+        whitened: bool = False,
     ):
         super().__init__()
         size = image_size if isinstance(image_size, tuple) else (image_size, image_size)
@@ -83,7 +85,7 @@ class AMDIMEncoder(nn.Module):
         at_least_one("AMDIMEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape: tuple[int, int, int] = (channels, *size)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim
+            width, embedding_dim, depth, batch_norm, global_dim, whitened
         )
         self.arguments: dict[str, Any] = {
             "image_size": image_size,

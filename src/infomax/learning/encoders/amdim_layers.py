@@ -25,6 +25,33 @@ class Convolution(nn.Module):
         return F.relu(self.conv(x))
 
 
+NOISE = 5e-4
+"""Added to the variances of patches, of normalised pixels, before they are made equal."""
+
+
+@torch.no_grad()
+def whiten(layer: Convolution, seen: Float[Tensor, "b i h w"]) -> None:
+    """Set the filters of a first layer to pairs ±w that whiten patches of what is seen, and its bias to 0.
+
+    Patches x have the second moments E x xᵀ = V S Vᵀ. The filters w are the columns of V (S + ε)^(−1/2),
+    those of the largest moments first, as many as half of the layer has place for; others stay as they are.
+    Linear units with little noise pass the most information when their outputs are white (see
+    `principle.optima`). A pair keeps both signs of an output through the ReLU.
+
+    Args:
+        layer: the first one.
+        seen: normalised views.
+    """
+    weight = layer.conv.weight
+    patches = F.unfold(seen.contiguous(), layer.conv.kernel_size, stride=layer.conv.stride)
+    patches = rearrange(patches, "b p l -> (b l) p").double()
+    moments, axes = torch.linalg.eigh(patches.T @ patches / len(patches))  # from the smallest on
+    filters = (axes * (moments + NOISE).rsqrt()).T.flip(0)[: len(weight) // 2]
+    pairs = torch.cat([filters, -filters])
+    weight[: len(pairs)] = pairs.view(-1, *weight.shape[1:]).to(weight.dtype)
+    layer.conv.bias.zero_()
+
+
 class ResidualUnit(nn.Module):
     """y = W₂ relu(W₁ ∗ x) + pool(x): the shortcut averages each window and pads channels with zeros.
 

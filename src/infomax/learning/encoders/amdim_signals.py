@@ -41,6 +41,7 @@ class SignalEncoder(nn.Module):
         depth: residual units in each block.
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
+        whitened: whether training began with a first layer that whitens; kept, without effect here.
 
     Raises:
         ValueError: a length below 16; another number below 1.
@@ -64,6 +65,7 @@ class SignalEncoder(nn.Module):
         depth: int,
         batch_norm: bool = False,
         global_dim: int | None = None,
+        whitened: bool = False,
     ):
         super().__init__()
         refuse(
@@ -75,7 +77,7 @@ class SignalEncoder(nn.Module):
         at_least_one("SignalEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape: tuple[int, int] = (channels, length)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim
+            width, embedding_dim, depth, batch_norm, global_dim, whitened
         )
         self.arguments: dict[str, Any] = {"length": length, "channels": channels, **asdict(self.config)}
         stem, cells = _stem(width, length, channels)

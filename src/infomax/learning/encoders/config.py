@@ -11,7 +11,8 @@ class AMDIMEncoderConfig:
     width: channels of the first layer (``ndf`` in the authors' code). embedding_dim: dimension of the
     features that predict each other (``n_rkhs``). depth: residual units in each block. batch_norm: inside the
     residual units, too. global_dim: dimension of the global feature; null for embedding_dim. One of another
-    dimension passes an embedding, as the maps do, before it predicts.
+    dimension passes an embedding, as the maps do, before it predicts. whitened: the first layer begins with
+    filters that whiten patches of the training images (see `whiten`), not with random ones.
     """
 
     width: int = 128
@@ -19,6 +20,7 @@ class AMDIMEncoderConfig:
     depth: int = 8
     batch_norm: bool = False
     global_dim: int | None = None
+    whitened: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+
 from infomax.errors import refuse
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.method import MethodConfig
@@ -16,7 +18,12 @@ from infomax.registry import Registry, loaded
 if TYPE_CHECKING:
     from torch import nn
 
+    from infomax.learning.data.dataset import Dataset, Pairs
     from infomax.learning.methods.learner import Learner
+
+
+NUM_WHITENED = 1000
+"""Images whose patches tell how first layers are whitened."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,17 @@ class AMDIMConfig(MethodConfig):
         """Return `AMDIM`, ready to learn; arguments as of `MethodConfig.learner`."""
         learner = loaded("infomax.learning.methods.amdim_learner:AMDIM")
         return learner(self, views, optimizer, num_classes, encoder)
+
+    def begun(self, learner: "Learner", views: Views, dataset: "Dataset | Pairs", seed: int) -> "Learner":
+        """Return the learner, its first layers whitening patches of some images, if that is wanted."""
+        if not self.encoder.whitened:
+            return learner
+        whiten = loaded("infomax.learning.encoders.amdim_layers:whiten")
+        for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
+            rows = np.random.default_rng(seed).permutation(len(part))[:NUM_WHITENED]
+            seen = place.views.plain_view()(part.batch(np.sort(rows)))
+            whiten(encoder.get_submodule("layers.0"), seen if seen.ndim == 4 else seen.unsqueeze(2))
+        return learner
 
     def suited_to(
         self, encoder: "nn.Module | Mapping[str, nn.Module] | None"

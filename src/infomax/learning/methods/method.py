@@ -12,6 +12,7 @@ from infomax.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+    from infomax.learning.data.dataset import Dataset, Pairs
     from infomax.learning.methods.learner import Learner
 
 
@@ -57,3 +58,14 @@ class MethodConfig(ABC):
         Where nothing has changed, that is the method itself, and None.
         """
         return self, None
+
+    def begun(self, learner: "Learner", views: Views, dataset: "Dataset | Pairs", seed: int) -> "Learner":
+        """Return the learner with what the configuration's encoder takes from the data before the first step.
+
+        Args:
+            learner: with random weights.
+            views: how the dataset is seen.
+            dataset: what will be learned from.
+            seed: of what is drawn from it.
+        """
+        return learner

@@ -30,13 +30,16 @@ Encoders = nn.Module | Mapping[str, nn.Module]
 
 
 def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
-    """Return the recipe's method before its first step: a function of the seed.
+    """Return the recipe's method before its first step: a function of the seed and the data.
 
     All of it is in training mode, whatever mode the encoder came in, but for layers that it keeps frozen.
     """
     torch.manual_seed(recipe.train.seed)
     num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
-    return recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder).train()
+    learner = recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder).train()
+    if encoder is not None:
+        return learner
+    return recipe.method.begun(learner, recipe.views, dataset, recipe.train.seed)
 
 
 def precision_of(config: TrainConfig) -> Literal["bf16", "float32"]:
