@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist
 
@@ -23,7 +24,7 @@ MAX_BLUR = 0.1  # nats, up to which blur follows its law
 MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
 
 
-def scott(scores: np.ndarray) -> float:
+def scott(scores: Float[np.ndarray, "n d"]) -> float:
     """Return n^{−1/(d+4)}, for standardised rows [n, d].
 
     Reference: Scott (1992).
@@ -32,7 +33,7 @@ def scott(scores: np.ndarray) -> float:
     return n ** (-1 / (d + 4))
 
 
-def silverman(scores: np.ndarray) -> float:
+def silverman(scores: Float[np.ndarray, "n d"]) -> float:
     """Return (n (d + 2) / 4)^{−1/(d+4)}, for standardised rows [n, d].
 
     Reference: Silverman (1986).
@@ -41,7 +42,7 @@ def silverman(scores: np.ndarray) -> float:
     return (n * (d + 2) / 4) ** (-1 / (d + 4))
 
 
-def likelihood_cross_validated(scores: np.ndarray) -> float:
+def likelihood_cross_validated(scores: Float[np.ndarray, "n d"]) -> float:
     """Return the h with the highest ⟨log p̂⟩, where p̂ at a row is made of the kernels of all others.
 
     Reference: Duin (1976).

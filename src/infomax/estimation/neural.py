@@ -120,7 +120,7 @@ class FittedNeural:
     _inputs: "tuple[_Input, _Input]" = field(repr=False)
     _device: torch.device = field(repr=False)
 
-    def scores(self, x: Any, y: Any) -> np.ndarray:
+    def scores(self, x: Any, y: Any) -> Float[np.ndarray, "n n"]:
         """Return f(x_i, y_j) of new samples, [n, n]: the log ratio, up to what the bound leaves free."""
         return self.model.scores(*self.standardised(x, y)).cpu().numpy()
 

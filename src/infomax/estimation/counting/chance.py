@@ -15,6 +15,7 @@ and what is left of a pair hardly depends on the others.
 """
 
 import numpy as np
+from jaxtyping import Float, Shaped
 from scipy.special import gammaln, xlogy
 
 SMALL_MEAN = 12.0
@@ -23,7 +24,9 @@ SMALL_MEAN = 12.0
 NEGLIGIBLE = 1e-10
 
 
-def chance_of_tables(of_x: np.ndarray, of_y: np.ndarray, of_all: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def chance_of_tables(
+    of_x: Shaped[np.ndarray, "m x 1"], of_y: Shaped[np.ndarray, "m 1 y"], of_all: Shaped[np.ndarray, "m 1 1"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
     """Return E and the variance for each table, from its margins [m, x, 1], [m, 1, y] and [m, 1, 1]: [m].
 
     Example:

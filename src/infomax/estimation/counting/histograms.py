@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from scipy.special import digamma, exp1, xlogy
 
 from infomax.estimation.counting.chance import chance_of_groups, chance_of_tables
@@ -196,7 +197,7 @@ class Margins:
         return sampling_error(local, cells, np.maximum(trace, 0.0))  # below 0 only by rounding
 
 
-def margins_of_tables(tables: np.ndarray, num_labels: np.ndarray) -> Margins:
+def margins_of_tables(tables: Shaped[np.ndarray, "m x y"], num_labels: Shaped[np.ndarray, "m 2"]) -> Margins:
     """Return the margins of tables [m, x, y] with alphabets [m, 2]: cells are [m, x · y], Z is a constant."""
     of_x, of_y = tables.sum(axis=2, keepdims=True), tables.sum(axis=1, keepdims=True)
     of_all = of_x.sum(axis=1, keepdims=True)

@@ -8,6 +8,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial import KDTree
 from scipy.special import digamma, gammaln
 
@@ -16,7 +17,9 @@ RIDGE = 1e-12  # of the trace of a covariance: keeps rows in a line stable
 NUM_SIMULATED = 4000
 
 
-def log_density(rows: np.ndarray, num_neighbors: int, num_around: int, num_workers: int = -1) -> np.ndarray:
+def log_density(
+    rows: Float[np.ndarray, "n d"], num_neighbors: int, num_around: int, num_workers: int = -1
+) -> Float[np.ndarray, " n"]:
     """Return the log density of [n, d] at each row, from an ellipsoid of its k-th of m neighbours: [n].
 
     The metric comes from the rows that are counted, so that the ellipsoid is too small; where the density is

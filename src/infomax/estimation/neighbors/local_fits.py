@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial import KDTree
 
 MAX_CELLS = 2**21  # in the largest array of a batch of fits
@@ -29,11 +30,11 @@ class Fit(NamedTuple):
             widens the variance of the errors.
     """
 
-    predicted: np.ndarray
+    predicted: Float[np.ndarray, "n dy"]
     terms_per_row: float
 
 
-def best_prediction(x: np.ndarray, y: np.ndarray, num_workers: int = -1) -> Fit:
+def best_prediction(x: Float[np.ndarray, "n dx"], y: Float[np.ndarray, "n dy"], num_workers: int = -1) -> Fit:
     """Return the prediction of y [n, dy] from x [n, dx], each row left out, with the smallest error.
 
     The fits are a straight line through all rows, and polynomials in windows of every width that is a power
@@ -55,8 +56,8 @@ def _fits(x: np.ndarray, y: np.ndarray, num_workers: int) -> Iterator[Fit]:
 
 
 def fit_in_windows(
-    x: np.ndarray, y: np.ndarray, width: int, degree: int, num_workers: int = -1
-) -> np.ndarray:
+    x: Float[np.ndarray, "n dx"], y: Float[np.ndarray, "n dy"], width: int, degree: int, num_workers: int = -1
+) -> Float[np.ndarray, "n dy"]:
     """Return the prediction of each row by a polynomial in x, fitted to `width` rows without it: [n, dy]."""
     anchors, own, windows = _windows(x, width, num_workers)
     terms = _powers(x.shape[1], degree)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
@@ -61,14 +62,14 @@ class Basis:
     lengths: np.ndarray
 
     @classmethod
-    def of(cls, features: np.ndarray) -> "Basis":
+    def of(cls, features: Float[np.ndarray, "n p"]) -> "Basis":
         """Return the basis of centred features [n, p], without directions that are rounding."""
         features = features - features.mean(axis=0)
         lengths, directions = np.linalg.eigh(features.T @ features)
         kept = lengths > 1e-10 * lengths[-1]
         return cls(features @ directions[:, kept] / np.sqrt(lengths[kept]), lengths[kept])
 
-    def fit(self, y: np.ndarray) -> Fit:
+    def fit(self, y: Float[np.ndarray, " n"]) -> Fit:
         """Return the ridge regression of standardised y with the least error of leaving one out."""
         projected, squares = self.vectors.T @ y, self.vectors**2
         best = Fit(y, np.inf, self, y)
@@ -82,7 +83,7 @@ class Basis:
                 best = Fit(residuals, error, self, fitted)
         return best
 
-    def with_columns(self, columns: np.ndarray) -> "Basis":
+    def with_columns(self, columns: Float[np.ndarray, "n columns"]) -> "Basis":
         """Return the basis with more features, [n, columns]."""
         return Basis.of(np.hstack([self.vectors * np.sqrt(self.lengths), columns]))
 

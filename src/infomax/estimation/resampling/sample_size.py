@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
@@ -45,12 +46,12 @@ class SampleSizeCurve:
     extrapolated: Estimate
 
     @property
-    def means(self) -> np.ndarray:
+    def means(self) -> Float[np.ndarray, " s"]:
         """The mean estimate at each size, [s]."""
         return self.values.mean(axis=1)
 
     @property
-    def spreads(self) -> np.ndarray:
+    def spreads(self) -> Float[np.ndarray, " s"]:
         """The standard deviation over shuffles at each size, [s]; over new samples it would be larger."""
         return self.values.std(axis=1, ddof=1)
 

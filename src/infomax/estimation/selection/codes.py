@@ -6,6 +6,7 @@ neighbours take.
 """
 
 import numpy as np
+from jaxtyping import Float, Int, Shaped
 from scipy.stats import chi2
 
 from infomax.estimation.counting.counts import Counting, MillerMadow, PlugIn
@@ -26,7 +27,7 @@ def suited_num_bins(num_rows: int, num_classes: int | None) -> int:
     return int(np.clip(bins, 2, MAX_BINS))
 
 
-def binned(values: np.ndarray, num_bins: int) -> np.ndarray:
+def binned(values: Float[np.ndarray, " n"], num_bins: int) -> Int[np.ndarray, " n"]:
     """Return bins of nearly equal mass, as codes [n]; equal values share a bin, and NaN has one of its own.
 
     Few different values are their own bins.
@@ -44,7 +45,7 @@ def binned(values: np.ndarray, num_bins: int) -> np.ndarray:
     return np.unique(codes, return_inverse=True)[1]
 
 
-def merged(values: np.ndarray, num_labels: int) -> np.ndarray:
+def merged(values: Shaped[np.ndarray, " n"], num_labels: int) -> Int[np.ndarray, " n"]:
     """Return labels as codes [n], the most frequent first; all beyond `num_labels` − 1 share the last code.
 
     Example:
@@ -57,7 +58,9 @@ def merged(values: np.ndarray, num_labels: int) -> np.ndarray:
     return np.minimum(rank, num_labels - 1)[codes]
 
 
-def tables_with(features: np.ndarray, other: np.ndarray, num_labels: int) -> np.ndarray:
+def tables_with(
+    features: Int[np.ndarray, "m n"], other: Int[np.ndarray, " n"], num_labels: int
+) -> Shaped[np.ndarray, "m x y"]:
     """Return the contingency table of every feature and one other column: [m, labels, labels of other].
 
     Args:
@@ -70,23 +73,25 @@ def tables_with(features: np.ndarray, other: np.ndarray, num_labels: int) -> np.
     return np.reshape(counts, (len(features), height, width))
 
 
-def information(counting: Counting, tables: np.ndarray) -> np.ndarray:
+def information(counting: Counting, tables: Shaped[np.ndarray, "m x y"]) -> Float[np.ndarray, " m"]:
     """Return I(X;Y) of every table [m, x, y], in nats: [m]."""
     return np.array([found.value for found in counting.information_of_tables(tables)])
 
 
-def conditional_information(counting: Counting, tables: np.ndarray) -> np.ndarray:
+def conditional_information(
+    counting: Counting, tables: Shaped[np.ndarray, "m x y z"]
+) -> Float[np.ndarray, " m"]:
     """Return I(X;Y|Z) = I(X;Y,Z) − I(X;Z) of every table [m, x, y, z], in nats: [m]."""
     together = tables.reshape(*tables.shape[:2], -1)  # [m, x, y·z]
     return information(counting, together) - information(counting, tables.sum(axis=2))
 
 
-def bias_corrected(tables: np.ndarray) -> np.ndarray:
+def bias_corrected(tables: Shaped[np.ndarray, "m x y z"]) -> Float[np.ndarray, " m"]:
     """Return I(X;Y|Z) of every table [m, x, y, z], with the first-order bias removed, in nats: [m]."""
     return conditional_information(MillerMadow(), tables)
 
 
-def log_p_values(tables: np.ndarray) -> np.ndarray:
+def log_p_values(tables: Shaped[np.ndarray, "m x y z"]) -> Float[np.ndarray, " m"]:
     """Return log p of G-tests of X ⟂ Y given Z, from tables [m, x, y, z]: [m].
 
     2n times the plug-in information is χ² with Σ_z (k_x − 1)(k_y − 1) degrees of freedom, k the labels seen

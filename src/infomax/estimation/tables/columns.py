@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import polars as pl
+from jaxtyping import Bool
 from scipy.special import ndtri
 
 from infomax.errors import did_you_mean, refuse
@@ -66,7 +67,7 @@ class Column:
         return self.values.dtype.kind == "i"
 
     @property
-    def present(self) -> np.ndarray:
+    def present(self) -> Bool[np.ndarray, " n"]:
         """True in the rows that have a value: [n]."""
         return self.values >= 0 if self.has_labels else ~np.isnan(self.values)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 from scipy.special import ndtri
 
 from infomax.errors import refuse
@@ -137,13 +138,15 @@ class Measuring:
         weighted = {} if self.weights is None else {"weights": self.weights[rows]}
         return counting.entropy(codes, **weighted)
 
-    def in_stacks(self, tables: np.ndarray) -> np.ndarray:
+    def in_stacks(self, tables: Shaped[np.ndarray, "m x y"]) -> Bool[np.ndarray, " m"]:
         """Return which of these tables [m, x, y] need no permutations, and are for `tables`: [m]."""
         if not self.testing:
             return np.ones(len(tables), dtype=bool)
         return suits_g_test(tables) & self.testing.by_g_test
 
-    def tables(self, pairs: Sequence[tuple[Column, Column]], tables: np.ndarray) -> list[dict[str, Any]]:
+    def tables(
+        self, pairs: Sequence[tuple[Column, Column]], tables: Shaped[np.ndarray, "pairs x y"]
+    ) -> list[dict[str, Any]]:
         """Return I(X;Y) of pairs of label columns, from counts [pairs, x, y], as rows of the result.
 
         The values of the columns are not read, only their names and kinds.

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 from scipy.stats import chi2, false_discovery_control
 from scipy.stats.contingency import crosstab
 
@@ -218,7 +219,7 @@ def adjusted(p_values: Sequence[float | None]) -> list[float | None]:
 # ---------------------------------------------------------------------------------------- G-tests
 
 
-def suits_g_test(tables: np.ndarray) -> np.ndarray:
+def suits_g_test(tables: Shaped[np.ndarray, "m x y"]) -> Bool[np.ndarray, " m"]:
     """Return which tables [m, x, y] have two labels a side, and 5 rows expected in every cell: [m]."""
     n = tables.sum(axis=(1, 2))
     margins = tables.sum(axis=2), tables.sum(axis=1)
@@ -227,7 +228,7 @@ def suits_g_test(tables: np.ndarray) -> np.ndarray:
     return vary[0] & vary[1] & (rarest[0] * rarest[1] >= MIN_EXPECTED * n)
 
 
-def g_test(tables: np.ndarray) -> list[float]:
+def g_test(tables: Shaped[np.ndarray, "m x y"]) -> list[float]:
     """Return p-values of 2n·Î against χ², of tables [m, x, y]."""
     found = PlugIn().information_of_tables(tables)
     statistics = [2 * estimate.num_samples * estimate.value for estimate in found]

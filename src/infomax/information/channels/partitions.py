@@ -14,6 +14,7 @@ Unsupervised document classification using sequential information maximization.
 import math
 
 import numpy as np
+from jaxtyping import Float
 
 from infomax.information.tables import Number
 
@@ -22,7 +23,9 @@ MAX_ENTRIES = 2_000_000  # of the tables p(t, y) of all of them
 MAX_SWEEPS = 1000
 
 
-def best_partition(p_xy: np.ndarray, num_clusters: int, beta: Number, *, num_starts: int = 8) -> np.ndarray:
+def best_partition(
+    p_xy: Float[np.ndarray, "x y"], num_clusters: int, beta: Number, *, num_starts: int = 8
+) -> Float[np.ndarray, "x t"]:
     """Return a partition of x into at most `num_clusters` clusters, as an encoder [x, t] of zeros and ones.
 
     Args:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 
 from infomax.errors import refuse
 from infomax.learning.data.pixels.ranges import page_numbers
@@ -37,7 +38,7 @@ class Stack:
         planes = moved.reshape(-1, *moved.shape[-3:])
         return Stack("".join(axes[i] for i in order[:-2]), moved.shape[:-3], lambda some: planes[[*some]])
 
-    def image(self, pages: str) -> np.ndarray:
+    def image(self, pages: str) -> Shaped[np.ndarray, "h w c"]:
         """Return the image [h, w, c] of the chosen pages.
 
         Raises:
