@@ -23,15 +23,16 @@ def gradients_of(model, seed):
         parameter.grad = torch.randn(parameter.shape, generator=generator)
 
 
-@given(st.integers(0, 1000), st.integers(8, 40), st.integers(8, 40))
-@settings(max_examples=25, deadline=None)
-def test_the_direction_is_nearly_that_of_the_singular_vectors(seed, rows, columns):
+@given(st.integers(0, 1000), st.integers(8, 40), st.integers(8, 40), st.sampled_from([(3, 0.05), (5, 0.003)]))
+@settings(max_examples=40, deadline=None)
+def test_the_direction_is_nearly_that_of_the_singular_vectors(seed, rows, columns, reach):
+    num_iterations, least = reach
     matrix = torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed))
     u, s, v = torch.linalg.svd(matrix, full_matrices=False)
-    within = u.T @ orthogonal(matrix) @ v.T  # diagonal in the basis of the matrix
-    clear = s > 0.02 * s.norm()
+    within = u.T @ orthogonal(matrix, num_iterations) @ v.T  # diagonal in the basis of the matrix
+    clear = s > least * s.norm()
     assert float((within - within.diag().diag()).abs().max()) < 1e-3
-    assert bool(((within.diag() > 0.65) & (within.diag() < 1.25))[clear].all())
+    assert bool(((within.diag() > 0.6) & (within.diag() < 1.25))[clear].all())
 
 
 @given(st.floats(1e-6, 1e6), st.integers(0, 100))
@@ -49,7 +50,7 @@ def test_equals_that_of_pytorch(shape):
     other = copy.deepcopy(weight)
     ours = Muon([weight, bias], 0.02, momentum=0.9, weight_decay=0.1)
     theirs = torch.optim.Muon(
-        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"
+        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw", ns_steps=3
     )
     for seed in range(4):
         weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
