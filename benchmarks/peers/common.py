@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -20,7 +20,7 @@ from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.lightning import without_notices
-from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.architectures import amdim_encoder
 from infomax.learning.encoders.features import Features, evaluating
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.optimizer import lr_share, new_optimizer
@@ -78,7 +78,7 @@ def resnet18(name):
 def new_encoder(name):
     """An encoder by name, with random weights: images to rows of features."""
     if name == "amdim":
-        return global_part(AMDIMEncoder(RECIPE.views.image_size, **asdict(RECIPE.method.encoder)))
+        return global_part(amdim_encoder(RECIPE.method.encoder, RECIPE.views.input_shape))
     encoder = resnet18(name)
     encoder.fc = nn.Identity()
     return encoder
