@@ -8,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
+MAX_FAST_CLIP = 100.0
+"""The largest clip for which scores may have an error of 10⁻⁷ of it."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -53,11 +56,12 @@ def components(source: Float[Tensor, "n *k d"]) -> Float[Tensor, "n k d"]:
 def clipped(a: Tensor, clip: float | None) -> tuple[Tensor, Tensor]:
     """Return s = c tanh(a / c) and ds/da = 1 − tanh², as new tensors.
 
-    tanh z = 2σ(2z) − 1, which is many times faster on CPUs, with an absolute error of 10⁻⁷ in float32.
+    tanh z = 2σ(2z) − 1 takes a tenth of the time on CPUs. In float32 it has an error of 10⁻⁷, in s of 10⁻⁷ c,
+    wherever z is; so it serves only a clip of up to `MAX_FAST_CLIP`.
     """
     if clip is None:
         return a.clone(), a.new_ones(())
-    t = (a * (2 / clip)).sigmoid_().mul_(2).sub_(1)
+    t = torch.tanh(a / clip) if clip > MAX_FAST_CLIP else (a * (2 / clip)).sigmoid_().mul_(2).sub_(1)
     return clip * t, t.square_().neg_().add_(1)
 
 
