@@ -152,8 +152,16 @@ def _principal_axes(features: Float[Tensor, "n d"]) -> Float[Tensor, "d r"] | No
     if n < d:
         span = torch.linalg.qr(features.T).Q  # [d, n]
         inside = features @ span
-        return span @ torch.linalg.eigh(inside.T @ inside).eigenvectors
-    return torch.linalg.eigh(features.T @ features / n).eigenvectors
+        return span @ _eigenvectors(inside.T @ inside)
+    return _eigenvectors(features.T @ features / n)
+
+
+def _eigenvectors(moments: Float[Tensor, "r r"]) -> Float[Tensor, "r r"]:
+    """Return the eigenvectors; in float64 where float32 finds none, as of features of nearly one dimension."""
+    try:
+        return torch.linalg.eigh(moments).eigenvectors
+    except torch.linalg.LinAlgError:
+        return torch.linalg.eigh(moments.double()).eigenvectors.to(moments.dtype)
 
 
 def affine(features: Float[Tensor, "n r"], weights: Float[Tensor, "k r1"]) -> Float[Tensor, "n k"]:

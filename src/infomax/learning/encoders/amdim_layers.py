@@ -42,14 +42,15 @@ def whiten(layer: Convolution, seen: Float[Tensor, "b i h w"]) -> None:
         layer: the first one.
         seen: normalised views.
     """
-    weight = layer.conv.weight
+    weight, bias = layer.conv.weight, layer.conv.bias
+    assert bias is not None
     patches = F.unfold(seen.contiguous(), layer.conv.kernel_size, stride=layer.conv.stride)
     patches = rearrange(patches, "b p l -> (b l) p").double()
     moments, axes = torch.linalg.eigh(patches.T @ patches / len(patches))  # from the smallest on
     filters = (axes * (moments + NOISE).rsqrt()).T.flip(0)[: len(weight) // 2]
     pairs = torch.cat([filters, -filters])
     weight[: len(pairs)] = pairs.view(-1, *weight.shape[1:]).to(weight.dtype)
-    layer.conv.bias.zero_()
+    bias.zero_()
 
 
 class ResidualUnit(nn.Module):

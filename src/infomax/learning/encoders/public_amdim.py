@@ -4,6 +4,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -86,7 +87,7 @@ def _our_name(key: str) -> str:
     return key
 
 
-def _sizes(state: Mapping[str, Tensor]) -> dict[str, int]:
+def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return the arguments of `AMDIMEncoder` that fit the shapes of the weights."""
     try:
         width, channels, kernel, _ = state["layers.0.conv.weight"].shape
