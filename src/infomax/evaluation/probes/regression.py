@@ -157,7 +157,7 @@ def _principal_axes(features: Float[Tensor, "n d"]) -> Float[Tensor, "d r"] | No
 
 
 def _eigenvectors(moments: Float[Tensor, "r r"]) -> Float[Tensor, "r r"]:
-    """Return the eigenvectors; in float64 where float32 finds none, as of features of nearly one dimension."""
+    """Return the eigenvectors; in float64 where float32 finds none, as of nearly one rank."""
     try:
         return torch.linalg.eigh(moments).eigenvectors
     except torch.linalg.LinAlgError:
