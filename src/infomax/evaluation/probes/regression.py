@@ -160,7 +160,7 @@ def _eigenvectors(moments: Float[Tensor, "r r"]) -> Float[Tensor, "r r"]:
     """Return the eigenvectors; in float64 where float32 finds none, as of nearly one rank."""
     try:
         return torch.linalg.eigh(moments).eigenvectors
-    except torch.linalg.LinAlgError:
+    except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
         return torch.linalg.eigh(moments.double()).eigenvectors.to(moments.dtype)
 
 
