@@ -22,7 +22,7 @@ class OptimizerConfig:
     lr, betas: of both. weight_decay: of Adam, part of the gradient; of Muon's matrices, apart from it.
     momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
-    lets it fall to zero along half a cosine. milestones: shares of the run, for ``steps``. factor: of the
+    lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run, for ``steps``. factor: of the
     rate at each of them.
     restarts: steps at which warm-up and decay begin anew, each for its own stage of the run; a run that is
     lengthened has one for each further stage.
@@ -34,7 +34,7 @@ class OptimizerConfig:
     weight_decay: float = 1e-5
     momentum: float = 0.95
     warmup_steps: int = 500
-    decay: Literal["steps", "cosine"] = "steps"
+    decay: Literal["steps", "cosine", "linear"] = "steps"
     milestones: tuple[float, ...] = (250 / 300, 280 / 300)
     factor: float = 0.2
     restarts: tuple[int, ...] = ()
@@ -81,6 +81,9 @@ def lr_share(config: OptimizerConfig, num_steps: int) -> Callable[[int], float]:
         >>> share = lr_share(OptimizerConfig(warmup_steps=10), num_steps=300)
         >>> [round(share(step), 3) for step in (0, 4, 9, 249, 250, 280)]
         [0.1, 0.5, 1.0, 1.0, 0.2, 0.04]
+        >>> share = lr_share(OptimizerConfig(warmup_steps=1, decay="linear"), num_steps=100)
+        >>> [round(share(step), 3) for step in (0, 50, 99)]
+        [1.0, 0.5, 0.01]
         >>> share = lr_share(OptimizerConfig(warmup_steps=10, restarts=(300,)), num_steps=400)
         >>> [round(share(step), 3) for step in (299, 300, 309, 350)]
         [0.04, 0.1, 1.0, 1.0]
@@ -94,6 +97,8 @@ def lr_share(config: OptimizerConfig, num_steps: int) -> Callable[[int], float]:
         progress = (step - first) / (last - first)
         if config.decay == "cosine":
             decayed = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+        elif config.decay == "linear":
+            decayed = max(0.0, 1 - progress)
         else:
             decayed = config.factor ** sum(progress >= m - 1e-9 for m in config.milestones)
         return min(1.0, (step - first + 1) / warmup) * decayed
