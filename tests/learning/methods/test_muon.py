@@ -50,7 +50,7 @@ def test_equals_that_of_pytorch(shape):
     other = copy.deepcopy(weight)
     ours = Muon([weight, bias], 0.02, momentum=0.9, weight_decay=0.1)
     theirs = torch.optim.Muon(
-        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="match_rms_adamw", ns_steps=3
+        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="original", ns_steps=3
     )
     for seed in range(4):
         weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -70,16 +70,17 @@ def test_filters_are_matrices_and_the_rest_is_moved_by_adam():
     matrices = [name for name, one in model.named_parameters() if is_matrix(one)]
     assert matrices == ["0.weight", "3.weight"]
     ours = Muon(model.parameters(), 1e-2, betas=(0.8, 0.99))
-    adam = torch.optim.Adam(other.parameters(), lr=1e-2, betas=(0.8, 0.99))
+    adam = torch.optim.Adam(other.parameters(), lr=2e-3, betas=(0.8, 0.99))
     before = model[0].weight.detach().clone()
     gradients_of(model, 0), gradients_of(other, 0)
     ours.step(), adam.step()
     for (name, one), of_adam in zip(model.named_parameters(), other.parameters(), strict=True):
         assert torch.allclose(one, of_adam, atol=1e-7) == (name not in matrices)
     moved = ((model[0].weight - before) / 1e-2).detach()
-    assert 0.1 < float(moved.square().mean().sqrt()) < 0.25
-    expected = orthogonal(-model[0].weight.grad.flatten(1)) * 0.2 * 72**0.5
-    torch.testing.assert_close(moved.flatten(1), expected, atol=0.05, rtol=0)
+    expected = orthogonal(-model[0].weight.grad.flatten(1))
+    torch.testing.assert_close(moved.flatten(1), expected, atol=0.02, rtol=0)
+    spectrum = torch.linalg.svdvals(moved.flatten(1))
+    assert bool(((spectrum > 0.6) & (spectrum < 1.25)).all())
 
 
 def test_goes_on_from_its_state():
@@ -102,4 +103,4 @@ def test_the_schedule_reaches_both():
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5**step)
     optimizer.step()
     schedule.step()
-    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.05]

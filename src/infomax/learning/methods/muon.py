@@ -15,6 +15,8 @@ NUM_ITERATIONS = 3
 
 With 5 iterations that holds from 0.003 on, and encoders learn no more (docs/lab-notebook.md).
 """
+ADAM_SHARE = 0.2
+"""The rate of Adam, as a share of that of the matrices."""
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of their polynomial, after Jordan: its slope at 0 is large, its values need not be exactly 1."""
 
@@ -25,23 +27,22 @@ class Muon(torch.optim.Optimizer):
     With the gradient G of a weight of r outputs, all other axes flattened to c columns::
 
         M ← μ M + (1 − μ) G            U = (1 − μ) G + μ M                     (Nesterov's momentum)
-        W ← (1 − η λ) W − 0.2 η √max(r, c) · orthogonal(U)
+        W ← (1 − η λ) W − η √max(1, r/c) · orthogonal(U)
 
-    An orthogonal matrix of any shape, times √max(r, c), has entries of mean square 1 or so. Adam's moves have
-    about 0.2 of that, so that one rate η serves both. Biases, norms, and weights of fewer than 8 rows or
-    columns are moved by Adam.
+    So an output of a unit moves by as much as η, whatever the shape of its matrix, and the best rate hardly
+    depends on the width. Biases, norms, and weights of fewer than 8 rows or columns are moved by Adam, at a
+    fifth of the rate.
 
     Args:
         parameters: to be learned, at least one of them not a matrix.
-        lr: η, of both.
+        lr: η.
         momentum: μ.
         weight_decay: λ, of the matrices; Adam's parameters have none.
         betas: of Adam.
         dtype: in which matrices are made orthogonal. bfloat16 suffices, and is the faster one where a
             processor has instructions for it.
 
-    References: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks"; Liu et al.
-    (2025), "Muon is scalable for LLM training", for the factor 0.2 √max(r, c).
+    Reference: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks".
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Muon(torch.optim.Optimizer):
         parameters = list(parameters)
         matrices = [one for one in parameters if is_matrix(one)]
         others = [one for one in parameters if not is_matrix(one)]
-        self.others: torch.optim.Adam = torch.optim.Adam(others, lr=lr, betas=betas, fused=True)
+        self.others: torch.optim.Adam = torch.optim.Adam(others, lr=ADAM_SHARE * lr, betas=betas, fused=True)
         moved = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([moved, *self.others.param_groups], {})
 
@@ -76,11 +77,14 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
-        mean = self.state[weight].setdefault("mean_gradient", torch.zeros_like(weight))
+        state = self.state[weight]
+        if "mean_gradient" not in state:
+            state["mean_gradient"] = torch.zeros_like(weight)
+        mean = state["mean_gradient"]
         momentum, lr = group["momentum"], group["lr"]
         mean.lerp_(gradient, 1 - momentum)
         direction = orthogonal(torch.lerp(gradient, mean, momentum).flatten(1).to(self.dtype))
-        size = 0.2 * math.sqrt(max(direction.shape))
+        size = math.sqrt(max(1.0, direction.shape[0] / direction.shape[1]))
         weight.mul_(1 - lr * group["weight_decay"])
         weight.add_(direction.reshape(weight.shape), alpha=-lr * size)
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class OptimizerConfig:
     """How parameters are updated.
 
-    rule: adam; or muon, for weights that are matrices, with Adam at the same rate for the rest (see `Muon`).
-    lr, betas: of both. weight_decay: of Adam, part of the gradient; of Muon's matrices, apart from it.
-    momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    rule: adam; or muon, for weights that are matrices, with Adam at a fifth of the rate for the rest (see
+    `Muon`). lr, betas: of both. weight_decay: of Adam, part of the gradient; of Muon's matrices, apart from
+    it. momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
-    lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run, for ``steps``. factor: of the
-    rate at each of them.
+    lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run,
+    for ``steps``. factor: of the rate at each of them.
     restarts: steps at which warm-up and decay begin anew, each for its own stage of the run; a run that is
     lengthened has one for each further stage.
     """
