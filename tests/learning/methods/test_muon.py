@@ -49,9 +49,7 @@ def test_equals_that_of_pytorch(shape):
     weight, bias = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.zeros(3))
     other = copy.deepcopy(weight)
     ours = Muon([weight, bias], 0.02, momentum=0.9, weight_decay=0.1)
-    theirs = torch.optim.Muon(
-        [other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="original", ns_steps=3
-    )
+    theirs = torch.optim.Muon([other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="original")
     for seed in range(4):
         weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         bias.grad, other.grad = torch.zeros(3), weight.grad.clone()
