@@ -33,6 +33,25 @@ HEADING = "Accuracy on validation images"
 SETTINGS = {
     "recipe": "",
     "adam": "--rule adam --lr 2e-3",
+    "rate .005": "--lr .005",
+    "rate .02": "--lr .02",
+    "cosine": "--decay cosine",
+    "width 32": "--width 32",
+    "width 64": "--width 64",
+    "depth 2": "--depth 2",
+    "dimension 512": "--embedding_dim 512",
+    "global feature as the maps": "--global_dim null",
+    "not whitened": "--whitened false",
+    "batch 64": "--batch_size 64",
+    "batch 256": "--batch_size 256 --lr .014",
+    "crops from .2": "--crop_scale .2,1",
+    "crops from .4": "--crop_scale .4,1",
+    "weaker colours": "--jitter .3,.3,.3,.075",
+    "less grey": "--grayscale .1",
+    "no clip": "--clip null",
+    "clip 10": "--clip 10",
+    "penalty .01": "--penalty_weight .01",
+    "without 5→5": "--scales [[1,5],[1,7]]",
 }
 """Options that are added to the recipe's, by what they are called in the table."""
 
