@@ -40,7 +40,7 @@ from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
-from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.architectures import amdim_encoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import PretrainedEncoder
@@ -157,7 +157,7 @@ def objective_operations(recipe):
 
 def encoder_of(recipe):
     config = recipe.method.encoder
-    return AMDIMEncoder(recipe.views.image_size, config.width, config.embedding_dim, config.depth)
+    return amdim_encoder(config, recipe.views.input_shape)
 
 
 def num_parameters(recipe):

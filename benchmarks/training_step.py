@@ -6,8 +6,9 @@ The limit is the machine's rate of matrix products, of the best of several sizes
 computes in. The step's operations are those of its convolutions and products, forward and backward: the
 encoder's as torch counts them, the objective's 6 n²ld for each direction of each prediction. Their ratio to
 what the limit would do in the time of a step is its share: nothing that is not a product counts, however
-needed. The parts are timed one after another, so that their sum may exceed the step, which overlaps them.
-`trainer` is the whole of `pretrain`'s loop: reading images, recording, checks. The batch is uniform noise.
+needed, nor do Muon's products. The parts are timed one after another, so that their sum may exceed the step,
+which overlaps them. `trainer` is the whole of `pretrain`'s loop: reading images, recording, checks. The batch
+is uniform noise.
 """
 
 import gc
@@ -21,10 +22,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.architectures import amdim_encoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.features import Features
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
+from infomax.learning.methods.optimizer import new_optimizer
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.scoring import AMDIM_SCALES
 from infomax.learning.training.config import Recipe, TrainConfig
@@ -104,7 +107,8 @@ def parts_of(recipe, device, precision, compile_=False):
     if compile_:
         learner.views.compile()
         learner.encoder.compile()
-    encoder, optimizer = learner.encoder, torch.optim.Adam(learner.parameters(), fused=True)
+    encoder = learner.encoder
+    optimizer = new_optimizer(recipe.optimizer, learner.parameters(), bf16=precision == "bf16")
     channels, height, width = recipe.views.stored_shape
     images = torch.randint(256, (recipe.train.batch_size, channels, height, width), dtype=torch.uint8)
     images = images.to(device)
@@ -114,7 +118,7 @@ def parts_of(recipe, device, precision, compile_=False):
             return [encoder(view) for view in views]
 
     def differentiated(views):
-        parts = [tensor for of_one in features(views) for tensor in (of_one.global_, *of_one.local.values())]
+        parts = [x for of_one in features(views) for x in (of_one.predicting, *of_one.local.values())]
         torch.autograd.backward(parts, [torch.ones_like(part) for part in parts])
 
     def step():
@@ -139,16 +143,15 @@ def parts_of(recipe, device, precision, compile_=False):
 def as_leaves(features):
     """Features that collect their own gradients."""
     local = {side: part.detach().requires_grad_() for side, part in features.local.items()}
-    return replace(features, global_=features.global_.detach().requires_grad_(), local=local)
+    return Features(features.predicting.detach().requires_grad_(), local)
 
 
 def operations_of(recipe):
     """Of the products of one step."""
     config, n = recipe.method.encoder, recipe.train.batch_size
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        encoder = AMDIMEncoder(recipe.views.image_size, config.width, config.embedding_dim, config.depth)
-        features = encoder(torch.empty(n, *encoder.input_shape))
-        torch.autograd.backward([part.sum() for part in (features.global_, *features.local.values())])
+        features = amdim_encoder(config, recipe.views.input_shape)(torch.empty(n, *recipe.views.input_shape))
+        torch.autograd.backward([part.sum() for part in (features.predicting, *features.local.values())])
     places = sum(side**2 for _, side in AMDIM_SCALES)
     return 2 * counter.get_total_flops() + 2 * 6 * n * n * places * config.embedding_dim
 
