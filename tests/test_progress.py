@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import sys
 
 from infomax.progress import stages
@@ -46,7 +47,9 @@ def test_on_a_terminal_steps_and_time_come_first(monkeypatch):
             progress.begin("embedding")
         monkeypatch.undo()
         terminal.flush()
-        shown = os.read(ours, 100_000).decode()
+        shown = ""
+        while select.select([ours], [], [], 0.2)[0]:  # a terminal hands out 4 KB at a time
+            shown += os.read(ours, 100_000).decode()
     os.close(ours)
     lines = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip() for line in re.split(r"[\r\n]+", shown)]
     assert max(map(len, lines)) <= 80

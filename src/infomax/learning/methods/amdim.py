@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from infomax.errors import refuse
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.method import MethodConfig
@@ -97,6 +95,8 @@ class AMDIMConfig(MethodConfig):
         """Return the learner, its first layers whitening patches of some images, if that is wanted."""
         if not self.encoder.whitened:
             return learner
+        import numpy as np
+
         whiten = loaded("infomax.learning.encoders.amdim_layers:whiten")
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
             rows = np.random.default_rng(seed).permutation(len(part))[:NUM_WHITENED]

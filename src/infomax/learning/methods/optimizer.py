@@ -19,8 +19,9 @@ class OptimizerConfig:
     """How parameters are updated.
 
     rule: adam; or muon, for weights that are matrices, with Adam at a fifth of the rate for the rest (see
-    `Muon`). lr, betas: of both. weight_decay: of Adam, part of the gradient; of Muon's matrices, apart from
-    it. momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    `Muon`). lr, betas: of Adam; lr also of Muon. weight_decay: of Adam, part of the gradient; of Muon's
+    matrices, apart from it. momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the
+    run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
     lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run,
     for ``steps``. factor: of the rate at each of them.
