@@ -32,12 +32,12 @@ class Muon(torch.optim.Optimizer):
         M ← μ M + (1 − μ) G            U = (1 − μ) G + μ M                     (Nesterov's momentum)
         W ← (1 − η λ) W − η √max(1, r/c) · orthogonal(U)
 
-    So an output of a unit moves by as much as η, whatever the shape of its matrix, and the best rate hardly
-    depends on the width. Biases, norms, and weights of fewer than 8 rows or columns are moved by Adam, at a
-    fifth of the rate.
+    The move has the spectral norm η √max(1, r/c), nearly. Biases, norms, and weights of fewer than 8 rows or
+    columns are moved by Adam, at a fifth of the rate. Where `found_inf` is set to 1, as callers do for a
+    gradient that is not finite, a step moves nothing, like those of PyTorch's fused optimizers.
 
     Args:
-        parameters: to be learned, at least one of them not a matrix.
+        parameters: to be learned.
         lr: η.
         momentum: μ.
         weight_decay: λ, of the matrices; Adam's parameters have none.
@@ -63,7 +63,9 @@ class Muon(torch.optim.Optimizer):
         parameters = list(parameters)
         matrices = [one for one in parameters if is_matrix(one)]
         others = [one for one in parameters if not is_matrix(one)]
-        self.others: torch.optim.Adam = torch.optim.Adam(others, lr=ADAM_SHARE * lr, betas=betas, fused=True)
+        self.others: torch.optim.Adam = torch.optim.Adam(
+            [{"params": others}], lr=ADAM_SHARE * lr, betas=betas, fused=True
+        )
         moved = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([moved, *self.others.param_groups], {})
 
@@ -77,8 +79,13 @@ class Muon(torch.optim.Optimizer):
             if weight.grad is not None:
                 self._move(weight, weight.grad, matrices)
         self.others.param_groups, self.others.state = [others], self.state
+        self.others.found_inf = self._found_inf  # pyright: ignore[reportAttributeAccessIssue]
         self.others.step()
         return loss
+
+    @property
+    def _found_inf(self) -> Tensor | None:
+        return getattr(self, "found_inf", None)
 
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[weight]
@@ -86,11 +93,14 @@ class Muon(torch.optim.Optimizer):
             state["mean_gradient"] = torch.zeros_like(weight)
         mean = state["mean_gradient"]
         momentum, lr = group["momentum"], group["lr"]
+        if self._found_inf is not None:  # the CPU does not wait for it
+            gradient = torch.where(self._found_inf > 0, mean, gradient)
+            lr = lr * (1 - self._found_inf)
         mean.lerp_(gradient, 1 - momentum)
         direction = orthogonal(torch.lerp(gradient, mean, momentum).flatten(1).to(self.dtype))
         size = math.sqrt(max(1.0, direction.shape[0] / direction.shape[1]))
         weight.mul_(1 - lr * group["weight_decay"])
-        weight.add_(direction.reshape(weight.shape), alpha=-lr * size)
+        weight.sub_(direction.reshape(weight.shape) * (lr * size))
 
 
 def is_matrix(parameter: nn.Parameter) -> bool:

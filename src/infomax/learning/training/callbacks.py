@@ -43,8 +43,8 @@ class Seed(Callback):
 class StopAtNonFinite(Callback):
     """Raise `Diverged` before an update that is not finite reaches the encoder.
 
-    The CPU does not wait for a GPU: there the optimizer itself, fused Adam, skips such an update, and whether
-    it did is read one step later, or before a checkpoint.
+    The CPU does not wait for a GPU: there the optimizer itself, fused Adam or Muon, skips such an update, and
+    whether it did is read one step later, or before a checkpoint.
     """
 
     def __init__(self):
