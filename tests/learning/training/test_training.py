@@ -127,6 +127,28 @@ def test_resumed_equals_uninterrupted(finished, tmp_path, monkeypatch, stop_at):
     assert bits[0] == bits[1]
 
 
+def test_muon_and_whitened_filters_go_on_to_the_same_bytes(tmp_path, monkeypatch):
+    """A first layer that whitens is made anew when a run goes on, and then is as the checkpoint has it."""
+    encoder = AMDIMEncoderConfig(width=8, embedding_dim=8, depth=1, global_dim=12, whitened=True)
+    muon = OptimizerConfig(rule="muon", lr=1e-2)
+    recipe = replace(RECIPE, method=AMDIMConfig(encoder=encoder), optimizer=muon)
+    whole = pretrain(recipe, make_images(), tmp_path / "whole", quiet=True)
+    original = AMDIM.training_step
+
+    def failing(self, batch, index):
+        if self.trainer.global_step == 5:
+            raise MemoryError("pulled the plug")
+        return original(self, batch, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AMDIM, "training_step", failing)
+        with pytest.raises(MemoryError):
+            pretrain(recipe, make_images(), tmp_path / "run", quiet=True)
+    run = Run(tmp_path / "run")
+    resume(run.read_recipe(), make_images(), run, quiet=True)
+    assert run.encoder.read_bytes() == whole.encoder.read_bytes()
+
+
 def test_resume_refuses(finished, tmp_path):
     with pytest.raises(ValueError, match=r"resume: .* is finished"):
         resume(RECIPE, make_images(), finished, quiet=True)
