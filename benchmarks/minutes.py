@@ -1,4 +1,4 @@
-"""What does a recipe learn in so many minutes? Accuracy against minutes, seed by seed.
+"""Measure what a recipe learns in so many minutes: accuracy against minutes, seed by seed.
 
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --save                 # 6 quiet hours
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --minutes 20 --seeds 0 --save --overwrite
@@ -88,7 +88,7 @@ def measure(found, run, split, key):
 
 
 def accuracies(represent, split):
-    """Of each probe, with all labels and with few."""
+    """Return the accuracy of each probe, with all labels and with few."""
     start = time.perf_counter()
     rows = (represent(split.train), split.train.labels, represent(split.test), split.test.labels)
     values = {name: probe(*rows).accuracy for name, probe in PROBES.items()}

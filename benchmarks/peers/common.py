@@ -1,4 +1,4 @@
-"""What all peers share: what they are given, encoders, the clock, training by lightly's parts, evaluation."""
+"""Share among peers what they are given, encoders, the clock, training by lightly's parts, and evaluation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -36,7 +36,7 @@ BATCH_SIZE = 128  # of lightly's CIFAR-10 benchmark, of lightly-train's default,
 
 @dataclass(frozen=True)
 class Task:
-    """What a peer is given.
+    """Hold what a peer is given.
 
     images: to learn from; only `supervised` looks at their labels. encoder: its name. minutes or steps: the
     budget; the other is None. optimizer: infomax for that of its recipe, else the method's own. workers:
@@ -59,7 +59,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a peer gives back: its encoder, images to rows; the steps, and the seconds that they took."""
+    """Hold what a peer gives back: its encoder, images to rows; the steps, and the seconds that they took."""
 
     backbone: nn.Module
     steps: int
@@ -106,7 +106,7 @@ class Clock:
 
 
 def precision():
-    """What infomax takes on this machine, in Lightning's words."""
+    """Return the precision that infomax takes on this machine, in Lightning's words."""
     return "bf16-mixed" if choose_precision("auto") == "bf16" else "32-true"
 
 
@@ -154,7 +154,7 @@ class Learner(LightningModule, ABC):
 
     @abstractmethod
     def outputs(self, batch, /):
-        """What the criterion takes, of a batch of examples."""
+        """Return what the criterion takes, of a batch of examples."""
 
     def train_dataloader(self):
         workers = {"num_workers": self.task.workers, "persistent_workers": self.task.workers > 0}

@@ -1,4 +1,4 @@
-"""What would one pick instead of infomax? The same images, minutes and machine, and the same evaluation.
+"""Compare infomax with what one would pick instead: the same images, minutes, machine and evaluation.
 
 An environment of its own, from the root of the repository, and then what to run:
 
@@ -26,7 +26,8 @@ features of the plain images, and are tested on the test images. What is compare
 
 Encoders: `resnet18`, as in lightly's CIFAR-10 benchmark, with a first convolution of 3×3 and no pooling;
 `amdim`, infomax's own in the size of the recipe, which tells the method from the encoder; `resnet18-7x7`,
-torchvision's own. Peers are given what makes infomax fast: bfloat16 where the machine multiplies it faster,
+torchvision's own. Where a peer trains `amdim`, its first layer begins with random filters, not with those
+that whiten. Peers are given what makes infomax fast: bfloat16 where the machine multiplies it faster,
 channels last, images in memory, processes that make views (--workers).
 
 The optimizer goes with the encoder: lightly's published ones with ResNet-18, that of infomax's recipe with

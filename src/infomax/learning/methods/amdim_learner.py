@@ -31,7 +31,7 @@ class AMDIM(Learner):
     Args:
         config: encoder and objective.
         views: how the two views are made.
-        optimizer: Adam and its schedule.
+        optimizer: how parameters are updated.
         num_classes: of the labels, for the online classifiers; 0 without labels.
         encoder: in place of the one in `config`; or encoders by the names of the columns, where each column
             has its own. Their features have one dimension.

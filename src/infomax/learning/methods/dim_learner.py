@@ -44,7 +44,7 @@ class DIM(Learner):
     Args:
         config: encoder, objective and what goes with it.
         views: how the one view of each image is made.
-        optimizer: Adam and its schedule.
+        optimizer: how parameters are updated.
         num_classes: of the labels, for the online classifiers; 0 without labels.
         encoder: in place of the one in `config`.
 

@@ -44,7 +44,7 @@ class MethodConfig(ABC):
 
         Args:
             views: how the views are made.
-            optimizer: Adam and its schedule.
+            optimizer: how parameters are updated.
             num_classes: of the labels, for the online classifiers; 0 without labels.
             encoder: in place of the one that the configuration describes; encoders by the names of their
                 folders where the views have several.

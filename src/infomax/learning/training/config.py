@@ -28,8 +28,8 @@ class TrainConfig:
     of steps once, by timing some steps, which counts.
     batch_size: images in each step (and candidates of the bounds); all of them where there are fewer.
     seed: of the weights, of the order of the images and of their views.
-    precision: of products, those of the objective included; by default the faster one. The objective's sums
-    are always float32.
+    precision: of the encoder's products, and of those of AMDIM's scores where they are streamed or fused; by
+    default the faster one. The objective's sums are always float32.
     accelerator: auto, cpu, gpu, or another that Lightning knows.
     compile: views and encoders by torch.compile, and on one GPU AMDIM's whole step, of pictures, as CUDA
     graphs. The first step then waits for a minute or so; it pays on GPUs only.

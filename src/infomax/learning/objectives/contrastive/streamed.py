@@ -13,8 +13,8 @@ the backward pass scales them. Nothing is computed twice. Attention has to compu
 its value is no scalar. The cost is three products of 2nnld operations, as in `dense`; the memory, a block and
 the gradients.
 
-Features in bfloat16 are multiplied as they are, which is two to three times faster where the processor has
-instructions for it: scores and gradients are then of relative error 2⁻⁸ or so, and every sum is in float32.
+Features in bfloat16 are multiplied as they are: scores and gradients are then of relative error 2⁻⁸ or so,
+and sums over scores are in float32.
 
 References: Dao et al. (2022), FlashAttention, for softmax by tiles; Hsu et al. (2024), Liger Kernel, for
 gradients made in the forward pass.
