@@ -1,0 +1,1 @@
+"""The commands that keep runs and the cache in order."""
