@@ -11,7 +11,6 @@ same images, and are tested on the 10,000 test images; in the second table they 
 ten times. A run that is in the folder already is not repeated; cells that are recorded already stay.
 """
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
-from recording import RESULTS, arguments_of, environment, report
+from recording import RESULTS, add, arguments_of, environment, recorded, report
 
 ALL_LABELS, FEW_LABELS = "Labels of all images learned from", "5 labels of each class"
 PROBES = {"linear": linear_probe, "knn": nearest_neighbor_probe}
@@ -49,7 +48,7 @@ def main():
     about["settings"] = f"a minute is {arguments.steps_a_minute} steps"
     recipe = replace(recipe_named(arguments.recipe), data=arguments.data)
     split = labelled_split(arguments.data, recipe.views)
-    found = recorded()
+    found = recorded("amount", ALL_LABELS, FEW_LABELS)
     for number in map(int, arguments.images.split(",")):
         some = Split(drawn(split.train, number), split.test, split.how)
         for minutes in map(float, arguments.minutes.split(",")):
@@ -65,12 +64,6 @@ def finish(found, about, arguments):
     report("amount", title, about, found, arguments)
     if arguments.save:
         draw(found, RESULTS / "amount.png")
-
-
-def recorded():
-    """The tables of earlier calls."""
-    path = RESULTS / "amount.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {ALL_LABELS: [], FEW_LABELS: []}
 
 
 def drawn(train, number):
@@ -95,7 +88,7 @@ def measure(found, run, split, minutes, commit):
     compared = representations(load_encoder(run.folder), "AMDIM", 0)
     for name, represent in compared.items():
         learned = name == "AMDIM"
-        key = {"images": number, "representation": name, "minutes": minutes if learned else 0}
+        key = {"images": number, "minutes": minutes if learned else 0, "representation": name}
         if not learned and any(key.items() <= row.items() for row in found[ALL_LABELS]):
             continue
         rows = (represent(split.train), split.train.labels, represent(split.test), split.test.labels)
@@ -106,12 +99,6 @@ def measure(found, run, split, minutes, commit):
         add(found[ALL_LABELS], key, {**known, "commit": commit})
         add(found[FEW_LABELS], key, {**means, **spread, "commit": commit})
     print(f"{number} images, {minutes:g} minutes: probed in {time.perf_counter() - start:.0f} s", flush=True)
-
-
-def add(rows, key, values):
-    """Put a row into a table in the order of images, representation, minutes; it replaces one of its key."""
-    others = [row for row in rows if not key.items() <= row.items()]
-    rows[:] = sorted([*others, {**key, **values}], key=lambda row: (row["images"], row["minutes"]))
 
 
 def draw(found, path):

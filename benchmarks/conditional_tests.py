@@ -14,7 +14,6 @@ refused: share of samples in which `Residuals` gives no p-value. commit: of the 
 with.
 """
 
-import json
 import time
 
 import numpy as np
@@ -24,7 +23,7 @@ from infomax.estimation import KSG, Estimate
 from infomax.estimation.resampling.conditional import NearRows, Residuals, cells_of
 from infomax.estimation.resampling.nulls import WithinGroups
 from infomax.estimation.resampling.permutation import permutation_test
-from recording import RESULTS, arguments_of, environment, report
+from recording import arguments_of, environment, recorded, report
 
 FUNCTIONS = {
     "sum": lambda z: z.sum(axis=1),
@@ -112,12 +111,6 @@ def of_noise(x, y, *, given, **how):
 def named(setting):
     function, num_causes, noise = setting
     return f"{function} of {num_causes}, noise {noise}"
-
-
-def recorded(name):
-    """The results of earlier runs, which --only leaves as they are."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {}
 
 
 def measured(arguments, commit):

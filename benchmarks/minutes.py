@@ -11,7 +11,6 @@ images, beside raw pixels and a random encoder. A run that is in the folder alre
 are recorded already stay, so that an interrupted benchmark goes on.
 """
 
-import json
 import time
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from infomax.learning.training.loop import pretrain
 from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
-from recording import RESULTS, arguments_of, environment, report
+from recording import RESULTS, add, arguments_of, environment, recorded, report
 
 ROWS, COMPARED = "Accuracy on the test images", "Beside them"
 PROBES = {"linear": linear_probe, "knn": nearest_neighbor_probe}
@@ -49,11 +48,11 @@ def main():
     about = environment("torch", "lightning", "scikit-learn")
     base = recipe_named(arguments.recipe)
     split = labelled_split(arguments.data, base.views)
-    found = recorded(arguments.name)
+    found = recorded(arguments.name, ROWS, COMPARED)
     for minutes in map(float, arguments.minutes.split(",")):
         for seed in map(int, arguments.seeds.split(",")):
             run = trained(base, split.train, minutes, seed, arguments)
-            measure(found, run, split, {"minutes": minutes, "seed": seed, "commit": about["commit"]})
+            measure(found, run, split, {"minutes": minutes, "seed": seed}, about["commit"])
             finish(found, about, arguments)
 
 
@@ -69,11 +68,12 @@ def trained(base, images, minutes, seed, arguments):
     return pretrain(recipe_from_options(base, [*budget, "--seed", str(seed)]), images, place)
 
 
-def measure(found, run, split, key):
+def measure(found, run, split, key, commit):
     """Add the row of a run, and those of what it is compared with where they are not known yet."""
     last = pl.read_csv(run.metrics).row(-1, named=True)
     recipe = run.read_recipe()
     trained = {
+        "commit": commit,
         "steps": last["step"],
         "epochs": last["step"] * recipe.train.batch_size / len(split.train),
         "minutes it took": last["seconds"] / 60,
@@ -82,7 +82,7 @@ def measure(found, run, split, key):
     bits = {name: last[name] for name in last if name.startswith("bits_")}
     for name, represent in representations(load_encoder(run.folder), "run", 0).items():
         if name == "run":
-            add(found[ROWS], {**key, **trained, **accuracies(represent, split), **bits}, ("minutes", "seed"))
+            add(found[ROWS], key, {**trained, **accuracies(represent, split), **bits})
         elif all(row["representation"] != name for row in found[COMPARED]):
             found[COMPARED].append({"representation": name, **accuracies(represent, split)})
 
@@ -97,18 +97,6 @@ def accuracies(represent, split):
         values |= {f"{name}, 5 a class": few.accuracy, f"{name} ±": few.std}
     print(f"probed in {time.perf_counter() - start:.0f} s", flush=True)
     return values
-
-
-def add(rows, row, key):
-    """Put a row into a table in the order of its key; it replaces one of the same key."""
-    others = [one for one in rows if any(one[name] != row[name] for name in key)]
-    rows[:] = sorted([*others, row], key=lambda one: [one[name] for name in key])
-
-
-def recorded(name):
-    """The tables of earlier calls."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {ROWS: [], COMPARED: []}
 
 
 def finish(found, about, arguments):

@@ -85,6 +85,18 @@ def report(name, title, environment, results, arguments):
         save(f"{name}.md", page, arguments.overwrite)
 
 
+def recorded(name, *headings):
+    """The tables of earlier calls, by heading; empty ones of these headings where there are none."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {one: [] for one in headings}
+
+
+def add(rows, key, values):
+    """Put a row into a table, in place of one of the same key; rows are in the order of their keys."""
+    others = [row for row in rows if not key.items() <= row.items()]
+    rows[:] = sorted([*others, {**key, **values}], key=lambda row: [row[name] for name in key])
+
+
 def save(name, text, overwrite):
     path = RESULTS / name
     if path.exists() and not overwrite:

@@ -1,15 +1,17 @@
 """Which settings of `amdim-cifar10-cpu` teach most? Chosen on images held out of the training images.
 
-    python benchmarks/settings.py --data cifar10/ --runs runs/settings --save                # all: 4 hours
-    python benchmarks/settings.py --data cifar10/ --only adam,"batch 256" --save --overwrite # some
-    python benchmarks/settings.py --data cifar10/ --seeds 0,1 --steps 2000 --only recipe     # longer
+    python benchmarks/settings.py --data cifar10/ --runs runs/settings --save                  # all: 4 hours
+    python benchmarks/settings.py --data cifar10/ --only "adam;batch 256" --save --overwrite   # some
+    python benchmarks/settings.py --data cifar10/ --seeds 0,1 --images 256000 --only recipe    # longer
+    python benchmarks/settings.py --data imagenette/ --validation 1500 --name settings_photographs --save
 
-Each setting changes the recipe by the options that stand beside it, for `--steps` steps with the whole
-schedule of learning rates. A fixed seed draws 5,000 validation images of CIFAR-10's 50,000 training images;
-encoders learn from the other 45,000. Accuracy is that of the validation images: of 20 neighbours among the
-45,000, and of logistic regression on 20,000 of them. The test images are not looked at. Operations are those
-of the products of the run, as `training_step.py` counts them. What is in the folder already is not repeated;
-rows that are recorded already stay.
+Each setting changes the recipe by the options that stand beside it, and learns from `--images` images (those
+of several epochs count again) with the whole schedule of learning rates. A fixed seed draws 5,000 validation
+images of the training images; encoders learn from the others. Accuracy is that of the validation images: of
+20 neighbours among the others, and of logistic regression on up to 20,000 of them. The test images are not
+looked at. Operations are those of the products of the run, as `training_step.py` counts them.
+What is in the folder already is not repeated, so that two processes of one thread may share the work; rows
+that are recorded already stay.
 """
 
 import json
@@ -26,7 +28,7 @@ from infomax.learning.training.loop import pretrain
 from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
-from recording import RESULTS, arguments_of, environment, report
+from recording import add, arguments_of, environment, recorded, report
 from training_step import operations_of
 
 HEADING = "Accuracy on validation images"
@@ -52,6 +54,7 @@ SETTINGS = {
     "clip 10": "--clip 10",
     "penalty .01": "--penalty_weight .01",
     "without 5→5": "--scales [[1,5],[1,7]]",
+    "with 1→1": "--scales [[1,1],[1,5],[1,7],[5,5]]",
 }
 """Options that are added to the recipe's, by what they are called in the table."""
 
@@ -61,38 +64,43 @@ def main():
         __doc__,
         data="cifar10",
         runs="runs/settings",
+        name="settings",
         recipe="amdim-cifar10-cpu",
-        steps=500,
+        validation=5000,
+        images=64_000,
         seeds="0",
         only="",
     )
     about = environment("torch", "lightning")
     base = recipe_named(arguments.recipe)
-    train, validation = divided(base.load(arguments.data))
-    rows = recorded()
-    for name in arguments.only.split(",") if arguments.only else SETTINGS:
+    train, validation = divided(base.load(arguments.data), arguments.validation)
+    found = recorded(arguments.name, HEADING)
+    for name in arguments.only.split(";") if arguments.only else SETTINGS:
         for seed in map(int, arguments.seeds.split(",")):
-            options = [*SETTINGS[name].split(), "--steps", str(arguments.steps), "--seed", str(seed)]
-            run = trained(
-                recipe_from_options(base, options), train, Path(arguments.runs) / folder(name, seed)
-            )
-            add(rows, measured(name, run, train, validation) | {"commit": about["commit"]})
-            finish(rows, about, arguments)
+            recipe = recipe_from_options(base, [*SETTINGS[name].split(), "--seed", str(seed)])
+            steps = arguments.images // recipe.train.batch_size
+            recipe = recipe_from_options(recipe, ["--steps", str(steps), "--precision", "bf16"])
+            run = trained(recipe, train, Path(arguments.runs) / folder(name, arguments.images, seed))
+            row = run.folder / "row.json"
+            if not row.exists():
+                row.write_text(json.dumps(measured(name, run, train, validation)))
+            key = {"setting": name, "images": arguments.images, "seed": seed}
+            add(found[HEADING], key, json.loads(row.read_text()))
+            report(arguments.name, f"Settings of {arguments.recipe}", about, found, arguments)
 
 
-def divided(images):
-    """Images to learn from, and 5,000 that a fixed seed holds out of them."""
+def divided(images, num_validation):
+    """Images to learn from, and those that a fixed seed holds out of them."""
     order = np.random.default_rng(0).permutation(len(images))
-    return images.subset(np.sort(order[5000:])), images.subset(np.sort(order[:5000]))
+    return images.subset(np.sort(order[num_validation:])), images.subset(np.sort(order[:num_validation]))
 
 
-def folder(name, seed):
-    return f"{name.replace(' ', '-').replace('.', '')}-{seed}"
+def folder(name, images, seed):
+    return f"{name.replace(' ', '-').replace('.', '')}-{images}-{seed}"
 
 
 def trained(recipe, images, place):
-    """The finished run of this place with as many steps, or a new one."""
-    place = place.with_name(f"{place.name}-{recipe.train.steps}")
+    """The finished run of this place, or a new one."""
     run = Run(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     return run if run.encoder.exists() else pretrain(recipe, images, place)
@@ -105,32 +113,14 @@ def measured(name, run, train, validation):
     some = np.random.default_rng(0).permutation(len(train))[:20_000]
     last = pl.read_csv(run.metrics).row(-1, named=True)
     return {
-        "setting": name,
         "options": SETTINGS[name],
         "steps": recipe.train.steps,
-        "seed": recipe.train.seed,
         "Tflop": operations_of(recipe) * recipe.train.steps / 1e12,
         "linear": linear_probe(known[some], train.labels[some], asked, validation.labels).accuracy,
         "knn": nearest_neighbor_probe(known, train.labels, asked, validation.labels).accuracy,
         **{name: last[name] for name in last if name.startswith("bits_")},
+        "commit": environment()["commit"],
     }
-
-
-def recorded():
-    """The rows of earlier calls."""
-    path = RESULTS / "settings.json"
-    return json.loads(path.read_text())["results"][HEADING] if path.exists() else []
-
-
-def add(rows, row):
-    """Add a row; it takes the place of one of the same setting, steps and seed."""
-    key = ("steps", "setting", "seed")
-    rows[:] = [one for one in rows if any(one[name] != row[name] for name in key)] + [row]
-    rows.sort(key=lambda one: [one["steps"], list(SETTINGS).index(one["setting"]), one["seed"]])
-
-
-def finish(rows, about, arguments):
-    report("settings", "Settings of AMDIM on two cores, CIFAR-10", about, {HEADING: rows}, arguments)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ from infomax.errors import Diverged
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import replacing
 from infomax.learning.views.images import ViewsConfig
-from recording import RESULTS, arguments_of, environment, report
+from recording import arguments_of, environment, recorded, report
 
 TITLE = "CIFAR-10: what one would pick instead, in the same minutes on the same machine"
 RUNS, MEANS = "Accuracy on the test images", "Mean over seeds, ± standard deviation"
@@ -104,7 +104,7 @@ def main():
         tested=10_000,
     )
     about = environment(*PACKAGES)
-    rows = recorded()
+    rows = recorded("peers", RUNS)[RUNS]
     missing = [key for key in asked(arguments) if arguments.overwrite or find(rows, key) is None]
     split = given(arguments) if missing else None
     for key in missing:
@@ -145,12 +145,6 @@ def optimizer_of(encoder, arguments):
     """The optimizer that was published with an encoder, unless another is asked for."""
     usual = "infomax" if encoder == "amdim" else "lightly"
     return usual if arguments.optimizer == "usual" else arguments.optimizer
-
-
-def recorded():
-    """The rows of earlier calls."""
-    path = RESULTS / "peers.json"
-    return json.loads(path.read_text())["results"][RUNS] if path.exists() else []
 
 
 def find(rows, key):
