@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 MAX_LISTED = 20
 """Known names that a message lists."""
+MAX_QUOTED = 400
+"""Characters of another error that a message quotes."""
 
 _LEARNING = """
     torch lightning torchmetrics datasets huggingface_hub PIL safetensors einops jsonargparse xxhash filelock
@@ -110,6 +112,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = nearest(name, known)
     listed = [*known[:MAX_LISTED], *(["…"] if len(known) > MAX_LISTED else [])]
     return f"did you mean {near}?" if near else f"there are {', '.join(listed)}"
+
+
+def in_one_line(error: Exception) -> str:
+    """Return the words of an error in one line of at most 400 characters; its kind where it has none.
+
+    Example:
+        >>> [in_one_line(one) for one in (ValueError("two\\n  lines"), KeyError("views"), EOFError())]
+        ['two lines', "there is no 'views'", 'EOFError']
+    """
+    words = " ".join(str(error).split())
+    words = f"there is no {words}" if isinstance(error, KeyError) else words
+    words = words if len(words) <= MAX_QUOTED else f"{words[: MAX_QUOTED - 1]}…"
+    return words or type(error).__name__
 
 
 def at_least_one(operation: str, **counts: int) -> None:

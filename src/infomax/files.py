@@ -1,10 +1,40 @@
-"""Files written beside and then renamed: a reader never sees half of one, and a failure loses nothing."""
+"""Files written beside and then renamed, and files of strangers read within limits.
 
+A reader never sees half of a file that is written here, and a failure loses nothing. What is read may be
+damaged or hostile: a pipe or a device is not opened, no more is read or unpacked than a stated limit, values
+that are read back have the form that their schema says, nothing in a file is executed, and every fault is one
+line that names the file and the remedy.
+"""
+
+import io
+import json
+import math
 import os
+import stat
 import tempfile
-from collections.abc import Generator
+import zipfile
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import IO, Any
+
+from infomax.errors import MissingExtra, in_one_line, refuse
+
+MAX_JSON = 32 << 20
+"""Bytes of a JSON file that is read back."""
+MAX_YAML = 64 << 10
+"""Bytes of a YAML file that is read."""
+MAX_DEPTH = 32
+"""Values within values of a YAML file."""
+MAX_SHARE = 0.5
+"""Largest file that is read whole, and the most that an archive may unpack to, as a share of the memory."""
+OBJECT: Mapping[str, Any] = {"type": "object"}
+"""The schema of any JSON object."""
+
+
+class Unreadable(ValueError):
+    """A file is damaged, too large or of a kind that is not opened; the message names it and the remedy."""
 
 
 def absolute(source: str) -> str:
@@ -31,3 +61,201 @@ def replacing(path: str | Path) -> Generator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@cache
+def most_bytes() -> int:
+    """Return the bytes that may be read at once: half of the memory of this machine."""
+    return int(MAX_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def why_closed(status: os.stat_result, at_most: int | None = None) -> str | None:
+    """Return why something must not be opened as a file; None where it may be.
+
+    Pipes, sockets and devices would never end; a file that is too large would not fit.
+
+    Args:
+        status: what `os.stat` says of it.
+        at_most: bytes that it may have.
+    """
+    kinds = {
+        "pipe": stat.S_ISFIFO,
+        "socket": stat.S_ISSOCK,
+        "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+        "folder": stat.S_ISDIR,
+    }
+    kind = next((kind for kind, is_it in kinds.items() if is_it(status.st_mode)), None)
+    if kind is not None:
+        return f"it is a {kind}, not a file"
+    if at_most is None or status.st_size <= at_most:
+        return None
+    return f"it has {sized(status.st_size)}, expected at most {sized(at_most)}"
+
+
+@contextmanager
+def reading(operation: str, path: str | Path, remedy: str, at_most: int | None = None) -> Generator[Path]:
+    """Check that a file may be opened, and name it in whatever goes wrong in the block that reads it.
+
+    Args:
+        operation, remedy: for the message.
+        path: the file.
+        at_most: bytes that it may have.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        MissingExtra: as the block raises it.
+        Unreadable: it is none or too large; or the block raised any error, whose words the message has.
+    """
+    try:
+        closed = why_closed(Path(path).stat(), at_most)
+        refuse(closed, closed or "")
+        yield Path(path)
+    except FileNotFoundError as error:
+        if error.filename is None:
+            raise
+        raise FileNotFoundError(f"{operation}: there is no file {error.filename}; {remedy}") from error
+    except (Unreadable, MissingExtra):
+        raise
+    except Exception as error:  # readers of damaged files raise nearly anything
+        raise Unreadable(f"{operation}: cannot read {path}: {in_one_line(error)}; {remedy}") from error
+
+
+def read_json(
+    path: str | Path,
+    operation: str,
+    remedy: str,
+    schema: Mapping[str, Any] = OBJECT,
+    at_most: int = MAX_JSON,
+) -> Any:
+    """Return what a JSON file holds, in the form that a schema says.
+
+    Args:
+        path, operation, remedy, at_most: as of `reading`.
+        schema: JSON schema (draft 7).
+
+    Raises:
+        FileNotFoundError, Unreadable: as `reading`; the file is no JSON, or of another form.
+    """
+    with reading(operation, path, remedy, at_most):
+        return parse_json(Path(path).read_bytes(), schema)
+
+
+def parse_json(text: str | bytes, schema: Mapping[str, Any] = OBJECT) -> Any:
+    """Return what JSON holds, in the form that a schema says.
+
+    Raises:
+        ValueError: it is no JSON, or of another form.
+
+    Example:
+        >>> parse_json('{"depth": -1}', {"properties": {"depth": {"minimum": 1}}})
+        Traceback (most recent call last):
+        ValueError: depth must be bigger than or equal to 1
+    """
+    import fastjsonschema
+
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"it is not JSON ({in_one_line(error)})") from None
+    try:
+        fastjsonschema.compile(dict(schema), use_default=False)(value)
+    except fastjsonschema.JsonSchemaValueException as error:
+        where = error.message.removeprefix("data.")
+        raise ValueError(f"it{where[4:]}" if where.startswith("data ") else where) from None
+    return value
+
+
+def read_yaml(path: str | Path, operation: str, remedy: str, schema: Mapping[str, Any] = OBJECT) -> Any:
+    """Return the mapping that a YAML file holds: plain values, without aliases or tags of a program.
+
+    Args:
+        path, operation, remedy: as of `reading`.
+        schema: JSON schema (draft 7).
+
+    Raises:
+        FileNotFoundError, Unreadable: as `reading`; the file is no YAML, of another form, has aliases or more
+            than 64 KiB.
+    """
+    import yaml
+
+    with reading(operation, path, remedy, MAX_YAML):
+        text = Path(path).read_text(encoding="utf-8")
+        depth = 0
+        for event in yaml.parse(text, yaml.SafeLoader):
+            refuse(isinstance(event, yaml.AliasEvent), "it has an alias (*name), expected all values in full")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            refuse(depth > MAX_DEPTH, "it is nested too deeply")
+        value = yaml.safe_load(text)
+        refuse(value is None, "it is empty, expected settings such as `train: {steps: 7}`")
+        parse_json(json.dumps(value, default=str), schema)
+        return value
+
+
+def load_arrays(source: Path | bytes, *, mapped: bool = False) -> Any:
+    """Return what `np.load` makes of a .npy or .npz file whose headers name no more than it holds.
+
+    Args:
+        source: the file, or its bytes.
+        mapped: map a .npy file into memory, read-only, instead of reading it.
+
+    Raises:
+        ValueError, EOFError, OSError, BadZipFile: it is damaged, holds Python objects, or would unpack to
+            more than half of the memory.
+    """
+    import numpy as np
+
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        if zipfile.is_zipfile(file):
+            _check_archive(file)
+        else:
+            size = file.seek(0, io.SEEK_END)
+            file.seek(0)
+            _check_array(file, size)
+    given = io.BytesIO(source) if isinstance(source, bytes) else source
+    return np.load(given, mmap_mode="r" if mapped else None, allow_pickle=False)
+
+
+def check_unpacked(members: Iterable[zipfile.ZipInfo]) -> None:
+    """Check that what an archive says it unpacks to fits into half of the memory.
+
+    Raises:
+        ValueError: it does not.
+    """
+    total = sum(member.file_size for member in members)
+    refuse(
+        total > most_bytes(),
+        f"it unpacks to {sized(total)}, expected at most {sized(most_bytes())}",
+    )
+
+
+def _check_archive(file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file) as archive:
+        check_unpacked(archive.infolist())
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as array:
+                    _check_array(array, member.file_size)
+
+
+def _check_array(file: IO[bytes], size: int) -> None:
+    """Check that the header of a .npy file of `size` bytes names no more values than there are."""
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    named = math.prod(shape) * dtype.itemsize
+    refuse(named > size, f"its header names {sized(named)}, but it has {sized(size)}")
+
+
+def sized(num_bytes: int) -> str:
+    """Return a number of bytes in words.
+
+    >>> sized(12), sized(3 << 20)
+    ('12 bytes', '3 MiB')
+    """
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.3g} {unit}"
+    return f"{num_bytes} bytes"
