@@ -22,6 +22,7 @@ class Decoder:
         dtype: data type of the arrays.
         expected: what the function reads, for messages.
         pixels: how values become stored pixels; None for what is no image.
+        notes: what was decided for the source besides, in words.
         adapt: returns the decoder that suits a source; None where all sources are decoded alike. It is given
             the source, its column and the folder of the cache.
     """
@@ -31,6 +32,7 @@ class Decoder:
     dtype: type[np.uint8 | np.uint16 | np.float32]
     expected: str
     pixels: Pixels | None = None
+    notes: tuple[str, ...] = ()
     adapt: "Callable[[Source, str | None, Path | None], Decoder] | None" = None
 
     @property

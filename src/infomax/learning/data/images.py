@@ -11,15 +11,19 @@ from infomax.errors import refuse
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.pixels.ranges import STORED, Pixels, full_scaled, limits_of, scaled
 from infomax.learning.data.pixels.seeing import see
+from infomax.learning.data.pixels.sizing import suited_size
 from infomax.learning.data.pixels.surveying import decided
 from infomax.learning.data.sources.files import IMAGE_FILES
+from infomax.learning.data.sources.source import Source
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey."""
 
 
-def image_decoder(size: int | tuple[int, int], channels: int, pixels: Pixels | None = None) -> Decoder:
+def image_decoder(size: int | tuple[int, int] | None, channels: int, pixels: Pixels | None = None) -> Decoder:
     """Return the decoder of images of a size, a side or (height, width), and a number of channels.
+
+    Where the size is None, the source decides it (`suited_size`); the decoder then waits for `for_source`.
 
     Args:
         size, channels: as of `load_images`.
@@ -28,9 +32,9 @@ def image_decoder(size: int | tuple[int, int], channels: int, pixels: Pixels | N
     Raises:
         ValueError: a size or number of channels below 1.
     """
-    height_width = size if isinstance(size, tuple) else (size, size)
+    height_width = (size, size) if isinstance(size, int) else size
     refuse(
-        min(height_width) < 1,
+        height_width is not None and min(height_width) < 1,
         f"load_images: size must be at least 1 pixel, got {size}; give a side or (height, width)",
     )
     refuse(
@@ -41,17 +45,23 @@ def image_decoder(size: int | tuple[int, int], channels: int, pixels: Pixels | N
     return _decoder(height_width, channels, pixels or Pixels())
 
 
-def _decoder(size: tuple[int, int], channels: int, pixels: Pixels) -> Decoder:
+def _decoder(
+    size: tuple[int, int] | None, channels: int, pixels: Pixels, notes: tuple[str, ...] = ()
+) -> Decoder:
     usual = Pixels()
     how: dict[str, Any] = {"range": pixels.range, "bits": pixels.depth, "pages": pixels.pages}
     others = {key: value for key, value in how.items() if value != getattr(usual, key)}
     decode = partial(decode_image, size=size, channels=channels, **others)
 
-    def adapt(*where: Any) -> Decoder:
-        return _decoder(size, channels, decided(pixels, channels, *where))
+    def adapt(source: Source, *where: Any) -> Decoder:
+        found = decided(pixels, channels, source, *where)
+        if size is not None:
+            return _decoder(size, channels, found)
+        side, why = suited_size(source, channels, pixels.pages)
+        return _decoder((side, side), channels, found, (why,))
 
     expected = "a whole image in a format that Pillow or a package of infomax[formats] reads"
-    return Decoder(IMAGE_FILES, decode, STORED[pixels.depth], expected, pixels, adapt)
+    return Decoder(IMAGE_FILES, decode, STORED[pixels.depth], expected, pixels, notes, adapt)
 
 
 def decode_image(

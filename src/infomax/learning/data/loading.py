@@ -27,7 +27,7 @@ def load_images(
     *,
     split: str = "train",
     column: str | None = None,
-    size: int | tuple[int, int],
+    size: int | tuple[int, int] | None,
     channels: int = 3,
     range: str = AUTO,
     bits: int | None = None,
@@ -56,7 +56,8 @@ def load_images(
         split: one of `available_splits(source)`, or ``all`` of them.
         column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
             ``left.png``); by default the first that has the type or a usual name of an image.
-        size: side in pixels, or (height, width).
+        size: side in pixels, or (height, width). None for 32 where half of the images have a shorter side of
+            at most 48, else 96.
         channels: 3 (colour), 1 (grey), or any other number, of images with exactly so many channels.
         range: values that become the least and the greatest that is stored: ``LOW:HIGH``, or one such pair
             for each channel with commas between; ``full``, the range of each data type; ``percentile``, 0.1
@@ -183,7 +184,7 @@ def _reading(job: Job, dataset: Dataset, words: Sequence[str]) -> Reading:
     splits = Counter(dataset.splits or ())
     as_stored = pixels is None or (pixels.range, pixels.depth, pixels.pages) == ("full", 8, "first")
     unread = (pixels.unread,) if pixels and pixels.unread else ()
-    notes = (*source.notes, *words[1:], *unread, *(() if as_stored else (str(pixels),)))
+    notes = (*source.notes, *words[1:], *job.decoder.notes, *unread, *(() if as_stored else (str(pixels),)))
     left_out = {**source.left_out, **broken}
     return Reading(source.name, job.decoder.files.noun, splits, words[0], left_out, notes, source.root)
 

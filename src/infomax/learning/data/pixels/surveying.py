@@ -129,7 +129,7 @@ def _unread(source: Source, channels: int, pages: str) -> Iterator[str]:
     """Yield, by a look at some files, what of them is not read although nobody said so: pages, colours."""
     most, coloured = 1, False
     for split in source.splits:
-        for item in _some(source, split, source.count(split), FIRST_FILES, spread=False):
+        for item in some_items(source, split, source.count(split), FIRST_FILES, spread=False):
             with suppress(Exception):  # what cannot be read is named when it is decoded
                 most = max(most, pages_in(item.value)) if pages == "first" else 1
                 if channels == 1 and not coloured:
@@ -176,7 +176,7 @@ def _survey(source: Source, look: Any, num: int) -> Survey:
     items = (
         item
         for split, count in zip(source.splits, counts, strict=True)
-        for item in _some(source, split, count, share, spread=num > FIRST_IMAGES)
+        for item in some_items(source, split, count, share, spread=num > FIRST_IMAGES)
     )
     with ThreadPoolExecutor() as pool:
         looked = [*pool.map(partial(_measured, look), items)]
@@ -188,7 +188,7 @@ def _survey(source: Source, look: Any, num: int) -> Survey:
     return _together(found, total)
 
 
-def _some(source: Source, split: str, count: int | None, num: int, spread: bool) -> Iterator[Item]:
+def some_items(source: Source, split: str, count: int | None, num: int, spread: bool) -> Iterator[Item]:
     """Yield some items of a split: spread over it, if wanted or where passing over the others is free.
 
     Of files, one at least of each suffix is among them: a set may be deeper in a few files of another kind.
