@@ -105,6 +105,19 @@ class Registry(Mapping[str, T], Generic[T]):
         self.check(name, operation)
         return self[name]
 
+    def find_named(self, name: Any, operation: str) -> T:
+        """Return the entry of a name that a file holds: never a place, so that no file imports anything.
+
+        Raises:
+            ValueError: there is none; the nearest name is suggested.
+        """
+        own = "; import the module that registers one of your own first" if self.group else ""
+        refuse(
+            name not in self._entries,
+            f"{operation}: no {self.what} {name!r}; {did_you_mean(str(name), self._entries)}{own}",
+        )
+        return self[name]
+
     def name_of(self, entry: T | str, operation: str) -> str:
         """Return the name of an entry, or the place of a part of one's own, which is found there afterwards.
 

@@ -21,7 +21,7 @@ def words_of_training(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     parts = views_like(settings.get("views") or {}).parts
     noun = parts[0].noun if len(parts) == 1 else "pair"
-    method = METHODS.find(method_name(settings), "report")
+    method = METHODS.find_named(method_name(settings), "report")
     words = {"noun": noun, "thing": with_article(noun)}
     return {
         "learned_from": noun,

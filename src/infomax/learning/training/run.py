@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from infomax.files import replacing
+from infomax.files import OBJECT, most_bytes, read_json, read_yaml, reading, replacing
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.environment import environment, now
@@ -27,6 +27,30 @@ RESULTS = (
 )
 """Files of a run that an encoder gave; a longer training gives others."""
 
+
+_KIND = {"type": "object", "properties": {"name": {"type": "string"}}}
+RECIPE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {**dict.fromkeys(("method", "views"), _KIND), "train": OBJECT, "optimizer": OBJECT},
+}
+"""The schema of ``recipe.yaml``; the configurations check what lies within."""
+ENVIRONMENT: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "stages": {"type": "array", "items": {"type": "object"}},
+        "parts": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["module", "name"],
+                "properties": {"module": {"type": "string"}, "name": {"type": "string"}},
+            },
+        },
+        "encoder": {"type": ["object", "null"]},
+    },
+}
+"""The schema of ``environment.json``, of what is read back."""
+_REMEDY = "expected a file that `infomax pretrain` wrote; copy the run again"
 
 OWN_KINDS = ("method", "views")
 """Kinds of a user's own, in the record of the parts of a run."""
@@ -140,7 +164,8 @@ class Run:
         """
         settings = self.read_settings()
         try:
-            return recipe_from_mapping(settings)
+            with reading("recipe", self.recipe, _REMEDY):
+                return recipe_from_mapping(settings)
         except ValueError as error:
             facts = self.read_environment().get("parts", {}) if self.environment.is_file() else {}
             own = [f"{one['module']}:{one['name']}" for name, one in facts.items() if name in OWN_KINDS]
@@ -155,24 +180,26 @@ class Run:
 
         Raises:
             FileNotFoundError: this is not a run folder.
+            Unreadable: it is damaged.
         """
-        if not self.recipe.is_file():
+        if not self.recipe.exists():
             raise FileNotFoundError(
                 f"{self.folder} is no run folder: it holds no recipe.yaml; "
                 "expected one made by `infomax pretrain`"
             )
-        return yaml.safe_load(self.recipe.read_text())
+        return read_yaml(self.recipe, "recipe", _REMEDY, RECIPE)
 
     def last_metrics(self) -> dict[str, float]:
         """Return the last row of ``metrics.csv``; nothing before there is one."""
         if not self.metrics.is_file():
             return {}
-        rows = list(csv.DictReader(self.metrics.read_text().splitlines()))
-        return {name: float(value) for name, value in rows[-1].items()} if rows else {}
+        with reading("metrics", self.metrics, "move it away", most_bytes()):
+            rows = list(csv.DictReader(self.metrics.read_text().splitlines()))
+            return {name: float(value) for name, value in rows[-1].items()} if rows else {}
 
     def read_environment(self) -> dict[str, Any]:
         """Return what ``environment.json`` holds."""
-        return json.loads(self.environment.read_text())
+        return read_json(self.environment, "environment", _REMEDY, ENVIRONMENT)
 
 
 class _FlatLists(yaml.SafeDumper):

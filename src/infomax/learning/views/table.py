@@ -36,7 +36,7 @@ def views_like(values: Mapping[str, Any]) -> Views:
     Raises:
         ValueError: an unknown kind.
     """
-    views = VIEWS.find(values.get("name", ViewsConfig.kind), "views")()
+    views = VIEWS.find_named(values.get("name", ViewsConfig.kind), "views")()
     before = {name: one for name, one in views.before.items() if name not in values}
     nested = [one.name for one in fields(views) if is_dataclass(getattr(views, one.name))]
     return replace(views, **before, **{name: views_like(values[name]) for name in nested if name in values})
@@ -48,6 +48,6 @@ def views_from(values: Mapping[str, Any]) -> SingleViews:
     Raises:
         ValueError: an unknown kind, or values that it refuses.
     """
-    kind: Any = VIEWS.find(values.get("name", ViewsConfig.kind), "views")
+    kind: Any = VIEWS.find_named(values.get("name", ViewsConfig.kind), "views")
     given = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
     return kind(**{**kind.before, **given})
