@@ -6,20 +6,23 @@ that are read back have the form that their schema says, nothing in a file is ex
 line that names the file and the remedy.
 """
 
+import glob
 import io
 import json
 import math
 import os
 import stat
 import tempfile
+import time
 import zipfile
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from infomax.errors import MissingExtra, in_one_line, refuse
+from infomax.hashes import note_hash
 
 MAX_JSON = 32 << 20
 """Bytes of a JSON file that is read back."""
@@ -29,6 +32,10 @@ MAX_DEPTH = 32
 """Values within values of a YAML file."""
 MAX_SHARE = 0.5
 """Largest file that is read whole, and the most that an archive may unpack to, as a share of the memory."""
+UNFINISHED = ".unfinished-"
+"""How the name of a file begins that is not complete yet."""
+SECONDS_OF_LEFTOVERS = 3600.0
+"""Age from which a file that is not complete was left by a process that was killed."""
 OBJECT: Mapping[str, Any] = {"type": "object"}
 """The schema of any JSON object."""
 
@@ -43,8 +50,16 @@ def absolute(source: str) -> str:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Generator[Path]:
+def replacing(path: str | Path, before: str | Path | None = None) -> Generator[Path]:
     """Give a temporary path; what is written there replaces `path` when the block ends without an error.
+
+    It lies beside `path`, and is on the disk before it takes its place. What a process that was killed left of
+    the same file an hour ago or more is removed. Where the folder keeps a record of hashes, that of the file
+    is added to it.
+
+    Args:
+        path: the file.
+        before: where the file that `path` was so far is kept; by default it is not.
 
     Raises:
         FileNotFoundError: the folder of `path` does not exist.
@@ -52,15 +67,34 @@ def replacing(path: str | Path) -> Generator[Path]:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    _remove_leftovers(path)
+    handle, name = tempfile.mkstemp(prefix=f"{UNFINISHED}{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o644)
+        sync(temporary)
+        note_hash(path, temporary)
+        if before is not None and path.exists():
+            path.replace(before)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk: a machine that loses its power then keeps it."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left of a file; who writes one now has touched it within the hour."""
+    for leftover in path.parent.glob(f"{UNFINISHED}{glob.escape(path.stem)}-????????{glob.escape(path.suffix)}"):
+        with suppress(FileNotFoundError):  # another process removes it as well
+            if time.time() - leftover.stat().st_mtime > SECONDS_OF_LEFTOVERS:
+                leftover.unlink()
 
 
 @cache

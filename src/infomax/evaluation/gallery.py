@@ -17,6 +17,7 @@ from infomax.evaluation.embedding import embed
 from infomax.evaluation.given import Given
 from infomax.evaluation.similarity.panel import has_panel, similarity_panel
 from infomax.files import replacing
+from infomax.hashes import remove
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.data.targets import counted
@@ -69,7 +70,7 @@ def write_pictures(
     """
     arrays = gallery_arrays(encoder, dataset, what, features)
     _write_arrays(run.gallery, arrays)
-    run.similarity.unlink(missing_ok=True)  # that of earlier images
+    remove(run.similarity)  # that of earlier images
     if has_panel(encoder):
         _write_arrays(run.similarity, similarity_panel(encoder.cpu(), dataset))
     return str(arrays["shown"])

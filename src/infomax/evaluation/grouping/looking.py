@@ -20,6 +20,7 @@ from infomax.evaluation.grouping.outliers import Outliers, outliers
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import told
 from infomax.files import replacing
+from infomax.hashes import remove
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.sources.splits import ALL
@@ -219,7 +220,7 @@ def _from_one(numbers: np.ndarray) -> pl.Series:
 def _write(made: Grouping, file_format: str) -> None:
     for name, table in tables(made).items():
         for other in FORMATS.keys() - {file_format}:
-            (made.folder / f"{name}.{other}").unlink(missing_ok=True)  # of an earlier call
+            remove(made.folder / f"{name}.{other}")  # of an earlier call
         with replacing(made.folder / f"{name}.{file_format}") as path:
             FORMATS[file_format](table, path)
     made.found["files"] = [str(made.folder / f"{name}.{file_format}") for name in tables(made)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from infomax.errors import refuse
 from infomax.files import replacing
+from infomax.hashes import remove
 from infomax.learning.data.targets import counted
 
 BROKEN = "broken"
@@ -91,7 +92,7 @@ class Reading:
         if self.left_out:
             self.write_left_out(path)
         else:
-            path.unlink(missing_ok=True)
+            remove(path)
         print(_fitted(self.line(path if self.left_out else None)), file=sys.stderr)
         return self.record
 
