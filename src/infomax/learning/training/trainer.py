@@ -43,7 +43,7 @@ def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | No
 
 
 def precision_of(config: TrainConfig) -> Literal["bf16", "float32"]:
-    """Return the precision; several processes on CPUs, which might time differently, take float32."""
+    """Return the precision; several processes on CPUs, of which some might lack bf16, take float32."""
     on_cpu = config.accelerator == "cpu" or not CUDAAccelerator.is_available()
     if config.num_processes > 1 and config.precision == "auto" and on_cpu:
         return "float32"
