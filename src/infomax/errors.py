@@ -125,13 +125,3 @@ def in_one_line(error: Exception) -> str:
     words = f"there is no {words}" if isinstance(error, KeyError) else words
     words = words if len(words) <= MAX_QUOTED else f"{words[: MAX_QUOTED - 1]}…"
     return words or type(error).__name__
-
-
-def at_least_one(operation: str, **counts: int) -> None:
-    """Check that each of these counts is at least 1.
-
-    Raises:
-        ValueError: one is not.
-    """
-    for name, count in counts.items():
-        refuse(count < 1, f"{operation}: {name} must be at least 1, got {count}")

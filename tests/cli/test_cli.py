@@ -131,7 +131,10 @@ def test_option_beats_file_beats_recipe(capsys, tmp_path):
         (["pretrain", "amdim-digits", "--optimiser.lr", "1", "--dry-run"], "did you mean --optimizer.lr?"),
         (["pretrain", "amdim-digits", "--method.encoder.widht", "1"], "did you mean --method.encoder.width?"),
         (["pretrain", "amdim-digits", "--method.encoder.width", "wide"], "int"),
-        (["pretrain", "amdim-digits", "--views.flip", "7"], "flip must be a probability"),
+        (
+            ["pretrain", "amdim-digits", "--views.flip", "7"],
+            "flip must be from 0 to 1, got 7.0; the default is 0.5",
+        ),
         (["pretrain", "--out", "x"], "no recipe given; `infomax recipes` lists them"),
         (["pretrain", "amdim-cifar10", "--out", "x"], "no images given; set --data"),
         (["pretrain", "amdim-digits"], "no place for the run; set --out"),

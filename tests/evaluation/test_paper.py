@@ -176,7 +176,7 @@ def test_the_learning_rate_falls_at_the_milestones(encoder, digits, monkeypatch)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1 and batch_size at least 2, got 0 and 200"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0; the default is 120"),
         (
             {"epochs": 30, "milestones": (15.0, 45.0)},
             "milestones must be epochs between 0 and 30, got 15",

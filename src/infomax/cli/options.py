@@ -4,7 +4,7 @@ from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 LETTERS: Mapping[Any, str | None] = {int: "N", float: "X", str: None}
 """The word for a value of a type in the help; None: the option's name."""
@@ -113,7 +113,7 @@ def _by_type(one: Field[Any], kind: Any) -> dict[str, Any]:
     if kind is bool:
         return {"action": "store_true"}
     off = NoneType in get_args(kind) and one.default is not None
-    kind = get_args(kind)[0] if get_origin(kind) is UnionType else kind
+    kind = get_args(kind)[0] if get_origin(kind) in (Union, UnionType) else kind
     parts, commas = get_args(kind), get_origin(kind) is tuple
     single = parts[0] if parts else kind
     number = len(parts) if commas and ... not in parts else None

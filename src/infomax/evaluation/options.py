@@ -5,11 +5,12 @@ Each field's ``help`` is what the command line says about it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from infomax.errors import did_you_mean, refuse
 from infomax.evaluation.probes import DEFAULT_LABELS_PER_CLASS, PROBES
 from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.ranges import Count, NotEmpty, Positive, Range, Seed, check_ranges
 
 DEFAULT_FINETUNING_DRAWS = 3
 """How often fine-tuning draws labels."""
@@ -37,12 +38,13 @@ class CleanOptions:
     probes: tuple[str, ...] | Mapping[str, Callable[..., Any]] = _option(
         ("linear", "mlp", "knn"), f"some of {', '.join(PROBES)}"
     )
-    labels_per_class: int | None = _option(
+    labels_per_class: Count | None = _option(
         DEFAULT_LABELS_PER_CLASS, "labels of each class for probes with few labels; 0 for none of these"
     )
-    seed: int = _option(0, "of the random encoder, the draws of labels and the probes")
+    seed: Seed = _option(0, "of the random encoder, the draws of labels and the probes")
 
     def __post_init__(self) -> None:
+        check_ranges(self, "evaluate")
         for name in () if isinstance(self.probes, Mapping) else self.probes:
             refuse(name not in PROBES, f"evaluate: no probe {name}; {did_you_mean(name, PROBES)}")
 
@@ -62,25 +64,23 @@ class PaperOptions:
     image and drops the incomplete last batch.
     """
 
-    epochs: int = _option(120, "epochs of training the classifiers; for ImageNet 30")
-    milestones: tuple[float, ...] | None = _option(
+    epochs: Count = _option(120, "epochs of training the classifiers; for ImageNet 30")
+    milestones: tuple[Positive, ...] | None = _option(
         None,
         "epochs after which the rate is a fifth of what it was; default: 2/3 and 11/12 of all (80 and 110 of "
         "120), for ImageNet 15,25",
     )
-    batch_size: int = _option(200, "images in a batch, in training and of the test batches")
+    batch_size: Annotated[int, Range(2)] = _option(
+        200, "images in a batch, in training and of the test batches"
+    )
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(warmup_steps=0))
-    seed: int = _option(0, "of the random encoder, the classifiers and the order of images")
+    seed: Seed = _option(0, "of the random encoder, the classifiers and the order of images")
 
     def __post_init__(self) -> None:
-        refuse(
-            self.epochs < 1 or self.batch_size < 2,
-            "paper protocol: epochs must be at least 1 and batch_size at least 2, "
-            f"got {self.epochs} and {self.batch_size}",
-        )
+        check_ranges(self, "paper protocol")
         milestones = self.milestones or ()
         refuse(
-            not all(0 < one <= self.epochs for one in milestones),
+            max(milestones, default=0) > self.epochs,
             f"paper protocol: milestones must be epochs between 0 and {self.epochs}, "
             f"got {', '.join(f'{one:g}' for one in milestones)}",
         )
@@ -106,23 +106,29 @@ class DIMOptions:
         labels_per_class: None leaves fine-tuning out.
     """
 
-    max_labels: int | None = _option(10_000, "training images to use, drawn at random; 0 for all")
-    labels_per_class: int | None = _option(50, "labels of each class to fine-tune on; 0 for no fine-tuning")
-    seed: int = _option(0, "of the random encoder, the drawn images, the probes and the measures")
+    max_labels: Count | None = _option(10_000, "training images to use, drawn at random; 0 for all")
+    labels_per_class: Count | None = _option(50, "labels of each class to fine-tune on; 0 for no fine-tuning")
+    seed: Seed = _option(0, "of the random encoder, the drawn images, the probes and the measures")
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "evaluate")
 
 
 @dataclass(frozen=True)
 class FinetuningConfig:
     """How an encoder and its head are trained on few labels."""
 
-    encoder_lrs: tuple[float, ...] = _option(
+    encoder_lrs: Annotated[tuple[Positive, ...], NotEmpty()] = _option(
         (3e-4, 3e-3), "rates of Adam for the encoder, from which held-out labels choose in each draw"
     )
-    head_lr: float = _option(3e-3, "rate of Adam for the head")
-    max_steps: int = _option(400, "steps of training, at most")
-    batch_size: int = _option(64, "images in a batch")
-    evaluate_every: int = _option(20, "steps between evaluations of the held-out labels")
-    patience: int = _option(5, "evaluations without a new best value before training stops")
+    head_lr: Positive = _option(3e-3, "rate of Adam for the head")
+    max_steps: Count = _option(400, "steps of training, at most")
+    batch_size: Annotated[int, Range(2)] = _option(64, "images in a batch")
+    evaluate_every: Count = _option(20, "steps between evaluations of the held-out labels")
+    patience: Count = _option(5, "evaluations without a new best value before training stops")
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "finetune")
 
     @property
     def num_steps(self) -> int:

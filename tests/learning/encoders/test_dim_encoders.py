@@ -304,8 +304,8 @@ def test_configurations_describe_encoders(architecture, kind, image_size):
         (ResNetEncoder, {"image_size": 6}, "ResNetEncoder: image_size must be at least 7, got 6"),
         (ResNetEncoder, {"blocks": ()}, r"ResNetEncoder: blocks must be a count of each stage, got \(\)"),
         (ResNetEncoder, {"blocks": (2, 0)}, r"blocks must be a count of each stage, got \(2, 0\); try"),
-        (DCGANEncoder, {"width": 0}, "DCGANEncoder: width must be at least 1, got 0"),
-        (AlexNetEncoder, {"num_units": 0}, "AlexNetEncoder: num_units must be at least 1, got 0"),
+        (DCGANEncoder, {"width": 0}, "DCGANEncoder: width must be from 1 to 1,000,000, got 0"),
+        (AlexNetEncoder, {"num_units": 0}, "AlexNetEncoder: num_units must be from 1 to 1,000,000, got 0"),
         (DCGANEncoder, {"output": "tanh"}, "Output: .* one of linear, sigmoid, unit, got 'tanh'"),
     ],
 )

@@ -181,7 +181,7 @@ def test_errors():
         ValueError, match="image_size must be at least 16 pixels a side, got 15 x 48; enlarge"
     ):
         AMDIMEncoder((15, 48), 4, 8, 1)
-    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="depth must be from 1 to 1,000, got 0"):
         AMDIMEncoder(32, 4, 8, 0)
     with pytest.raises(ValueError, match=r"expected images \[b, 3, 32, 32\], got \[2, 3, 64, 64\]"):
         AMDIMEncoder(32, 4, 8, 1)(torch.zeros(2, 3, 64, 64))

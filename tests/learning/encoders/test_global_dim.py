@@ -75,5 +75,5 @@ def test_trains_and_is_kept(tmp_path):
     encoder = load_encoder(run.folder)
     assert encoder(images.batch(slice(0, 3))).global_.shape == (3, 12)
     assert similarity_maps(encoder, images.batch(slice(0, 1))[0], images).scores.shape == (16, 7, 7)
-    with pytest.raises(ValueError, match="global_dim must be at least 1, got -1"):
+    with pytest.raises(ValueError, match="global_dim must be from 1 to 1,000,000, got -1"):
         AMDIMEncoder(32, 4, 8, 1, global_dim=-1)

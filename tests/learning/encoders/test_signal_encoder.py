@@ -147,7 +147,7 @@ def test_arguments_rebuild_the_encoder():
 def test_errors():
     with pytest.raises(ValueError, match="length must be at least 16 samples, got 15; record longer signals"):
         SignalEncoder(15, 1, 4, 8, 1)
-    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="depth must be from 1 to 1,000, got 0"):
         SignalEncoder(16, 1, 4, 8, 0)
     with pytest.raises(ValueError, match=r"expected signals \[b, 1, 32\], got \[2, 1, 33\]; bring them"):
         SignalEncoder(32, 1, 4, 8, 1)(torch.zeros(2, 1, 33))

@@ -168,9 +168,9 @@ def test_the_main_optimizer_leaves_the_discriminator_alone():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"local_weight": 0.0}, r"global_weight or local_weight above it, got global 0\.0, local 0\.0"),
-        ({"local_weight": -1.0, "global_weight": 1.0}, "weights must be at least 0"),
-        ({"occlusion": 1.0}, "occlusion must be a share of the side from 0 to below 1, got 1.0"),
+        ({"local_weight": 0.0}, "global_weight or local_weight must be above 0, got 0 and 0"),
+        ({"local_weight": -1.0, "global_weight": 1.0}, "local_weight must be at least 0, got -1.0"),
+        ({"occlusion": 1.0}, "occlusion must be at least 0 and below 1, got 1.0"),
         ({"num_places": 65}, "num_places must be from 1 to the 64 of the map, got 65"),
         ({"num_globals": 3}, "num_globals must divide the 8 units of the global feature, got 3"),
         ({"prior": PriorConfig(weight=0.1, kind="uniform")}, "sigmoid"),
@@ -208,10 +208,9 @@ def test_an_encoder_needs_one_map_of_several_places():
     assert math.isfinite(objective.value.detach())
 
 
-def test_a_batch_of_one_is_refused(tmp_path):
-    recipe = replace(RECIPE, train=replace(RECIPE.train, batch_size=1))
+def test_a_batch_of_one_is_refused():
     with pytest.raises(ValueError, match="batch_size must be at least 2"):
-        pretrain(recipe, make_images(), tmp_path / "run", quiet=True)
+        replace(RECIPE.train, batch_size=1)
 
 
 # ------------------------------------------------------------------------------------- runs

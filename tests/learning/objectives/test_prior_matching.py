@@ -218,9 +218,9 @@ def test_features_where_the_prior_has_no_mass(kind, y, message):
 def test_bad_settings():
     with pytest.raises(ValueError, match="prior matching: no prior 'gausian'; did you mean gaussian"):
         PriorConfig(kind="gausian")
-    with pytest.raises(ValueError, match="must be at least 0, and lr above it, got -1"):
+    with pytest.raises(ValueError, match="weight must be at least 0, got -1"):
         PriorConfig(weight=-1.0)
-    with pytest.raises(ValueError, match="num_steps and the widths in hidden must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
         PriorConfig(num_steps=0)
     with pytest.raises(ValueError, match="a spherical prior needs features of at least 2 dimensions, got 1"):
         PriorMatching(PriorConfig(kind="spherical"), 1)

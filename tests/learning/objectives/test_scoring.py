@@ -19,10 +19,13 @@ def test_defaults_are_those_of_the_paper():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"clip": 0.0}, r"scoring: clip must be above 0, got 0\.0; null leaves scores unclipped"),
+        ({"clip": 0.0}, r"scoring: clip must be above 0, got 0\.0; the default is 20\.0, null leaves it out"),
         ({"clip": float("nan")}, "scoring: clip must be above 0, got nan"),
-        ({"penalty_weight": -0.1}, r"scoring: penalty_weight must be at least 0, got -0\.1; 0 is no penalty"),
-        ({"temperature": 0.0}, r"scoring: temperature must be above 0, got 0\.0; 1 is the mixture's"),
+        (
+            {"penalty_weight": -0.1},
+            r"scoring: penalty_weight must be at least 0, got -0\.1; the default is 0\.05",
+        ),
+        ({"temperature": 0.0}, r"scoring: temperature must be above 0, got 0\.0; the default is 1\.0"),
     ],
 )
 def test_refusals(options, message):

@@ -319,9 +319,9 @@ def test_a_mixture_learns_and_leaves_the_encoder_as_it_is():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_components": 0}, "num_components must be at least 1"),
+        ({"num_components": 0}, "num_components must be from 1"),
         ({"temperature": 0.0}, "temperature must be above 0"),
-        ({"clip": -1.0}, "clip must be above 0, got -1.0; null"),
+        ({"clip": -1.0}, "clip must be above 0, got -1.0; the"),
         ({"scales": ()}, "scales must be pairs of sides"),
         ({"scales": ((0, 5),)}, "scales must be pairs of sides"),
     ],

@@ -51,7 +51,7 @@ def test_views_of_two_kinds():
     [
         ({"columns": ("a", "a")}, "columns must be two different names"),
         ({"columns": ("a/b", "c")}, "columns must be two different names without / and ."),
-        ({"flip": 1.5}, r"flip must be a probability in \[0, 1\], got 1.5"),
+        ({"flip": 1.5}, "flip must be from 0 to 1, got 1.5"),
         ({"second": SIGNAL, "flip": 0.5}, "only two pictures can be flipped together"),
         (
             {"second": SIGNAL, "shared_encoder": True},
@@ -65,5 +65,5 @@ def test_bad_pairs(options, message):
 
 
 def test_bad_frames():
-    with pytest.raises(ValueError, match="views: lag must be at least 1 frame, got 0"):
+    with pytest.raises(ValueError, match="views: lag must be at least 1, got 0; the default is 1"):
         TemporalViewsConfig(lag=0)

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.errors import at_least_one, refuse
+from infomax.errors import refuse
 from infomax.learning.encoders.amdim_layers import Convolution, Embedding, trunk
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import missing, stages_of
+from infomax.ranges import Side, Size, check_numbers
 
 MIN_SIDE = 16
 """Pixels of the shortest side that an image may have."""
@@ -76,13 +77,13 @@ class AMDIMEncoder(nn.Module):
     ):
         super().__init__()
         size = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+        check_numbers("AMDIMEncoder", Side | tuple[Side, Side], image_size=image_size)
+        check_numbers("AMDIMEncoder", Size, channels=channels)
         refuse(
             min(size) < MIN_SIDE,
             f"AMDIMEncoder: image_size must be at least {MIN_SIDE} pixels a side, "
             f"got {size[0]} x {size[1]}; enlarge the images",
         )
-        sizes = {"width": width, "embedding_dim": embedding_dim, "depth": depth, "channels": channels}
-        at_least_one("AMDIMEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape: tuple[int, int, int] = (channels, *size)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
             width, embedding_dim, depth, batch_norm, global_dim, whitened

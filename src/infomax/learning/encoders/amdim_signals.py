@@ -9,11 +9,12 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.errors import at_least_one, refuse
+from infomax.errors import refuse
 from infomax.learning.encoders.amdim_layers import Convolution, Embedding, trunk
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import shrinking
+from infomax.ranges import Length, Size, check_numbers
 
 MIN_LENGTH = 16
 """Samples of the shortest signal."""
@@ -68,13 +69,13 @@ class SignalEncoder(nn.Module):
         whitened: bool = False,
     ):
         super().__init__()
+        check_numbers("SignalEncoder", Length, length=length)
+        check_numbers("SignalEncoder", Size, channels=channels)
         refuse(
             length < MIN_LENGTH,
             f"SignalEncoder: length must be at least {MIN_LENGTH} samples, got {length}; "
             "record longer signals",
         )
-        sizes = {"width": width, "embedding_dim": embedding_dim, "depth": depth, "channels": channels}
-        at_least_one("SignalEncoder", **sizes, global_dim=global_dim or embedding_dim)
         self.input_shape: tuple[int, int] = (channels, length)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
             width, embedding_dim, depth, batch_norm, global_dim, whitened

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from infomax.ranges import Depth, Size, check_ranges
+
 
 @dataclass(frozen=True)
 class AMDIMEncoderConfig:
@@ -15,12 +17,15 @@ class AMDIMEncoderConfig:
     filters that whiten patches of the training images (see `whiten`), not with random ones.
     """
 
-    width: int = 128
-    embedding_dim: int = 1024
-    depth: int = 8
+    width: Size = 128
+    embedding_dim: Size = 1024
+    depth: Depth = 8
     batch_norm: bool = False
-    global_dim: int | None = None
+    global_dim: Size | None = None
     whitened: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "encoder")
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,13 @@ class DIMEncoderConfig:
     """
 
     architecture: Literal["dcgan", "alexnet", "strided-crops", "resnet"] = "dcgan"
-    width: int = 64
-    num_hidden: int = 1024
-    num_units: int = 64
+    width: Size = 64
+    num_hidden: Size = 1024
+    num_units: Size = 64
     output: Literal["linear", "sigmoid", "unit"] = "linear"
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "encoder")
 
 
 ALEXNET = DIMEncoderConfig(architecture="alexnet", width=96, num_hidden=4096)

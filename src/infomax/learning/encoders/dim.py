@@ -27,10 +27,11 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.errors import at_least_one, refuse
+from infomax.errors import refuse
 from infomax.learning.encoders.config import ALEXNET, DIMEncoderConfig
 from infomax.learning.encoders.dim_layers import Body, Crops, Head, ResidualBlock, convolution
 from infomax.learning.encoders.features import Features, of_shape
+from infomax.ranges import Side, Size, check_numbers
 
 
 class DCGANEncoder(nn.Module):
@@ -267,13 +268,8 @@ def _arguments(
     num_units: int,
     output: str,
 ) -> dict[str, Any]:
-    """Return the arguments that build an encoder again, after checking that its counts are at least 1."""
-    counts = {
-        "image_size": image_size,
-        "channels": channels,
-        "width": width,
-        "num_hidden": num_hidden,
-        "num_units": num_units,
-    }
-    at_least_one(type(encoder).__name__, **counts)
-    return {**counts, "output": output}
+    """Return the arguments that build an encoder again, after checking their ranges."""
+    sizes = {"channels": channels, "width": width, "num_hidden": num_hidden, "num_units": num_units}
+    check_numbers(type(encoder).__name__, Side, image_size=image_size)
+    check_numbers(type(encoder).__name__, Size, **sizes)
+    return {"image_size": image_size, **sizes, "output": output}

@@ -11,6 +11,7 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring, usual_scales
 from infomax.learning.views.kinds import Views
+from infomax.ranges import Positive, Size, Weight, check_ranges
 from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
@@ -51,21 +52,15 @@ class AMDIMConfig(MethodConfig):
 
     name: Literal["amdim"] = "amdim"
     encoder: AMDIMEncoderConfig = field(default_factory=AMDIMEncoderConfig)
-    clip: float | None = Scoring.clip
-    penalty_weight: float = Scoring.penalty_weight
+    clip: Positive | None = Scoring.clip
+    penalty_weight: Weight = Scoring.penalty_weight
     scales: Scales = AMDIM_SCALES
-    num_components: int = 1
-    temperature: float = Scoring.temperature
+    num_components: Size = 1
+    temperature: Positive = Scoring.temperature
     bound: str | Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        refuse(
-            self.num_components < 1, f"amdim: num_components must be at least 1, got {self.num_components}"
-        )
-        refuse(
-            not self.scales or any(len(scale) != 2 or min(scale) < 1 for scale in self.scales),
-            f"amdim: scales must be pairs of sides, such as [[1, 5], [1, 7], [5, 5]], got {self.scales}",
-        )
+        check_ranges(self, "amdim")
         if self.bound is not None:
             object.__setattr__(self, "bound", BOUNDS.name_of(self.bound, "amdim"))
         refuse(
@@ -73,11 +68,10 @@ class AMDIMConfig(MethodConfig):
             f"amdim: a mixture predicts by its own log-probability, got num_components {self.num_components} "
             f"and the bound {self.bound}; leave one of them out",
         )
-        _ = self.scoring
 
     @property
     def scoring(self) -> Scoring:
-        """The options of scores, checked."""
+        """The options of scores."""
         return Scoring(self.clip, self.penalty_weight, self.temperature)
 
     def learner(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import DIMEncoderConfig
@@ -11,6 +11,7 @@ from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS, CRITICS, PRIORS
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.views.kinds import Views
+from infomax.ranges import Count, Range, Size, Weight, check_ranges
 from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
@@ -54,29 +55,23 @@ class DIMConfig(MethodConfig):
     encoder: DIMEncoderConfig = field(default_factory=DIMEncoderConfig)
     bound: str | Callable[..., Any] = "infonce"
     critic: str | Callable[[int, int, int], Any] = "encode-and-dot"
-    critic_units: int = 2048
-    global_weight: float = 0.0
-    local_weight: float = 1.0
+    critic_units: Size = 2048
+    global_weight: Weight = 0.0
+    local_weight: Weight = 1.0
     prior: PriorConfig = field(default_factory=PriorConfig)
-    num_globals: int = 1
-    num_places: int | None = None
-    absolute_coordinates: float = 0.0
-    relative_coordinates: float = 0.0
-    occlusion: float = 0.0
+    num_globals: Size = 1
+    num_places: Count | None = None
+    absolute_coordinates: Weight = 0.0
+    relative_coordinates: Weight = 0.0
+    occlusion: Annotated[float, Range(0, below=1)] = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bound", BOUNDS.name_of(self.bound, "dim"))
         object.__setattr__(self, "critic", CRITICS.name_of(self.critic, "dim"))
-        weights = (self.global_weight, self.local_weight, self.prior.weight)
+        check_ranges(self, "dim")
         refuse(
-            min(weights) < 0 or not (self.global_weight or self.local_weight),
-            "dim: weights must be at least 0, and global_weight or local_weight above it, got "
-            f"global {weights[0]}, local {weights[1]}, prior {weights[2]}; set method.local_weight to 1",
-        )
-        refuse(
-            not 0 <= self.occlusion < 1,
-            f"dim: occlusion must be a share of the side from 0 to below 1, got {self.occlusion}; "
-            "0 hides nothing",
+            not (self.global_weight or self.local_weight),
+            "dim: global_weight or local_weight must be above 0, got 0 and 0; set method.local_weight to 1",
         )
 
     def learner(

@@ -4,14 +4,17 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from infomax.errors import refuse
+from infomax.ranges import Count, Ordered, Positive, Range, Share, Weight, check_ranges
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+Decay = Annotated[float, Range(0, below=1)]
+"""The share of a running mean that a step keeps."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +33,18 @@ class OptimizerConfig:
     """
 
     rule: Literal["adam", "muon"] = "adam"
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.8, 0.999)
-    weight_decay: float = 1e-5
-    momentum: float = 0.95
-    warmup_steps: int = 500
+    lr: Positive = 2e-4
+    betas: tuple[Decay, Decay] = (0.8, 0.999)
+    weight_decay: Weight = 1e-5
+    momentum: Decay = 0.95
+    warmup_steps: Annotated[int, Range(0)] = 500
     decay: Literal["steps", "cosine", "linear"] = "steps"
-    milestones: tuple[float, ...] = (250 / 300, 280 / 300)
-    factor: float = 0.2
-    restarts: tuple[int, ...] = ()
+    milestones: tuple[Share, ...] = (250 / 300, 280 / 300)
+    factor: Weight = 0.2
+    restarts: Annotated[tuple[Count, ...], Ordered(strictly=True)] = ()
 
     def __post_init__(self) -> None:
-        refuse(
-            any(after <= before for before, after in pairwise((0, *self.restarts))),
-            f"optimizer: restarts must be steps above 0, each later than the one before, got {self.restarts}",
-        )
+        check_ranges(self, "optimizer")
 
 
 def new_optimizer(

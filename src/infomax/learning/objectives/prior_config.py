@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from infomax.errors import refuse
 from infomax.learning.objectives.choices import PRIORS
+from infomax.ranges import Count, Positive, Size, Weight, check_ranges
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,13 @@ class PriorConfig:
     num_steps: steps of the discriminator for each step of the encoder.
     """
 
-    weight: float = 0.0
+    weight: Weight = 0.0
     kind: str = "uniform"
-    hidden: tuple[int, ...] = (1000, 200)
-    lr: float = 1e-4
-    gradient_penalty: float = 1.0
-    num_steps: int = 1
+    hidden: tuple[Size, ...] = (1000, 200)
+    lr: Positive = 1e-4
+    gradient_penalty: Weight = 1.0
+    num_steps: Count = 1
 
     def __post_init__(self) -> None:
         PRIORS.check(self.kind, "prior matching")
-        refuse(
-            not (self.weight >= 0 and self.gradient_penalty >= 0 and self.lr > 0),
-            "prior matching: weight and gradient_penalty must be at least 0, and lr above it, got "
-            f"{self.weight}, {self.gradient_penalty} and {self.lr}; the defaults are {PriorConfig.weight}, "
-            f"{PriorConfig.gradient_penalty} and {PriorConfig.lr}",
-        )
-        refuse(
-            min(self.num_steps, *self.hidden, 1) < 1,
-            "prior matching: num_steps and the widths in hidden must be at least 1, got "
-            f"{self.num_steps} and {self.hidden}; the defaults are {PriorConfig.num_steps} and "
-            f"{PriorConfig.hidden}",
-        )
+        check_ranges(self, "prior matching")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
-from infomax.errors import refuse
+from infomax.ranges import NotEmpty, Positive, Side, Weight, check_ranges
 
-Scales = tuple[tuple[int, int], ...]
+Scales = Annotated[tuple[tuple[Side, Side], ...], NotEmpty()]
 
 AMDIM_SCALES: Scales = ((1, 5), (1, 7), (5, 5))
 """(side of the source map, side of the target map) of each prediction; a side of 1 is the global feature."""
@@ -38,23 +39,12 @@ class Scoring:
         ValueError: a clip or temperature that is not above 0, or a negative weight.
     """
 
-    clip: float | None = 20.0
-    penalty_weight: float = 0.05
-    temperature: float = 1.0
+    clip: Positive | None = 20.0
+    penalty_weight: Weight = 0.05
+    temperature: Positive = 1.0
 
     def __post_init__(self) -> None:
-        refuse(
-            self.clip is not None and not self.clip > 0,
-            f"scoring: clip must be above 0, got {self.clip}; null leaves scores unclipped",
-        )
-        refuse(
-            not self.penalty_weight >= 0,
-            f"scoring: penalty_weight must be at least 0, got {self.penalty_weight}; 0 is no penalty",
-        )
-        refuse(
-            not self.temperature > 0,
-            f"scoring: temperature must be above 0, got {self.temperature}; 1 is the mixture's likelihood",
-        )
+        check_ranges(self, "scoring")
 
 
 DEFAULT_SCORING = Scoring()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from infomax.errors import refuse
 from infomax.learning.methods.amdim import AMDIMConfig
@@ -10,6 +10,7 @@ from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import Views
+from infomax.ranges import Count, Positive, Range, Seed, check_ranges
 
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset, Pairs
@@ -43,36 +44,32 @@ class TrainConfig:
     equal share of the batch.
     """
 
-    steps: int | None = None
-    minutes: float | None = None
-    epochs: float | None = None
-    batch_size: int = 128
-    seed: int = 0
+    steps: Count | None = None
+    minutes: Positive | None = None
+    epochs: Positive | None = None
+    batch_size: Annotated[int, Range(2)] = 128
+    seed: Seed = 0
     precision: Literal["auto", "bf16", "float32"] = "auto"
     accelerator: str = "auto"
     compile: bool = False
-    checkpoint_steps: int = 200
-    checkpoint_minutes: float = 3.0
-    log_steps: int = 10
+    checkpoint_steps: Count = 200
+    checkpoint_minutes: Positive = 3.0
+    log_steps: Count = 10
     loggers: tuple[LoggerName, ...] = ()
     tensorboard: bool = False
-    devices: int = 1
-    num_nodes: int = 1
+    devices: Count = 1
+    num_nodes: Count = 1
 
     def __post_init__(self) -> None:
+        check_ranges(self, "train")
         if self.tensorboard:
             object.__setattr__(self, "loggers", (*dict.fromkeys((*self.loggers, "tensorboard")),))
             object.__setattr__(self, "tensorboard", False)
         refuse(
-            min(self.devices, self.num_nodes) < 1 or self.batch_size % self.num_processes,
-            "train: devices and num_nodes must be at least 1 and together divide batch_size, got "
+            self.batch_size % self.num_processes,
+            "train: devices and num_nodes must together divide batch_size, got "
             f"{self.devices}, {self.num_nodes} and a batch of {self.batch_size}; set --train.batch_size",
         )
-        for name, value in self.budget.items():
-            refuse(value <= 0, f"train: {name} must be above 0, got {value}; null leaves it unset")
-        for name in ("checkpoint_steps", "checkpoint_minutes", "log_steps"):
-            value = getattr(self, name)
-            refuse(value <= 0, f"train: {name} must be above 0, got {value}")
 
     @property
     def num_processes(self) -> int:

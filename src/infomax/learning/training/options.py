@@ -21,6 +21,7 @@ from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.table import METHODS
 from infomax.learning.training.config import BUDGETS, Recipe, budget_in, one_budget
 from infomax.learning.views.table import views_like
+from infomax.ranges import ranges_in
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -97,7 +98,7 @@ class Described:
 
 
 def described_fields(recipe: Recipe) -> list[Described]:
-    """Return all fields of a recipe, each with its value and with what the docstring of its class says of it.
+    """Return all fields of a recipe, each with its value, its range and what the docstring of its class says.
 
     Example:
         >>> [(one.name, one.value) for one in described_fields(Recipe())][:2]
@@ -130,13 +131,14 @@ def as_typed(value: Any) -> str:
 
 
 def _described(config: Any, prefix: str) -> Iterator[Described]:
-    nested, texts = _nested(config), _texts(type(config))
+    nested, texts, ranges = _nested(config), _texts(type(config)), ranges_in(type(config))
     for one in fields(config):
         value = getattr(config, one.name)
         if one.name in nested:
             yield from _described(value, f"{prefix}{one.name}.")
         elif one.name != "name":  # of the kind of views or method, which an option does not change
-            yield Described(prefix + one.name, as_typed(value), texts.get(one.name, ""))
+            within = f" ({ranges[one.name]})" if one.name in ranges else ""
+            yield Described(prefix + one.name, as_typed(value), texts.get(one.name, "") + within)
 
 
 def _texts(config: type) -> dict[str, str]:

@@ -69,10 +69,9 @@ def fitting_batch(recipe: Recipe, num_images: int) -> Recipe:
     """Return the recipe with a batch that is no larger than the data, and is shared by all processes alike.
 
     Raises:
-        ValueError: a batch of fewer than 2 images, or fewer images than that.
+        ValueError: fewer than 2 images.
     """
     train = recipe.train
-    refuse(train.batch_size < 2, f"pretrain: batch_size must be at least 2, got {train.batch_size}")
     largest = num_images - num_images % train.num_processes
     refuse(
         largest < max(2, train.num_processes),

@@ -3,10 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.views.kinds import SingleViews
+from infomax.ranges import (
+    MAX_SIDE,
+    Finite,
+    NotEmpty,
+    Ordered,
+    Positive,
+    Range,
+    Share,
+    Side,
+    Weight,
+    check_ranges,
+)
 from infomax.registry import PLACE, Registry, loaded
 
 if TYPE_CHECKING:
@@ -26,6 +38,12 @@ POLICIES: Registry[Callable[..., Any]] = Registry(
     group="infomax.policies",
 )
 """Functions of no arguments that make a published policy; or one of a user's own, images to images."""
+
+
+Part = Annotated[float, Range(above=0, most=1)]
+"""A share that is not nothing."""
+Hue = Annotated[float, Range(0, 0.5)]
+"""A shift of hue, as a share of the whole circle, to either side."""
 
 
 @dataclass(frozen=True)
@@ -55,52 +73,42 @@ class ViewsConfig(SingleViews):
     choices: ClassVar[Mapping[str, Registry[Any]]] = {"policy": POLICIES}
     before: ClassVar[Mapping[str, Any]] = MappingProxyType({"range": "full", "bits": 8, "pages": "first"})
 
-    stored_size: int | tuple[int, int] = 32
-    image_size: int | tuple[int, int] = 32
-    crop_scale: tuple[float, float] | None = (0.3, 1.0)
-    crop_ratio: tuple[float, float] = (0.7, 1.4)
-    translate: int = 0
-    translate_probability: float = 0.8
-    flip: float = 0.5
+    stored_size: Side | tuple[Side, Side] = 32
+    image_size: Side | tuple[Side, Side] = 32
+    crop_scale: Annotated[tuple[Part, Part], Ordered()] | None = (0.3, 1.0)
+    crop_ratio: Annotated[tuple[Positive, Positive], Ordered()] = (0.7, 1.4)
+    translate: Annotated[int, Range(0, MAX_SIDE)] = 0
+    translate_probability: Share = 0.8
+    flip: Share = 0.5
     shared_flip: bool = True
     policy: str | Callable[..., Any] | None = None
-    jitter: tuple[float, float, float, float] = (0.4, 0.4, 0.4, 0.2)
-    jitter_probability: float = 0.8
-    grayscale: float = 0.25
-    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
-    std: tuple[float, ...] = (0.229, 0.224, 0.225)
-    evaluation_crop: float = 1.0
+    jitter: tuple[Weight, Weight, Weight, Hue] = (0.4, 0.4, 0.4, 0.2)
+    jitter_probability: Share = 0.8
+    grayscale: Share = 0.25
+    mean: Annotated[tuple[Finite, ...], NotEmpty()] = (0.485, 0.456, 0.406)
+    std: tuple[Positive, ...] = (0.229, 0.224, 0.225)
+    evaluation_crop: Part = 1.0
     range: str = "auto"
-    bits: int | None = None
+    bits: Literal[8, 16] | None = None
     pages: str = "first"
 
     def __post_init__(self) -> None:
+        check_ranges(self, "views")
         policy = None if self.policy in (None, "none") else POLICIES.name_of(self.policy, "views")
         object.__setattr__(self, "policy", policy)  # earlier versions wrote none for null
         refuse(
-            len(self.mean) != len(self.std) or not self.mean,
-            "views: mean and std need one value for each channel, at least one, "
-            f"got {len(self.mean)} and {len(self.std)}",
+            len(self.mean) != len(self.std),
+            f"views: mean and std need one value for each channel, got {len(self.mean)} and {len(self.std)}",
         )
         refuse(
             policy and not PLACE.fullmatch(policy) and self.channels != 3,
             f"views: policy {self.policy} is for images of 3 channels (colour), got {self.channels}; "
             "set views.policy null",
         )
-        for name in ("stored_size", "image_size"):
-            size = getattr(self, name)
-            refuse(min(_height_width(size)) < 1, f"views: {name} must be at least 1 px, got {size}")
         refuse(
-            not 0 <= self.translate < min(_height_width(self.stored_size)),
-            f"views: translate must be at least 0 and less than the sides of stored_size {self.stored_size}, "
+            self.translate >= min(_height_width(self.stored_size)),
+            f"views: translate must be less than the sides of stored_size {self.stored_size}, "
             f"got {self.translate}",
-        )
-        for name in ("translate_probability", "flip", "jitter_probability", "grayscale"):
-            value = getattr(self, name)
-            refuse(not 0 <= value <= 1, f"views: {name} must be a probability in [0, 1], got {value}")
-        refuse(
-            not 0 < self.evaluation_crop <= 1,
-            f"views: evaluation_crop must be in (0, 1], got {self.evaluation_crop}",
         )
 
     @property

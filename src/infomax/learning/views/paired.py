@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from infomax.errors import refuse
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import EncoderPlace, SingleViews, Views
+from infomax.ranges import Share, check_ranges
 from infomax.registry import loaded
 
 if TYPE_CHECKING:
@@ -34,15 +35,15 @@ class PairedViewsConfig(Views):
     first: SingleViews = field(default_factory=ViewsConfig)
     second: SingleViews = field(default_factory=ViewsConfig)
     shared_encoder: bool = False
-    flip: float = 0.0
+    flip: Share = 0.0
 
     def __post_init__(self) -> None:
+        check_ranges(self, "views")
         names = self.columns
         refuse(
             len(set(names)) != 2 or not all(re.fullmatch(r"[^/.]+", name) for name in names),
             f"views: columns must be two different names without / and ., got {', '.join(names)}",
         )
-        refuse(not 0 <= self.flip <= 1, f"views: flip must be a probability in [0, 1], got {self.flip}")
         refuse(
             self.flip and not all(len(part.input_shape) == 3 for part in self.parts),
             f"views: only two pictures can be flipped together, got flip {self.flip}; set 0",

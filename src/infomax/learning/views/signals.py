@@ -1,10 +1,11 @@
 """Signals: the configuration of their views."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.views.kinds import SingleViews
+from infomax.ranges import Finite, Length, NotEmpty, Ordered, Positive, Share, Weight, check_ranges
 from infomax.registry import loaded
 
 if TYPE_CHECKING:
@@ -31,34 +32,26 @@ class SignalViewsConfig(SingleViews):
     raw_name: ClassVar[str] = "raw signal"
 
     name: Literal["signal"] = "signal"
-    stored_length: int = 1024
-    length: int = 896
-    gain: tuple[float, float] = (0.7, 1.4)
-    flip_sign: float = 0.0
-    noise: float = 0.1
-    mask: float = 0.2
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
+    stored_length: Length = 1024
+    length: Length = 896
+    gain: Annotated[tuple[Positive, Positive], Ordered()] = (0.7, 1.4)
+    flip_sign: Share = 0.0
+    noise: Weight = 0.1
+    mask: Share = 0.2
+    mean: Annotated[tuple[Finite, ...], NotEmpty()] = (0.0,)
+    std: tuple[Positive, ...] = (1.0,)
 
     def __post_init__(self) -> None:
+        check_ranges(self, "views")
         refuse(
-            not 1 <= self.length <= self.stored_length,
-            "views: length must be between 1 and stored_length, "
+            self.length > self.stored_length,
+            "views: length must be at most stored_length, "
             f"got length {self.length} and stored_length {self.stored_length}",
         )
         refuse(
-            len(self.mean) != len(self.std) or not self.mean or min(self.std) <= 0,
-            "views: mean and std need one value for each channel, and std above 0, "
-            f"got mean {self.mean} and std {self.std}",
+            len(self.mean) != len(self.std),
+            f"views: mean and std need one value for each channel, got mean {self.mean} and std {self.std}",
         )
-        refuse(
-            not 0 < self.gain[0] <= self.gain[1],
-            f"views: gain must be (lowest, highest) factor above 0, got {self.gain}; (1, 1) for none",
-        )
-        for name in ("flip_sign", "mask"):
-            value = getattr(self, name)
-            refuse(not 0 <= value <= 1, f"views: {name} must be in [0, 1], got {value}")
-        refuse(self.noise < 0, f"views: noise must be at least 0, got {self.noise}")
 
     @property
     def channels(self) -> int:

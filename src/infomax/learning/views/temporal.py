@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from infomax.errors import refuse
 from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.kinds import EncoderPlace, SingleViews, Views
+from infomax.ranges import Count, check_ranges
 from infomax.registry import loaded
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class TemporalViewsConfig(Views):
     kind: ClassVar[str] = "temporal"
 
     name: Literal["temporal"] = "temporal"
-    lag: int = 1
+    lag: Count = 1
     frames: ViewsConfig = field(default_factory=ViewsConfig)
 
     def __post_init__(self) -> None:
-        refuse(self.lag < 1, f"views: lag must be at least 1 frame, got {self.lag}")
+        check_ranges(self, "views")
 
     @property
     def parts(self) -> tuple[SingleViews, ...]:
