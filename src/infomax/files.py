@@ -19,7 +19,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from infomax.errors import MissingExtra, in_one_line, refuse
 from infomax.hashes import note_hash
@@ -53,9 +53,9 @@ def absolute(source: str) -> str:
 def replacing(path: str | Path, before: str | Path | None = None) -> Generator[Path]:
     """Give a temporary path; what is written there replaces `path` when the block ends without an error.
 
-    It lies beside `path`, and is on the disk before it takes its place. What a process that was killed left of
-    the same file an hour ago or more is removed. Where the folder keeps a record of hashes, that of the file
-    is added to it.
+    It lies beside `path`, and is on the disk before it takes its place. What a process that was killed left
+    of the same file an hour ago or more is removed. Where the folder keeps a record of hashes, that of the
+    file is added to it.
 
     Args:
         path: the file.
@@ -91,7 +91,8 @@ def sync(path: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes left of a file; who writes one now has touched it within the hour."""
-    for leftover in path.parent.glob(f"{UNFINISHED}{glob.escape(path.stem)}-????????{glob.escape(path.suffix)}"):
+    stem, suffix = glob.escape(path.stem), glob.escape(path.suffix)
+    for leftover in path.parent.glob(f"{UNFINISHED}{stem}-????????{suffix}"):
         with suppress(FileNotFoundError):  # another process removes it as well
             if time.time() - leftover.stat().st_mtime > SECONDS_OF_LEFTOVERS:
                 leftover.unlink()
@@ -264,7 +265,7 @@ def check_unpacked(members: Iterable[zipfile.ZipInfo]) -> None:
     )
 
 
-def _check_archive(file: IO[bytes]) -> None:
+def _check_archive(file: Any) -> None:
     with zipfile.ZipFile(file) as archive:
         check_unpacked(archive.infolist())
         for member in archive.infolist():
@@ -273,7 +274,7 @@ def _check_archive(file: IO[bytes]) -> None:
                     _check_array(array, member.file_size)
 
 
-def _check_array(file: IO[bytes], size: int) -> None:
+def _check_array(file: Any, size: int) -> None:
     """Check that the header of a .npy file of `size` bytes names no more values than there are."""
     from numpy.lib import format as npy
 

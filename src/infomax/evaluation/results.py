@@ -13,10 +13,43 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from infomax.files import replacing
+from infomax.files import OBJECT, replacing
 
 RANDOM_ENCODER = "random encoder"
 """Name in rows of the encoder of the same shape with random weights."""
+
+
+_PROPORTION = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+_ROW: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["representation"],
+    "properties": {
+        **{key: {"type": "string"} for key in ("representation", "probe", "kind", "measure")},
+        "accuracy": {**_PROPORTION, "type": "number"},
+        **dict.fromkeys(("std", "chance", "balanced_accuracy"), _PROPORTION),
+        **{key: {"type": "integer", "minimum": 0} for key in ("num_labels", "num_test")},
+        **dict.fromkeys(("settings", "measures"), OBJECT),
+        "interval": {"type": ["array", "null"], "items": {"type": ["number", "null"]}, "maxItems": 2},
+        "per_class": {
+            "type": ["object", "null"],
+            "properties": {
+                "labels": {"type": "array", "items": {"type": "integer"}},
+                "accuracy": {"type": "array", "items": {"type": ["number", "null"]}},
+            },
+        },
+    },
+}
+_KNOWN = {"type": ["object", "null"]}
+RESULT: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["rows"],
+    "properties": {
+        **{key: {"type": "array", "items": _ROW} for key in ("rows", "targets", "measures")},
+        **dict.fromkeys(("data", "pretraining", "verdict"), _KNOWN),
+        **{key: {"type": "array", "items": {"type": "string"}} for key in ("classes", "notes")},
+    },
+}
+"""The schema of results in files, as they are read back."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The findings of evaluations, for the page: the verdict, and tables of representations and probes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from infomax.evaluation.results import is_baseline, layered
 from infomax.evaluation.verdict import best_layers, interval, verdict
 from infomax.pages.templates import flat
 from infomax.report.classes import confusions, per_class
-from infomax.report.reading import json_file, read
+from infomax.report.reading import read, result_file
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
@@ -36,14 +37,16 @@ def tables_of_evaluations(folder: Path, noun: str) -> list[dict[str, Any]]:
     """
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for name, path in evaluations(folder).items():
-        evaluation = read(path, json_file)
-        if evaluation:
-            tables = evaluation_tables({"protocol": name, **evaluation}, noun)
-            found[tables["protocol"], tables["data"].get("name") or ("" if name in PROTOCOLS else name)] = (
-                tables
-            )
+        tables = read(path, partial(_tables_in, name, noun))
+        if tables:
+            data = tables["data"].get("name") or ("" if name in PROTOCOLS else name)
+            found[tables["protocol"], data] = tables
     order = [*PROTOCOLS, *(protocol for protocol, _ in found)]
     return sorted(found.values(), key=lambda one: order.index(one["protocol"]))
+
+
+def _tables_in(name: str, noun: str, path: Path) -> dict[str, Any]:
+    return evaluation_tables({"protocol": name, **result_file(path)}, noun)
 
 
 def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dict[str, Any]:

@@ -8,6 +8,7 @@ page, with a note of the command that makes it.
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from infomax.report.evaluation import finetuning_tables, setting_text, tables_of
 from infomax.report.gallery import gallery
 from infomax.report.looking import Part, look, parts_of
 from infomax.report.pictures import similarity_sheet, views_sheet
-from infomax.report.reading import arrays_file, json_file, metrics_file, read
+from infomax.report.reading import arrays_file, json_file, metrics_file, read, result_file
 from infomax.report.training import training_charts
 from infomax.report.wording import method_name, words_of_training
 
@@ -100,15 +101,20 @@ def report_run(
 def _trained(files: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The part on training: settings, machine, curves and views."""
     words = words_of_training(settings)
-    metrics, views = read(files.metrics, metrics_file), read(files.views, arrays_file)
+    charts = partial(_charts, noun=words["learned_from"])
     return {
         "title": _title(settings),
         **words,
         "recipe": flat(settings, setting_text),
         "environment": read(files.environment, json_file) or {},
-        "training": metrics and training_charts(metrics, words["learned_from"]),
-        "views": views and views_sheet(views),
+        "training": read(files.metrics, charts),
+        "views": read(files.views, lambda path: views_sheet(arrays_file(path))),
     }
+
+
+def _charts(path: Path, noun: str) -> dict[str, Any] | None:
+    metrics = metrics_file(path)
+    return metrics and training_charts(metrics, noun)
 
 
 def _evaluated(parts: tuple[Part, ...]) -> dict[str, Any]:
@@ -119,10 +125,10 @@ def _evaluated(parts: tuple[Part, ...]) -> dict[str, Any]:
         for one in tables_of_evaluations(part.run.folder, part.noun)
     ]
     tuned = [
-        {**finetuning_tables(one), "encoder": part.title}
+        {**one, "encoder": part.title}
         for part in parts
         for file in (part.run.finetuning, *results_beside(part.run.finetuning))
-        if (one := read(file, json_file))
+        if (one := read(file, lambda path: finetuning_tables(result_file(path))))
     ]
     return {
         "evaluations": found,
@@ -133,13 +139,14 @@ def _evaluated(parts: tuple[Part, ...]) -> dict[str, Any]:
 
 
 def _gallery(part: Part) -> dict[str, Any] | None:
-    images, similarity = read(part.run.gallery, arrays_file), read(part.run.similarity, arrays_file)
+    images = read(part.run.gallery, lambda path: gallery(arrays_file(path), part.noun))
+    similarity = read(part.run.similarity, lambda path: similarity_sheet(arrays_file(path)))
     return images and {
-        **gallery(images, part.noun),
+        **images,
         "title": part.title,
         "noun": part.noun,
         "folder": shlex.quote(str(part.run.folder)),
-        "similarity": similarity and similarity_sheet(similarity),
+        "similarity": similarity,
     }
 
 

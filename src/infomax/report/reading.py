@@ -1,6 +1,5 @@
 """Read the files of a run folder; a file that is not there is None, one that cannot be read an error."""
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,26 +9,34 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from infomax.evaluation.results import RESULT
+from infomax.files import load_arrays, most_bytes, read_json, reading
+
 T = TypeVar("T")
+
+OPERATION, REMEDY = "report", "move it away, and make it again"
 
 
 def read(path: Path, as_what: Callable[[Path], T]) -> T | None:
     """Return what `as_what` makes of a file; None if there is no such file.
 
     Raises:
-        ValueError: the file cannot be read.
+        Unreadable: the file cannot be read.
     """
-    if not path.is_file():
+    if not path.exists():
         return None
-    try:
+    with reading(OPERATION, path, REMEDY, most_bytes()):
         return as_what(path)
-    except Exception as error:
-        raise ValueError(f"report: cannot read {path}: {error}; move it away, and make it again") from error
 
 
-def json_file(path: Path) -> Any:
-    """Return what a JSON file holds."""
-    return json.loads(path.read_text())
+def json_file(path: Path) -> dict[str, Any]:
+    """Return the object that a JSON file holds."""
+    return read_json(path, OPERATION, REMEDY)
+
+
+def result_file(path: Path) -> dict[str, Any]:
+    """Return the result that a file of an evaluation or of fine-tuning holds."""
+    return read_json(path, OPERATION, REMEDY, RESULT)
 
 
 def metrics_file(path: Path) -> dict[str, Float[np.ndarray, " rows"]] | None:
@@ -42,5 +49,5 @@ def metrics_file(path: Path) -> dict[str, Float[np.ndarray, " rows"]] | None:
 
 def arrays_file(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an .npz file by name."""
-    with np.load(path, allow_pickle=False) as arrays:
+    with load_arrays(path) as arrays:
         return dict(arrays)

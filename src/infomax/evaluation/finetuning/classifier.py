@@ -1,24 +1,35 @@
 """An encoder with a linear head: the model that fine-tuning trains, and its files."""
 
 import copy
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from infomax.errors import refuse
 from infomax.evaluation.results import write_json
-from infomax.files import replacing
+from infomax.files import most_bytes, read_json, reading, replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
 from infomax.learning.views.kinds import SingleViews
 
 HEAD, CLASSES = "head.safetensors", "head.json"
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["labels", "classes"],
+    "properties": {
+        "labels": {"type": "array", "items": {"type": "integer"}},
+        "classes": {"type": "array", "items": {"type": "string"}},
+    },
+}
+"""The schema of ``head.json``."""
 _BLOCK = 512  # rows classified at a time
 
 
@@ -88,7 +99,12 @@ def load_classifier(folder: str | Path) -> FinetunedClassifier:
             raise FileNotFoundError(
                 f"load_classifier: {folder} holds no {name}; expected a folder of `infomax finetune --out`"
             )
-    description = json.loads((folder / CLASSES).read_text())
-    model = FinetunedClassifier(load_encoder(folder), description["labels"], description["classes"])
-    model.load_state_dict(load_file(folder / HEAD), strict=False)
+    remedy = "expected files that `infomax finetune --out` wrote; copy them again"
+    description = read_json(folder / CLASSES, "load_classifier", remedy, SCHEMA)
+    with reading("load_classifier", folder / HEAD, remedy, most_bytes()):
+        with safe_open(folder / HEAD, framework="pt") as file:
+            num, given = file.get_slice("head.weight").get_shape()[0], len(description["labels"])
+        refuse(num != given, f"it answers {num} labels, but {CLASSES} names {given}")
+        model = FinetunedClassifier(load_encoder(folder), description["labels"], description["classes"])
+        model.load_state_dict(load_file(folder / HEAD), strict=False)
     return model.eval()

@@ -10,11 +10,14 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from infomax.errors import did_you_mean, refuse
+from infomax.files import Unreadable, most_bytes, read_json, reading
 from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.saving import (
     DESCRIPTION,
+    SCHEMA,
     WEIGHTS,
     PretrainedEncoder,
+    check_fit,
     load_encoder,
     weights_of,
 )
@@ -205,11 +208,15 @@ def take_weights(encoders: Sequence[nn.Module], views: Views, folder: str | Path
                     f"pretrain: {within} holds no {name} to begin from; expected a finished run; finish it "
                     "with `infomax pretrain --resume`"
                 )
-        try:
+        remedy = "copy the run again"
+        with reading("pretrain", within / WEIGHTS, remedy, most_bytes()):
+            try:
+                check_fit(encoder, within / WEIGHTS)
+            except ValueError as error:
+                theirs = read_json(within / DESCRIPTION, "pretrain", remedy, SCHEMA)
+                why = f"pretrain: the encoder in {within} {_difference(theirs, encoder)}"
+                raise Unreadable(why) from error
             encoder.load_state_dict(load_file(within / WEIGHTS))
-        except RuntimeError as error:
-            theirs = json.loads((within / DESCRIPTION).read_text())
-            raise ValueError(f"pretrain: the encoder in {within} {_difference(theirs, encoder)}") from error
         hashes[str(place.folder / WEIGHTS)] = hashlib.sha256((within / WEIGHTS).read_bytes()).hexdigest()
     return {"folder": str(folder.resolve()), "sha256": hashes}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.files import replacing
+from infomax.files import OBJECT, most_bytes, parse_json, read_json, reading, replacing, sized
 from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.features import Features
 from infomax.learning.views.kinds import SingleViews
@@ -22,6 +22,35 @@ from infomax.registry import loaded
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 NOTE = "infomax"
 """The key under which an exported file holds what there is to know of its encoder, as JSON."""
+MAX_DESCRIPTION = 1 << 20
+"""Bytes of ``encoder.json``."""
+
+
+_SIZE = {"type": ["integer", "boolean", "null", "string", "array"], "minimum": 0, "maximum": 1 << 24}
+_LAYERS = {"type": "integer", "minimum": 1, "maximum": 500}
+SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["format", "architecture", "arguments", "views"],
+    "properties": {
+        "architecture": {"type": "string"},
+        "module": {"type": "string"},
+        "arguments": {
+            "type": "object",
+            "properties": {
+                "depth": _LAYERS,
+                "blocks": {"type": "array", "items": _LAYERS, "maxItems": 8},
+                "image_shape": {"type": "array", "items": {"type": "integer", "maximum": 4096}},
+            },
+            "additionalProperties": _SIZE,
+        },
+        "views": OBJECT,
+    },
+}
+"""The schema of ``encoder.json``: no number is so large that counting to it would take long.
+
+How much memory the numbers ask for is known before any is taken: the shapes of the weights must be theirs.
+"""
+_REMEDY = "copy the encoder again, or make it again"
 
 
 class PretrainedEncoder(nn.Module):
@@ -136,12 +165,52 @@ def load_encoder(
     folder = Path(folder)
     weights = folder if folder.is_file() else folder / WEIGHTS
     description = _read_note(folder) if folder.is_file() else _read_description(folder)
-    encoder = _built(folder, description, module)
-    try:
+    _check_module(folder, description, module)
+    with reading("load_encoder", folder if folder.is_file() else folder / DESCRIPTION, _REMEDY):
+        views = views_from(description["views"])
+    with reading("load_encoder", weights, _REMEDY, most_bytes()):
+        encoder = _fitting(description, module, weights)
         encoder.load_state_dict(load_file(weights))
-    except RuntimeError as error:
-        raise ValueError(f"load_encoder: {weights} does not fit {DESCRIPTION}: {error}") from error
-    return PretrainedEncoder(encoder, views_from(description["views"]).reading(range=range, pages=pages))
+    return PretrainedEncoder(encoder, views.reading(range=range, pages=pages))
+
+
+def _fitting(description: Mapping[str, Any], module: nn.Module | None, weights: Path) -> nn.Module:
+    """Return the encoder that a description describes, once the weights are known to fit it.
+
+    It is first built without memory for its weights, so that no description takes more than the weights have.
+    """
+    if module is None:
+        with torch.device("meta"):
+            check_fit(_built(description, None), weights)
+    encoder = _built(description, module)
+    check_fit(encoder, weights)
+    return encoder
+
+
+def check_fit(encoder: nn.Module, weights: Path) -> None:
+    """Check that a file holds the weights of an encoder, by their names and shapes, which are read alone.
+
+    Raises:
+        ValueError: it does not, or the encoder would take more than half of the memory.
+        SafetensorError: the file is damaged.
+    """
+    ours = {key: tuple(one.shape) for key, one in encoder.state_dict().items()}
+    needed = sum(one.numel() * one.element_size() for one in encoder.state_dict().values())
+    with safe_open(weights, framework="pt") as file:
+        theirs = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    wrong = [
+        f"{key} {_shaped(theirs, key)}, expected {_shaped(ours, key)}"
+        for key in sorted(ours.keys() | theirs.keys())
+        if ours.get(key) != theirs.get(key)
+    ]
+    more = f"; {len(wrong) - 1:,} others differ" if wrong[1:] else ""
+    refuse(wrong, f"it does not fit {DESCRIPTION}: {wrong[0] if wrong else ''}{more}")
+    limit = most_bytes()
+    refuse(needed > limit, f"its encoder takes {sized(needed)}, expected at most {sized(limit)}")
+
+
+def _shaped(shapes: Mapping[str, tuple[int, ...]], key: str) -> str:
+    return f"has the shape {[*shapes[key]]}" if key in shapes else "is missing"
 
 
 def _remedy(folder: Path) -> str:
@@ -151,54 +220,58 @@ def _remedy(folder: Path) -> str:
     return "expected a finished run of `infomax pretrain`"
 
 
-def _built(folder: Path, description: Mapping[str, Any], module: nn.Module | None) -> nn.Module:
+def _check_module(folder: Path, description: Mapping[str, Any], module: nn.Module | None) -> None:
+    """Check that a module is given where the encoder taps one, and only there.
+
+    Raises:
+        ValueError: it is missing, or not needed.
+    """
+    name = description["architecture"]
+    taps = hasattr(ARCHITECTURES[name], "module_class")
+    expected = f"a {description.get('module')}, which it taps" if taps else "no module: it is whole"
+    refuse(
+        taps != (module is not None),
+        f"load_encoder: the {name} in {folder} needs {expected}; got "
+        f"{'none' if module is None else type(module).__name__}",
+    )
+
+
+def _built(description: Mapping[str, Any], module: nn.Module | None) -> nn.Module:
     """Return the encoder that a description describes, before its weights are loaded."""
-    name, arguments = description["architecture"], description["arguments"]
-    architecture: Any = ARCHITECTURES[name]
-    taps = hasattr(architecture, "module_class")
-    if taps != (module is not None):
-        expected = f"a {description.get('module')}, which it taps" if taps else "no module: it is whole"
-        raise ValueError(
-            f"load_encoder: the {name} in {folder} needs {expected}; got "
-            f"{'none' if module is None else type(module).__name__}"
-        )
-    parts = (module,) if taps else ()
-    values = {key: tuple(one) if isinstance(one, list) else one for key, one in arguments.items()}
-    return architecture(*parts, **values)
+    architecture: Any = ARCHITECTURES[description["architecture"]]
+    arguments = description["arguments"].items()
+    values = {key: tuple(one) if isinstance(one, list) else one for key, one in arguments}
+    return architecture(*(() if module is None else (module,)), **values)
 
 
 def _read_note(file: Path) -> dict[str, Any]:
     """Return the description that an exported file holds."""
-    try:
+    remedy = "expected a run folder, or a file that `infomax export --format safetensors` wrote"
+    with reading("load_encoder", file, remedy, most_bytes()):
         with safe_open(file, framework="pt") as opened:
             note = (opened.metadata() or {}).get(NOTE)
-    except SafetensorError as error:
-        raise ValueError(f"load_encoder: {file} is no file of safetensors ({error})") from error
-    refuse(
-        note is None,
-        f"load_encoder: {file} does not say what it holds; expected a run folder, or a file that "
-        "`infomax export --format safetensors` wrote",
-    )
-    return _known(file, json.loads(cast(str, note))["encoder"])
+        if note is None:
+            raise ValueError("it does not say what it holds")
+        noted = {"type": "object", "required": ["encoder"], "properties": {"encoder": SCHEMA}}
+        return _known(parse_json(note, noted)["encoder"])
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
     """Return the description that lies beside the weights in a folder."""
     for name in (DESCRIPTION, WEIGHTS):
-        if not (folder / name).is_file():
+        if not (folder / name).exists():
             raise FileNotFoundError(f"load_encoder: {folder} holds no {name}; {_remedy(folder)}")
     path = folder / DESCRIPTION
-    try:
-        return _known(path, json.loads(path.read_text()))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"load_encoder: {path} is not JSON ({error})") from error
+    with reading("load_encoder", path, _REMEDY):
+        return _known(read_json(path, "load_encoder", _REMEDY, SCHEMA, MAX_DESCRIPTION))
 
 
-def _known(path: Path, description: dict[str, Any]) -> dict[str, Any]:
+def _known(description: dict[str, Any]) -> dict[str, Any]:
     """Return a description of a kind that this version reads."""
-    if description.get("format") != 1 or description.get("architecture") not in ARCHITECTURES:
-        raise ValueError(
-            f"load_encoder: {path} describes format {description.get('format')!r}, architecture "
-            f"{description.get('architecture')!r}; this version reads format 1 of {sorted(ARCHITECTURES)}"
-        )
+    kind, architecture = description["format"], description["architecture"]
+    refuse(
+        kind != 1 or architecture not in ARCHITECTURES,
+        f"it describes format {kind!r}, architecture {architecture!r}; this version reads format 1 of "
+        f"{', '.join(sorted(ARCHITECTURES))}",
+    )
     return description
