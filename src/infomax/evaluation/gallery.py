@@ -16,7 +16,7 @@ from infomax.errors import refuse
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.given import Given
 from infomax.evaluation.similarity.panel import has_panel, similarity_panel
-from infomax.files import replacing
+from infomax.files import load_arrays, most_bytes, reading, replacing
 from infomax.hashes import remove
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.sources.splits import ALL
@@ -80,7 +80,8 @@ def shows_test(run: Run) -> bool:
     """Return whether there is a gallery of test images; one of an earlier version is one."""
     if not run.gallery.is_file():
         return False
-    with np.load(run.gallery, allow_pickle=False) as arrays:
+    remedy = "move it away, and evaluate again"
+    with reading("evaluate", run.gallery, remedy, most_bytes()), load_arrays(run.gallery) as arrays:
         return "what" not in arrays or str(arrays["what"]).startswith("test ")
 
 

@@ -10,7 +10,6 @@ A protocol is one file: a frozen dataclass of its options, a function that retur
 `register_protocol`.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from infomax.errors import did_you_mean, refuse
 from infomax.evaluation.options import CleanOptions, DIMOptions, PaperOptions
+from infomax.files import read_json
 from infomax.registry import Registry, loaded
 
 if TYPE_CHECKING:
@@ -171,11 +171,14 @@ def _name_of(data: Mapping[str, Any]) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
 
 
+_OF_DATA = {"type": "object", "properties": {"data": {"type": ["object", "null"]}}}
+
+
 def _same(path: Path, data: Mapping[str, Any]) -> bool:
     """Return whether a file holds results on these data; one that does not say which is taken for one."""
     try:
-        known = json.loads(path.read_text()).get("data") or {}
-    except (ValueError, AttributeError):
+        known = read_json(path, "evaluate", "move it away", _OF_DATA).get("data") or {}
+    except ValueError:
         return True
     keys = ("source", "column", "split", "labels")
     return not known or all(known.get(key) == data.get(key) for key in keys)

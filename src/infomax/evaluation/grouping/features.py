@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +15,7 @@ from infomax.errors import refuse
 from infomax.evaluation.embedding import DEFAULT_BATCH_SIZE, embed
 from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.files import load_arrays, most_bytes, reading
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder
@@ -108,22 +111,25 @@ def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, pa
 
 
 def _read(path: Path, dataset: Dataset) -> Rows:
-    if not path.is_file():
-        raise FileNotFoundError(f"features: there is no file {path}; make it by `infomax embed`")
-    if path.suffix == ".npy":
-        rows = np.load(path, allow_pickle=False)
-        refuse(
-            rows.ndim != 2 or len(rows) != len(dataset),
-            f"features: {path} has the shape {list(rows.shape)}, but there are {len(dataset):,} images; "
-            "expected a row for each: embed the same data, with the same --split",
-        )
-        return rows.astype(np.float32)
+    readers = {
+        ".npy": load_arrays,
+        ".parquet": pl.read_parquet,
+        ".csv": partial(pl.read_csv, infer_schema=False),
+    }
     refuse(
-        path.suffix not in (".parquet", ".csv"),
+        path.suffix not in readers,
         f"features: {path} is neither .parquet, .csv nor .npy; write it by `infomax embed --out`",
     )
-    table = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, infer_schema=False)
-    return _joined(path, table, dataset)
+    with reading("features", path, "make it by `infomax embed`", most_bytes()):
+        read: Any = readers[path.suffix](path)
+    if isinstance(read, pl.DataFrame):
+        return _joined(path, read, dataset)
+    refuse(
+        read.ndim != 2 or len(read) != len(dataset),
+        f"features: {path} has the shape {list(read.shape)}, but there are {len(dataset):,} images; "
+        "expected a row for each: embed the same data, with the same --split",
+    )
+    return read.astype(np.float32)
 
 
 def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:

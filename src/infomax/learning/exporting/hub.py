@@ -1,6 +1,5 @@
 """Encoders on the Hugging Face hub, with a model card that is filled in from the run."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from torch import nn
 
 from infomax.errors import refuse
+from infomax.files import read_json, reading
 from infomax.learning.encoders.saving import DESCRIPTION, WEIGHTS, PretrainedEncoder, load_encoder
 from infomax.learning.exporting.graph import EncoderGraph
 from infomax.learning.training.run import Run, as_yaml
@@ -206,14 +206,19 @@ def _settings(run: Run, encoder: PretrainedEncoder) -> Mapping[str, str]:
 def _evaluations(run: Run) -> Iterator[Mapping[str, Any]]:
     """Yield the evaluations that lie in the run."""
     for path in sorted(run.folder.glob("evaluation*.json")):
-        found = json.loads(path.read_text())
-        data = found.get("data") or {}
-        yield {
-            "name": data.get("name") or "data given in Python",
-            "num_test": f"{data.get('num_test', 0):,}",
-            "rows": [{**row, "accuracy": _accuracy(row)} for row in found.get("rows") or ()],
-            "verdict": (found.get("verdict") or {}).get("words"),
-        }
+        with reading("hub", path, "move it away, or make it again"):
+            shown = _shown(read_json(path, "hub", "move it away, or make it again"))
+        yield shown
+
+
+def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    data = found.get("data") or {}
+    return {
+        "name": data.get("name") or "data given in Python",
+        "num_test": f"{data.get('num_test', 0):,}",
+        "rows": [{**row, "accuracy": _accuracy(row)} for row in found.get("rows") or ()],
+        "verdict": (found.get("verdict") or {}).get("words"),
+    }
 
 
 def _accuracy(row: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ import scipy
 import sklearn
 
 import infomax
-from infomax.files import replacing
+from infomax.files import read_json, reading, replacing
 from infomax.information.tables import Number
 from infomax.principle.experiments import EXPERIMENTS
 from infomax.principle.experiments.evidence import Evidence, Statement
@@ -106,14 +106,11 @@ class Results:
 
     def _read(self, name: str) -> Result:
         path = self.numbers(name)
-        try:
-            result = Result(**json.loads(path.read_text(encoding="utf-8")))
+        remedy = "move it away, and run that experiment again"
+        with reading("principle", path, remedy):
+            result = Result(**read_json(path, "principle", remedy))
             Statement(result.statement)
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f"principle: cannot read {path}: {error}; move it away, and run that experiment again"
-            ) from error
-        return result
+            return result
 
     def _files(self, name: str) -> list[Path]:
         return [self.numbers(name), self.figure(name, ".png"), self.figure(name, ".svg")]

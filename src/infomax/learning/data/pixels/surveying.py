@@ -28,7 +28,7 @@ import xxhash
 from PIL import Image
 
 from infomax.errors import MissingExtra
-from infomax.files import replacing
+from infomax.files import read_json, replacing
 from infomax.learning.data.pixels.ranges import (
     FULL,
     PERCENTILE,
@@ -158,7 +158,7 @@ def _kept(source: Source, column: str | None, cache: Path | None, how: Sequence[
     key = xxhash.xxh3_128_hexdigest(json.dumps([_VERSION, digests, column, how, MAX_IMAGES]).encode())
     kept = cache / f"{key}.range.json"
     try:
-        values: dict[str, Any] = json.loads(kept.read_text())
+        values: dict[str, Any] = read_json(kept, "load_images", "remove it")
         parts: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
         return Survey(**parts)
     except (OSError, ValueError, TypeError):
