@@ -1,7 +1,7 @@
 """The record of a folder of results: the SHA-256 of each file as it was written, in the form of sha256sum.
 
 A folder keeps a record where it has a file ``SHA256SUMS``; `infomax.files.replacing` adds to it. Lines are
-only added: of a file that was written anew the last line counts, and ``sha256sum --check`` reads the rest as well.
+only added: where a file was written anew, its last line counts. ``sha256sum --check`` reads the record, too.
 """
 
 import hashlib

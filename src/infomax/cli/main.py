@@ -12,7 +12,7 @@ from typing import Any
 import infomax
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
-from infomax.cli.output import Unfinished, give
+from infomax.cli.output import Answer, Unfinished, give
 from infomax.cli.wording import as_typed, plain_warnings
 from infomax.errors import Diverged, did_you_mean, naming_extras
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         return _complain("; ".join(["interrupted", *interrupt.args]), 130)
     give(answer, as_json)
-    return 0
+    return answer.code if isinstance(answer, Answer) else 0
 
 
 def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:

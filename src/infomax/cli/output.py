@@ -22,12 +22,14 @@ class Answer:
     """The result of a command, for people and for programs.
 
     found: the JSON object. shown: returns what a terminal shows: lines of text, or things that rich prints;
-    without it, each entry of `found` is a line. next: what to do or to open next; the last lines.
+    without it, each entry of `found` is a line. next: what to do or to open next; the last lines. code: the
+    exit code.
     """
 
     found: Mapping[str, Any]
     shown: Callable[[], Iterable[Any]] | None = None
     next: Sequence[str] = ()
+    code: int = 0
 
 
 class Unfinished(KeyboardInterrupt):

@@ -68,3 +68,5 @@ from .similarity.panel import similarity_panel as similarity_panel
 from .similarity.searching import similarity_of_run as similarity_of_run
 from .splits import Split as Split
 from .splits import labelled_split as labelled_split
+from .verification.intact import checked_files as checked_files
+from .verification.verifying import verify_run as verify_run

@@ -1,6 +1,7 @@
 """Evaluates or fine-tunes a run's encoder on labelled data, and writes what was found into the run folder."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, told
 from infomax.evaluation.verdict import verdict
+from infomax.hashes import sha256_of
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.distributed.groups import num_ranks, rank
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.environment import environment
 from infomax.learning.training.run import Run
 
 
@@ -83,6 +86,12 @@ def evaluate_run(
         "protocol": protocol,
         "note": chosen.note,
         **_provenance(run, given, parts, read, of_data),
+        "repeat": {
+            "options": _as_record(settings),
+            "views": asdict(encoder.views),
+            "skip_broken": given.skip_broken,
+            **made_of(run, parts),
+        },
         "notes": list(dict.fromkeys((*parts.notes, *found.notes))),
         "classes": list(parts.classes) if parts.has_classes else [],
         "verdict": verdict(found.rows, encoder.views.noun, found.targets),
@@ -194,4 +203,20 @@ def _provenance(run: Run, given: Given, split: Split, read: Mapping[str, Any], n
         ),
         **({"read": dict(read)} if read else {}),
     }
-    return {"pretraining": run.pretraining, "data": data}
+    return {"pretraining": run.pretraining, "data": data, "environment": environment()}
+
+
+def made_of(run: Run, split: Split) -> dict[str, Any]:
+    """Return what an evaluation is of: the hash of the encoder's file, and the fingerprints of the data."""
+    return {
+        "encoder": sha256_of(run.encoder) if run.encoder.is_file() else None,
+        "data": [split.train.fingerprint, split.test.fingerprint],
+    }
+
+
+def _as_record(options: Any) -> dict[str, Any]:
+    """Return options as values that JSON has; probes of a user's own by their names."""
+    return {
+        name: [*one] if isinstance(getattr(options, name), Mapping) else one
+        for name, one in asdict(options).items()
+    }

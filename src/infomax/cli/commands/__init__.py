@@ -25,6 +25,7 @@ COMMANDS: Registry[Any] = Registry(
         "export": "infomax.cli.commands.export:Export",
         "ablate": "infomax.cli.commands.ablate:Ablate",
         "report": "infomax.cli.commands.report:Report",
+        "verify": "infomax.cli.commands.upkeep.verify:Verify",
         "measure": "infomax.cli.commands.measure:Measure",
         "principle": "infomax.cli.commands.principle:Principle",
         "import-amdim": "infomax.cli.commands.import_amdim:ImportAMDIM",

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
+from infomax.hashes import begin_record, note_hash
 from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
 from infomax.learning.distributed.groups import rank
@@ -417,8 +418,10 @@ def _save(learner: Learner, views: Views, run: Run) -> None:
     """
     if rank() > 0:
         return
+    note_hash(run.metrics)  # to which no row is added any more
     for place, encoder in zip(views.encoders, learner.encoders, strict=True):
         folder = run.folder / place.folder
         if not Run(folder).encoder.exists():
             folder.mkdir(exist_ok=True)
             save_encoder(folder, encoder, place.views)
+        begin_record(folder)

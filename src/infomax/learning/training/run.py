@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from infomax.files import OBJECT, most_bytes, read_json, read_yaml, reading, replacing
+from infomax.hashes import begin_record
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.environment import environment, now
@@ -126,6 +127,7 @@ class Run:
         """
         self.check_free()
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        begin_record(self.folder)
         self.change(recipe)
         with replacing(self.environment) as path:
             path.write_text(json.dumps({**environment(), **facts}, indent=2) + "\n")
