@@ -1,13 +1,14 @@
 """WebDataset archives: .tar files whose members share a name up to its first dot, one sample a name."""
 
 import itertools
-import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infomax.errors import refuse
+from infomax.files import most_bytes, parse_json, sized
 from infomax.learning.data.sources.columns import UnknownColumn, label_column
 from infomax.learning.data.sources.files import IMAGE_FILES, is_visible, suffix
 
@@ -75,14 +76,21 @@ def _image_field(fields: Mapping[str, bytes]) -> str | None:
 
 
 def _samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yield the key and the fields of each sample."""
-    with tarfile.open(path) as archive:
+    """Yield the key and the fields of each sample. Links in an archive are not followed.
+
+    Raises:
+        ValueError: a member says that it is larger than the archive.
+    """
+    limit = min(path.stat().st_size, most_bytes())
+    with tarfile.open(path, "r:") as archive:
         members = (member for member in archive if member.isfile() and is_visible(Path(member.name).name))
         for key, sample in itertools.groupby(members, lambda member: re.sub(r"\.[^/]*$", "", member.name)):
-            yield key, {one.name[len(key) + 1 :].lower(): _content(archive, one) for one in sample}
+            yield key, {one.name[len(key) + 1 :].lower(): _content(archive, one, limit) for one in sample}
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
+    size = member.size
+    refuse(size > limit, f"{member.name!r} has {sized(size)}, expected at most {sized(limit)}")
     file = archive.extractfile(member)
     return b"" if file is None else file.read()
 
@@ -96,5 +104,5 @@ def _label(fields: Mapping[str, bytes]) -> Any:
 
 
 def _described(fields: Mapping[str, bytes]) -> Mapping[str, Any]:
-    described = json.loads(fields.get("json", b"{}"))
+    described = parse_json(fields.get("json", b"{}"), {})
     return described if isinstance(described, dict) else {}

@@ -2,17 +2,19 @@
 
 import io
 import os
-import stat
+import zipfile
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 import xxhash
+
+from infomax.errors import refuse
+from infomax.files import load_arrays, most_bytes, why_closed
 
 
 class FileKind(NamedTuple):
@@ -66,8 +68,8 @@ NOT_DATA = frozenset({
 """Names, in lower case, of what systems put beside data: thumbnails, deleted files."""
 RUN_FILES = (("encoder.json",), ("recipe.yaml", "environment.json"))
 """Files of which a folder holds all where it is a run of infomax."""
-MAX_SHARE = 0.5
-"""Largest file that is opened, as a share of the memory."""
+MAX_SHOWN = 80
+"""Characters of a path that a message shows."""
 
 
 def suffix(path: str) -> str:
@@ -88,15 +90,28 @@ class Tree(NamedTuple):
         unreadable: why some of them cannot be opened: pipes, sockets, devices, links to nothing; and folders
             that cannot be read, with a slash at the end.
         runs: folders of runs of infomax, which are no data.
+        repeated: links that are not followed, because their folders are read already.
     """
 
     files: list[str]
     unreadable: Mapping[str, OSError]
     runs: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
+
+
+class _Folder(NamedTuple):
+    """A folder to read: its path below the root, the identities of it and those above, links on the way."""
+
+    prefix: str
+    chain: tuple[tuple[int, int], ...]
+    num_links: int
 
 
 def walk(root: Path) -> Tree:
     """Return the visible files below `root`, links followed; kinds are looked at, nothing is opened.
+
+    A link to a folder above it is not followed. Nor is a link behind another link, where its folder was read
+    before: folders that are linked to each other are read once for each link, not for each way through them.
 
     Raises:
         OSError: the folder itself cannot be read.
@@ -104,29 +119,49 @@ def walk(root: Path) -> Tree:
     files: list[str] = []
     unreadable: dict[str, OSError] = {}
     runs: list[str] = []
-    pending = [""]
-    while pending:
-        prefix = pending.pop()
-        try:
-            with os.scandir(root / prefix) as scanned:
-                entries = [entry for entry in scanned if is_visible(entry.name)]
-        except OSError as error:
-            if not prefix:
-                raise
-            unreadable[prefix] = error
+    repeated: list[str] = []
+    top = _Folder("", (_identity(root.stat()),), 0)
+    known, pending, linked = set[tuple[int, int]](), deque([top]), deque[_Folder]()
+    while pending or linked:
+        folder = (pending or linked).popleft()
+        if folder.chain[-1] in (known if folder.num_links > 1 else folder.chain[:-1]):
+            repeated.append(folder.prefix)
             continue
-        if prefix and _is_run(entries):
-            runs.append(prefix.rstrip("/"))
+        known.add(folder.chain[-1])
+        try:
+            entries = _visible(root / folder.prefix)
+        except OSError as error:
+            if not folder.prefix:
+                raise
+            unreadable[folder.prefix] = error
+            continue
+        if folder.prefix and _is_run(entries):
+            runs.append(folder.prefix.rstrip("/"))
             continue
         for entry in entries:
-            path = prefix + entry.name
+            path = folder.prefix + entry.name
             if _is_folder(entry):
-                pending += [] if _is_loop(entry) else [f"{path}/"]
+                below = _below(folder, entry)
+                (linked if below.num_links else pending).append(below)
                 continue
             files.append(path)
             if (why := _why_closed(entry)) is not None:
                 unreadable[path] = why
-    return Tree(sorted(files), unreadable, tuple(sorted(runs)))
+    return Tree(sorted(files), unreadable, tuple(sorted(runs)), tuple(sorted(repeated)))
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as scanned:
+        return sorted((one for one in scanned if is_visible(one.name)), key=lambda one: one.name)
+
+
+def _below(folder: _Folder, entry: os.DirEntry[str]) -> _Folder:
+    chain = (*folder.chain, _identity(entry.stat()))
+    return _Folder(f"{folder.prefix}{entry.name}/", chain, folder.num_links + entry.is_symlink())
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _is_run(entries: Sequence[os.DirEntry[str]]) -> bool:
@@ -141,31 +176,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_loop(entry: os.DirEntry[str]) -> bool:
-    """Return True if a folder is a link to one of the folders above it."""
-    path = Path(entry.path)
-    return entry.is_symlink() and any(parent.samefile(path) for parent in path.parents if parent.exists())
-
-
 def _why_closed(entry: os.DirEntry[str]) -> OSError | None:
     """Return why what is no folder cannot be opened; None where it is a file."""
     try:
-        return None if entry.is_file() else _not_a_file(entry.stat().st_mode)
+        why = None if entry.is_file() else why_closed(entry.stat())
+        return None if why is None else OSError(why)
     except FileNotFoundError:
         return FileNotFoundError("it is a link to nothing")
     except OSError as error:
         return error
-
-
-def _not_a_file(mode: int) -> OSError | None:
-    kinds = {
-        "pipe": stat.S_ISFIFO,
-        "socket": stat.S_ISSOCK,
-        "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
-        "folder": stat.S_ISDIR,
-    }
-    kind = next((kind for kind, is_it in kinds.items() if is_it(mode)), None)
-    return None if kind is None else OSError(f"it is a {kind}, not a file")
 
 
 def checked(value: Any) -> Any:
@@ -180,18 +199,33 @@ def checked(value: Any) -> Any:
         status = os.stat(path)  # noqa: PTH116 - a million Path objects are slow
     except (OSError, ValueError):  # nothing there, or no path: its decoder says so
         return value
-    if (why := _not_a_file(status.st_mode)) is not None:
-        return why
-    limit = MAX_SHARE * _memory()
-    if status.st_size > limit:
-        return OSError(f"it has {status.st_size / 2**30:.3g} GiB, expected at most {limit / 2**30:.3g} GiB")
-    return value
+    why = why_closed(status, most_bytes())
+    return value if why is None else OSError(why)
 
 
-@cache
-def _memory() -> int:
-    """Return the bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def within(value: Any, folder: Path | None, root: Path | None) -> Any:
+    """Return a value of a table, a path in it as an absolute one; the reason why not where it leads outside.
+
+    A table of a stranger must not choose which files of this machine are read.
+
+    Args:
+        value: a value of a row.
+        folder: that of the table, from which its paths start.
+        root: what its pictures must lie below, links followed; None for a table that is no file here.
+    """
+    path = value.get("path") if isinstance(value, dict) and value.get("bytes") is None else value
+    if not isinstance(path, str | Path):
+        return value
+    try:
+        if folder and root and (folder / path).resolve().is_relative_to(root.resolve()):
+            return str(folder.resolve() / path)
+    except (OSError, RuntimeError, ValueError) as error:
+        return error
+    where = f"below {root}" if root else "in the table itself"
+    return ValueError(
+        f"the table names the file {str(path)[:MAX_SHOWN]!r}, expected a picture {where}; put it there, or "
+        "give a list of paths in Python"
+    )
 
 
 def hash_files(root: Path, paths: Sequence[str]) -> str:
@@ -224,10 +258,10 @@ def unpacked(value: Any) -> Any:
     """Return the array in the bytes of a .npy or .npz file; any other value as it is.
 
     Raises:
-        ValueError: a .npz file of several arrays.
+        ValueError: a .npz file of several arrays, or one that is damaged or would unpack to too much.
     """
     if isinstance(value, bytes) and value.startswith(b"\x93NUMPY"):
-        return np.load(io.BytesIO(value), allow_pickle=False)
+        return load_arrays(value)
     if isinstance(value, bytes) and value.startswith(b"PK\x03\x04"):
         return only_array(value)
     return value
@@ -237,13 +271,18 @@ def only_array(data: bytes) -> Any:
     """Return the array of a .npz file that holds one; the data itself where it is another archive.
 
     Raises:
-        ValueError: it holds several.
+        ValueError: it holds several, or would unpack to too much.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            names = arrays.files
-            if len(names) == 1:
-                return arrays[names[0]]
-    except (OSError, ValueError):
+        names = [name for name in zipfile.ZipFile(io.BytesIO(data)).namelist() if name.endswith(".npy")]
+    except zipfile.BadZipFile:
         return data
-    raise ValueError(f"received the arrays {', '.join(names)}, expected one in each .npz file of a folder")
+    if not names:
+        return data
+    refuse(
+        len(names) > 1,
+        f"received the arrays {', '.join(name[:-4] for name in names)}, expected one in each .npz file of a "
+        "folder",
+    )
+    with load_arrays(data) as arrays:
+        return arrays[names[0][:-4]]

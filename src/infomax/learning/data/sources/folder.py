@@ -14,6 +14,9 @@ from infomax.learning.data.sources.source import Item, Source
 from infomax.learning.data.sources.splits import canonical_split, in_order
 from infomax.learning.data.targets import listed
 
+REPEATED = "links to folders that are read already"
+"""Where links are named that are not followed."""
+
 
 @final
 class Folder(Source):
@@ -146,7 +149,8 @@ def _others(request: Request, files: Sequence[str]) -> dict[str, list[str]]:
             others[request.wanted.called(suffix(file))].append(file)
     ordered = dict(sorted(others.items(), key=lambda kind: -len(kind[1])))
     runs = {"runs of infomax": [*request.tree.runs]} if request.tree.runs else {}
-    return {**ordered, **runs}
+    repeated = {REPEATED: [*request.tree.repeated]} if request.tree.repeated else {}
+    return {**ordered, **runs, **repeated}
 
 
 def _is_embedding(path: Path) -> bool:

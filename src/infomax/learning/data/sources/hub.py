@@ -75,4 +75,5 @@ def open_hugging_face(request: Request) -> Tables | None:
 
 
 def _object_part(name: str, rows: Any) -> Part:
-    return Part(name, lambda _: rows, len(rows) if hasattr(rows, "__len__") else None)
+    num_rows = len(rows) if hasattr(rows, "__len__") else None
+    return Part(name, lambda _: rows, num_rows, inside=lambda value: value)  # the user's own paths

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from infomax.errors import refuse
+from infomax.files import load_arrays, reading
 from infomax.learning.data.sources.columns import label_column, no_columns, value_column
 from infomax.learning.data.sources.files import ARRAY_SUFFIXES, checked, suffix
 from infomax.learning.data.sources.request import Request
@@ -157,15 +158,20 @@ def open_array_file(request: Request) -> Objects | None:
     """
     if not request.is_file or suffix(request.path.name) not in ARRAY_SUFFIXES:
         return None
+    with reading("data", request.path, "expected a whole .npy or .npz file; copy it again"):
+        return _array_file(request)
+
+
+def _array_file(request: Request) -> Objects:
     if suffix(request.path.name) == ".npy":
-        return Objects(request.path.name, {"train": np.load(request.path, mmap_mode="r", allow_pickle=False)})
-    with np.load(request.path, allow_pickle=False) as arrays:
+        return Objects(request.path.name, {"train": load_arrays(request.path, mapped=True)})
+    with load_arrays(request.path) as arrays:
         values, labels = (_by_split(arrays.files, names) for names in (_VALUE_ARRAYS, _LABEL_ARRAYS))
         if not values and len(arrays.files) == 1:
             values = {"train": arrays.files[0]}
         refuse(
             not values,
-            f"data: {request.path} holds the arrays {', '.join(arrays.files)}, expected one called "
+            f"it holds the arrays {', '.join(arrays.files)}, expected one called "
             f"{', '.join(_VALUE_ARRAYS)}, or train_images, x_test, …; rename it",
         )
         return Objects(

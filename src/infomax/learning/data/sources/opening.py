@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from infomax.errors import nearest
+from infomax.files import reading
 from infomax.learning.data.sources.built_in import BUILT_IN, open_built_in
 from infomax.learning.data.sources.files import IMAGE_FILES, FileKind, suffix
 from infomax.learning.data.sources.folder import open_folder
@@ -49,6 +50,9 @@ def open_source(
         ValueError: it is of no known kind, or has no such column.
     """
     request = Request(source, column, wanted, labels)
+    if request.is_file:
+        with reading("data", request.path, "give a file or a folder"):
+            pass
     found = (SOURCES[kind](request) for kind in reversed([*SOURCES]))
     opened = next((one for one in found if one is not None), None)
     if opened is None:

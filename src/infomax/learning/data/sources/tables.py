@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, final
 from infomax.errors import refuse
 from infomax.learning.data.sources.archives import archive_labels, open_archive
 from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
-from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, hash_files, suffix, unpacked
+from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, hash_files, suffix, unpacked, within
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
 from infomax.learning.data.sources.splits import in_order, split_of_file
@@ -25,12 +25,14 @@ class Part(NamedTuple):
             None: an archive makes one of its fields a column only if it is wanted.
         num_rows: None where only reading the rows would tell.
         labels: returns the key and the label of each row, as `archive_labels`; None for rows with columns.
+        inside: returns a value whose path, where it has one, may be opened; see `within`.
     """
 
     name: str
     open: Callable[[str | None], Any]
     num_rows: int | None
     labels: Callable[[str | None, Sequence[str]], Iterator[tuple[str, Any]]] | None = None
+    inside: Callable[[Any], Any] = partial(within, folder=None, root=None)
 
 
 class _Columns(NamedTuple):
@@ -160,7 +162,7 @@ class Tables(Source):
                 for number, row in enumerate(columns.undecoded(part.open(self._column))):
                     name = f"{part.name}:{row.get('__key__', number)}"
                     label = row[columns.label] if columns.label else None
-                    yield Item(name, _value(row[columns.value]), label)
+                    yield Item(name, _value(row[columns.value], part), label)
 
     def count(self, split: str) -> int | None:
         """Return the number of rows, where the format tells it."""
@@ -183,11 +185,11 @@ class Tables(Source):
         return selected
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, part: Part) -> Any:
     """Return a value to decode, or why there is none."""
     try:
-        return unpacked(checked(value))
-    except ValueError as error:
+        return unpacked(checked(part.inside(value)))
+    except Exception as error:  # readers of damaged arrays raise nearly anything; it is reported by name
         return error
 
 
@@ -233,7 +235,8 @@ def _tables(name: str, root: Path, files: Sequence[str]) -> Tables:
 
 def _file_part(root: Path, file: str) -> Part:
     labels = partial(archive_labels, root / file) if suffix(file) == ".tar" else None
-    part = Part(file, partial(_open_file, root / file), None, labels)
+    inside = partial(within, folder=(root / file).parent, root=root)
+    part = Part(file, partial(_open_file, root / file), None, labels, inside)
     with naming(part):
         return part._replace(num_rows=_num_rows(root / file))
 
