@@ -105,7 +105,9 @@ def _opened(name: str, opening: Callable[[], Opened]) -> Opened:
     """A table of another kind, still to be read, or why it cannot be."""
     try:
         return opening()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # readers of damaged files raise nearly anything
         raise ValueError(f"measure: {name} cannot be read as a table: {first_line(error)}") from error
 
 

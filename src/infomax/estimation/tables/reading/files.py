@@ -8,6 +8,7 @@ import lzma
 import re
 import sys
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,13 +17,13 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from infomax.errors import did_you_mean, needs, refuse
 from infomax.estimation.tables.reading.dialect import SAMPLE_BYTES, guess_encoding
 from infomax.estimation.tables.reading.frames import ReadFrame, as_frame, first_line
+from infomax.files import load_arrays, most_bytes, read_json, reading, sized
 
 TEXT: Mapping[str, str] = {
     ".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t", ".psv": "|", ".dat": ",", ".data": ",",
@@ -61,6 +62,18 @@ _MAGIC: Sequence[tuple[bytes, str]] = (
 )
 _HUB_NAME = re.compile(r"hf:(?P<repo>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 _SECONDS = 60
+_SAVED = "save it again by datasets.save_to_disk"
+MAX_RATIO, MIN_UNPACKED = 200, 64 << 20
+"""A file may unpack to so many times its bytes, or to 64 MiB where that is more."""
+_FILE = {"type": "object", "required": ["filename"], "properties": {"filename": {"type": "string"}}}
+_STATE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "splits": {"type": "array", "items": {"type": "string"}},
+        "_data_files": {"type": "array", "items": _FILE},
+    },
+}
+"""The schema of ``dataset_dict.json`` and ``state.json``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +95,7 @@ class Found:
     def unpacked(self) -> Any:
         """Return the first file, open, as unpacked bytes."""
         first = self.parts[0]
-        return io.BytesIO(first) if isinstance(first, bytes) else _unpacking(first, self.packed)
+        return _unpacking(first, self.packed)
 
     @property
     def head(self) -> bytes:
@@ -90,7 +103,7 @@ class Found:
         try:
             with self.unpacked() as file:
                 return file.read(SAMPLE_BYTES)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise ValueError(f"measure: {self.name} cannot be unpacked: {first_line(error)}") from error
 
     def content(self) -> tuple[bytes, ...]:
@@ -138,6 +151,9 @@ def find(source: str) -> Found:
     paths = (path,) if path.exists() else tuple(sorted(path.parent.glob(path.name))) if path.name else ()
     if not paths:
         raise FileNotFoundError(f"measure: there is no file {source}; expected a table, or hf:owner/name")
+    for one in paths:
+        with reading("measure", one, "give a table, or pipe it into `infomax measure -`"):
+            pass
     return _unpacked(source, paths, path.suffixes)
 
 
@@ -156,7 +172,7 @@ def open_binary(found: Found, split: str) -> Opened:
 def open_folder(folder: Path, split: str) -> Opened:
     """Return the Arrow files that ``datasets.save_to_disk`` wrote, memory-mapped."""
     if (folder / "dataset_dict.json").exists():
-        splits = json.loads((folder / "dataset_dict.json").read_text())["splits"]
+        splits = read_json(folder / "dataset_dict.json", "measure", _SAVED, _STATE).get("splits", ())
         check_known(str(folder), "split", splits, split)
         folder = folder / split
     refuse(
@@ -164,9 +180,13 @@ def open_folder(folder: Path, split: str) -> Opened:
         f"measure: {folder} is a folder, but not one that datasets.save_to_disk wrote; "
         f"give a file, or a pattern such as '{folder}/*.parquet'",
     )
-    files = json.loads((folder / "state.json").read_text())["_data_files"]
-    tables = [pa.ipc.open_stream(pa.memory_map(str(folder / file["filename"]))).read_all() for file in files]
-    return Opened(_lazy(pa.concat_tables(tables)))
+    files = read_json(folder / "state.json", "measure", _SAVED, _STATE).get("_data_files", ())
+    names = [file["filename"] for file in files]
+    for name in names:
+        refuse(Path(name).name != name, f"measure: {folder} names the file {name!r}, expected one in it")
+    with reading("measure", folder / "state.json", _SAVED):
+        tables = [pa.ipc.open_stream(pa.memory_map(str(folder / name))).read_all() for name in names]
+        return Opened(_lazy(pa.concat_tables(tables)))
 
 
 def open_hub(source: str, split: str) -> Opened:
@@ -242,6 +262,8 @@ def _unpacked(name: str, parts: tuple[Path | bytes, ...], suffixes: Sequence[str
     _check_suffix(name, suffix)
     if packed and (suffix not in TEXT or packed not in (".gz", ".zst") or isinstance(parts[0], bytes)):
         return Found(name, tuple(_all_bytes(name, part, packed) for part in parts), suffix)
+    for part in parts if packed else ():
+        _unpacked_bytes(name, part, packed, keep=False)
     return Found(name, parts, suffix, packed)
 
 
@@ -255,8 +277,24 @@ def _of_archives(name: str, parts: Sequence[Path | bytes]) -> Found:
                 f"measure: {name} holds {len(members)} files ({', '.join(members[:3])}, …); "
                 "unpack it, and give one of them",
             )
+            _check_members(name, part, archive)
             found.append((archive.read(members[0]), PurePosixPath(members[0]).suffixes))
     return _unpacked(name, tuple(content for content, _ in found), found[0][1])
+
+
+def _check_members(name: str, part: Path | bytes, archive: zipfile.ZipFile) -> None:
+    unpacked, limit = sum(member.file_size for member in archive.infolist()), _most(part)
+    refuse(
+        unpacked > limit,
+        f"measure: {name} unpacks to {sized(unpacked)}, expected at most {sized(limit)} for its size; if you "
+        "trust it, unpack it and give what it holds",
+    )
+
+
+def _most(part: Path | bytes) -> int:
+    """Return the bytes that a packed file may unpack to."""
+    size = len(part) if isinstance(part, bytes) else part.stat().st_size
+    return min(most_bytes(), max(MAX_RATIO * size, MIN_UNPACKED))
 
 
 def _archive(name: str, part: Path | bytes) -> zipfile.ZipFile:
@@ -310,26 +348,41 @@ def _kind_of(head: bytes) -> str | None:
     return ".json" if start[:1] == b"{" or re.match(rb"\[\s*[\[{]", start) else None
 
 
-def _unpacking(path: Path, packed: str) -> IO[bytes] | Any:
+def _unpacking(part: Path | bytes, packed: str) -> IO[bytes] | Any:
     """An open file that yields unpacked bytes."""
+    file = io.BytesIO(part) if isinstance(part, bytes) else part.open("rb")
     if packed == ".zst":
-        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
+        return pa.CompressedInputStream(pa.PythonFile(file), "zstd")
     opening: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-    return opening[packed](path) if packed else path.open("rb")
+    return opening[packed](file) if packed else file
 
 
 def _all_bytes(name: str, part: Path | bytes, packed: str) -> bytes:
-    if isinstance(part, bytes) and not packed:
-        return part
+    if packed:
+        return _unpacked_bytes(name, part, packed)
+    return part if isinstance(part, bytes) else part.read_bytes()
+
+
+def _unpacked_bytes(name: str, part: Path | bytes, packed: str, keep: bool = True) -> bytes:
+    """Return what a packed file holds; nothing without `keep`, after a look at all of it.
+
+    Raises:
+        ValueError: it is damaged, or unpacks to more than a table of its size would.
+    """
+    blocks, total, limit = [], 0, _most(part)
     try:
-        if isinstance(part, Path):
-            with _unpacking(part, packed) as file:
-                return file.read()
-        if packed == ".zst":
-            return pa.CompressedInputStream(pa.BufferReader(part), "zstd").read()
-        return {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}[packed](part)
-    except (OSError, EOFError, lzma.LZMAError) as error:
+        with _unpacking(part, packed) as file:
+            while total <= limit and (block := file.read(1 << 20)):
+                total += len(block)
+                blocks += [block] if keep else []
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise ValueError(f"measure: {name} cannot be unpacked as {packed}: {first_line(error)}") from error
+    refuse(
+        total > limit,
+        f"measure: {name} unpacks to more than {sized(limit)}, {MAX_RATIO} times its size; if you trust it, "
+        "unpack it and give what it holds",
+    )
+    return b"".join(blocks)
 
 
 def _fetched(address: str) -> bytes:
@@ -369,7 +422,7 @@ def _table_of(value: Any) -> Any:
 
 
 def _numpy(found: Found, split: str) -> Opened:
-    arrays = np.load(found.first, allow_pickle=False)
+    arrays = load_arrays(found.parts[0])
     table = {name: arrays[name] for name in arrays.files} if hasattr(arrays, "files") else arrays
     read = as_frame(f"measure: {found.name}", table)
     return Opened(read.frame.lazy(), read=read)
@@ -380,6 +433,9 @@ def _workbook(found: Found, split: str) -> Opened:
     needs("fastexcel", extra="tables", operation=f"measure: reading {found.name}")
     import fastexcel
 
+    if zipfile.is_zipfile(found.first):
+        with _archive(found.name, found.parts[0]) as archive:
+            _check_members(found.name, found.parts[0], archive)
     source = found.content()[0] if isinstance(found.parts[0], bytes) else str(found.parts[0])
     try:
         sheets = fastexcel.read_excel(source).sheet_names

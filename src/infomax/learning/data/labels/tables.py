@@ -12,6 +12,7 @@ import pyarrow as pa
 from polars import selectors as cs
 
 from infomax.errors import did_you_mean, refuse
+from infomax.files import most_bytes, reading
 from infomax.learning.data.labels.meaning import Asked
 from infomax.learning.data.labels.texts import label_texts
 from infomax.learning.data.sources.columns import LABEL_COLUMNS
@@ -79,15 +80,12 @@ def _frame(path: Path) -> pl.DataFrame:
         ".ndjson": partial(pl.read_ndjson, infer_schema_length=None),
         ".json": partial(pl.read_json, infer_schema_length=None),
     }
-    try:
+    with reading("labels", path, "expected names and labels", most_bytes()):
         if path.suffix.lower() in readers:
             return readers[path.suffix.lower()](path)
         from infomax.estimation.tables.read import read_frame
 
         return read_frame(path).frame.with_columns(cs.categorical().cast(pl.String))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        why = str(error).removeprefix("measure: ").splitlines()[0]
-        raise ValueError(f"labels: cannot read {path}: {why}; expected names and labels") from error
 
 
 def read_metadata(root: Path, files: Sequence[str]) -> LabelTable | None:

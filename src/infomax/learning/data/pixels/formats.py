@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import cache
@@ -11,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from infomax.errors import needs
+from infomax.errors import needs, refuse
+from infomax.files import most_bytes, sized
 from infomax.learning.data.pixels.stacks import Stack
 
 EXTRA = "formats"
@@ -67,6 +69,7 @@ def _tiff(data: bytes) -> Generator[Stack]:
         if len(series.pages) == np.prod(series.shape[:lead]) and set(within) <= set("YXS"):
 
             def read(numbers: Any) -> np.ndarray:
+                _check_size((len(numbers), *series.keyframe.shape), series.dtype)
                 planes = series.asarray(key=[*map(int, numbers)]).reshape(
                     len(numbers), *series.keyframe.shape
                 )
@@ -74,7 +77,18 @@ def _tiff(data: bytes) -> Generator[Stack]:
 
             yield Stack(series.axes[:lead], series.shape[:lead], read)
         else:
+            _check_size(series.shape, series.dtype)
             yield Stack.of(series.asarray(), series.axes)
+
+
+def _check_size(shape: Any, dtype: Any) -> None:
+    """Check that values which the head of a file names fit into half of the memory.
+
+    Raises:
+        ValueError: they do not.
+    """
+    named = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
+    refuse(named > most_bytes(), f"its head names {sized(named)}, expected at most {sized(most_bytes())}")
 
 
 @contextmanager
@@ -84,6 +98,8 @@ def _dicom(data: bytes) -> Generator[Stack]:
     from pydicom.pixels.processing import apply_modality_lut
 
     file: Any = pydicom.dcmread(io.BytesIO(data))
+    sizes = [int(file.get(name) or 1) for name in ("NumberOfFrames", "Rows", "Columns", "SamplesPerPixel")]
+    _check_size(sizes, np.dtype(np.float32))
     values: Any = file.pixel_array
     is_colour = int(file.get("SamplesPerPixel", 1)) > 1
     measured = values if is_colour else apply_modality_lut(values, file)
@@ -96,6 +112,7 @@ def _czi(data: bytes) -> Generator[Stack]:
     from czifile import CziFile
 
     with CziFile(io.BytesIO(data)) as file:
+        _check_size(file.shape, file.dtype)
         scenes_and_samples = str(file.axes).replace("S", "Q").replace("0", "S")
         yield Stack.of(file.asarray(), scenes_and_samples)
 
