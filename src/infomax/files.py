@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import tempfile
 import time
@@ -282,6 +283,22 @@ def _check_array(file: Any, size: int) -> None:
     shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
     named = math.prod(shape) * dtype.itemsize
     refuse(named > size, f"its header names {sized(named)}, but it has {sized(size)}")
+
+
+def bytes_in(text: str, operation: str) -> int:
+    """Return the number of bytes that a size names: a number, with K, M, G or T for powers of 1024.
+
+    Raises:
+        ValueError: it is no size.
+
+    Example:
+        >>> bytes_in("20", "cache"), bytes_in("1.5 KiB", "cache"), bytes_in("2g", "cache")
+        (20, 1536, 2147483648)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"{operation}: received the size {text!r}, expected one such as 500M, 20G or 1.5T")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 def sized(num_bytes: int) -> str:

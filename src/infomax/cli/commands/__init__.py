@@ -28,6 +28,7 @@ COMMANDS: Registry[Any] = Registry(
         "verify": "infomax.cli.commands.upkeep.verify:Verify",
         "measure": "infomax.cli.commands.measure:Measure",
         "principle": "infomax.cli.commands.principle:Principle",
+        "cache": "infomax.cli.commands.upkeep.cache:Cache",
         "import-amdim": "infomax.cli.commands.import_amdim:ImportAMDIM",
     },
 )

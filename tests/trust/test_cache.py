@@ -1,0 +1,129 @@
+"""The cache of decoded data: listed, kept within a size, and never taken from a process that has it open."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infomax.cli.main import main
+from infomax.files import bytes_in
+from infomax.learning.data import load_images
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Three folders of images, decoded one after the other into a cache of their own."""
+    monkeypatch.setenv("INFOMAX_CACHE", str(tmp_path / "cache"))
+    made = []
+    for number in range(3):
+        folder = tmp_path / f"images{number}"
+        folder.mkdir()
+        for image in range(4):
+            pixels = np.full((8, 8, 3), 10 * number + image, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{image}.png")
+        made.append(folder)
+    return made
+
+
+def load(folder, **options):
+    return load_images(folder, size=8, progress=False, **options)
+
+
+def listed(capsys, *arguments):
+    assert main(["cache", *arguments]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def aged(tmp_path, sources):
+    """Let an hour lie between the uses of entries, in the order of `sources`."""
+    for about in (tmp_path / "cache").glob("datasets/*/about.json"):
+        age = sources.index(Path(json.loads(about.read_text())["source"])) + 1
+        os.utime(about.parent, (3600 * age, 3600 * age))
+
+
+def test_what_is_kept_is_listed_the_least_recently_used_first(folders, tmp_path, capsys):
+    for folder in folders:
+        load(folder)
+    aged(tmp_path, [folders[1], folders[0], folders[2]])
+    found = listed(capsys)
+    assert [one["source"] for one in found["entries"]] == [str(folders[i]) for i in (1, 0, 2)]
+    assert found["bytes"] == sum(one["bytes"] for one in found["entries"]) > 3 * 4 * 8 * 8 * 3
+    assert found["limit"] is None and found["folder"] == str(tmp_path / "cache" / "datasets")
+    assert not any(one["in_use"] for one in found["entries"])
+
+
+def test_the_least_recently_used_goes_first(folders, tmp_path, capsys):
+    for folder in folders:
+        load(folder)
+    aged(tmp_path, folders)
+    load(folders[0])  # used again
+    size = listed(capsys)["entries"][0]["bytes"]
+    found = listed(capsys, "prune", "--limit", str(2 * size))
+    assert [one["source"] for one in found["removed"]] == [str(folders[1])]
+    assert {one["source"] for one in found["entries"]} == {str(folders[0]), str(folders[2])}
+
+
+def test_none_in_use_goes_not_even_of_another_process(folders, tmp_path, capsys):
+    mine = load(folders[0])
+    before = mine.values.copy()
+    code = (
+        "import sys; from infomax.learning.data import load_images; "
+        "held = load_images(sys.argv[1], size=8, progress=False); print('ready', flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code, str(folders[1])], **pipes) as other:
+        assert other.stdout.readline() == "ready\n"
+        load(folders[2])
+        found = listed(capsys, "prune", "--limit", "0")
+        assert [one["source"] for one in found["removed"]] == [str(folders[2])]
+        assert all(one["in_use"] for one in found["entries"]) and len(found["entries"]) == 2
+        other.communicate("\n")
+    assert np.array_equal(mine.values, before)
+    found = listed(capsys, "prune", "--limit", "0")
+    assert [one["source"] for one in found["removed"]] == [str(folders[1])]
+    del mine
+    assert len(listed(capsys, "prune", "--limit", "0")["removed"]) == 1
+    assert not [*(tmp_path / "cache").glob("datasets/*/")]
+
+
+def test_new_data_keeps_the_cache_within_its_limit(folders, tmp_path, capsys, monkeypatch):
+    load(folders[0])
+    size = listed(capsys)["bytes"]
+    monkeypatch.setenv("INFOMAX_CACHE_LIMIT", str(2 * size))
+    load(folders[1])
+    aged(tmp_path, folders)
+    with pytest.warns(UserWarning, match=r"cache: 1 entries of decoded data, unused for longest, were rem"):
+        last = load(folders[2])
+    assert {one["source"] for one in listed(capsys)["entries"]} == {str(folders[1]), str(folders[2])}
+    monkeypatch.setenv("INFOMAX_CACHE_LIMIT", "1")  # what was just decoded is in use
+    load(folders[2])
+    assert last.values.shape == (4, 8, 8, 3)
+
+
+def test_what_a_killed_process_left_is_pruned(folders, tmp_path, capsys):
+    load(folders[0])
+    left = tmp_path / "cache" / "datasets" / ("0" * 32 + ".partial-1")
+    left.mkdir()
+    listed(capsys, "prune", "--limit", "1T")
+    assert not left.exists() and len(listed(capsys)["entries"]) == 1
+
+
+def test_sizes_and_refusals(folders, capsys, monkeypatch):
+    assert (bytes_in("1.5 GiB", "x"), bytes_in("3k", "x")) == (3 << 29, 3072)
+    cases = {
+        ("prune",): "prune to which size? give --limit SIZE",
+        ("prune", "--limit", "much"): "received the size 'much', expected one such as 500M",
+        ("prnue",): "received 'prnue', expected list or prune; did you mean prune?",
+        ("list", "--limit", "1"): "--limit is of prune",
+    }
+    for arguments, message in cases.items():
+        assert main(["cache", *arguments]) == 2
+        assert message in capsys.readouterr().err
+    monkeypatch.setenv("INFOMAX_CACHE_LIMIT", "-1")
+    with pytest.raises(ValueError, match="received the size '-1'"):
+        load(folders[0])
