@@ -14,9 +14,8 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from infomax.errors import nearest
+from infomax.files import read_yaml
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.table import METHODS
 from infomax.learning.training.config import BUDGETS, Recipe, budget_in, one_budget
@@ -76,7 +75,7 @@ def recipe_from_mapping(values: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: an unknown method or kind of views.
     """
-    method = METHODS.find(values["method"].get("name", AMDIMConfig.kind), "recipe")
+    method = METHODS.find_named(values["method"].get("name", AMDIMConfig.kind), "recipe")
     default = Recipe(method=method(), views=views_like(values["views"]))
     recipe = _rebuilt(default, _parser(default).parse_object(dict(values)).as_dict())
     steps = recipe.train.steps
@@ -269,17 +268,12 @@ def _keys_of(path: Path) -> list[str]:
     """Return the dotted keys of a YAML file; none where there is no file, which the parser refuses.
 
     Raises:
-        ValueError: the file holds no mapping.
+        Unreadable: the file is damaged, or holds no settings.
     """
-    if not path.is_file():
+    if not path.exists():
         return []
-    values = yaml.safe_load(path.read_text())
-    if not isinstance(values, Mapping):
-        raise ValueError(
-            f"--config: {path} holds {type(values).__name__}, expected settings such as "
-            "`train: {steps: 7}`; --dry-run shows all of them"
-        )
-    return list(_dotted(values))
+    remedy = "expected settings such as `train: {steps: 7}`; --dry-run shows all of them"
+    return list(_dotted(read_yaml(path, "--config", remedy)))
 
 
 def _dotted(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
