@@ -14,7 +14,7 @@ import infomax
 
 SOURCE = Path(infomax.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERYWHERE = {"errors", "files", "fitting", "hashes", "lazy", "pages", "progress", "registry"}
+EVERYWHERE = {"errors", "files", "fitting", "hashes", "interrupts", "lazy", "pages", "progress", "registry"}
 STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "workflow", "cli"]
 BESIDE = {("principle", "learning"), ("learning", "principle")}
 ROOMS = ["data", "views", "encoders", "distributed", "objectives", "methods", "training",

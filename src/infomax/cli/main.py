@@ -10,30 +10,58 @@ from textwrap import fill
 from typing import Any
 
 import infomax
+from infomax import interrupts
 from infomax.cli.commands import COMMANDS
 from infomax.cli.options import add_options, options_in, read_options
 from infomax.cli.output import Answer, Unfinished, give
 from infomax.cli.wording import as_typed, plain_warnings
 from infomax.errors import Diverged, did_you_mean, naming_extras
+from infomax.learning.distributed.launching import complain, end_with_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0 when it worked, 2 for bad input, 1 if training diverged, 130 after Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run a command and return its exit code.
+
+    It is 0 when it worked, 2 for bad input, 1 if training diverged or a run is not verified, 130 after
+    Ctrl-C, 143 after SIGTERM.
+
+    Args:
+        arguments: what follows ``infomax``; by default what was typed, and signals are answered too.
+    """
+    if arguments is None:
+        interrupts.listen()
+        end_with_command()
+        arguments = sys.argv[1:]
+    try:
+        return _answered(arguments)
+    except KeyboardInterrupt as interrupt:
+        return _complain("; ".join([interrupts.came().what, *interrupt.args]), interrupts.came().exit_code)
+    except Exception:
+        if interrupts.came().number is None:
+            raise
+        return _complain(interrupts.came().what, interrupts.came().exit_code)  # raised in C, as another error
+
+
+def _answered(arguments: Sequence[str]) -> int:
+    """Run a command, give its answer or its complaint, and return the exit code.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+    """
     as_json = False
     try:
         command, as_json = read_command(arguments)
         with naming_extras(arguments[0]), plain_warnings(arguments):
             answer = command()
     except (ValueError, OSError) as error:
+        if interrupts.came().number is not None:
+            raise
         return _complain(as_typed(arguments, error), 2)
     except Diverged as error:
         return _complain(as_typed(arguments, error), 1)
     except Unfinished as unfinished:
         give(unfinished.answer, as_json)
-        return _complain(f"interrupted; {unfinished}", 130)
-    except KeyboardInterrupt as interrupt:
-        return _complain("; ".join(["interrupted", *interrupt.args]), 130)
+        raise
     give(answer, as_json)
     return answer.code if isinstance(answer, Answer) else 0
 
@@ -107,7 +135,5 @@ def _fitted(text: str) -> str:
 
 def _complain(error: object, code: int) -> int:
     """Say in a line what went wrong, and return the exit code."""
-    from infomax.learning.distributed.launching import complain
-
     complain(f"infomax: {error}")
     return code

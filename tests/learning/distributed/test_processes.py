@@ -130,7 +130,7 @@ def test_a_signal_ends_all_processes(training, tmp_path, number):
     training.send_signal(number)
     _, err = training.communicate(timeout=60)
     assert training.returncode == 128 + number
-    assert err.count("go on with `infomax pretrain --resume") == (number == signal.SIGINT)
+    assert err.count("go on with `infomax pretrain --resume") == 1
     wait_until(lambda: not processes_of(tmp_path), 10)
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from infomax import interrupts
 from infomax.errors import Stopped
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.config import AMDIMEncoderConfig
@@ -78,7 +79,7 @@ def test_interrupted_at_any_step_goes_on_to_the_same(finished, tmp_path, monkeyp
 def test_a_second_interrupt_stops_at_once(finished, tmp_path, monkeypatch):
     """The last checkpoint then is the one before the first step; it leads to the same encoder."""
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks, "MIN_SECONDS_BETWEEN_INTERRUPTS", -1.0)
+        patch.setattr(interrupts, "MIN_SECONDS_BETWEEN", -1.0)
         original = AMDIM.training_step
 
         def step(self, batch, index):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  infomax pretrain amdim-photos-cpu --data photos/ --out runs/a --minutes 5
+  infomax pretrain amdim-cpu --data photos/ --out runs/a --minutes 5
   infomax pretrain --resume runs/a                 after Ctrl-C, or a crash
   infomax pretrain --resume runs/a --data moved/   where the images have moved
   infomax pretrain --resume runs/a --minutes 20    train 20 minutes longer
@@ -89,7 +89,7 @@ class Pretrain:
             recipe = self._complete(recipe)
             dataset = self._dataset(recipe)
             run = self._training(recipe, dataset, loop)()
-        with _saying(f"training is complete; `infomax evaluate {self._folder} --data DIR` evaluates it"):
+        with _saying(f"training is complete; {self._evaluating}"):
             return self._answer(run.read_recipe(), dataset, run)
 
     @property
@@ -99,6 +99,10 @@ class Pretrain:
     @property
     def _module(self) -> list[str]:
         return ["--module", self.module] if self.module else []
+
+    @property
+    def _evaluating(self) -> str:
+        return f"`infomax evaluate {self._folder} --data DIR` evaluates it"
 
     def _of_run(self) -> "Recipe":
         """Return the recipe of the run to go on with."""
@@ -258,13 +262,20 @@ class Pretrain:
         try:
             yield
         except Stopped as stopped:
-            raise KeyboardInterrupt(f"{stopped}; go on with `{command}`") from None
+            from infomax.learning.training.run import Run
+
+            complete = Run(self._folder).finished
+            raise KeyboardInterrupt(
+                f"{stopped}; {self._evaluating}" if complete else f"{stopped}; go on with `{command}`"
+            ) from None
         except KeyboardInterrupt as interrupt:
             if interrupt.args:
                 raise
             begun = self.resume or (self.out and (self._folder / "recipe.yaml").exists())
-            how = f"go on with `{command}`" if begun else "start again with the same command"
-            raise KeyboardInterrupt(f"nothing was trained; {how}") from None
+            kept = f"what was saved is kept; go on with `{command}`"
+            raise KeyboardInterrupt(
+                kept if begun else "nothing was trained; start again with the same command"
+            ) from None
 
 
 @contextmanager

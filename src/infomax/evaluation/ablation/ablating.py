@@ -1,6 +1,5 @@
 """Trains and probes every variant of a recipe with every seed."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
-from infomax.files import replacing
+from infomax.files import read_json, replacing
 from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
@@ -95,7 +94,7 @@ def ablate(
 def _names(recipe: Recipe, variants: Sequence[str] | None, quiet: bool) -> list[str]:
     """The variants to train, in the order of the table, the whole among them."""
     if variants is None:
-        lacking = [name for name, variant in VARIANTS.items() if variant.missing(recipe)]
+        lacking = [name for name, variant in VARIANTS.items() if not variant.changes(recipe)]
         if lacking and not quiet:
             names = ", ".join(lacking)
             print(f"ablate: {names} left out; the recipe has no such part", file=sys.stderr)
@@ -132,7 +131,7 @@ def _measured(
     """
     run, result = Run(folder), folder / "probes.json"
     if result.exists():
-        return json.loads(result.read_text())
+        return read_json(result, "ablate", "remove it to measure again")
     splits = [_few(split, max_labels) for split in _splits(recipe, source, labels)]  # refused before training
     if not run.finished:
         _train(recipe, source, run, quiet)
@@ -154,12 +153,10 @@ def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     dataset = recipe.views.load(source, **how)
     if dataset.reading is not None and not quiet:
         dataset.reading.tell(run.folder.parent.parent / LEFT_OUT_FILE)
-    if not run.checkpoint.exists():
+    if run.begun:
+        resume(run.read_recipe(), dataset, run, quiet=quiet)
+    else:
         pretrain(recipe, dataset, run.folder, quiet=quiet)
-        return
-    began = run.read_recipe().train
-    train = replace(recipe.train, steps=began.steps, precision=began.precision)
-    resume(replace(recipe, train=train), dataset, run, quiet=quiet)
 
 
 def _accuracies(encoder: PretrainedEncoder, split: Split) -> dict[str, float]:

@@ -7,10 +7,12 @@ and `groups.num_ranks` then say which it is, and of how many.
 import atexit
 import logging
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Generator, Sequence
+import time
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from infomax.errors import refuse
+from infomax.interrupts import came, heard
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
 
 COMPLAINTS = "INFOMAX_COMPLAINTS"
 """Variable for the folder in which processes that the command has started leave what went wrong."""
+
+
+COMMAND = "INFOMAX_COMMAND"
+"""Variable for the process of the command that has started others."""
+SECONDS_BETWEEN_LOOKS = 0.5
+"""How often a process that a command has started looks whether that is still there."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +143,25 @@ def together(devices: int | None = None, arguments: Sequence[str] = ()) -> Gener
 def ending_together(local_rank: int = 0) -> Generator[None]:
     """Within, SIGTERM ends this process; the first process of a machine cleans up before it leaves.
 
-    The first leaves by `SystemExit`, while the others, which have nothing to clean up, end at once.
+    The first leaves as at Ctrl-C, while the others, which have nothing to clean up, end at once.
     """
-    previous = signal.getsignal(signal.SIGTERM)
-    on_sigterm(_leave if local_rank == 0 else signal.SIG_DFL)
-    try:
+    with heard():
+        if local_rank > 0:
+            on_sigterm(signal.SIG_DFL)
         yield
-    finally:
-        on_sigterm(previous)
+
+
+def end_with_command() -> None:
+    """End this process on the spot when the command is gone that has started it, if one has."""
+    command = os.environ.pop(COMMAND, None)
+
+    def watch() -> None:
+        while str(os.getppid()) == command:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    if command is not None:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def on_sigterm(handler: Any) -> None:
@@ -221,7 +241,8 @@ def _join(place: Started) -> None:
 def _run_again(devices: int, arguments: Sequence[str]) -> int:
     """Run the command as so many processes; return the exit code of the first that failed, or 0.
 
-    The agent's own messages are left out: the processes say themselves what went wrong.
+    The agent's own messages are left out: the processes say themselves what went wrong. It passes a signal on
+    to the processes, and gives them time to save what they have.
     """
     from joblib import cpu_count
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -229,6 +250,7 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cpu_count() // devices)))
+    os.environ[COMMAND] = str(os.getpid())
     logging.disable(logging.ERROR)
     literally = [one.replace("$", "$$") for one in arguments]  # where the agent would fill in ${local_rank}
     with TemporaryDirectory() as folder:
@@ -241,13 +263,12 @@ def _run_again(devices: int, arguments: Sequence[str]) -> int:
         )
         # fmt: on
         try:
-            elastic_launch(config, sys.executable)("-m", "infomax.cli", *literally)
+            elastic_launch(config, sys.executable)("-m", "infomax", *literally)
         except ChildFailedError as error:
-            return _exit_code(*error.get_first_failure())
+            return _exit_code(error.failures)
         except SignalException as error:
-            if error.sigval == signal.SIGINT:
-                raise KeyboardInterrupt(*_said_by_the_first()) from None
-            return 128 + error.sigval
+            came().number = error.sigval
+            raise KeyboardInterrupt(*_said_by_the_first()) from None
     return 0
 
 
@@ -255,19 +276,20 @@ def _said_by_the_first() -> list[str]:
     """Return where the first process says that it stopped, if it does."""
     left = Path(os.environ[COMPLAINTS]) / "0"
     said = left.read_text() if left.exists() else ""
-    return [said.partition("interrupted; ")[2]] if "interrupted; " in said else []
+    found = re.match(r"infomax: (?:interrupted|ended by SIGTERM); (.*)", said, re.DOTALL)
+    return [found[1]] if found else []
 
 
-def _exit_code(rank: int, failure: "ProcessFailure") -> int:
-    """Say what the process that failed first has left; return its exit code."""
+def _exit_code(failures: Mapping[int, "ProcessFailure"]) -> int:
+    """Say what went wrong in the process that failed first, and return its exit code.
+
+    One that was killed comes first: the others fail because of it.
+    """
+    rank, failure = min(failures.items(), key=lambda one: (one[1].exitcode >= 0, one[1].timestamp))
     left = Path(os.environ[COMPLAINTS]) / str(rank)
     if left.exists():
         print(left.read_text(), file=sys.stderr)
     if failure.exitcode > 0:
         return failure.exitcode
-    print(f"infomax: process {rank} was ended by {failure.signal_name()}", file=sys.stderr)
+    print(f"infomax: process {rank} was ended by {failure.signal_name()}, and so all were", file=sys.stderr)
     return 128 - failure.exitcode
-
-
-def _leave(signum: int, _: Any) -> None:
-    sys.exit(128 + signum)

@@ -1,9 +1,8 @@
-"""Callbacks between the steps of training: seeds, the stop at a bad number, checkpoints, timing."""
+"""Callbacks between the steps of training: seeds, CUDA graphs, stops, checkpoints, timing."""
 
+import gc
 import math
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -16,11 +15,12 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from infomax.errors import Diverged
-from infomax.files import replacing
-from infomax.learning.training.run import Run
-
-MIN_SECONDS_BETWEEN_INTERRUPTS = 1.0
-"""A second Ctrl-C within less is the first: the terminal and the command both send it to a process."""
+from infomax.files import sync
+from infomax.interrupts import Interrupts, heard
+from infomax.learning.distributed.launching import on_sigterm
+from infomax.learning.training.checkpoints import RECIPE
+from infomax.learning.training.config import Recipe
+from infomax.learning.training.run import Run, settings_of
 
 STEPS_BETWEEN_QUESTIONS = 10
 """How often several processes ask each other whether to stop or to save."""
@@ -38,6 +38,39 @@ class Seed(Callback):
         """Seed the step."""
         entropy = [self.seed, trainer.global_step, trainer.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
+
+
+class CaptureStep(Callback):
+    """Capture the learner's loss and its gradient in CUDA graphs, before the first step on a GPU.
+
+    The CPU then starts thousands of small kernels with two launches. Batch norm's statistics and all other
+    buffers stay as they were; random numbers still follow from the seed of each step.
+
+    Args:
+        bf16: whether the encoder computes in bfloat16.
+    """
+
+    def __init__(self, bf16: bool):
+        self.bf16: bool = bf16
+        self.captured: bool = False
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Capture a step with the first batch; all batches have its shape."""
+        if self.captured:
+            return
+        buffers = {name: buffer.clone() for name, buffer in pl_module.named_buffers()}
+        autocast = torch.autocast("cuda", torch.bfloat16, enabled=self.bf16, cache_enabled=False)
+        with autocast, _no_garbage_collected():
+            torch.cuda.make_graphed_callables(pl_module, tuple(batch), allow_unused_input=True)
+        for name, buffer in pl_module.named_buffers():
+            buffer.copy_(buffers[name])
+        self.captured = True
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let the learner compute without graphs again."""
+        pl_module.__dict__.pop("forward", None)
 
 
 class StopAtNonFinite(Callback):
@@ -88,20 +121,19 @@ class StopAtNonFinite(Callback):
 
 
 class Checkpoint(Callback):
-    """Replace ``checkpoints/last.ckpt``: every `every` steps or `minutes`, and wherever training stops.
+    """Replace ``checkpoints/last.ckpt``: every so many steps or minutes, and wherever training stops.
 
-    The first one is written before the first step, so that there is always one to continue from.
+    The first one is written before the first step, so that there is always one to continue from. A row of
+    ``metrics.csv`` is on the disk before the checkpoint of its step.
     """
 
-    def __init__(self, run: Run, *, every: int, minutes: float):
+    def __init__(self, run: Run, recipe: Recipe):
         self.run: Run = run
-        self.every: int = every
-        self.minutes: float = minutes
+        self.recipe: Recipe = recipe
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save what training begins with, if nothing is saved yet."""
         self.saved_at: float = time.monotonic()
-        self.step: int = trainer.global_step
         if trainer.strategy.broadcast(not self.run.checkpoint.exists()):
             self._save(trainer)
 
@@ -109,26 +141,30 @@ class Checkpoint(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save a checkpoint, if it is time."""
-        step = trainer.global_step
-        if step % self.every == 0 or step == trainer.max_steps or trainer.should_stop or self._late(trainer):
+        step, every = trainer.global_step, self.recipe.train.checkpoint_steps
+        if step % every == 0 or step == trainer.max_steps or trainer.should_stop or self._late(trainer):
             self._save(trainer)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the recipe."""
+        checkpoint[RECIPE] = settings_of(self.recipe)
 
     def _late(self, trainer: Trainer) -> bool:
         """Return whether the last one is too old; several processes, which must agree, ask now and then."""
-        late = time.monotonic() - self.saved_at > 60 * self.minutes
+        late = time.monotonic() - self.saved_at > 60 * self.recipe.train.checkpoint_minutes
         return _agreed(trainer, late)
 
     def _save(self, trainer: Trainer) -> None:
-        if trainer.is_global_zero:
-            with replacing(self.run.checkpoint) as path:
-                trainer.save_checkpoint(path)
-        else:
-            trainer.save_checkpoint(self.run.checkpoint)  # takes part; only the first process writes
-        self.saved_at, self.step = time.monotonic(), trainer.global_step
+        if trainer.is_global_zero and self.run.metrics.exists():
+            sync(self.run.metrics)
+        trainer.save_checkpoint(self.run.checkpoint)  # all take part; only the first process writes
+        self.saved_at = time.monotonic()
 
 
 class StopOnInterrupt(Callback):
-    """Stop after the step in which Ctrl-C comes; a second Ctrl-C stops at once.
+    """Stop after the step in which Ctrl-C or SIGTERM comes; a second one stops at once.
 
     Attributes:
         requested: whether it came.
@@ -137,27 +173,37 @@ class StopOnInterrupt(Callback):
     def __init__(self):
         self.requested: bool = False
         self.agreed: bool = False
-        self.first: float = 0.0
+        self.tells: bool = True
+        self.interrupts: Interrupts = Interrupts()
 
     @contextmanager
     def listening(self) -> Generator[None]:
-        """Within, Ctrl-C is waited for; outside of the main thread, which alone can, nothing changes.
+        """Within, signals are waited for; see `heard`.
 
         Raises:
-            KeyboardInterrupt: it came a second time.
+            KeyboardInterrupt: one came before the first step, or a second time.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        previous = signal.signal(signal.SIGINT, self._on_signal)
-        try:
-            yield
-        except SystemExit:
-            if not self.requested:
-                raise
-            raise KeyboardInterrupt from None  # in which Lightning leaves with code 1
-        finally:
-            signal.signal(signal.SIGINT, previous)
+        with heard() as self.interrupts:
+            try:
+                yield
+            except SystemExit:  # in which Lightning leaves, and ignores further signals
+                if self.interrupts.number is None:
+                    raise
+                raise KeyboardInterrupt from None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on, stop after a step."""
+        self.tells = trainer.is_global_zero
+        self.interrupts.stop = self._request
+        on_sigterm(self.interrupts.answer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on, stop at once."""
+        self.interrupts.stop = None
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """As at the end."""
+        self.interrupts.stop = None
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -166,12 +212,9 @@ class StopOnInterrupt(Callback):
         if not self.agreed and _agreed(trainer, self.requested):
             self.agreed = trainer.should_stop = True
 
-    def _on_signal(self, *_: Any) -> None:
-        now = time.monotonic()
-        if self.requested and now - self.first > MIN_SECONDS_BETWEEN_INTERRUPTS:
-            raise KeyboardInterrupt
-        if not self.requested:
-            self.requested, self.first = True, now
+    def _request(self) -> None:
+        self.requested = True
+        if self.tells:
             print("stopping after this step; Ctrl-C again stops at once", file=sys.stderr)
 
 
@@ -238,3 +281,14 @@ def _agreed(trainer: Trainer, wish: bool) -> bool:
 def watched(module: LightningModule) -> Mapping[str, Tensor]:
     """Return the scalars to watch of the last step, by name."""
     return cast(Mapping[str, Tensor], module.watched)
+
+
+@contextmanager
+def _no_garbage_collected() -> Generator[None]:
+    """Collect garbage before, not within: a capture ends where memory of a GPU is freed."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning import Callback
+from filelock import FileLock, Timeout
+from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
+from torch.distributed import DistError
 
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
@@ -30,10 +32,11 @@ from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.table import METHODS
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
+from infomax.learning.training.checkpoints import Saved, saved_in
 from infomax.learning.training.config import Recipe, one_budget
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
 from infomax.learning.training.record import Record, waiting
-from infomax.learning.training.run import Run
+from infomax.learning.training.run import Run, settings_of
 from infomax.learning.training.trainer import (
     Encoders,
     check_loggers,
@@ -47,6 +50,9 @@ from infomax.learning.training.trainer import (
 from infomax.learning.views.kinds import Views
 from infomax.learning.views.table import VIEWS
 from infomax.registry import own_parts, recorded
+
+SECONDS_OF_PATIENCE = 5.0
+"""How long to wait for another process that trains the same run, such as one that is just ending."""
 
 __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 
@@ -91,10 +97,10 @@ def pretrain(
         Stopped: Ctrl-C; what was learned so far is in the last checkpoint, from which `resume` continues.
     """
     _check_kinds(recipe, dataset)
-    _check(recipe, dataset, encoder)
-    one_budget("pretrain", recipe.train.budget)
     method, chosen = recipe.method.suited_to(encoder)
     recipe = replace(recipe, method=method, views=recipe.views.as_read(dataset))
+    _check(recipe, dataset, encoder)
+    one_budget("pretrain", recipe.train.budget)
     recipe, asked = fitting_batch(recipe, len(dataset)), recipe
     learner = new_learner(recipe, dataset, encoder)
     began_from = take_weights(learner.encoders, recipe.views, weights_from) if weights_from else None
@@ -131,9 +137,10 @@ def pretrain(
             "callbacks": [recorded(type(one)) for one in callbacks],
             "logger": logger and recorded(type(logger)),
         }
-        run.begin(recipe, **{name: one for name, one in facts.items() if one not in (None, [], {})})
+        run.make()
         _list_left_out(run, reading, tell)
         save_example_views(run, recipe, dataset)
+        run.begin(recipe, **{name: one for name, one in facts.items() if one not in (None, [], {})})
     with _fitting(recipe, learner, dataset, run, quiet, callbacks=callbacks, logger=logger) as fit:
         fit()
     return run
@@ -183,7 +190,10 @@ def resume(
     _check_kinds(recipe, dataset)
     _check(recipe, dataset, encoder)
     _check_same(run, dataset, encoder)
-    step = _checkpoint_step(run)
+    run.check_unedited(recipe)
+    tell = _teller(quiet or not writes(recipe.train))
+    saved = saved_in(run, tell)
+    step = saved.step if saved else 0
     if more:
         one_budget("resume", more)
         refuse(
@@ -191,7 +201,6 @@ def resume(
             f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
             "weights with --from",
         )
-    tell = _teller(quiet or not writes(recipe.train))
     _tell_changes(run, recipe, callbacks, logger, tell)
     begin = None
     if more:
@@ -204,7 +213,9 @@ def resume(
         if recipe.data != run.read_settings()["data"]:
             begin = partial(run.change, recipe)
     learner = new_learner(recipe, dataset, encoder)
-    with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger) as fit:
+    if saved is None:
+        _take_the_same_weights(run, recipe, learner)
+    with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger, saved) as fit:
         fit()
     return run
 
@@ -229,7 +240,7 @@ def _check_kinds(recipe: Any, dataset: Any) -> None:
     """Check that recipe and dataset are what their names say."""
     refuse(
         not isinstance(recipe, Recipe),
-        f"pretrain: expected a Recipe, got {recipe!r}; recipe_named('amdim-photos-cpu') returns one",
+        f"pretrain: expected a Recipe, got {recipe!r}; recipe_named('amdim-cpu') returns one",
     )
     refuse(
         not hasattr(dataset, "fingerprint"),
@@ -355,11 +366,16 @@ def _lengthened(recipe: Recipe, step: int, num_more: int) -> Recipe:
     return replace(recipe, optimizer=optimizer, train=recipe.train.with_budget(steps=step + num_more))
 
 
-def _checkpoint_step(run: Run) -> int:
-    """Return the step of the last checkpoint; 0 where there is none."""
-    if not run.checkpoint.exists():
-        return 0
-    return torch.load(run.checkpoint, weights_only=True, mmap=True)["global_step"]
+def _take_the_same_weights(run: Run, recipe: Recipe, learner: Learner) -> None:
+    """Begin with the weights of another run, where a run did that was killed before its first checkpoint."""
+    began = run.read_environment().get("began_from")
+    if began is not None:
+        now = take_weights(learner.encoders, recipe.views, began["folder"])
+        refuse(
+            now != began,
+            f"resume: the weights in {began['folder']} are no longer those that the run began with; restore "
+            "them, or begin a new run with --out",
+        )
 
 
 @contextmanager
@@ -372,39 +388,69 @@ def _fitting(
     begin: Callable[[], None] | None = None,
     callbacks: Sequence[Callback] = (),
     logger: Logger | None = None,
+    saved: Saved | None = None,
 ) -> Generator[Callable[[], None]]:
-    """Yield what trains to the last step, from the last checkpoint if there is one; then write the encoder.
+    """Yield what trains to the last step, from a checkpoint if there is one; then write the encoder.
 
     Raises:
-        Stopped: Ctrl-C.
+        Stopped: Ctrl-C, or SIGTERM.
+        ConnectionError: another of several processes has ended.
     """
     train, steps = recipe.train, recipe.train.steps
     assert steps is not None
     interrupt = StopOnInterrupt()
-    keep = Checkpoint(run, every=train.checkpoint_steps, minutes=train.checkpoint_minutes)
+    keep = Checkpoint(run, recipe)
     record = Record(
         run, num_images=len(dataset), batch_size=train.batch_size, every=train.log_steps, quiet=quiet
     )
-    own = [*([BeginStage(begin)] if begin else []), interrupt, keep, record]
-    trainer = new_trainer(train, learner, steps, [*own, *callbacks], run)
+    own = [*([BeginStage(begin)] if begin else []), interrupt, record, keep]
+    if saved is not None:
+        saved.check(settings_of(recipe), learner)
+    trainer = new_trainer(train, learner, steps, [*own, *callbacks], run, saved is None or saved.is_last)
     if logger is not None:
         trainer.logger = logger
     if trainer.is_global_zero:
         for one in trainer.loggers:
             one.log_hyperparams(run.read_settings())
-    checkpoint = run.checkpoint if run.checkpoint.exists() else None
-    batches = new_loader(trainer, train, dataset, _checkpoint_step(run))
+    batches = new_loader(trainer, train, dataset, saved.step if saved else 0)
+    checkpoint = saved.path if saved else None
     try:
-        with ending_together(trainer.local_rank), interrupt.listening():
+        with _alone(run, trainer), interrupt.listening(), ending_together(trainer.local_rank):
             yield partial(trainer.fit, learner, batches, ckpt_path=checkpoint, weights_only=True)
     except KeyboardInterrupt:
-        raise Stopped(_where(run, _checkpoint_step(run), steps)) from None
+        left = saved_in(run)
+        raise Stopped(_where(run, left.step if left else 0, steps)) from None
+    except RuntimeError as error:
+        if trainer.world_size > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
+            lost = f"pretrain: another process has ended; go on with `infomax pretrain --resume {run.folder}`"
+            raise ConnectionError(lost) from error
+        raise
     finally:
         if logger is None:
             finish_loggers(trainer)
     if trainer.global_step < steps:
         raise Stopped(_where(run, trainer.global_step, steps))
     _save(learner, recipe.views, run)
+    if interrupt.requested:
+        raise Stopped(f"training is complete, its encoder is in {run.folder}")
+
+
+@contextmanager
+def _alone(run: Run, trainer: Trainer) -> Generator[None]:
+    """Within, no other process trains the run, and writes the same files; a lock ends with its process."""
+    if not trainer.is_global_zero:
+        yield
+        return
+    run.checkpoint.parent.mkdir(exist_ok=True)
+    lock = FileLock(run.checkpoint.with_name("lock"))
+    try:
+        lock.acquire(timeout=SECONDS_OF_PATIENCE)
+    except Timeout:
+        raise ValueError(f"pretrain: another process trains {run.folder}; wait for it, or end it") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _where(run: Run, step: int, steps: int) -> str:

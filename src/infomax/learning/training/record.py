@@ -1,6 +1,7 @@
 """The record of training: rows of ``metrics.csv``, and progress on stderr."""
 
 import csv
+import re
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -148,11 +149,17 @@ class Record(Callback):
 
 
 def _drop_rows_after(metrics: Path, step: int) -> None:
-    """Drop the rows after the checkpoint that training resumes from."""
+    """Drop the rows after the checkpoint that training resumes from, and what is no whole row."""
     if metrics.exists():
-        header, *rows = metrics.read_text().splitlines(keepends=True)
+        header, *rows = metrics.read_text().splitlines(keepends=True) or [""]
+        whole = re.compile(rf"(\d+)(,[^,]*){{{header.count(',')}}}\n")
+        steps = [(row, whole.fullmatch(row)) for row in rows]
+        kept = "".join(row for row, found in steps if found and int(found[1]) <= step)
+        if not header.endswith("\n"):
+            metrics.unlink()
+            return
         with replacing(metrics) as path:
-            path.write_text(header + "".join(row for row in rows if int(row.split(",", 1)[0]) <= step))
+            path.write_text(header + kept)
 
 
 def _summary(rate: float, metrics: Mapping[str, float]) -> str:

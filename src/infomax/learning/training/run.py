@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Any
 
 import yaml
 
-from infomax.files import OBJECT, most_bytes, read_json, read_yaml, reading, replacing
-from infomax.hashes import begin_record
+from infomax.errors import refuse
+from infomax.files import OBJECT, UNFINISHED, most_bytes, read_json, read_yaml, reading, replacing
+from infomax.hashes import RECORD, begin_record
+from infomax.learning.data.reading import LEFT_OUT_FILE
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.environment import environment, now
-from infomax.learning.training.options import recipe_from_mapping
+from infomax.learning.training.options import as_typed, recipe_from_mapping
 
 RESULTS = (
     "encoder.*",
@@ -39,6 +41,7 @@ ENVIRONMENT: Mapping[str, Any] = {
     "type": "object",
     "properties": {
         "stages": {"type": "array", "items": {"type": "object"}},
+        "recipes": {"type": "array", "items": {"type": "object"}},
         "parts": {
             "type": "object",
             "additionalProperties": {
@@ -52,6 +55,13 @@ ENVIRONMENT: Mapping[str, Any] = {
 }
 """The schema of ``environment.json``, of what is read back."""
 _REMEDY = "expected a file that `infomax pretrain` wrote; copy the run again"
+
+BEGINNING = {"environment.json", "views.npz", LEFT_OUT_FILE, RECORD, "checkpoints"}
+"""What is written into the folder of a run before its recipe."""
+ELSEWHERE = {"data", "skip_broken"}
+"""Fields of a recipe that say where the same images are found."""
+LONGER = {"train.steps", "train.minutes", "train.epochs", "optimizer.restarts"}
+"""Fields of a recipe that change where a run is trained longer."""
 
 OWN_KINDS = ("method", "views")
 """Kinds of a user's own, in the record of the parts of a run."""
@@ -67,6 +77,7 @@ class Run:
         self.metrics: Path = self.folder / "metrics.csv"
         self.views: Path = self.folder / "views.npz"
         self.checkpoint: Path = self.folder / "checkpoints" / "last.ckpt"
+        self.checkpoint_before: Path = self.checkpoint.with_name("before.ckpt")
         self.encoder: Path = self.folder / "encoder.safetensors"
         self.finetuning: Path = self.folder / "finetuning.json"
         self.similarity: Path = self.folder / "similarity.npz"
@@ -107,20 +118,33 @@ class Run:
         settings = self.training.read_settings()
         return {"source": settings.get("data"), "split": settings.get("split", Recipe.split)}
 
+    @property
+    def begun(self) -> bool:
+        """True if there is a run to go on with: the recipe is the last file that `begin` writes."""
+        return self.recipe.exists()
+
     def check_free(self) -> None:
         """Check that the folder is new or empty: results are never overwritten.
+
+        Or else it holds what a process has left that was killed before it began to train.
 
         Raises:
             FileExistsError: there is something in the folder.
         """
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+        if self.folder.exists() and not (self.folder.is_dir() and self._holds_no_results()):
             raise FileExistsError(
                 f"pretrain: {self.folder} is not empty; choose another --out, or continue that run with "
                 f"--resume {self.folder}"
             )
 
-    def begin(self, recipe: Recipe, **facts: Any) -> None:
-        """Make the folder, and write ``recipe.yaml`` and ``environment.json`` with these facts.
+    def _holds_no_results(self) -> bool:
+        """Return whether the folder is empty, or all in it was written before the recipe would have been."""
+        found = {path.name for path in self.folder.iterdir() if not path.name.startswith(UNFINISHED)}
+        beginning = self.checkpoint.parent.is_dir() and not any(self.checkpoint.parent.iterdir())
+        return not found or (beginning and found <= BEGINNING)
+
+    def make(self) -> None:
+        """Make the folder.
 
         Raises:
             FileExistsError: there is something in the folder.
@@ -128,23 +152,50 @@ class Run:
         self.check_free()
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         begin_record(self.folder)
-        self.change(recipe)
+
+    def begin(self, recipe: Recipe, **facts: Any) -> None:
+        """Make the folder, and write ``environment.json`` with these facts and then ``recipe.yaml``.
+
+        Raises:
+            FileExistsError: there is something in the folder.
+        """
+        self.make()
         with replacing(self.environment) as path:
-            path.write_text(json.dumps({**environment(), **facts}, indent=2) + "\n")
+            facts = {**environment(), **facts, "recipes": [settings_of(recipe)]}
+            path.write_text(json.dumps(facts, indent=2) + "\n")
+        self.change(recipe)
 
     def begin_stage(self, recipe: Recipe, **facts: Any) -> None:
-        """Write a recipe with more steps, record the stage, and set aside what the encoder so far gave.
+        """Record a stage, set aside what the encoder so far gave, and write a recipe with more steps.
 
-        That goes into the folder ``stage-1``, ``stage-2``, …, which then holds that encoder.
+        What is set aside goes into the folder ``stage-1``, ``stage-2``, …, which then holds that encoder. The
+        recipe is written last: a stage that is longer than the recipe has never begun.
         """
-        stages = self.read_environment().get("stages") or [{}]
+        before = self.read_recipe()
+        stages = [one for one in self.read_environment().get("stages") or [{}] if _has_begun(one, before)]
+        self.note(
+            stages=[*stages, {**facts, "date": now()}], recipes=[settings_of(one) for one in (before, recipe)]
+        )
         for pattern, one in product(RESULTS, self.encoders):
             for path in one.folder.glob(pattern):
                 place = self.folder / f"stage-{len(stages)}" / path.relative_to(self.folder)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 path.rename(place)
         self.change(recipe)
-        self.note(stages=[*stages, {**facts, "date": now()}])
+
+    def check_unedited(self, recipe: Recipe) -> None:
+        """Check that a recipe is what the run was begun with, or its last stage; data may lie elsewhere.
+
+        Raises:
+            ValueError: it is another one; the message names the fields.
+        """
+        recorded = self.read_environment().get("recipes", [])
+        found = [changes(comparable(one), comparable(settings_of(recipe))) for one in recorded]
+        refuse(
+            recorded and all(found),
+            f"resume: the recipe of {self.folder} was edited since the run began ({'; or '.join(found)}); "
+            "restore that, or begin a new run with --out; --minutes, --steps or --epochs train it longer",
+        )
 
     def change(self, recipe: Recipe) -> None:
         """Write ``recipe.yaml``."""
@@ -204,6 +255,50 @@ class Run:
         return read_json(self.environment, "environment", _REMEDY, ENVIRONMENT)
 
 
+def settings_of(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as plain values, as ``recipe.yaml`` holds it."""
+    return _with_lists(asdict(recipe))
+
+
+def comparable(settings: Mapping[str, Any] | None, lengthened: bool = False) -> dict[str, Any]:
+    """Return the fields by dotted names that stay the same as long as a run does.
+
+    Args:
+        settings: a recipe as plain values.
+        lengthened: leave out those that change where a run is trained longer.
+    """
+    changing = {*ELSEWHERE, *(LONGER if lengthened else ())}
+    return {name: value for name, value in _dotted(settings or {}) if name not in changing}
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in which fields comparable settings differ; "" where in none. New fields do not count.
+
+    Example:
+        >>> changes({"train.steps": 40, "train.seed": 0}, {"train.steps": 80, "train.seed": 0})
+        'train.steps is 80, was 40'
+    """
+    lines = [
+        f"{name} is {as_typed(now.get(name))}, was {as_typed(value)}"
+        for name, value in before.items()
+        if now.get(name) != value
+    ]
+    return "; ".join(lines)
+
+
+def _dotted(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _has_begun(stage: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Return whether a recorded stage has begun: the recipe was written after it."""
+    return stage.get("last_step", 0) <= (recipe.train.steps or 0)
+
+
 class _FlatLists(yaml.SafeDumper):
     """Writes mappings as blocks, and lists on one line."""
 
@@ -215,7 +310,7 @@ _FlatLists.add_representer(
 
 def as_yaml(recipe: Recipe) -> str:
     """Return a recipe as YAML, which ``--config`` reads."""
-    return yaml.dump(_with_lists(asdict(recipe)), Dumper=_FlatLists, sort_keys=False, allow_unicode=True)
+    return yaml.dump(settings_of(recipe), Dumper=_FlatLists, sort_keys=False, allow_unicode=True)
 
 
 def _with_lists(value: Any) -> Any:

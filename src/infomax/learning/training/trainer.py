@@ -7,23 +7,24 @@ from typing import Any, Literal
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.accelerators import CUDAAccelerator
+from lightning.pytorch.accelerators import AcceleratorRegistry, CUDAAccelerator
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from infomax.errors import MissingExtra
+from infomax.errors import MissingExtra, refuse
 from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
 from infomax.learning.methods.learner import Learner
 from infomax.learning.training.batches import Batches
-from infomax.learning.training.callbacks import Seed, StopAtNonFinite
-from infomax.learning.training.capture import CaptureStep
+from infomax.learning.training.callbacks import CaptureStep, Seed, StopAtNonFinite
+from infomax.learning.training.checkpoints import Files
 from infomax.learning.training.config import LoggerName, Recipe, TrainConfig
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.run import Run
+from infomax.memory import check_step_fits, sketched, total_memory
 
 Encoders = nn.Module | Mapping[str, nn.Module]
 """An encoder; or encoders by the names of the columns, where each column has its own."""
@@ -34,12 +35,46 @@ def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | No
 
     All of it is in training mode, whatever mode the encoder came in, but for layers that it keeps frozen.
     """
-    torch.manual_seed(recipe.train.seed)
     num_classes = int(dataset.labels.max()) + 1 if dataset.labelled else 0
+    _check_accelerator(recipe.train)
+    if encoder is None:
+        _check_memory(recipe, num_classes)
+    torch.manual_seed(recipe.train.seed)
     learner = recipe.method.learner(recipe.views, recipe.optimizer, num_classes, encoder).train()
     if encoder is not None:
         return learner
     return recipe.method.begun(learner, recipe.views, dataset, recipe.train.seed)
+
+
+def _check_accelerator(train: TrainConfig) -> None:
+    """Check that the machine has what the recipe trains on."""
+    found = [one for one in AcceleratorRegistry if AcceleratorRegistry[one]["accelerator"].is_available()]
+    known = ["auto", *(["gpu"] if {"cuda", "mps"} & {*found} else []), *found]
+    refuse(
+        train.accelerator not in known,
+        f"train: accelerator must be one of {', '.join(known)} on this machine, got {train.accelerator}; "
+        "auto takes the best",
+    )
+
+
+def _check_memory(recipe: Recipe, num_classes: int) -> None:
+    """Check that a step fits into the memory of this machine, or of its GPU."""
+    train, plain = recipe.train, recipe.views.without_augmentation()
+    try:
+        learner = sketched(lambda: recipe.method.learner(plain, recipe.optimizer, num_classes))
+    except (NotImplementedError, RuntimeError):  # a part of one's own that needs its values: nothing is known
+        return
+    shapes = [part.input_shape for part in plain.parts]
+    on_gpu = train.accelerator in ("auto", "gpu", "cuda") and CUDAAccelerator.is_available()
+    memory = torch.cuda.get_device_properties(0).total_memory if on_gpu else total_memory() // train.devices
+    check_step_fits(
+        "pretrain",
+        learner,
+        shapes * (recipe.method.num_views // len(shapes)),
+        train.batch_size // train.num_processes,
+        memory,
+        "lower train.batch_size, views.image_size, or the sizes in method",
+    )
 
 
 def precision_of(config: TrainConfig) -> Literal["bf16", "float32"]:
@@ -56,13 +91,20 @@ def new_trainer(
     num_steps: int,
     callbacks: Sequence[Callback],
     run: Run | None = None,
+    keeps_last: bool = True,
 ) -> Trainer:
-    """Return Lightning's trainer for so many steps; the learner is compiled, if that is wanted."""
+    """Return Lightning's trainer for so many steps; the learner is compiled, if that is wanted.
+
+    Args:
+        config, learner, num_steps, callbacks: of the training.
+        run: what is trained.
+        keeps_last: whether the last checkpoint becomes the one before, as it does unless it is damaged.
+    """
     bf16 = precision_of(config) == "bf16"
     own = [*_compiled(learner, config, bf16), Seed(config.seed), StopAtNonFinite(), EndTogether()]
     return Trainer(
         accelerator=config.accelerator,
-        **_processes(config, find_unused=not learner.uses_all_parameters),
+        **_processes(config, not learner.uses_all_parameters, Files(run, keeps_last)),
         precision="bf16-mixed" if bf16 else "32-true",
         max_steps=num_steps,
         max_epochs=-1,
@@ -95,15 +137,15 @@ def _compiled(learner: Learner, config: TrainConfig, bf16: bool) -> list[Callbac
     return [CaptureStep(bf16)] if captures else []
 
 
-def _processes(config: TrainConfig, find_unused: bool = False) -> dict[str, Any]:
-    """Return the trainer's options for several processes."""
+def _processes(config: TrainConfig, find_unused: bool = False, *plugins: Any) -> dict[str, Any]:
+    """Return the trainer's options for one process, or several."""
     if config.num_processes == 1:
-        return {"devices": 1}
+        return {"devices": 1, "plugins": [*plugins]}
     return {
         "devices": config.devices,
         "num_nodes": config.num_nodes,
         "strategy": DDPStrategy(find_unused_parameters=find_unused),
-        "plugins": [SyncSharesBatchNorm()],
+        "plugins": [SyncSharesBatchNorm(), *plugins],
     }
 
 

@@ -1,0 +1,17 @@
+"""``infomax``, and ``python -m infomax``: the command, which answers signals from its first imports on."""
+
+import sys
+
+from infomax.interrupts import listen
+
+
+def start() -> int:
+    """Run the command that was typed; return its exit code."""
+    listen()
+    from infomax.cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(start())
