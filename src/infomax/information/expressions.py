@@ -47,7 +47,7 @@ def parse(
     """
     groups, separators = [[]], []
     for token, place in _tokens(operation, text):
-        if token in ";|":
+        if token in ";|":  # nosec B105 # marks between variables
             _check_separator(operation, text, place, groups[-1], separators)
             separators.append(token)
             groups.append([])

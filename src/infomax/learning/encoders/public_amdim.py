@@ -1,6 +1,6 @@
 """Checkpoints of the authors' public AMDIM code, read without executing anything they hold."""
 
-import pickle
+import pickle  # nosec B403 # for the name of an error; torch reads weights only
 import re
 from collections.abc import Mapping
 from pathlib import Path

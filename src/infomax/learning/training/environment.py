@@ -1,7 +1,7 @@
 """The environment of a result: versions, commit, machine and date."""
 
 import platform
-import subprocess
+import subprocess  # nosec B404 # runs git, without a shell
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,7 +43,7 @@ def _version(package: str) -> str:
 def _commit() -> str | None:
     """Return the commit of the source tree that this runs from, if it is one."""
     try:
-        result = subprocess.run(
+        result = subprocess.run(  # nosec B603 B607 # nothing of a user's is in the command
             ["git", "describe", "--always", "--dirty", "--exclude=*"],
             cwd=Path(__file__).parent,
             capture_output=True,
