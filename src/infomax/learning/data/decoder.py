@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,13 @@ class Decoder:
     def operation(self) -> str:
         """The public function that loads with this decoder, for messages."""
         return f"load_{self.files.noun}s"
+
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of an array."""
+        how = self.decode.keywords
+        shape = (*how.get("size", ()), how.get("length", 1), how["channels"])
+        return prod(shape) * np.dtype(self.dtype).itemsize
 
     def for_source(self, source: Source, column: str | None, cache: Path | None) -> "Decoder":
         """Return the decoder with all that depends on the source decided, such as the range of its pixels.

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from infomax.errors import refuse
 from infomax.learning.data.dataset import Dataset, Names, ValuesHash, fingerprint_of
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.labels.meaning import Labelled
@@ -21,6 +23,7 @@ from infomax.learning.data.labels.texts import label_text
 from infomax.learning.data.pixels.formats import OtherChannels
 from infomax.learning.data.sources.files import checked
 from infomax.learning.data.sources.source import Item, Source
+from infomax.memory import total_memory
 
 BLOCK_SIZE = 32
 """Items decoded by one task."""
@@ -124,6 +127,35 @@ def gather(job: Job, write: Callable[[Block], None]) -> Summary:
         raise _nothing_left(job, skipped)
     hashes = values_hash.hexdigest(), index_hash.hexdigest()
     return Summary((num, *shape), *hashes, tuple(skipped), tuple(sorted(lost)))
+
+
+def check_room(job: Job, folder: str | Path, memory: int = 0) -> None:
+    """Check that a block of decoded items fits into half of the memory, and all of them into a folder.
+
+    Args:
+        job: what will be decoded.
+        folder: where the values will lie.
+        memory: bytes of them that need not lie there.
+
+    Raises:
+        ValueError: they do not.
+    """
+    each, num, decoder = job.decoder.num_bytes, job.source.count(job.split) or 1, job.decoder
+    block, free = min(num, BLOCK_SIZE), shutil.disk_usage(folder).free + memory
+    refuse(
+        block * each > total_memory() / 2,
+        f"{decoder.operation}: {block} {decoder.files.noun}s of {_gib(each)} each are decoded at a time, and "
+        f"there are {_gib(total_memory())} of memory; choose a smaller size for them",
+    )
+    refuse(
+        num * each > free,
+        f"{decoder.operation}: {num:,} decoded {decoder.files.noun}s take {_gib(num * each)}, and "
+        f"{folder} has {_gib(free)}; choose a smaller size for them, or another folder by INFOMAX_CACHE",
+    )
+
+
+def _gib(num_bytes: int) -> str:
+    return f"{num_bytes / 2**30:,.2f} GiB"
 
 
 def index_bytes(index: pa.RecordBatch | pa.Table) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from infomax.learning.data.gathering import INDEX, Block, Gathered, Job, gather
+from infomax.learning.data.gathering import INDEX, Block, Gathered, Job, check_room, gather
 
 
 def gathered(job: Job, memory_limit: int) -> Gathered:
@@ -16,6 +16,7 @@ def gathered(job: Job, memory_limit: int) -> Gathered:
     Raises:
         ValueError: as `gather`.
     """
+    check_room(job, tempfile.gettempdir(), memory_limit)
     spool, indices = Spool(memory_limit), []
 
     def write(block: Block) -> None:

@@ -170,6 +170,8 @@ def load_encoder(
         views = views_from(description["views"])
     with reading("load_encoder", weights, _REMEDY, most_bytes()):
         encoder = _fitting(description, module, weights)
+        taken, seen = [*cast(Any, encoder).input_shape], [*views.input_shape]
+        refuse(taken != seen, f"its encoder takes {taken}, the views of {DESCRIPTION} are {seen}")
         encoder.load_state_dict(load_file(weights))
     return PretrainedEncoder(encoder, views.reading(range=range, pages=pages))
 
