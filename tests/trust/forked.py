@@ -23,7 +23,7 @@ IMPORTED = (
     "infomax.learning.encoders.own", "infomax.learning.methods.amdim_learner", "infomax.report",
     "infomax.learning.views.image_views", "infomax.learning.data.gathering", "sklearn.datasets",
 )  # fmt: skip
-SECONDS = 120
+DEFAULTS = {"kill_at": 0, "kill_after": 0.0, "number": 9, "ranks": 1, "kill_rank": 0, "seconds": 120}
 
 
 class Forks:
@@ -36,7 +36,7 @@ class Forks:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def run(self, *arguments, under, kill_at=0, ranks=1, kill_after=0.0, kill_rank=0, number=signal.SIGKILL):
+    def run(self, *arguments, under, **how):
         """Run a command; return exit code, number of operations, and what it said on stderr.
 
         Args:
@@ -44,14 +44,13 @@ class Forks:
             under: the folder in which operations count.
             kill_at: number of the operation before which the process is killed, from 1; 0: none.
             kill_after: seconds after which it is killed; 0: never.
+            number: the signal.
             ranks: processes that train together.
             kill_rank: which of them is killed; the others then get SIGTERM, as of torchrun.
-            number: the signal.
+            seconds: after which all are killed, in any case.
         """
-        job = {
-            "arguments": [str(one) for one in arguments], "under": str(under), "kill_at": kill_at,
-            "ranks": ranks, "kill_after": kill_after, "kill_rank": kill_rank, "number": int(number),
-        }  # fmt: skip
+        assert how.keys() <= DEFAULTS.keys()
+        job = {**DEFAULTS, **how, "arguments": [str(one) for one in arguments], "under": str(under)}
         self.server.stdin.write(json.dumps(job) + "\n")
         self.server.stdin.flush()
         return tuple(json.loads(self.server.stdout.readline()))
@@ -108,7 +107,7 @@ def _ends_of(children, job):
         if ended is None and any(codes.values()):
             ended = now
             _signal_all(children, codes, signal.SIGTERM)
-        if (ended is not None and now - ended > 10) or now - began > SECONDS:
+        if (ended is not None and now - ended > 10) or now - began > job["seconds"]:
             _signal_all(children, codes, signal.SIGKILL)
         time.sleep(0.005)
     return codes

@@ -9,7 +9,6 @@ import sys
 import time
 
 import pytest
-from tests.trust.forked import Forks
 from tests.trust.test_kills import NEW, TWO, go_on, result_of, undisturbed
 
 from infomax import interrupts
@@ -18,13 +17,6 @@ from infomax.learning.training.run import Run
 
 NUMBERS = [signal.SIGINT, signal.SIGTERM]
 WORDS = {signal.SIGINT: "infomax: interrupted", signal.SIGTERM: "infomax: ended by SIGTERM"}
-
-
-@pytest.fixture(scope="module")
-def forks():
-    found = Forks()
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize("number", NUMBERS)

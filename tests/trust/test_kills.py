@@ -9,7 +9,6 @@ import random
 import shutil
 
 import pytest
-from tests.trust.forked import Forks
 
 from infomax.learning.training.run import Run
 
@@ -21,13 +20,6 @@ TINY = [
 ]  # fmt: skip
 TWO = ["--train.devices", "2", "--train.accelerator", "cpu"]
 NEW = ["pretrain", "amdim-digits", *TINY]
-
-
-@pytest.fixture(scope="module")
-def forks():
-    found = Forks()
-    yield found
-    found.close()
 
 
 def result_of(folder):
