@@ -37,7 +37,7 @@ from statistics import mean, stdev
 from jinja2 import Environment, StrictUndefined
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 TABLE = re.compile(
     r"(?P<head><!-- table from results:\n(?P<template>.*?)-->\n)(?P<table>.*?)(?P<end><!-- end of table -->)",
     re.DOTALL,

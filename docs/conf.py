@@ -19,10 +19,18 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "gallery/*.json"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
+myst_url_schemes = {
+    "http": None,
+    "https": None,
+    "mailto": None,
+    "test": "https://github.com/infomax-developers/infomax/blob/main/tests/{{path}}#:~:text={{fragment}}",
+}  # [a test](test:information/test_measures.py#test_xor_and_copies); tests/test_story.py looks for each
+bibtex_bibfiles = ["story/references.bib"]
 default_role = "code"
 
 autosummary_generate = True

@@ -15,11 +15,11 @@ from PIL import Image
 from infomax.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = "--train.steps 2 --train.batch_size 8 --method.encoder.width 4 --method.encoder.embedding_dim 16"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_blocks(page):
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     result = doctest.testfile(str(page), module_relative=False, optionflags=flags)
@@ -109,7 +109,7 @@ def test_a_table_of_other_numbers_is_noticed():
 def test_tables_of_numbers_come_from_results():
     """A table with two decimal numbers is made from results, or a comment says what it is computed from."""
     pages = [page for page in PAGES if page.name != "lab-notebook.md"]  # a log of what was seen at the time
-    assert {page.name: found for page in pages if (found := docs_tables.by_hand(page.read_text()))} == {}
+    assert {str(page): found for page in pages if (found := docs_tables.by_hand(page.read_text()))} == {}
 
 
 def test_a_table_written_by_hand_is_noticed():
