@@ -1,7 +1,7 @@
 """One call from images to a trained encoder, and from there to features, results and a page.
 
     >>> import infomax
-    >>> run = infomax.pretrain("photos/", "amdim-photos-cpu", "runs/a", minutes=5)       # doctest: +SKIP
+    >>> run = infomax.pretrain("photos/", "amdim-cpu", "runs/a", minutes=5)       # doctest: +SKIP
     >>> run.embed("photos/").shape, run.report()                                         # doctest: +SKIP
 
 What the command line does in several commands; every part can be another.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 def pretrain(
     images: Any,
-    recipe: str | Recipe = "amdim-photos-cpu",
+    recipe: str | Recipe = "amdim-cpu",
     out: str | Path | None = None,
     *,
     encoder: loop.Encoders | None = None,
@@ -219,7 +219,7 @@ def _chosen(
     refuse(
         not isinstance(recipe, str | Recipe),
         f"pretrain: expected images, a recipe, and a folder, got a {type(recipe).__name__} for the recipe; "
-        "infomax.pretrain(images, 'amdim-photos-cpu', 'runs/a'); infomax.learning.pretrain takes the recipe "
+        "infomax.pretrain(images, 'amdim-cpu', 'runs/a'); infomax.learning.pretrain takes the recipe "
         "first",
     )
     found = recipe_named(recipe) if isinstance(recipe, str) else recipe

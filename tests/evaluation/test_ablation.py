@@ -13,12 +13,14 @@ from infomax.evaluation.ablation.tables import Row, as_markdown, mean_and_error,
 from infomax.evaluation.ablation.variants import VARIANTS, WHOLE, without_augmentation
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
+from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import STL_VIEWS, ViewsConfig
 
 RECIPE = Recipe(
-    method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=4, embedding_dim=8, depth=2)),
+    method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=4, embedding_dim=8, depth=2, whitened=True)),
+    optimizer=OptimizerConfig(rule="muon", lr=1e-2),
     views=ViewsConfig(mean=(0.31,), std=(0.36,), grayscale=0.0),
     train=TrainConfig(steps=3, batch_size=8, precision="float32"),
 )
@@ -34,6 +36,8 @@ RECIPE = Recipe(
         ("no clip", {"method.clip"}),
         ("no penalty", {"method.penalty_weight"}),
         ("own flips", {"views.shared_flip"}),
+        ("random filters", {"method.encoder"}),
+        ("adam", {"optimizer.rule", "optimizer.lr"}),
     ],
 )
 def test_a_variant_changes_its_part_alone(variant, changed):
@@ -62,10 +66,24 @@ def test_without_augmentation_both_views_are_the_image(views):
 def test_values_of_the_changes():
     assert VARIANTS["one scale"](RECIPE).method.scales == ((1, 7),)
     assert VARIANTS["global only"](RECIPE).method.scales == ((1, 1),)
-    assert VARIANTS["weaker encoder"](RECIPE).method.encoder == AMDIMEncoderConfig(2, 8, 1)
+    assert VARIANTS["weaker encoder"](RECIPE).method.encoder == AMDIMEncoderConfig(2, 8, 1, whitened=True)
     assert VARIANTS["no clip"](RECIPE).method.clip is None
     assert VARIANTS["no penalty"](RECIPE).method.penalty_weight == 0
     assert VARIANTS["own flips"](RECIPE).views.shared_flip is False
+    assert VARIANTS["random filters"](RECIPE).method.encoder.whitened is False
+    assert VARIANTS["adam"](RECIPE).optimizer == OptimizerConfig(rule="adam", lr=2e-3)
+
+
+def test_a_variant_that_changes_nothing_is_refused_and_left_out(capsys):
+    without = VARIANTS["adam"](VARIANTS["no clip"](RECIPE))
+    for name in ("adam", "no clip"):
+        with pytest.raises(
+            ValueError, match=f"the variant '{name}' changes nothing, as the recipe is without"
+        ):
+            VARIANTS[name](without)
+    names = ablating._names(without, None, quiet=False)
+    assert {"adam", "no clip"}.isdisjoint(names) and {WHOLE, "no penalty", "random filters"} <= {*names}
+    assert "ablate: no clip, adam left out; the recipe has no such part" in capsys.readouterr().err
 
 
 def test_costs_are_paired_by_seed():

@@ -31,7 +31,7 @@ class Demo:
         page = write_report(run.folder)
         found = {"run": str(run.folder), "report": str(page), "rows": short_rows(result)}
         steps = {
-            "the same with your images": "infomax pretrain amdim-photos-cpu --data DIR --out runs/a",
+            "the same with your images": "infomax pretrain amdim-cpu --data DIR --out runs/a",
             "what else there is": "infomax recipes",
         }
         return Answer(found, lambda: accuracies(result), [f"open {page}", *next_steps(steps)])

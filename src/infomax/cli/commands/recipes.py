@@ -15,7 +15,8 @@ class Recipes:
         """Return what each recipe is for, by name."""
         from infomax.learning.training.recipes import RECIPES
 
-        found = {name: _facts(recipe) for name, recipe in RECIPES.items()}
+        first: dict[Any, str] = {}
+        found = {name: _facts(make, first.setdefault(make, name), name) for name, make in RECIPES.items()}
         steps = ["next: infomax pretrain RECIPE --data DIR --out RUN; infomax pretrain RECIPE --help"]
         return Answer(found, lambda: _shown(found), steps)
 
@@ -31,13 +32,13 @@ def _summary(recipe: Callable[[], Any]) -> str:
     return (recipe.__doc__ or "").splitlines()[0]
 
 
-def _facts(make: Callable[[], Any]) -> dict[str, Any]:
-    """Return what matters for the choice of a recipe."""
+def _facts(make: Callable[[], Any], first_name: str, name: str) -> dict[str, Any]:
+    """Return what matters for the choice of a recipe; the size of views is null where the data decides it."""
     recipe = make()
     return {
-        "summary": _summary(make),
+        "summary": _summary(make) if name == first_name else f"another name of {first_name}",
         "method": recipe.method.kind,
-        "inputs": [list(part.input_shape) for part in recipe.views.parts],
+        "inputs": [_shape(part) for part in recipe.views.parts],
         "batch_size": recipe.train.batch_size,
         "budget": recipe.train.budget,
         "data": recipe.data,
@@ -49,7 +50,15 @@ def _shown(found: dict[str, dict[str, Any]]) -> Iterator[Any]:
     yield grid(rows, ("recipe", "size", "batch", "budget", "for"))
 
 
+def _shape(part: Any) -> list[int] | None:
+    try:
+        return list(part.input_shape)
+    except ValueError:
+        return None
+
+
 def _cells(facts: dict[str, Any]) -> tuple[str, ...]:
-    sizes = dict.fromkeys("×".join(map(str, dict.fromkeys(shape[1:]))) for shape in facts["inputs"])
+    shapes = facts["inputs"]
+    sizes = dict.fromkeys("×".join(map(str, dict.fromkeys(one[1:]))) if one else "any" for one in shapes)
     budget = ", ".join(f"{amount:,.4g} {name}" for name, amount in facts["budget"].items())
     return ", ".join(sizes), str(facts["batch_size"]), budget, facts["summary"]

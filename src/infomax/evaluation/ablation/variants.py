@@ -2,7 +2,8 @@
 
 Bachman et al. (2019) add three things to Deep InfoMax: prediction across augmented views, at several scales,
 by a stronger encoder. Two more keep the scores in check, a clip and a penalty; and the two views of an image
-are flipped together. Each is left out in turn, all else being equal, the budget included.
+are flipped together. The recipes for a CPU add filters that whiten, and Muon. Each is left out in turn, all
+else being equal, the budget included.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infomax.errors import refuse
+from infomax.learning.methods.optimizer import ADAM_SHARE
 from infomax.learning.training.config import Recipe
 from infomax.registry import Registry
 
@@ -60,6 +62,20 @@ def with_own_flips(recipe: Recipe) -> Recipe:
     return replace(recipe, views=replace(views, shared_flip=False))
 
 
+def with_random_filters(recipe: Recipe) -> Recipe:
+    """Return the recipe with a first layer that begins with random filters."""
+    method: Any = recipe.method
+    return replace(recipe, method=replace(method, encoder=replace(method.encoder, whitened=False)))
+
+
+def with_adam(recipe: Recipe) -> Recipe:
+    """Return the recipe with Adam for all parameters, at the rate that it has beside Muon."""
+    optimizer = recipe.optimizer
+    if optimizer.rule == "adam":
+        return recipe
+    return replace(recipe, optimizer=replace(optimizer, rule="adam", lr=ADAM_SHARE * optimizer.lr))
+
+
 @dataclass(frozen=True)
 class Variant:
     """A recipe without one of its parts.
@@ -78,6 +94,10 @@ class Variant:
         """Return what the recipe lacks of what the variant needs."""
         return [path for path in self.needs if not _has(recipe, path.split("."))]
 
+    def changes(self, recipe: Recipe) -> bool:
+        """Return whether the recipe has the part; the whole counts as changed."""
+        return not self.missing(recipe) and (self.name == WHOLE or self.change(recipe) != recipe)
+
     def __call__(self, recipe: Recipe) -> Recipe:
         """Return the recipe without the part.
 
@@ -89,6 +109,11 @@ class Variant:
             missing,
             f"ablate: the variant {self.name!r} changes {' and '.join(missing)}, which this recipe does not "
             "have; leave the variant out",
+        )
+        refuse(
+            not self.changes(recipe),
+            f"ablate: the variant {self.name!r} changes nothing, as the recipe is without that part already; "
+            "leave the variant out",
         )
         return self.change(recipe)
 
@@ -102,6 +127,8 @@ _TABLE = (
     Variant("no clip", without_clip, ("method.clip",)),
     Variant("no penalty", without_penalty, ("method.penalty_weight",)),
     Variant("own flips", with_own_flips, ("views.shared_flip",)),
+    Variant("random filters", with_random_filters, ("method.encoder.whitened",)),
+    Variant("adam", with_adam),
 )
 VARIANTS: Registry[Variant] = Registry("variant", {variant.name: variant for variant in _TABLE})
 """The variants, by the names that options and tables use."""

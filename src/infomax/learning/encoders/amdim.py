@@ -16,8 +16,6 @@ from infomax.ranges import Side, Size, check_numbers
 
 MIN_SIDE = 16
 """Pixels of the shortest side that an image may have."""
-MAX_FINE_SIDE = 96
-"""Pixels of the longest side that the first layer does not halve."""
 
 
 class AMDIMEncoder(nn.Module):
@@ -30,14 +28,14 @@ class AMDIMEncoder(nn.Module):
 
     Height and width shrink independently:
 
-    1. A side of more than 96 pixels is halved by a 5×5 convolution.
+    1. A side of more than `max_fine_side` pixels is halved by a 5×5 convolution.
     2. A 3×3 convolution takes one pixel off each end. A side that is at most an eighth short of 32, 64,
        128, … is first extended to it by reflection: 28 pixels give the same map as 32.
     3. Stages shrink the rest to 7 cells (see `shrinking`). An axis that needs fewer stages joins in the last
        ones. The stages have 2, 4, 8, 8, 8, … times `width` channels. If there are fewer than three, a
        residual unit of the first width precedes them.
 
-    Images of 32, 64 and 128 pixels get the networks of the paper.
+    By default, images of 32, 64 and 128 pixels get the networks of the paper.
 
     needed_maps: sides of the maps that training must use, so that every parameter gets a gradient.
 
@@ -49,6 +47,7 @@ class AMDIMEncoder(nn.Module):
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
         whitened: whether training began with a first layer that whitens; kept, without effect here.
+        max_fine_side: the longest side, px, that is not halved.
         channels: channels of the images.
 
     Raises:
@@ -74,6 +73,7 @@ class AMDIMEncoder(nn.Module):
         channels: int = 3,
         global_dim: int | None = None,
         whitened: bool = False,
+        max_fine_side: int = AMDIMEncoderConfig.max_fine_side,
     ):
         super().__init__()
         size = image_size if isinstance(image_size, tuple) else (image_size, image_size)
@@ -86,14 +86,14 @@ class AMDIMEncoder(nn.Module):
         )
         self.input_shape: tuple[int, int, int] = (channels, *size)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim, whitened
+            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side
         )
         self.arguments: dict[str, Any] = {
             "image_size": image_size,
             "channels": channels,
             **asdict(self.config),
         }
-        stem, left = _stem(channels, width, size)
+        stem, left = _stem(channels, width, size, max_fine_side)
         layers, top_width = trunk(self.config, stem, stages_of(*left), (3, 3))
         self.layers: nn.ModuleList = layers
         self.embed: nn.ModuleDict = nn.ModuleDict(
@@ -116,9 +116,11 @@ class AMDIMEncoder(nn.Module):
         return Features(images.flatten(1), local, embedded=embedded)
 
 
-def _stem(channels: int, width: int, size: tuple[int, int]) -> tuple[list[nn.Module], tuple[int, int]]:
+def _stem(
+    channels: int, width: int, size: tuple[int, int], max_fine_side: int
+) -> tuple[list[nn.Module], tuple[int, int]]:
     """Return the first convolutions, and height and width of the map that they give."""
-    halved = (2 if size[0] > MAX_FINE_SIDE else 1, 2 if size[1] > MAX_FINE_SIDE else 1)
+    halved = (2 if size[0] > max_fine_side else 1, 2 if size[1] > max_fine_side else 1)
     rows, columns = (-(-side // stride) for side, stride in zip(size, halved, strict=True))
     reflected = (missing(rows), missing(columns))
     layers: list[nn.Module] = []

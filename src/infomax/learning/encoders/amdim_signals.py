@@ -42,7 +42,7 @@ class SignalEncoder(nn.Module):
         depth: residual units in each block.
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
-        whitened: whether training began with a first layer that whitens; kept, without effect here.
+        whitened, max_fine_side: of encoders of images; kept, without effect here.
 
     Raises:
         ValueError: a length below 16; another number below 1.
@@ -67,6 +67,7 @@ class SignalEncoder(nn.Module):
         batch_norm: bool = False,
         global_dim: int | None = None,
         whitened: bool = False,
+        max_fine_side: int = AMDIMEncoderConfig.max_fine_side,
     ):
         super().__init__()
         check_numbers("SignalEncoder", Length, length=length)
@@ -78,7 +79,7 @@ class SignalEncoder(nn.Module):
         )
         self.input_shape: tuple[int, int] = (channels, length)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim, whitened
+            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side
         )
         self.arguments: dict[str, Any] = {"length": length, "channels": channels, **asdict(self.config)}
         stem, cells = _stem(width, length, channels)

@@ -1,9 +1,9 @@
 """Capacity of encoders: what a recipe says of them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from infomax.ranges import Depth, Size, check_ranges
+from infomax.ranges import MAX_SIDE, Depth, Range, Size, check_ranges
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class AMDIMEncoderConfig:
     features that predict each other (``n_rkhs``). depth: residual units in each block. batch_norm: inside the
     residual units, too. global_dim: dimension of the global feature; null for embedding_dim. One of another
     dimension passes an embedding, as the maps do, before it predicts. whitened: the first layer begins with
-    filters that whiten patches of the training images (see `whiten`), not with random ones.
+    filters that whiten patches of the training images (see `whiten`), not with random ones. max_fine_side: px
+    of the longest side of an image that the first layer does not halve; without effect on signals.
     """
 
     width: Size = 128
@@ -23,6 +24,7 @@ class AMDIMEncoderConfig:
     batch_norm: bool = False
     global_dim: Size | None = None
     whitened: bool = False
+    max_fine_side: Annotated[int, Range(16, MAX_SIDE)] = 96
 
     def __post_init__(self) -> None:
         check_ranges(self, "encoder")

@@ -19,7 +19,7 @@ from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.kinds import SingleViews
 
-DEFAULT_RECIPE = "amdim-photos-cpu"
+DEFAULT_RECIPE = "amdim-cpu"
 """Recipe of a transformer for which none is named."""
 
 

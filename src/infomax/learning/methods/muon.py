@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from infomax.learning.methods.optimizer import ADAM_SHARE
+
 MIN_SIDE = 8
 """Rows and columns that a weight needs to be taken as a matrix."""
-ADAM_SHARE = 0.2
-"""The rate of Adam, as a share of that of the matrices."""
 REACH = 0.01
 """Singular values from this share of the norm on end between 0.73 and 1.27."""
 MARGIN = 1.02

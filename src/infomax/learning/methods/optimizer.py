@@ -17,6 +17,10 @@ Decay = Annotated[float, Range(0, below=1)]
 """The share of a running mean that a step keeps."""
 
 
+ADAM_SHARE = 0.2
+"""The rate of Adam beside Muon, as a share of Muon's."""
+
+
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How parameters are updated.

@@ -7,6 +7,7 @@ from infomax.learning.encoders.config import ALEXNET, AMDIMEncoderConfig, DIMEnc
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.objectives.scoring import AMDIM_SCALES
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, PLAIN_VIEWS, STL_VIEWS, ViewsConfig
 from infomax.learning.views.paired import PairedViewsConfig
@@ -18,7 +19,9 @@ DIM_OPTIMIZER = OptimizerConfig(lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, w
 """The optimizer of the Deep InfoMax paper: Adam at a constant rate."""
 
 _SMALL = AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1))
-_SMALL_CPU = AMDIMEncoderConfig(width=48, embedding_dim=256, depth=1, global_dim=512, whitened=True)
+_SMALL_CPU = AMDIMEncoderConfig(
+    width=48, embedding_dim=256, depth=1, global_dim=512, whitened=True, max_fine_side=48
+)
 _QUICK = OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50)
 _MUON = OptimizerConfig(rule="muon", lr=1e-2, weight_decay=0.0, decay="linear", warmup_steps=100)
 _SCENE_VIEWS = ViewsConfig(
@@ -62,11 +65,11 @@ def amdim_cifar10_small() -> Recipe:
     )
 
 
-def amdim_cifar10_cpu() -> Recipe:
-    """CIFAR-10, or other small pictures, on two CPU cores."""
+def amdim_cpu() -> Recipe:
+    """Your own images, small or large, on two CPU cores."""
     return Recipe(
-        method=AMDIMConfig(encoder=_SMALL_CPU),
-        views=replace(CIFAR_VIEWS, crop_scale=(0.3, 1.0), translate=0, jitter=(0.4, 0.4, 0.4, 0.1)),
+        method=AMDIMConfig(encoder=_SMALL_CPU, scales=((1, 1), *AMDIM_SCALES)),
+        views=ViewsConfig(stored_size=None, image_size=None, jitter=(0.4, 0.4, 0.4, 0.1)),
         optimizer=_MUON,
         train=TrainConfig(minutes=20.0, batch_size=128),
     )
@@ -81,16 +84,6 @@ def amdim_stl10() -> Recipe:
         ),
         views=STL_VIEWS,
         train=TrainConfig(epochs=300.0, batch_size=256),
-    )
-
-
-def amdim_photos_cpu() -> Recipe:
-    """Your own photographs, on two CPU cores."""
-    return Recipe(
-        method=AMDIMConfig(encoder=AMDIMEncoderConfig(width=32, embedding_dim=512, depth=1)),
-        views=replace(STL_VIEWS, jitter=(0.4, 0.4, 0.4, 0.1)),
-        optimizer=OptimizerConfig(lr=1e-3, decay="cosine", warmup_steps=100),
-        train=TrainConfig(minutes=20.0, batch_size=128),
     )
 
 
@@ -210,11 +203,10 @@ RECIPES: Registry[Callable[[], Recipe]] = Registry(
     "recipe",
     {
         "amdim-digits": amdim_digits,
+        "amdim-cpu": amdim_cpu,
         "amdim-cifar10": amdim_cifar10,
         "amdim-cifar10-small": amdim_cifar10_small,
-        "amdim-cifar10-cpu": amdim_cifar10_cpu,
         "amdim-stl10": amdim_stl10,
-        "amdim-photos-cpu": amdim_photos_cpu,
         "amdim-imagenet128": amdim_imagenet128,
         "amdim-two-cameras": amdim_two_cameras,
         "amdim-moving-digits": amdim_moving_digits,
@@ -225,10 +217,14 @@ RECIPES: Registry[Callable[[], Recipe]] = Registry(
         "dim-cifar10-cpu": dim_cifar10_cpu,
         "dim-stl10": dim_stl10,
         "dim-tinyimagenet": dim_tinyimagenet,
+        "amdim-cifar10-cpu": amdim_cpu,
+        "amdim-photos-cpu": amdim_cpu,
     },
     group="infomax.recipes",
 )
 """Recipes by the name that the command line takes; the first line of a recipe's docstring describes it.
+
+A recipe may have several names.
 
 A function of one's own is one, too: ``infomax pretrain my_recipes:mine``.
 """

@@ -46,11 +46,17 @@ Hue = Annotated[float, Range(0, 0.5)]
 """A shift of hue, as a share of the whole circle, to either side."""
 
 
+MAX_WHOLE_SIDE = 48
+"""The longest side, px, of pictures that are stored at the size of their views, where that is not given."""
+
+
 @dataclass(frozen=True)
 class ViewsConfig(SingleViews):
     """How views are made of pictures.
 
-    stored_size: side, px, or (height, width) at which pictures are decoded and kept. image_size: of a view.
+    stored_size: side, px, or (height, width) at which pictures are decoded and kept; null for 32 where half
+    of the pictures have a shorter side of at most 48 px, else 96, which is decided when they are loaded.
+    image_size: of a view; null for stored_size up to 48 px, else two thirds of it.
     crop_scale: range of the share of the area that a random resized crop (bicubic) keeps; null for no crop.
     crop_ratio: range of its aspect ratio, as a multiple of the view's own.
     translate: largest random shift, px, with reflected borders. translate_probability: of a shift.
@@ -73,8 +79,8 @@ class ViewsConfig(SingleViews):
     choices: ClassVar[Mapping[str, Registry[Any]]] = {"policy": POLICIES}
     before: ClassVar[Mapping[str, Any]] = MappingProxyType({"range": "full", "bits": 8, "pages": "first"})
 
-    stored_size: Side | tuple[Side, Side] = 32
-    image_size: Side | tuple[Side, Side] = 32
+    stored_size: Side | tuple[Side, Side] | None = 32
+    image_size: Side | tuple[Side, Side] | None = 32
     crop_scale: Annotated[tuple[Part, Part], Ordered()] | None = (0.3, 1.0)
     crop_ratio: Annotated[tuple[Positive, Positive], Ordered()] = (0.7, 1.4)
     translate: Annotated[int, Range(0, MAX_SIDE)] = 0
@@ -106,7 +112,7 @@ class ViewsConfig(SingleViews):
             "set views.policy null",
         )
         refuse(
-            self.translate >= min(_height_width(self.stored_size)),
+            self.stored_size is not None and self.translate >= min(_height_width(self.stored_size)),
             f"views: translate must be less than the sides of stored_size {self.stored_size}, "
             f"got {self.translate}",
         )
@@ -118,13 +124,29 @@ class ViewsConfig(SingleViews):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(c, h, w) of a view."""
-        return self.channels, *_height_width(self.image_size)
+        """(c, h, w) of a view; ValueError where the pictures decide it, before they are loaded."""
+        if self.image_size is not None:
+            return self.channels, *_height_width(self.image_size)
+        channels, height, width = self.stored_shape
+        return channels, _seen(height), _seen(width)
 
     @property
     def stored_shape(self) -> tuple[int, int, int]:
-        """(c, h, w) of a picture as the dataset keeps it."""
+        """(c, h, w) of a picture as the dataset keeps it; ValueError as for `input_shape`."""
+        if self.stored_size is None:
+            raise ValueError(
+                "views: the pictures decide their size when they are loaded, which they are not yet; take "
+                "views.as_read(dataset), or set views.stored_size"
+            )
         return self.channels, *_height_width(self.stored_size)
+
+    def decided_by(self, dataset: "Dataset | Pairs") -> Mapping[str, Any]:
+        """Return the sizes, where loading the dataset decided them."""
+        if None not in (self.stored_size, self.image_size):
+            return {}
+        stored = self.stored_size or _side(*dataset.parts[0].values.shape[1:3])
+        seen = self.image_size or _side(*map(_seen, _height_width(stored)))
+        return {"stored_size": stored, "image_size": seen}
 
     def load(
         self,
@@ -142,7 +164,7 @@ class ViewsConfig(SingleViews):
             source,
             split=split,
             column=column,
-            size=self.stored_shape[1:],
+            size=self.stored_size,
             channels=self.channels,
             range=self.range,
             bits=self.bits,
@@ -195,6 +217,15 @@ class ViewsConfig(SingleViews):
 
 def _height_width(size: int | tuple[int, int]) -> tuple[int, int]:
     return size if isinstance(size, tuple) else (size, size)
+
+
+def _side(height: int, width: int) -> int | tuple[int, int]:
+    return height if height == width else (height, width)
+
+
+def _seen(stored: int) -> int:
+    """Return the side of a view of a stored side."""
+    return stored if stored <= MAX_WHOLE_SIDE else round(2 * stored / 3)
 
 
 CIFAR_VIEWS = ViewsConfig(

@@ -102,9 +102,13 @@ class Views(ABC):
         Raises:
             ValueError: the dataset was read otherwise than these views say.
         """
-        own = _as_read(self, dataset) if self.before else {}
+        own = {**(_as_read(self, dataset) if self.before else {}), **self.decided_by(dataset)}
         within = zip(self._within, dataset.parts, strict=False)
         return replace(self, **own, **{name: getattr(self, name).as_read(part) for name, part in within})
+
+    def decided_by(self, dataset: "Dataset | Pairs") -> Mapping[str, Any]:
+        """Return the fields that loading the dataset decided, besides those of how pixels are read; none."""
+        return {}
 
     def reading(self: V, **how: Any) -> V:
         """Return these views with other ways to read things: ``range="0:4095"``; None keeps what there is.
