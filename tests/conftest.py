@@ -1,8 +1,10 @@
-"""Fixtures that make image files; nothing here reads or writes outside pytest's own folders."""
+"""Fixtures that make image files, and close the network; nothing is written outside pytest's own folders."""
 
 import io
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,34 @@ def _caches_of_the_session(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("huggingface")))
         patch.setenv("INFOMAX_CACHE", str(tmp_path_factory.mktemp("infomax-cache")))
+        yield
+
+
+LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "")
+"""Where tests may connect: processes that train together are on this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_network():
+    """Sockets connect to this machine only, and only its names are looked up."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def refuse_others(host: Any) -> None:
+        if host not in LOCAL and host != socket.gethostname():
+            raise RuntimeError(f"a test asked the network for {host}; nothing leaves the machine unasked")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            refuse_others(address[0])
+        connect(self, address)
+
+    def guarded_look_up(host: Any, *others: Any, **how: Any) -> Any:
+        refuse_others(host.decode() if isinstance(host, bytes) else host or "")
+        return look_up(host, *others, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
 
 

@@ -242,15 +242,19 @@ def _file_part(root: Path, file: str) -> Part:
 
 
 def _open_file(path: Path, column: str | None) -> Any:
-    from datasets import load_dataset
+    """Return the rows of a file; its reader is taken itself, since `load_dataset` reports to the network."""
+    from datasets.packaged_modules.arrow.arrow import Arrow
+    from datasets.packaged_modules.parquet.parquet import Parquet
 
-    if suffix(path.name) == ".tar":
-        return open_archive(path, column)
-    files: dict[str, Any] = {"data_files": {"train": [str(path)]}, "split": "train", "streaming": True}
-    if suffix(path.name) == ".arrow":
-        return load_dataset("arrow", **files)  # nosec B615 # files of this machine
-    # row group by row group, in small batches: memory for one row group rather than for the file
-    return load_dataset("parquet", **files, batch_size=256).reshard()  # nosec B615 # as above
+    files = {"train": [str(path)]}
+    match suffix(path.name):
+        case ".tar":
+            return open_archive(path, column)
+        case ".arrow":
+            return Arrow(data_files=files).as_streaming_dataset("train")
+        case _:
+            # row group by row group, in small batches: memory for one row group rather than for the file
+            return Parquet(data_files=files, batch_size=256).as_streaming_dataset("train").reshard()
 
 
 def _num_rows(path: Path) -> int | None:
