@@ -122,6 +122,7 @@ def _signal_all(children, codes, number):
 def _work(job, rank, port, said, counted):
     """Do a job in a process that has just been forked, and end it."""
     os.environ["INFOMAX_CACHE"] = f"{job['under']}/cache"
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have taken away
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     log = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)

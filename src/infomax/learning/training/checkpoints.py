@@ -145,8 +145,8 @@ def _sound(path: Path, is_last: bool) -> Saved:
             shapes = {name: value.shape for name, value in values["state_dict"].items()}
             return Saved(path, values["global_step"], values.get(RECIPE), shapes, is_last)
     except Unreadable as error:
-        cause = in_one_line(error.__cause__ or error)
-        raise Unreadable(f"{path} is damaged ({cause})") from error
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise Unreadable(f"{path} is damaged ({in_one_line(cause)})") from error
 
 
 def _size(shape: torch.Size | None) -> str:
