@@ -4,7 +4,7 @@
     python benchmarks/amount.py --data cifar10/ --images 1000 --minutes 2,5 --save --overwrite  # some cells
 
 For each number of images, so many training images of CIFAR-10 are drawn by a fixed seed. Encoders learn from
-these alone, without labels, by the recipe `amdim-cifar10-cpu`, for some minutes each: a run of its own, with
+these alone, without labels, by the recipe `amdim-cpu`, for some minutes each: a run of its own, with
 the whole schedule of learning rates. Minutes are steps at the rate `--steps-a-minute`, so that a busy machine
 changes nothing but the time that it takes. Then a linear probe and nearest neighbours get the labels of the
 same images, and are tested on the 10,000 test images; in the second table they get 5 labels of each class,
@@ -39,7 +39,7 @@ def main():
         __doc__,
         data="cifar10",
         runs="runs/amount",
-        recipe="amdim-cifar10-cpu",
+        recipe="amdim-cpu",
         images="300,1000,3000,10000,50000",
         minutes="2,5,20,60",
         steps_a_minute=125,

@@ -3,7 +3,7 @@
     python benchmarks/deep_infomax.py --data cifar10/ --runs runs/dim --save   # 2 hours on two cores
 
 CIFAR-10, the encoder and optimizer of `dim-cifar10-cpu`: global DIM, and local DIM by three bounds, the same
-with Y matched to a uniform prior, and AMDIM (`amdim-cifar10-cpu`), each for `--budgets` minutes. First every
+with Y matched to a uniform prior, and AMDIM (`amdim-cpu`), each for `--budgets` minutes. First every
 objective is timed for some seconds, on a machine that should do nothing else; minutes then become steps, so
 that the runs themselves may share it. Linear probes on the convolutional, the fully connected and the last
 layer (Y), fitted to `--labels` training images and tested on all test images; a random encoder beside them.
@@ -50,7 +50,7 @@ RECIPES = {
     "local, DV": dim(bound="donsker_varadhan"),
     BEST: dim(bound="infonce"),
     "local, InfoNCE, uniform prior": dim(bound="infonce", **PRIOR),
-    "AMDIM": recipe_named("amdim-cifar10-cpu"),
+    "AMDIM": recipe_named("amdim-cpu"),
 }
 
 

@@ -6,7 +6,7 @@ The same augmentations (flip, shift or crop, colour jitter, grey, normalisation)
 the same compiled, kornia's modules in place of ours, as before, and one image at a time with Pillow, as in
 scripts with torchvision, in a DataLoader with as many worker processes as there are threads. Batches of 128
 random images; the best of turns of a second, taken in turn. The share of a training step is that of the
-recipe amdim-cifar10-cpu, from median times. Memory: 33 million images of 32 x 32 in a sparse file, read at
+recipe amdim-cpu, from median times. Memory: 33 million images of 32 x 32 in a sparse file, read at
 random through `training.Batches`, each time in a process of its own, mapped as NumPy does it, and with the
 advice to the system that reads are random. Anonymous memory is what the system cannot drop (Linux).
 """
@@ -33,6 +33,7 @@ from torch.utils.data import Dataset as TorchDataset
 from decoding import anonymous_mib, peak_growth
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.training.batches import Batches
+from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.geometry import Geometry
 from infomax.learning.views.image_views import AugmentedViews, Normalize
@@ -41,10 +42,10 @@ from recording import arguments_of, environment, report
 from training_step import parts_of, seconds_of
 
 BATCH = 128
-CPU_RECIPE = recipe_named("amdim-cifar10-cpu")
+CPU_RECIPE = recipe_from_options(recipe_named("amdim-cpu"), ["--stored_size", "32", "--image_size", "32"])
 CONFIGS = {
     "32 px, shifted (CIFAR_VIEWS)": CIFAR_VIEWS,
-    "32 px, cropped (amdim-cifar10-cpu)": CPU_RECIPE.views,
+    "32 px, cropped (amdim-cpu)": CPU_RECIPE.views,
     "96 px to 64 px, cropped (STL_VIEWS)": STL_VIEWS,
 }
 
@@ -217,7 +218,7 @@ def share_of_a_step(recipe, seconds):
     parts = parts_of(recipe, torch.device("cpu"), "float32")
     times = {name: seconds_of(parts[name], torch.device("cpu"), seconds / 2) for name in ("views", "step")}
     return {
-        "recipe": "amdim-cifar10-cpu",
+        "recipe": "amdim-cpu",
         **{f"{name}, ms": 1000 * value for name, value in times.items()},
         "views / step": times["views"] / times["step"],
     }

@@ -2,7 +2,7 @@
 
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --save                 # 6 quiet hours
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --minutes 20 --seeds 0 --save --overwrite
-    python benchmarks/minutes.py --name imagenette --recipe amdim-photos-cpu --data imagenette/ --save
+    python benchmarks/minutes.py --name imagenette --data imagenette/ --save
 
 Each number of minutes and each seed is a run of its own, with the whole schedule of learning rates. Minutes
 become steps by timing the first ones, so that the machine should do nothing else; `--rate` gives the steps of
@@ -39,7 +39,7 @@ def main():
         __doc__,
         name="cifar10",
         data="cifar10",
-        recipe="amdim-cifar10-cpu",
+        recipe="amdim-cpu",
         runs="runs/minutes",
         minutes="2,5,10,20,60",
         seeds="0,1,2",

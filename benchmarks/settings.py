@@ -1,4 +1,4 @@
-"""Which settings of `amdim-cifar10-cpu` teach most? Chosen on images held out of the training images.
+"""Which settings of `amdim-cpu` teach most? Chosen on images held out of the training images.
 
     python benchmarks/settings.py --data cifar10/ --runs runs/settings --save                  # all: 4 hours
     python benchmarks/settings.py --data cifar10/ --only "adam;batch 256" --save --overwrite   # some
@@ -65,7 +65,7 @@ def main():
         data="cifar10",
         runs="runs/settings",
         name="settings",
-        recipe="amdim-cifar10-cpu",
+        recipe="amdim-cpu",
         validation=5000,
         images=64_000,
         seeds="0",

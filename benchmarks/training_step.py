@@ -29,9 +29,9 @@ from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
 from infomax.learning.methods.optimizer import new_optimizer
 from infomax.learning.objectives.amdim import amdim_objective
-from infomax.learning.objectives.scoring import AMDIM_SCALES
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import seconds_per_step
+from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import CIFAR_VIEWS
@@ -48,7 +48,8 @@ MIDDLE = Recipe(
 def main():
     arguments = arguments_of(__doc__, seconds=20.0)
     device = torch.device("cpu")
-    recipes = {"width 64": MIDDLE, "amdim-cifar10-cpu": recipe_named("amdim-cifar10-cpu")}
+    small = recipe_from_options(recipe_named("amdim-cpu"), ["--stored_size", "32", "--image_size", "32"])
+    recipes = {"width 64": MIDDLE, "amdim-cpu, 32 px": small}
     limits = {precision: product_rate(device, precision) for precision in precisions(device)}
     rows = [
         {"model": name, **row(recipe, device, precision, limits[precision], arguments.seconds)}
@@ -121,13 +122,14 @@ def parts_of(recipe, device, precision, compile_=False):
         parts = [x for of_one in features(views) for x in (of_one.predicting, *of_one.local.values())]
         torch.autograd.backward(parts, [torch.ones_like(part) for part in parts])
 
+    def value(outputs):
+        method = recipe.method
+        return amdim_objective(*outputs, scoring=method.scoring, scales=method.scales).value
+
     def step():
         optimizer.zero_grad()
-        (-amdim_objective(*features(learner.views(images))).value).backward()
+        (-value(features(learner.views(images)))).backward()
         optimizer.step()
-
-    def objective(outputs):
-        amdim_objective(*outputs).value.backward()
 
     views = learner.views(images)
     outputs = [as_leaves(of_one) for of_one in features(views)]
@@ -135,7 +137,7 @@ def parts_of(recipe, device, precision, compile_=False):
         "step": step,
         "views": lambda: learner.views(images),
         "encoder": lambda: differentiated(views),
-        "objective": lambda: objective(outputs),
+        "objective": lambda: value(outputs).backward(),
         "optimizer": optimizer.step,
     }
 
@@ -152,7 +154,7 @@ def operations_of(recipe):
     with torch.device("meta"), FlopCounterMode(display=False) as counter:
         features = amdim_encoder(config, recipe.views.input_shape)(torch.empty(n, *recipe.views.input_shape))
         torch.autograd.backward([part.sum() for part in (features.predicting, *features.local.values())])
-    places = sum(side**2 for _, side in AMDIM_SCALES)
+    places = sum(side**2 for _, side in recipe.method.scales)
     return 2 * counter.get_total_flops() + 2 * 6 * n * n * places * config.embedding_dim
 
 

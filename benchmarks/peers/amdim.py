@@ -1,4 +1,4 @@
-"""infomax itself: `infomax pretrain amdim-cifar10-cpu`, without labels."""
+"""infomax itself: `infomax pretrain amdim-cpu`, without labels."""
 
 import tempfile
 from dataclasses import replace

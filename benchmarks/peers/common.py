@@ -25,12 +25,13 @@ from infomax.learning.encoders.features import Features, evaluating
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.optimizer import lr_share, new_optimizer
 from infomax.learning.training.callbacks import StopAtNonFinite, Timer
+from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.plan import MAX_TIMING_SECONDS
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import ViewsConfig
 
-RECIPE = recipe_named("amdim-cifar10-cpu")
+RECIPE = recipe_from_options(recipe_named("amdim-cpu"), ["--stored_size", "32", "--image_size", "32"])
 BATCH_SIZE = 128  # of lightly's CIFAR-10 benchmark, of lightly-train's default, and of infomax's recipe
 
 

@@ -18,7 +18,7 @@ the threads that OMP_NUM_THREADS names. The minutes become a number of steps onc
 which counts, so that every run has its whole schedule of rates. Then infomax's probes get the labels, on
 features of the plain images, and are tested on the test images. What is compared:
 
-- infomax: its recipe `amdim-cifar10-cpu`.
+- infomax: its recipe `amdim-cpu`.
 - simclr, byol, vicreg, barlow-twins, dino: lightly's parts with lightly's published settings. The file of
   each says where they come from. Nothing was tuned here.
 - lightly-train: its function `pretrain`, by DINO. Its file says why not by its default method.
