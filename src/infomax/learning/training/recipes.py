@@ -68,7 +68,7 @@ def amdim_cifar10_small() -> Recipe:
 def amdim_cpu() -> Recipe:
     """Your own images, small or large, on two CPU cores."""
     return Recipe(
-        method=AMDIMConfig(encoder=_SMALL_CPU, scales=((1, 1), *AMDIM_SCALES)),
+        method=AMDIMConfig(encoder=_SMALL_CPU, clip=10.0, scales=((1, 1), *AMDIM_SCALES)),
         views=ViewsConfig(stored_size=None, image_size=None, jitter=(0.4, 0.4, 0.4, 0.1)),
         optimizer=_MUON,
         train=TrainConfig(minutes=20.0, batch_size=128),
