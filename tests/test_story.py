@@ -10,7 +10,8 @@ ROOT = Path(__file__).parents[1]
 STORY = ROOT / "docs" / "story"
 PAGES = sorted(STORY.glob("*.md"))
 FIGURES = sorted((STORY / "figures").glob("*.svg"))
-ROWS = [line for line in (STORY / "statements.md").read_text().splitlines() if line.startswith("| ")]
+TABLE = (STORY / "statements.md").read_text()
+ROWS = [line for line in TABLE.splitlines() if line.startswith("| ")]
 STATEMENTS = [row for row in ROWS if "](test:" in row]
 
 
@@ -38,6 +39,11 @@ def test_every_statement_has_a_verdict_a_section_and_a_test():
     for row in STATEMENTS:
         said, holds, shown, test = re.split(r"(?<!\\) \| ", row.strip("| "))
         assert said and holds and re.search(r"\]\([\w-]+\.md#[\w-]+\)", shown) and "](test:" in test, row
+
+
+def test_statements_are_counted():
+    number, half = re.search(r"There are (\d+) statements; (\d+) of them hold only half", TABLE).groups()
+    assert len(STATEMENTS) == int(number) and sum("| half: " in row for row in STATEMENTS) == int(half)
 
 
 def test_every_section_with_a_quotation_is_in_the_table():
