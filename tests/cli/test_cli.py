@@ -213,7 +213,7 @@ class Malice:
 def test_a_checkpoint_that_holds_code(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"model": Malice()}, tmp_path / "bad.pth")
-    assert "does not read as a file of tensors" in refusal_of(
+    assert "bad.pth: it holds more than tensors and plain values, or is damaged; expected" in refusal_of(
         capsys, "import-amdim", tmp_path / "bad.pth", "--out", tmp_path / "x"
     )
     assert not (tmp_path / "stolen.txt").exists()

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from infomax.errors import refuse
 from infomax.evaluation.results import RESULT
 from infomax.files import load_arrays, most_bytes, read_json, reading
 
@@ -42,6 +43,7 @@ def result_file(path: Path) -> dict[str, Any]:
 def metrics_file(path: Path) -> dict[str, Float[np.ndarray, " rows"]] | None:
     """Return the columns of metrics.csv by name, NaN in empty cells; None if there is no row yet."""
     table = pl.read_csv(path, infer_schema=False).cast(pl.Float64)
+    refuse("step" not in table.columns, "it has no column step")
     if len(table) == 0:
         return None
     return {name: table[name].fill_null(math.nan).to_numpy() for name in table.columns}

@@ -2,6 +2,7 @@
 
 import pickle  # nosec B403 # for the name of an error; torch reads weights only
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from infomax.errors import in_one_line, refuse
+from infomax.files import most_bytes, reading, sized
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, STL_VIEWS, ViewsConfig
 
@@ -54,7 +57,10 @@ def encoder_from_public_state(state: Mapping[str, Tensor], *, batch_norm: bool |
     if batch_norm is None:
         counters = [t for key, t in ours.items() if re.fullmatch(_UNIT_NORM + "num_batches_tracked", key)]
         batch_norm = any(counters)
-    encoder = AMDIMEncoder(**_sizes(ours), batch_norm=batch_norm)
+    sizes = _sizes(ours)
+    with torch.device("meta"):  # no memory is taken before the weights are known to fit
+        _load(AMDIMEncoder(**sizes, batch_norm=batch_norm), ours)
+    encoder = AMDIMEncoder(**sizes, batch_norm=batch_norm)
     _load(encoder, ours)
     return encoder.eval()
 
@@ -65,20 +71,34 @@ def public_views(encoder: AMDIMEncoder) -> ViewsConfig:
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"load_public_checkpoint: {path} does not read as a file of tensors and plain values "
-            f"({str(error).splitlines()[0]}); expected a checkpoint of the public AMDIM code"
-        ) from error
+    """Return the state dict of a checkpoint: tensors that are no larger than the file, by name."""
+    remedy = "expected a checkpoint of the public AMDIM code"
+    with reading("load_public_checkpoint", path, remedy, most_bytes()):
+        size = path.stat().st_size
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+            refuse(unpacked > size, f"it unpacks to {sized(unpacked)}, expected at most its {sized(size)}")
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            raise ValueError("it holds more than tensors and plain values, or is damaged") from None
+        return _state_in(checkpoint, size)
+
+
+def _state_in(checkpoint: Any, size: int) -> Mapping[str, Tensor]:
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("model"), dict):
         found = sorted(map(str, checkpoint)) if isinstance(checkpoint, dict) else type(checkpoint).__name__
-        raise ValueError(
-            f"load_public_checkpoint: {path} holds {found}; "
-            "expected a dict whose entry 'model' is a state dict"
+        raise ValueError(f"it holds {found}, expected a dict whose entry 'model' is a state dict")
+    state = checkpoint["model"]
+    for key, one in state.items():
+        refuse(
+            not isinstance(key, str) or not isinstance(one, Tensor) or one.layout != torch.strided,
+            f"its entry {key!r} is no dense tensor",
         )
-    return checkpoint["model"]
+        named = one.numel() * one.element_size()
+        refuse(named > size, f"its entry {key!r} names {sized(named)}, more than the file has")
+    return state
 
 
 def _our_name(key: str) -> str:
@@ -95,9 +115,9 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         image_size = 128 if kernel == 5 else 32 if is_32 else 64
         depth = len({key for key in state if re.fullmatch(r"layers\.2\.\d+\.spatial\.weight", key)})
         embedding_dim = len(state["embed.7.shortcut.weight"])
-    except KeyError as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"load_public_checkpoint: the state dict has no encoder weight {error}; "
+            f"load_public_checkpoint: the state dict has no encoder weights of AMDIM ({in_one_line(error)}); "
             f"its keys begin {sorted(state)[:4]}"
         ) from error
     return {
@@ -120,4 +140,7 @@ def _load(encoder: AMDIMEncoder, state: Mapping[str, Tensor]) -> None:
             f"load_public_checkpoint: weights do not fit {encoder.config} for images {encoder.input_shape}: "
             f"missing {sorted(missing)}, unexpected {sorted(unexpected)}"
         )
-    encoder.load_state_dict({key: state[key] for key in needed})
+    try:
+        encoder.load_state_dict({key: state[key] for key in needed})
+    except RuntimeError as error:
+        raise ValueError(f"load_public_checkpoint: {in_one_line(error)}") from error

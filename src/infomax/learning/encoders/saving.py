@@ -168,25 +168,27 @@ def load_encoder(
     _check_module(folder, description, module)
     with reading("load_encoder", folder if folder.is_file() else folder / DESCRIPTION, _REMEDY):
         views = views_from(description["views"])
+        sketch = _sketched(description)
     with reading("load_encoder", weights, _REMEDY, most_bytes()):
-        encoder = _fitting(description, module, weights)
+        if sketch is not None:
+            check_fit(sketch, weights)
+        encoder = _built(description, module)
+        check_fit(encoder, weights)
         taken, seen = [*cast(Any, encoder).input_shape], [*views.input_shape]
         refuse(taken != seen, f"its encoder takes {taken}, the views of {DESCRIPTION} are {seen}")
         encoder.load_state_dict(load_file(weights))
     return PretrainedEncoder(encoder, views.reading(range=range, pages=pages))
 
 
-def _fitting(description: Mapping[str, Any], module: nn.Module | None, weights: Path) -> nn.Module:
-    """Return the encoder that a description describes, once the weights are known to fit it.
+def _sketched(description: Mapping[str, Any]) -> nn.Module | None:
+    """Return the encoder without memory for its weights; None for one that taps another module.
 
-    It is first built without memory for its weights, so that no description takes more than the weights have.
+    So no description takes more memory than its weights have.
     """
-    if module is None:
-        with torch.device("meta"):
-            check_fit(_built(description, None), weights)
-    encoder = _built(description, module)
-    check_fit(encoder, weights)
-    return encoder
+    if hasattr(ARCHITECTURES[description["architecture"]], "module_class"):
+        return None
+    with torch.device("meta"):
+        return _built(description, None)
 
 
 def check_fit(encoder: nn.Module, weights: Path) -> None:

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 import polars as pl
 import pyarrow as pa
 
-from infomax.errors import did_you_mean, needs, refuse
+from infomax.errors import did_you_mean, in_one_line, needs, refuse
 from infomax.estimation.tables.reading.dialect import SAMPLE_BYTES, guess_encoding
 from infomax.estimation.tables.reading.frames import ReadFrame, as_frame, first_line
 from infomax.files import load_arrays, most_bytes, read_json, reading, sized
@@ -422,8 +422,11 @@ def _table_of(value: Any) -> Any:
 
 
 def _numpy(found: Found, split: str) -> Opened:
-    arrays = load_arrays(found.parts[0])
-    table = {name: arrays[name] for name in arrays.files} if hasattr(arrays, "files") else arrays
+    try:
+        arrays = load_arrays(found.parts[0])
+        table = {name: arrays[name] for name in arrays.files} if hasattr(arrays, "files") else arrays
+    except Exception as error:  # damaged archives raise nearly anything
+        raise ValueError(f"measure: {found.name} cannot be read as a table: {in_one_line(error)}") from error
     read = as_frame(f"measure: {found.name}", table)
     return Opened(read.frame.lazy(), read=read)
 
