@@ -50,6 +50,16 @@ def absolute(source: str) -> str:
     return str(Path(source).resolve()) if Path(source).exists() else source
 
 
+def check_free(operation: str, path: str | Path, overwrite: bool) -> None:
+    """Check that there is nothing at a path yet, or that it is to be replaced.
+
+    Raises:
+        FileExistsError: there is.
+    """
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{operation}: {path} exists; give --overwrite to replace it, or move it away")
+
+
 @contextmanager
 def replacing(path: str | Path, before: str | Path | None = None) -> Generator[Path]:
     """Give a temporary path; what is written there replaces `path` when the block ends without an error.

@@ -154,17 +154,18 @@ class TrainedRun:
             evaluate_run(Run(self.folder / column), given, encoder=self.encoder(column), **options)
         )
 
-    def report(self, data: Any = None) -> "Page":
+    def report(self, data: Any = None, *, overwrite: bool = False) -> "Page":
         """Write the page about the run, and return it; a notebook shows it.
 
         Args:
             data: images to show, by default those that it was evaluated on, or learned from.
+            overwrite: replace an earlier page.
         """
 
         def load(folder: Path) -> PretrainedEncoder:
             return self.encoder("" if folder == self.folder else folder.name)
 
-        return Page(report_run(self.folder, data, load=load).path)
+        return Page(report_run(self.folder, data, load=load, overwrite=overwrite).path)
 
     def export(self, out: str | Path, **options: Any) -> Exported:
         """Write the encoder to a file for other tools, see `export_encoder`."""

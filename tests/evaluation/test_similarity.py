@@ -200,6 +200,7 @@ def folder(tmp_path_factory):
 
 def test_the_command(folder, capsys):
     common = ["similarity", str(folder), "--data", str(folder / "data"), "--out", str(folder / "s.png")]
+    common.append("--overwrite")
 
     def result(*options):
         assert main([*common, *options]) == 0

@@ -113,11 +113,11 @@ def run(tmp_path):
 
 
 def page_of(run):
-    return Page(write_report(run).read_text(encoding="utf-8"))
+    return Page(write_report(run, overwrite=True).read_text(encoding="utf-8"))
 
 
 def test_the_page_is_complete(run):
-    path = write_report(run)
+    path = write_report(run, overwrite=True)
     assert (
         path == run / "report.html" and sorted(p.name for p in run.iterdir() if p.name.startswith(".")) == []
     )
@@ -152,7 +152,7 @@ def test_the_summary_and_the_table_say_what_evaluation_found(run):
 def test_the_best_of_each_column_is_marked_whoever_it_is(run):
     worse = rows(accuracy=0.6)
     (run / "evaluation.json").write_text(json.dumps({"rows": worse}))
-    html = write_report(run).read_text(encoding="utf-8")
+    html = write_report(run, overwrite=True).read_text(encoding="utf-8")
     assert "AMDIM is worse than raw pixels here: 60.0 % (54.4 to 65.4) against 70.0 %" in html
     assert "or use raw pixels, which need no training" in html
     best = re.findall(r'class="best">([\d.]+)', html)
@@ -160,7 +160,7 @@ def test_the_best_of_each_column_is_marked_whoever_it_is(run):
 
 
 def test_nothing_is_fetched_from_anywhere(run):
-    html = write_report(run).read_text(encoding="utf-8")
+    html = write_report(run, overwrite=True).read_text(encoding="utf-8")
     urls = set(re.findall(r"(?:https?:)?//[\w.]+[\w./]*", html.replace("data:image", "")))
     base64_free = {url for url in urls if re.match(r"https?://", url)}
     assert base64_free <= {
@@ -174,8 +174,8 @@ def test_nothing_is_fetched_from_anywhere(run):
 
 
 def test_the_same_folder_gives_the_same_page(run):
-    first = write_report(run).read_bytes()
-    assert write_report(run).read_bytes() == first
+    first = write_report(run, overwrite=True).read_bytes()
+    assert write_report(run, overwrite=True).read_bytes() == first
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_what_users_name_is_escaped(run):
     (run / "evaluation.json").write_text(json.dumps({"rows": rows(name=HOSTILE), "protocol": HOSTILE}))
     text = (run / "metrics.csv").read_text()
     (run / "metrics.csv").write_text(text.replace("_1to5", f"_{HOSTILE.replace(chr(34), '')}$x_{{$"))
-    html = write_report(run).read_text(encoding="utf-8")
+    html = write_report(run, overwrite=True).read_text(encoding="utf-8")
     assert "<script>alert" not in html and "<b>" not in html.split("<script>")[1].split("</script>")[0]
     page = Page(html)
     assert page.open == [] and sum(tag == "script" for tag, _ in page.tags) == 1
@@ -250,7 +250,7 @@ def test_a_report_while_training_has_just_begun(run):
     (run / "metrics.csv").write_text(lines[0] + "\n")
     assert "no rows in metrics.csv" in page_of(run).words
     (run / "metrics.csv").write_text("\n".join(lines[:2]) + "\n")
-    assert "1 → 5" in write_report(run).read_text(encoding="utf-8")
+    assert "1 → 5" in write_report(run, overwrite=True).read_text(encoding="utf-8")
 
 
 def test_bits_have_one_ceiling_or_one_each():
@@ -303,7 +303,7 @@ def test_errors(tmp_path, run):
         write_report(tmp_path / "nowhere")
     (run / "gallery.npz").write_bytes(b"not an archive")
     with pytest.raises(ValueError, match=r"report: cannot read .*gallery.npz.*make it again"):
-        write_report(run)
+        write_report(run, overwrite=True)
 
 
 def test_each_protocol_has_its_own_tables(run):
@@ -350,7 +350,7 @@ def test_fine_tuning_is_shown(run):
     ]
     for name in ("finetuning.json", "finetuning-other.json"):
         (run / name).write_text(json.dumps({"pretraining": None, "data": {}, "rows": tuned}))
-    html = write_report(run).read_text(encoding="utf-8")
+    html = write_report(run, overwrite=True).read_text(encoding="utf-8")
     words = Page(html).words
     assert html.count("<h2>Fine-tuning on few labels") == 2 and "10 %" in words
     for one, probe in names:
@@ -402,7 +402,7 @@ def test_an_encoder_of_signals_is_tested_on_signals(run):
 def test_unknown_kinds_are_refused(run):
     (run / "recipe.yaml").write_text("method: {name: amdmi}\n")
     with pytest.raises(ValueError, match=r"report: no method 'amdmi'; did you mean amdim\?"):
-        write_report(run)
+        write_report(run, overwrite=True)
 
 
 # ------------------------------------------------------------------------------------------- results by class
@@ -554,7 +554,7 @@ GREY_VIEWS = ViewsConfig(stored_size=32, image_size=32, mean=(0.5,), std=(0.3,))
 def test_a_run_without_evaluation_shows_what_it_learned_from(tmp_path, pictures, capsys):
     run = tmp_path / "run"
     write_run(run, pictures, tiny, GREY_VIEWS)
-    written = report_run(run)
+    written = report_run(run, overwrite=True)
     assert (run / "gallery.npz").is_file() and (run / "similarity.npz").is_file()
     said = f"the page shows the 14 images it learned from ({pictures}, split train)"
     assert said in capsys.readouterr().err and written.notes == (said,)
@@ -570,30 +570,30 @@ def test_a_run_without_evaluation_shows_what_it_learned_from(tmp_path, pictures,
         expected = encoder(encoder.views.load(pictures).batch(slice(0, 3))).global_
         np.testing.assert_allclose(arrays["embeddings"][:3], expected, rtol=1e-5, atol=1e-6)
     capsys.readouterr()
-    assert report_run(run).notes == () and capsys.readouterr().err == ""  # made once
+    assert report_run(run, overwrite=True).notes == () and capsys.readouterr().err == ""  # made once
 
 
 def test_data_that_has_moved_is_said_and_can_be_given(tmp_path, pictures, capsys):
     run = tmp_path / "run"
     write_run(run, pictures, tiny, GREY_VIEWS)
     pictures.rename(tmp_path / "moved")
-    written = report_run(run)
+    written = report_run(run, overwrite=True)
     assert "no map, groups or neighbours" in capsys.readouterr().err
     assert f"infomax report {run} --data DATA" in Page(written.path.read_text()).words
     assert "map" not in written.shown and not (run / "gallery.npz").exists()
-    given = report_run(run, tmp_path / "moved")
+    given = report_run(run, tmp_path / "moved", overwrite=True)
     assert "map" in given.shown and given.notes == (
         f"the page shows the 14 images ({tmp_path / 'moved'}, split train)",
     )
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        report_run(run, tmp_path / "nowhere")
+        report_run(run, tmp_path / "nowhere", overwrite=True)
 
 
 def test_data_that_has_changed_is_not_called_what_was_learned_from(tmp_path, pictures, capsys):
     run = tmp_path / "run"
     write_run(run, pictures, tiny, GREY_VIEWS)
     (run / "environment.json").write_text(json.dumps({"images": "another fingerprint"}))
-    written = report_run(run)
+    written = report_run(run, overwrite=True)
     assert "has changed since" in capsys.readouterr().err
     assert "14 images of data that has changed since training" in written.notes[0]
 
@@ -602,14 +602,14 @@ def test_a_run_that_is_not_finished_gets_no_pictures(tmp_path, pictures):
     run = tmp_path / "run"
     write_run(run, pictures, tiny, GREY_VIEWS)
     (run / "encoder.safetensors").unlink()
-    written = report_run(run)
+    written = report_run(run, overwrite=True)
     assert written.notes == () and written.missing == {"the encoder": f"infomax pretrain --resume {run}"}
 
 
 def test_only_what_lies_in_the_folder_is_read_where_that_is_wanted(tmp_path, pictures):
     run = tmp_path / "run"
     write_run(run, pictures, tiny, GREY_VIEWS)
-    assert report_run(run, pictures=False).notes == () and not (run / "gallery.npz").exists()
+    assert report_run(run, pictures=False, overwrite=True).notes == () and not (run / "gallery.npz").exists()
 
 
 def test_signals_and_both_encoders_of_a_pair(tmp_path, capsys):
@@ -617,14 +617,14 @@ def test_signals_and_both_encoders_of_a_pair(tmp_path, capsys):
     run = tmp_path / "signals"
     np.save(tmp_path / "s.npy", np.random.default_rng(0).normal(size=(12, 64)).astype(np.float32))
     write_run(run, tmp_path / "s.npy", tiny, SignalViewsConfig(stored_length=64, length=64))
-    page = Page(write_report(run).read_text())
+    page = Page(write_report(run, overwrite=True).read_text())
     assert page.open == [] and "12 signals it learned from" in page.words
 
     table, run = tmp_path / "pairs.parquet", tmp_path / "pairs"
     write_pairs(table)
     parts = {"first": GREY_VIEWS, "second": replace(GREY_VIEWS, mean=(0.4,))}
     write_run(run, table, tiny, PairedViewsConfig(columns=("left", "right"), **parts))
-    written = report_run(run)
+    written = report_run(run, overwrite=True)
     page = Page(written.path.read_text())
     assert page.open == [] and len(written.notes) == 2
     for one in ("left", "right"):

@@ -17,6 +17,7 @@ from infomax.evaluation.representations import name_of, sees_images
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, told
 from infomax.evaluation.verdict import verdict
+from infomax.files import check_free
 from infomax.hashes import sha256_of
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.distributed.groups import num_ranks, rank
@@ -74,7 +75,7 @@ def evaluate_run(
     )
     given = Given.of(data)
     out, of_data = result_file("evaluate", run.folder / chosen.file, _identity(given), name)
-    _refuse_to_replace("evaluate", out, overwrite)
+    check_free("evaluate", out, overwrite)
     encoder = encoder or load_encoder(run.folder)
     _check_images(chosen, encoder)
     parts = labelled_split(given, encoder.views)
@@ -141,7 +142,7 @@ def finetune_run(
     """
     given = Given.of(data)
     file, of_data = result_file("finetune", run.finetuning, _identity(given), name)
-    _refuse_to_replace("finetune", file, overwrite)
+    check_free("finetune", file, overwrite)
     if out is not None and Path(out).exists() and any(Path(out).iterdir()):
         raise FileExistsError(f"finetune: {out} is not empty; choose another folder")
     if out is not None:
@@ -163,11 +164,6 @@ def finetune_run(
     if out is not None:
         save_classifier(out, found[-1].classifier)
     return result
-
-
-def _refuse_to_replace(operation: str, out: Path, overwrite: bool) -> None:
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{operation}: {out} exists; give --overwrite to replace it, or move it away")
 
 
 def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from infomax.evaluation.given import Given
 from infomax.evaluation.protocols import results_beside
-from infomax.files import replacing
+from infomax.files import check_free, replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 from infomax.pages.templates import flat, page_template
@@ -65,6 +65,7 @@ def report_run(
     *,
     load: Callable[[Path], PretrainedEncoder] = load_encoder,
     pictures: bool = True,
+    overwrite: bool = False,
 ) -> Report:
     """Write ``report.html`` into a run folder, from what else lies in it; return what is on the page.
 
@@ -78,16 +79,19 @@ def report_run(
         data: images to show, in place of those of an earlier gallery: a source, or `Given`.
         load: returns the encoder in a folder, see `load_own_encoder`.
         pictures: False: make no gallery; read nothing but the run folder.
+        overwrite: replace an earlier page.
 
     Returns:
-        The page, and what is on it. An earlier page is replaced: it can be made again at any time.
+        The page, and what is on it.
 
     Raises:
         FileNotFoundError: not a run folder.
+        FileExistsError: there is a page already.
         ValueError: a file of the folder, or `data`, cannot be read.
     """
     files = Run(run)
     settings = files.training.read_settings()
+    check_free("report", files.report, overwrite)
     parts = parts_of(files, settings)
     notes = look(parts, None if data is None else Given.of(data), load) if pictures else ()
     content = {**_trained(files.training, settings), **_evaluated(parts), "notes": notes}

@@ -134,7 +134,7 @@ def test_reports_of_the_run_and_of_each_encoder(finished, tmp_path):
     evaluate_run(tone, Given(str(tmp_path / "tones.parquet"), column="tone"), probes={})
     page = write_report(tone.folder).read_text()
     assert "tone, view" in page
-    assert write_report(tone.folder) == tone.folder / "report.html"
+    assert write_report(tone.folder, overwrite=True) == tone.folder / "report.html"
 
 
 def test_pictures_of_what_was_seen(finished):

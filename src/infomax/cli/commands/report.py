@@ -32,6 +32,7 @@ class Report:
     pages: str | None = pages()
     module: str | None = module()
     no_pictures: bool = option("read no images: only what lies in the run folder", default=False)
+    overwrite: bool = option("replace an earlier page", default=False)
 
     def __call__(self) -> Answer:
         """Return where the page is, what is on it, and what makes the rest."""
@@ -44,6 +45,7 @@ class Report:
             self._given(),
             load=lambda folder: load_own_encoder(folder, self.module, **how),
             pictures=not self.no_pictures,
+            overwrite=self.overwrite,
         )
         found = {
             "report": str(written.path),

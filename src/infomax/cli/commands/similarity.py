@@ -32,10 +32,11 @@ class Similarity(EncoderCommand):
     )
     num: int = option("images drawn", default=DEFAULT_NUM_SIMILAR, python="num_images")
     out: str = option(
-        "picture to write: .png, .svg or .pdf; one that is there is replaced",
+        "picture to write: .png, .svg or .pdf",
         default="similarity.png",
         metavar="FILE",
     )
+    overwrite: bool = option("replace the picture", default=False)
 
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:
@@ -57,6 +58,7 @@ class Similarity(EncoderCommand):
             target=self.target,
             num_images=self.num,
             out=self.out,
+            overwrite=self.overwrite,
         )
         return Answer(found, lambda: _shown(found), [f"open {found['picture']}"])
 

@@ -25,7 +25,7 @@ from infomax.evaluation.similarity.maps import (
 )
 from infomax.evaluation.similarity.painting import Painter, marked, plain_pictures, scaled, usual
 from infomax.evaluation.splits import told
-from infomax.files import replacing
+from infomax.files import check_free, replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.targets import counted
@@ -50,6 +50,7 @@ def similarity_of_run(
     target: int | None = None,
     num_images: int = DEFAULT_NUM_SIMILAR,
     out: str | Path = "similarity.png",
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Draw the maps of the images most similar to a query; return their scores.
 
@@ -62,16 +63,19 @@ def similarity_of_run(
         source_side: side of the map that the cell is of.
         target: side of the maps to search; None for 7, but for a cell the side of its map.
         num_images: how many are drawn.
-        out: .png, .svg or .pdf, replaced if there is one.
+        out: .png, .svg or .pdf.
+        overwrite: replace an earlier picture.
 
     Raises:
         ValueError: an encoder of signals, or one whose features have several dimensions; no such cell or
             query.
+        FileExistsError: there is such a picture.
     """
     refuse(
         Path(out).suffix not in FORMATS,
         f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
     )
+    check_free("similarity", out, overwrite)
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
     given = Given.of(data)
     refuse_inside("similarity", out, given.source)
