@@ -125,3 +125,18 @@ def in_one_line(error: Exception) -> str:
     words = f"there is no {words}" if isinstance(error, KeyError) else words
     words = words if len(words) <= MAX_QUOTED else f"{words[: MAX_QUOTED - 1]}…"
     return words or type(error).__name__
+
+
+@contextmanager
+def without_panics() -> Generator[None]:
+    """Raise a RuntimeError where a library written in Rust panics inside the block: a panic is no Exception.
+
+    Raises:
+        RuntimeError: Polars, safetensors or another panicked, as they may at damaged files.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise RuntimeError(in_one_line(RuntimeError(*error.args))) from error

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from infomax.errors import MissingExtra, in_one_line, refuse
+from infomax.errors import MissingExtra, in_one_line, refuse, without_panics
 from infomax.hashes import note_hash
 
 MAX_JSON = 32 << 20
@@ -155,7 +155,8 @@ def reading(operation: str, path: str | Path, remedy: str, at_most: int | None =
     try:
         closed = why_closed(Path(path).stat(), at_most)
         refuse(closed, closed or "")
-        yield Path(path)
+        with without_panics():
+            yield Path(path)
     except FileNotFoundError as error:
         if error.filename is None:
             raise

@@ -83,7 +83,9 @@ def outcome(target: Target, content: bytes) -> str:
     except target.refusals as error:
         assert str(error).strip(), f"an error without words for {content!r}"
         found, came = None, type(error).__name__
-    except Exception as error:
+    except BaseException as error:  # a panic in Rust is no Exception
+        if isinstance(error, KeyboardInterrupt):
+            raise
         raise AssertionError(f"{type(error).__name__}: {error} for {content!r}") from error
     else:
         came = "answered"

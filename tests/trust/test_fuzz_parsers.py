@@ -3,7 +3,11 @@
 import pytest
 from tests.trust.fuzzing import TARGETS, Target, fuzz, mutated, outcome
 
-FEW, MANY = 25, 8_000
+FEW = 25
+MANY = {"json": 30_000, "expressions": 30_000, "words": 20_000, "arrays": 10_000, "pictures": 10_000}
+"""Inputs of `make trust`; of other parsers, which take some milliseconds each, 1,000. In all 1.07e5."""
+ABORTS = {"parquet"}
+"""Polars ends the process at some damaged Parquet files: it asks for 2 EiB, which nothing can catch."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -12,12 +16,13 @@ def test_some_bad_inputs(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", [name for name in TARGETS if name not in ABORTS])
 def test_many_bad_inputs(name, capsys):
-    """13 parsers x 8,000 inputs; `make trust` prints what came of them."""
-    counts = fuzz(TARGETS[name], MANY, seed=1)
+    """`make trust` prints what came of them."""
+    num = MANY.get(name, 1_000)
+    counts = fuzz(TARGETS[name], num, seed=1)
     with capsys.disabled():
-        print(f"\ncount: fuzz {name}: {MANY:,} inputs, {dict(counts)}")
+        print(f"\ncount: fuzz {name}: {num:,} inputs, {dict(counts)}")
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from polars import selectors as cs
 
-from infomax.errors import refuse
+from infomax.errors import refuse, without_panics
 from infomax.estimation.tables.reading.cells import MISSING_WORDS, counted, exactly, texts_of
 from infomax.estimation.tables.reading.delimited import Text, open_text
 from infomax.estimation.tables.reading.dialect import TextOptions
@@ -91,7 +91,7 @@ def _read_text(text: Text, wanted: Sequence[str] | None) -> ReadFrame:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             read = _collected(name, text.opened(), wanted, text.options)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError, RuntimeError) as error:
         if text.is_other_encoding(error):
             return _read_text(text.in_another_encoding(), wanted)
         raise ValueError(f"measure: {name} cannot be read as a table: {text.explained(error)}") from error
@@ -104,7 +104,8 @@ def _read_text(text: Text, wanted: Sequence[str] | None) -> ReadFrame:
 def _opened(name: str, opening: Callable[[], Opened]) -> Opened:
     """A table of another kind, still to be read, or why it cannot be."""
     try:
-        return opening()
+        with without_panics():
+            return opening()
     except ValueError:
         raise
     except Exception as error:  # readers of damaged files raise nearly anything
@@ -114,10 +115,11 @@ def _opened(name: str, opening: Callable[[], Opened]) -> Opened:
 def _read(name: str, opened: Opened, wanted: Sequence[str] | None, options: TextOptions) -> ReadFrame:
     try:
         return _collected(name, opened, wanted, options)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, OSError, RuntimeError) as error:
         raise ValueError(f"measure: {name} cannot be read as a table: {first_line(error)}") from error
 
 
+@without_panics()
 def _collected(name: str, opened: Opened, wanted: Sequence[str] | None, options: TextOptions) -> ReadFrame:
     """The wanted columns in memory, without words for missing values."""
     earlier = opened.read or ReadFrame(pl.DataFrame())
