@@ -15,7 +15,8 @@ import infomax
 SOURCE = Path(infomax.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 EVERYWHERE = {"errors", "files", "fitting", "hashes", "interrupts", "lazy", "pages", "progress", "registry"}
-STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "workflow", "cli"]
+STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "workflow", "cli",
+            "__main__"]  # fmt: skip
 BESIDE = {("principle", "learning"), ("learning", "principle")}
 ROOMS = ["data", "views", "encoders", "distributed", "objectives", "methods", "training",
          "exporting"]  # fmt: skip

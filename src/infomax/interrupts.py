@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """What Ctrl-C and SIGTERM do in a process, and which came.
+    """Answer Ctrl-C and SIGTERM in a process, and remember which came.
 
     Args:
         ends: whether one more than was answered ends the process on the spot.
@@ -37,12 +37,12 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """The exit code that says which signal came, as shells expect it; that of Ctrl-C if none did."""
+        """Return the exit code that says which signal came, as shells expect it; that of Ctrl-C if none did."""
         return 128 + (self.number or signal.SIGINT)
 
     @property
     def what(self) -> str:
-        """What happened, in words."""
+        """Return what happened, in words."""
         return "ended by SIGTERM" if self.number == signal.SIGTERM else "interrupted"
 
     def answer(self, number: int, frame: Any) -> None:
