@@ -161,7 +161,7 @@ def reading(operation: str, path: str | Path, remedy: str, at_most: int | None =
         if error.filename is None:
             raise
         raise FileNotFoundError(f"{operation}: there is no file {error.filename}; {remedy}") from error
-    except (Unreadable, MissingExtra):
+    except (Unreadable, MissingExtra, NameError):
         raise
     except Exception as error:  # readers of damaged files raise nearly anything
         raise Unreadable(f"{operation}: cannot read {path}: {in_one_line(error)}; {remedy}") from error

@@ -12,9 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jinja2 import UndefinedError
+
+from infomax.errors import in_one_line
 from infomax.evaluation.given import Given
 from infomax.evaluation.protocols import results_beside
-from infomax.files import check_free, replacing
+from infomax.files import Unreadable, check_free, replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
 from infomax.pages.templates import flat, page_template
@@ -96,7 +99,15 @@ def report_run(
     notes = look(parts, None if data is None else Given.of(data), load) if pictures else ()
     content = {**_trained(files.training, settings), **_evaluated(parts), "notes": notes}
     missing = _missing(files, parts, content)
-    page = page_template(_TEMPLATES).render(**content, missing=missing, run=shlex.quote(str(files.folder)))
+    try:
+        page = page_template(_TEMPLATES).render(
+            **content, missing=missing, run=shlex.quote(str(files.folder))
+        )
+    except (UndefinedError, TypeError, ValueError) as error:
+        raise Unreadable(
+            f"report: results in {files.folder} lack what a page shows ({in_one_line(error)}); move them "
+            "away, and evaluate again"
+        ) from error
     with replacing(files.report) as path:
         path.write_text(page, encoding="utf-8")
     return Report(files.report, _shown(content), missing, notes)
