@@ -37,7 +37,7 @@ class Interrupts:
 
     @property
     def exit_code(self) -> int:
-        """Return the exit code that says which signal came, as shells expect it; that of Ctrl-C if none did."""
+        """Return the exit code that says which signal came; that of Ctrl-C if none did."""
         return 128 + (self.number or signal.SIGINT)
 
     @property
