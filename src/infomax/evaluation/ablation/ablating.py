@@ -149,11 +149,12 @@ def _measured(
 
 def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     """Train, or continue a run that was interrupted."""
+    begun = run.begun  # asked before the first of several processes begins one
     how: dict[str, Any] = {"split": recipe.split, "column": recipe.column, "skip_broken": recipe.skip_broken}
     dataset = recipe.views.load(source, **how)
     if dataset.reading is not None and not quiet:
         dataset.reading.tell(run.folder.parent.parent / LEFT_OUT_FILE)
-    if run.begun:
+    if begun:
         resume(run.read_recipe(), dataset, run, quiet=quiet)
     else:
         pretrain(recipe, dataset, run.folder, quiet=quiet)
