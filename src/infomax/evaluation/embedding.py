@@ -22,7 +22,7 @@ from infomax.evaluation.outputs.rows import Batches
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.groups import block_of, num_ranks, rank, wait_for_all
-from infomax.learning.encoders.features import Features
+from infomax.learning.encoders.features import Features, features_of_rows
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages, stages
 
@@ -131,15 +131,11 @@ def _outputs(
     batches = [slice(start, min(start + batch_size, len(dataset))) for start in starts]
     for first in range(0, len(batches), num_ranks()):
         at_once = batches[first : first + num_ranks()]
-        own = wanted(_embedded(encoder, dataset, at_once[min(rank(), len(at_once) - 1)]))
+        own = wanted(features_of_rows(encoder, dataset, at_once[min(rank(), len(at_once) - 1)]))
         own = {name: x.float().flatten(1) for name, x in own.items()}
         for owner, rows in enumerate(at_once):
             size = rows.stop - rows.start
             yield rows, {name: block_of(owner, x, size).cpu().numpy() for name, x in own.items()}
-
-
-def _embedded(encoder: PretrainedEncoder, dataset: Dataset, rows: slice) -> Features:
-    return encoder(dataset.batch(rows).to(device_of(encoder)))
 
 
 def device_of(encoder: nn.Module) -> torch.device:

@@ -30,6 +30,7 @@ from infomax.evaluation.results import RANDOM_ENCODER, Assessment
 from infomax.evaluation.splits import Split
 from infomax.fitting import batches, seeded
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.features import features_of_rows
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import lr_share, new_optimizer
@@ -153,7 +154,7 @@ def _right(encoder: PretrainedEncoder, heads: OnlineClassifiers, images: Dataset
 
 
 def _features(encoder: PretrainedEncoder, images: Dataset, rows: np.ndarray | slice) -> Float[Tensor, "b d"]:
-    return encoder(images.batch(rows).to(device_of(encoder))).global_
+    return features_of_rows(encoder, images, rows).global_
 
 
 def _labelled(part: str, images: Dataset, batch_size: int) -> Dataset:

@@ -18,10 +18,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.evaluation.embedding import device_of
 from infomax.evaluation.options import DEFAULT_TARGET
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.encoders.features import Features, example_features
+from infomax.learning.encoders.features import Features, example_features, features_of_rows
 from infomax.learning.encoders.saving import PretrainedEncoder
 
 GLOBAL = 1
@@ -103,10 +102,14 @@ def target_scores(
     encoder: PretrainedEncoder, asked: Sequence[tuple[Float[Tensor, "q d"], int]], images: Dataset
 ) -> list[Float[Tensor, "q n *places"]]:
     """Return the scores of several (vectors, side of the target map), in one pass over the images."""
-    device = device_of(encoder)
+    for vectors, _ in asked:
+        refuse(
+            not torch.isfinite(vectors).all(),
+            "similarity: the query's features hold NaN or infinity; did training diverge? train anew",
+        )
     found: list[list[Tensor]] = [[] for _ in asked]
     for start in range(0, len(images), _BLOCK):
-        local = encoder(images.batch(slice(start, start + _BLOCK)).to(device)).local
+        local = features_of_rows(encoder, images, slice(start, start + _BLOCK)).local
         for parts, (vectors, target) in zip(found, asked, strict=True):
             parts.append(score(vectors, local[target]).cpu())
     return [torch.cat(parts, dim=1) for parts in found]

@@ -23,7 +23,7 @@ from infomax.evaluation.similarity.maps import (
 from infomax.evaluation.similarity.painting import Painter, marked, plain_pictures, scaled, usual
 from infomax.evaluation.splits import some_of
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.encoders.features import example_features
+from infomax.learning.encoders.features import example_features, features_of_rows
 from infomax.learning.encoders.saving import PretrainedEncoder
 
 ASKED: tuple[tuple[Place, int], ...] = ((GLOBAL, 7), ((5, 2, 2), 5))
@@ -114,7 +114,7 @@ def _rows(
     encoder: PretrainedEncoder, images: Dataset, queries: Int[np.ndarray, " q"], seed: int
 ) -> tuple[UInt8[np.ndarray, "q h w c"], list[_Row]]:
     """Pictures of another view of each query, and the rows."""
-    features = encoder(images.batch(queries))
+    features = features_of_rows(encoder, images, queries)
     asked = [(features_at(features, source), side) for source, side in ASKED]
     found = target_scores(encoder, asked, images)
     with torch.random.fork_rng([]), torch.no_grad():

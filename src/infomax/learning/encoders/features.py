@@ -3,11 +3,15 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from infomax.learning.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,37 @@ def of_shape(
             "bring them to this size, or build the encoder for theirs"
         )
     return seen
+
+
+def features_of_rows(encoder: nn.Module, dataset: "Dataset", rows: slice | np.ndarray) -> Features:
+    """Return the features of some rows of a dataset, on the device of the encoder; all of them are finite.
+
+    Raises:
+        ValueError: some are not; the message names the first thing that has such features.
+    """
+    device = next(encoder.parameters()).device
+    features: Features = encoder(dataset.batch(rows).to(device))
+    parts = (features.global_, *features.local.values(), *features.layers.values())
+    finite = torch.stack([torch.isfinite(one).flatten(1).all(1) for one in parts]).all(0)
+    if not finite.all():
+        first = np.arange(len(dataset))[rows][int((~finite).nonzero()[0])]
+        raise ValueError(
+            f"features: those of {dataset.names[first]} hold NaN or infinity, the first "
+            f"of {int((~finite).sum())} of {len(finite)} in a batch, expected finite ones; did training "
+            "diverge? train anew with a lower lr"
+        )
+    return features
+
+
+def check_finite_weights(operation: str, encoder: nn.Module) -> None:
+    """Check that every weight of an encoder is finite.
+
+    Raises:
+        ValueError: one is not; the message names its layer.
+    """
+    for name, weight in encoder.state_dict().items():
+        if not torch.isfinite(weight).all():
+            raise ValueError(
+                f"{operation}: the weight {name} holds NaN or infinity, expected finite ones; did training "
+                "diverge? train anew with a lower lr"
+            )

@@ -10,6 +10,7 @@ import numpy as np
 import infomax
 from infomax.errors import did_you_mean, needs, refuse
 from infomax.files import replacing
+from infomax.learning.encoders.features import check_finite_weights
 from infomax.learning.encoders.saving import PretrainedEncoder, description_of
 from infomax.learning.exporting.formats import FORMATS, ExportFormat
 from infomax.learning.exporting.graph import EncoderGraph
@@ -60,7 +61,7 @@ def export_encoder(
 
     Raises:
         ValueError: an unknown format; a suffix that is not the format's; an encoder that torch.export cannot
-            follow; a file that does not give what the original gives.
+            follow; weights that are not finite; a file that does not give what the original gives.
         FileExistsError: the file exists.
         MissingExtra: ``onnx`` without the extra ``export``.
     """
@@ -70,6 +71,7 @@ def export_encoder(
     kind = FORMATS[name]
     for package in kind.packages:
         needs(package, extra="export", operation="export")
+    check_finite_weights("export", encoder)
     graph = EncoderGraph(encoder, local=local, measured=kind.measured)
     with replacing(out) as path:
         kind.write(graph, _note(graph), path)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from infomax.errors import refuse
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.encoders.features import example_features
+from infomax.learning.encoders.features import example_features, features_of_rows
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain
@@ -112,10 +112,9 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         check_is_fitted(self)
         encoder: Any = getattr(self, "encoder_", self.encoder)
         dataset = self._loaded(X, encoder.views)
-        device = next(encoder.parameters()).device
         starts = range(0, len(dataset), self.batch_size)
         blocks = [
-            encoder(dataset.batch(slice(start, start + self.batch_size)).to(device)).global_
+            features_of_rows(encoder, dataset, slice(start, start + self.batch_size)).global_
             for start in starts
         ]
         return torch.cat(blocks).float().cpu().numpy()
