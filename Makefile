@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help install dev constraints demo test test-all lint dist check docs bench clean
+.PHONY: help install dev constraints demo test test-all lint dist check docs bench clean \
+  trust fuzz mutants coverage audit bandit
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -15,6 +16,10 @@ help:  ## what there is
 
 .venv/developing: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.venv/trusted: .venv/developing
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[trust]'
 	@touch $@
 
 install: .venv/installed  ## create .venv and install infomax into it, with all extras
@@ -55,6 +60,31 @@ check: lint dist test  ## all of lint, the wheel, and the tests, README examples
 
 docs: dev  ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
+
+trust: .venv/trusted bandit  ## the tests of trust with the slow ones, and what they counted (long)
+	bash -o pipefail -c "$(BIN)/pytest tests/trust -m '' 2>&1 | tee trust.log"
+	@grep -h '^count:' trust.log | sort
+
+FUZZ_SECONDS ?= 60
+fuzz: .venv/developing  ## fuzz the parsers with atheris, each for FUZZ_SECONDS
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
+	for name in $$($(BIN)/python tests/trust/fuzz/parsers.py --names); do \
+	  $(BIN)/python tests/trust/fuzz/parsers.py $$name -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+MUTANTS ?= infomax.information*
+mutants: .venv/trusted  ## change MUTANTS one at a time and see whether a test fails (hours)
+	$(BIN)/mutmut run --max-children 1 '$(MUTANTS)'
+	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
+
+coverage: .venv/trusted  ## lines and branches that tests reach, 95 % at least
+	$(BIN)/pytest --cov --cov-report=term
+
+audit: .venv/trusted  ## known vulnerabilities of the installed versions; needs the network
+	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+bandit: .venv/trusted  ## risky calls in the source; each exception has its reason beside it
+	$(BIN)/bandit -q -c pyproject.toml -r src
 
 BENCHMARKS := information estimation_speed estimation_accuracy estimation_coverage estimation_neural \
   estimation_ties conditional_tests principle linsker decoding digits objective training_step input_path start_up growth
