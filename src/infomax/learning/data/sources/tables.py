@@ -254,7 +254,8 @@ def _open_file(path: Path, column: str | None) -> Any:
             return Arrow(data_files=files).as_streaming_dataset("train")
         case _:
             # row group by row group, in small batches: memory for one row group rather than for the file
-            return Parquet(data_files=files, batch_size=256).as_streaming_dataset("train").reshard()
+            rows: Any = Parquet(data_files=files, batch_size=256).as_streaming_dataset("train")
+            return rows.reshard()
 
 
 def _num_rows(path: Path) -> int | None:
