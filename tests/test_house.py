@@ -14,7 +14,8 @@ import infomax
 
 SOURCE = Path(infomax.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
-EVERYWHERE = {"errors", "files", "fitting", "hashes", "interrupts", "lazy", "pages", "progress", "registry"}
+EVERYWHERE = {"errors", "files", "fitting", "hashes", "interrupts", "lazy", "memory", "pages", "progress",
+              "ranges", "registry"}  # fmt: skip
 STOREYS = ["information", "estimation", "principle", "learning", "evaluation", "report", "workflow", "cli",
             "__main__"]  # fmt: skip
 BESIDE = {("principle", "learning"), ("learning", "principle")}

@@ -1,4 +1,4 @@
-"""What a network would take of the machine's memory, estimated before anything is allocated."""
+"""Memory that a network would take, estimated before anything is allocated."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
