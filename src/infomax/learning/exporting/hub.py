@@ -173,7 +173,7 @@ def _card(run: Run, encoder: PretrainedEncoder, place: str, license: str | None)
 def _template() -> Template:
     """Return the template of cards."""
     loader = FileSystemLoader(Path(__file__).parent)
-    how = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    how: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, **how)  # nosec B701 # Markdown, not HTML
     return environment.get_template("model_card.md.jinja")
 
