@@ -219,17 +219,18 @@ class StopOnInterrupt(Callback):
 
 
 class BeginStage(Callback):
-    """Do something at the start of training in the first process, when all processes have read the run.
+    """Go on from a checkpoint: in the first process, do something when all processes have read the run.
 
-    The rate becomes that of the step, which a checkpoint of another schedule does not know.
+    The rate becomes that of the step, which a checkpoint of another schedule does not know. That may be the
+    last one before a stage, also where a process was killed that had just begun the stage.
     """
 
-    def __init__(self, begin: Callable[[], None]):
+    def __init__(self, begin: Callable[[], None] | None = None):
         self.begin = begin
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin."""
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self.begin is not None:
             self.begin()
         for one in trainer.lr_scheduler_configs:
             scheduler = cast(LambdaLR, one.scheduler)

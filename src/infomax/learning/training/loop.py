@@ -403,7 +403,7 @@ def _fitting(
     record = Record(
         run, num_images=len(dataset), batch_size=train.batch_size, every=train.log_steps, quiet=quiet
     )
-    own = [*([BeginStage(begin)] if begin else []), interrupt, record, keep]
+    own = [*([BeginStage(begin)] if begin or saved else []), interrupt, record, keep]
     if saved is not None:
         saved.check(settings_of(recipe), learner)
     trainer = new_trainer(train, learner, steps, [*own, *callbacks], run, saved is None or saved.is_last)
