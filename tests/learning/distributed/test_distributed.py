@@ -108,8 +108,8 @@ def test_weights_after_training_are_those_of_one_process(ranks, way):
 
 def test_a_run_of_two_processes(folder):
     assert {path.name for path in (folder / "run").rglob("*") if path.is_file()} == {
-        "recipe.yaml", "metrics.csv", "last.ckpt", "before.ckpt", "lock", "encoder.safetensors", "encoder.json",
-        "environment.json", "views.npz", "SHA256SUMS",
+        "recipe.yaml", "metrics.csv", "last.ckpt", "before.ckpt", "lock", "encoder.safetensors",
+        "encoder.json", "environment.json", "views.npz", "SHA256SUMS",
     }  # fmt: skip
     lines = (folder / "run" / "metrics.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["step", "2", "4"]

@@ -80,7 +80,7 @@ def test_equals_that_of_pytorch(monkeypatch, shape):
     torch.manual_seed(1)
     weight, bias = nn.Parameter(torch.randn(shape)), nn.Parameter(torch.zeros(3))
     other = copy.deepcopy(weight)
-    ours = Muon([weight, bias], 0.02, momentum=0.9, weight_decay=0.1)
+    ours = Muon([weight, bias], 0.02, adam_share=0.2, momentum=0.9, weight_decay=0.1)
     theirs = torch.optim.Muon([other], lr=0.02, momentum=0.9, weight_decay=0.1, adjust_lr_fn="original")
     for seed in range(4):
         weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -99,7 +99,7 @@ def test_filters_are_matrices_and_the_rest_is_moved_by_adam():
     other = copy.deepcopy(model)
     matrices = [name for name, one in model.named_parameters() if is_matrix(one)]
     assert matrices == ["0.weight", "3.weight"]
-    ours = Muon(model.parameters(), 1e-2, betas=(0.8, 0.99))
+    ours = Muon(model.parameters(), 1e-2, adam_share=0.2, betas=(0.8, 0.99))
     adam = torch.optim.Adam(other.parameters(), lr=2e-3, betas=(0.8, 0.99))
     before = model[0].weight.detach().clone()
     gradients_of(model, 0), gradients_of(other, 0)
@@ -139,7 +139,7 @@ def test_the_schedule_reaches_both():
 def test_a_gradient_that_is_not_finite_moves_nothing_where_it_is_told():
     """As a GPU tells it: by `found_inf`, without a look at the values."""
     model = network()
-    ours = Muon(model.parameters(), 1e-2, weight_decay=0.1)
+    ours = Muon(model.parameters(), 1e-2, adam_share=0.2, weight_decay=0.1)
     gradients_of(model, 0)
     ours.step()
     before = [one.detach().clone() for one in model.parameters()]
@@ -158,5 +158,5 @@ def test_a_gradient_that_is_not_finite_moves_nothing_where_it_is_told():
 def test_matrices_alone():
     weight = nn.Parameter(torch.zeros(8, 8))
     weight.grad = torch.eye(8)
-    Muon([weight], 0.1).step()
+    Muon([weight], 0.1, adam_share=0.2).step()
     assert float((weight + 0.1 * torch.eye(8)).abs().max().detach()) < 0.03

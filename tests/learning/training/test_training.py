@@ -57,8 +57,8 @@ def finished(tmp_path_factory):
 def test_run_folder(finished):
     names = {path.name for path in finished.folder.rglob("*") if path.is_file()}
     assert names == {
-        "recipe.yaml", "metrics.csv", "last.ckpt", "before.ckpt", "lock", "encoder.safetensors", "encoder.json",
-        "environment.json", "views.npz", "SHA256SUMS",
+        "recipe.yaml", "metrics.csv", "last.ckpt", "before.ckpt", "lock", "encoder.safetensors",
+        "encoder.json", "environment.json", "views.npz", "SHA256SUMS",
     }  # fmt: skip
     chosen = replace(RECIPE.train, precision=choose_precision("auto"))
     assert finished.read_recipe() == replace(RECIPE, train=chosen, views=RECIPE.views.as_read(make_images()))

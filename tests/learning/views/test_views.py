@@ -287,7 +287,7 @@ def test_hidden_rectangles_reach_every_pixel():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="flip must be from 0 to 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"flip must be from 0 to 1, got 1\.5"):
         ViewsConfig(flip=1.5)
     with pytest.raises(ValueError, match=r"one value for each channel, got 2 and 3"):
         ViewsConfig(mean=(0.5, 0.5))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from infomax.errors import refuse
-from infomax.learning.methods.optimizer import ADAM_SHARE
 from infomax.learning.training.config import Recipe
 from infomax.registry import Registry
 
@@ -73,7 +72,7 @@ def with_adam(recipe: Recipe) -> Recipe:
     optimizer = recipe.optimizer
     if optimizer.rule == "adam":
         return recipe
-    return replace(recipe, optimizer=replace(optimizer, rule="adam", lr=ADAM_SHARE * optimizer.lr))
+    return replace(recipe, optimizer=replace(optimizer, rule="adam", lr=optimizer.adam_share * optimizer.lr))
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from infomax.learning.methods.optimizer import ADAM_SHARE
-
 MIN_SIDE = 8
 """Rows and columns that a weight needs to be taken as a matrix."""
 REACH = 0.01
@@ -33,12 +31,13 @@ class Muon(torch.optim.Optimizer):
         W ← (1 − η λ) W − η √max(1, r/c) · orthogonal(U)
 
     The move has the spectral norm η √max(1, r/c), nearly. Biases, norms, and weights of fewer than 8 rows or
-    columns are moved by Adam, at a fifth of the rate. Where `found_inf` is set to 1, as callers do for a
+    columns are moved by Adam. Where `found_inf` is set to 1, as callers do for a
     gradient that is not finite, a step moves nothing, like those of PyTorch's fused optimizers.
 
     Args:
         parameters: to be learned.
         lr: η.
+        adam_share: rate of Adam, as a share of η.
         momentum: μ.
         weight_decay: λ, of the matrices; Adam's parameters have none.
         betas: of Adam.
@@ -54,6 +53,7 @@ class Muon(torch.optim.Optimizer):
         parameters: Iterable[nn.Parameter],
         lr: float,
         *,
+        adam_share: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
@@ -64,7 +64,7 @@ class Muon(torch.optim.Optimizer):
         matrices = [one for one in parameters if is_matrix(one)]
         others = [one for one in parameters if not is_matrix(one)]
         self.others: torch.optim.Adam = torch.optim.Adam(
-            [{"params": others}], lr=ADAM_SHARE * lr, betas=betas, fused=True
+            [{"params": others}], lr=adam_share * lr, betas=betas, fused=True
         )
         moved = {"params": matrices, "lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         super().__init__([moved, *self.others.param_groups], {})

@@ -17,18 +17,14 @@ Decay = Annotated[float, Range(0, below=1)]
 """The share of a running mean that a step keeps."""
 
 
-ADAM_SHARE = 0.2
-"""The rate of Adam beside Muon, as a share of Muon's."""
-
-
 @dataclass(frozen=True)
 class OptimizerConfig:
     """How parameters are updated.
 
-    rule: adam; or muon, for weights that are matrices, with Adam at a fifth of the rate for the rest (see
-    `Muon`). lr, betas: of Adam; lr also of Muon. weight_decay: of Adam, part of the gradient; of Muon's
-    matrices, apart from it. momentum: of Muon. warmup_steps: steps of linear warm-up, at most a tenth of the
-    run.
+    rule: adam; or muon, for weights that are matrices, with Adam for the rest (see `Muon`). lr, betas: of
+    Adam; lr also of Muon. adam_share: rate of Adam beside Muon, as a share of lr. weight_decay: of Adam, part
+    of the gradient; of Muon's matrices, apart from it. momentum: of Muon. warmup_steps: steps of linear
+    warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
     lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run,
     for ``steps``. factor: of the rate at each of them.
@@ -41,6 +37,7 @@ class OptimizerConfig:
     betas: tuple[Decay, Decay] = (0.8, 0.999)
     weight_decay: Weight = 1e-5
     momentum: Decay = 0.95
+    adam_share: Positive = 0.2
     warmup_steps: Annotated[int, Range(0)] = 500
     decay: Literal["steps", "cosine", "linear"] = "steps"
     milestones: tuple[Share, ...] = (250 / 300, 280 / 300)
@@ -69,6 +66,7 @@ def new_optimizer(
         return Muon(
             parameters,
             config.lr,
+            adam_share=config.adam_share,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
             betas=config.betas,

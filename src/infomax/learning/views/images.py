@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor, nn
 
-    from infomax.learning.data.dataset import Dataset
+    from infomax.learning.data.dataset import Dataset, Pairs
 
 
 POLICIES: Registry[Callable[..., Any]] = Registry(
