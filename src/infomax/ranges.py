@@ -1,5 +1,7 @@
 """The range of a number, written beside the field of a configuration that it belongs to, in the field's type.
 
+For instance::
+
     @dataclass(frozen=True)
     class OptimizerConfig:
         lr: Positive = 2e-4
