@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+collect_ignore = ["trust/fuzz"]
+"""Programs for atheris, which is not installed for tests."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _caches_of_the_session(tmp_path_factory):
