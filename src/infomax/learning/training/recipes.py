@@ -69,7 +69,9 @@ def amdim_cpu() -> Recipe:
     """Your own images, small or large, on two CPU cores."""
     return Recipe(
         method=AMDIMConfig(encoder=_SMALL_CPU, clip=10.0, scales=((1, 1), *AMDIM_SCALES)),
-        views=ViewsConfig(stored_size=None, image_size=None, jitter=(0.4, 0.4, 0.4, 0.1)),
+        views=ViewsConfig(
+            stored_size=None, image_size=None, crop_scale=(0.4, 1.0), jitter=(0.4, 0.4, 0.4, 0.1)
+        ),
         optimizer=_MUON,
         train=TrainConfig(minutes=20.0, batch_size=128),
     )
