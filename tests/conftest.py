@@ -37,7 +37,8 @@ def _no_network():
             raise RuntimeError(f"a test asked the network for {host}; nothing leaves the machine unasked")
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6):
+        is_stream = self.type == socket.SOCK_STREAM  # a datagram socket that connects sends nothing
+        if is_stream and self.family in (socket.AF_INET, socket.AF_INET6):
             refuse_others(address[0])
         connect(self, address)
 

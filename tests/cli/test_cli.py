@@ -16,7 +16,8 @@ from infomax.learning.training.recipes import RECIPES, recipe_named
 
 TINY = [
     "--train.steps", "3", "--train.batch_size", "8", "--method.encoder.width", "4",
-    "--method.encoder.embedding_dim", "16", "--method.encoder.depth", "1",
+    "--method.encoder.embedding_dim", "16", "--method.encoder.global_dim", "16",
+    "--method.encoder.depth", "1",
 ]  # fmt: skip
 
 

@@ -32,38 +32,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupts.listen()
         end_with_command()
         arguments = sys.argv[1:]
+    came, as_json = interrupts.came(), False
     try:
-        return _answered(arguments)
+        try:
+            command, as_json = read_command(arguments)
+            with naming_extras(arguments[0]), plain_warnings(arguments):
+                answer = command()
+        except Unfinished as unfinished:
+            give(unfinished.answer, as_json)
+            raise
+        give(answer, as_json)
+        return answer.code if isinstance(answer, Answer) else 0
     except KeyboardInterrupt as interrupt:
-        return _complain("; ".join([interrupts.came().what, *interrupt.args]), interrupts.came().exit_code)
-    except Exception:
-        if interrupts.came().number is None:
+        return _complain("; ".join([came.what, *interrupt.args]), came.exit_code)
+    except Exception as error:
+        if came.number is not None:  # a signal that was raised in C, as another error
+            return _complain(came.what, came.exit_code)
+        if not isinstance(error, (ValueError, OSError, Diverged)):
             raise
-        return _complain(interrupts.came().what, interrupts.came().exit_code)  # raised in C, as another error
-
-
-def _answered(arguments: Sequence[str]) -> int:
-    """Run a command, give its answer or its complaint, and return the exit code.
-
-    Raises:
-        KeyboardInterrupt: a signal came.
-    """
-    as_json = False
-    try:
-        command, as_json = read_command(arguments)
-        with naming_extras(arguments[0]), plain_warnings(arguments):
-            answer = command()
-    except (ValueError, OSError) as error:
-        if interrupts.came().number is not None:
-            raise
-        return _complain(as_typed(arguments, error), 2)
-    except Diverged as error:
-        return _complain(as_typed(arguments, error), 1)
-    except Unfinished as unfinished:
-        give(unfinished.answer, as_json)
-        raise
-    give(answer, as_json)
-    return answer.code if isinstance(answer, Answer) else 0
+        return _complain(as_typed(arguments, error), 1 if isinstance(error, Diverged) else 2)
 
 
 def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:

@@ -24,7 +24,7 @@ from infomax.learning.distributed.groups import num_ranks, rank
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.environment import environment
-from infomax.learning.training.run import Run
+from infomax.learning.training.run import Run, with_lists
 
 
 def evaluate_run(
@@ -88,8 +88,8 @@ def evaluate_run(
         "note": chosen.note,
         **_provenance(run, given, parts, read, of_data),
         "repeat": {
-            "options": _as_record(settings),
-            "views": asdict(encoder.views),
+            "options": with_lists(_as_record(settings)),
+            "views": with_lists(asdict(encoder.views)),
             "skip_broken": given.skip_broken,
             **made_of(run, parts),
         },

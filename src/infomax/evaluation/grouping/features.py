@@ -117,7 +117,7 @@ def _read(path: Path, dataset: Dataset) -> Rows:
         ".csv": partial(pl.read_csv, infer_schema=False),
     }
     refuse(
-        path.suffix not in readers,
+        path.exists() and path.suffix not in readers,
         f"features: {path} is neither .parquet, .csv nor .npy; write it by `infomax embed --out`",
     )
     with reading("features", path, "make it by `infomax embed`", most_bytes()):

@@ -89,7 +89,7 @@ class Saved:
             self.recipe is not None and found,
             f"resume: {self.path} belongs to another recipe ({found}); copy the run again",
         )
-        ours = {name: value.shape for name, value in learner.state_dict().items()}
+        ours = _shapes(learner.state_dict())
         names = sorted({*ours, *self.shapes})
         other = next((name for name in names if ours.get(name) != self.shapes.get(name)), "")
         refuse(
@@ -142,11 +142,16 @@ def _sound(path: Path, is_last: bool) -> Saved:
             refuse(not isinstance(values, Mapping), f"it holds a {type(values).__name__}")
             lost = [key for key, kind in KEYS.items() if not isinstance(values.get(key), kind)]
             refuse(lost, f"it holds no {', '.join(lost)}")
-            shapes = {name: value.shape for name, value in values["state_dict"].items()}
+            shapes = _shapes(values["state_dict"])
             return Saved(path, values["global_step"], values.get(RECIPE), shapes, is_last)
     except Unreadable as error:
         cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
         raise Unreadable(f"{path} is damaged ({in_one_line(cause)})") from error
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, torch.Size]:
+    """Return the shapes of the tensors of a state, which may hold other things, too."""
+    return {name: value.shape for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def _size(shape: torch.Size | None) -> str:

@@ -167,7 +167,8 @@ def resume(
     gave is set aside in ``stage-1``, ….
 
     Args:
-        recipe: of the run, `run.read_recipe()`; `data` may be another place of the same data.
+        recipe: of the run, `run.read_recipe()`, or the one that it began with; `data` may be another place of
+            the same data.
         dataset: the one that the run began with.
         run: what to continue.
         encoder: if the run began with one: another of the same shape.
@@ -188,6 +189,8 @@ def resume(
         "it further, --from begins a new run with its weights",
     )
     _check_kinds(recipe, dataset)
+    train = replace(recipe.train, precision=precision_of(recipe.train))
+    recipe = replace(recipe, views=recipe.views.as_read(dataset), train=train)
     _check(recipe, dataset, encoder)
     _check_same(run, dataset, encoder)
     run.check_unedited(recipe)

@@ -257,7 +257,7 @@ class Run:
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values, as ``recipe.yaml`` holds it."""
-    return _with_lists(asdict(recipe))
+    return with_lists(asdict(recipe))
 
 
 def comparable(settings: Mapping[str, Any] | None, lengthened: bool = False) -> dict[str, Any]:
@@ -313,8 +313,8 @@ def as_yaml(recipe: Recipe) -> str:
     return yaml.dump(settings_of(recipe), Dumper=_FlatLists, sort_keys=False, allow_unicode=True)
 
 
-def _with_lists(value: Any) -> Any:
+def with_lists(value: Any) -> Any:
     """Return a value with lists for tuples, which YAML does not have."""
     if isinstance(value, Mapping):
-        return {key: _with_lists(item) for key, item in value.items()}
-    return [_with_lists(item) for item in value] if isinstance(value, tuple | list) else value
+        return {key: with_lists(item) for key, item in value.items()}
+    return [with_lists(item) for item in value] if isinstance(value, tuple | list) else value
