@@ -1,6 +1,7 @@
 """Fixtures that make image files, and close the network; nothing is written outside pytest's own folders."""
 
 import io
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,13 @@ def _caches_of_the_session(tmp_path_factory):
 
 LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "")
 """Where tests may connect: processes that train together are on this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c():
+    """Ctrl-C is answered, which a shell takes away from what it starts in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -235,7 +235,7 @@ def read_yaml(path: str | Path, operation: str, remedy: str, schema: Mapping[str
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             refuse(depth > MAX_DEPTH, "it is nested too deeply")
         value = yaml.safe_load(text)
-        refuse(value is None, "it is empty, expected settings such as `train: {steps: 7}`")
+        refuse(value is None, "it is empty")
         parse_json(json.dumps(value, default=str), schema)
         return value
 

@@ -5,7 +5,8 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -96,11 +97,19 @@ def outside(limit: Range, kind: type) -> st.SearchStrategy[Any]:
     return st.one_of(*drawn, st.sampled_from([math.nan, math.inf, -math.inf]))
 
 
+def has_several(hint: Any) -> bool:
+    """Return whether a type is of several values: a tuple, also with ranges or beside None."""
+    if get_origin(hint) is Annotated:
+        return has_several(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return all(one is NoneType or has_several(one) for one in get_args(hint))
+    return get_origin(hint) is tuple
+
+
 def with_bad_part(hint: Any, bad: Any, limit: Range, good: Any) -> Any:
     """Return a value of a type in which a number with this limit is bad: itself, or one of several."""
     if not isinstance(good, tuple) or not good:
-        alone = any(limit in limits and get_origin(hint) is Annotated for _, limits in numbers_in(hint))
-        return bad if alone or get_origin(hint) is not tuple else (bad,)
+        return (bad,) if has_several(hint) else bad
     return (*good[:-1], (*good[-1][:-1], bad) if isinstance(good[-1], tuple) else bad)
 
 

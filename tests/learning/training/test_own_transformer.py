@@ -101,7 +101,7 @@ def test_from_the_command_line_alone(here, capsys, monkeypatch):
     monkeypatch.setattr(AMDIM, "training_step", interrupted)
     assert run(*new, "--out", "a", *own) == 130
     err = capsys.readouterr().err
-    line = "scales 1→4, 4→4, not 1→5, 1→7, 5→5: the encoder has a map of side 4 (method.scales)"
+    line = "scales 1→1, 1→4, 4→4, not 1→1, 1→5, 1→7, 5→5: the encoder has a map of side 4 (method.scales)"
     features = (
         "own_vit.Transformer: local map 4×4 of layer 'norm', 16 of its 17 tokens; global feature: class "
     )
@@ -109,7 +109,7 @@ def test_from_the_command_line_alone(here, capsys, monkeypatch):
     assert line in err and f"encoder: {features}" in err and "warning" not in err
     monkeypatch.setattr(AMDIM, "training_step", step)
     assert run("pretrain", "--resume", "a", "--module", "own_vit:network") == 0
-    assert Run("a").read_recipe().method.scales == ((1, 4), (4, 4))
+    assert Run("a").read_recipe().method.scales == ((1, 1), (1, 4), (4, 4))
     environment = Run("a").read_environment()
     assert environment["chosen"] == line and environment["encoder"]["features"] == features
     begun = weights_of(own_encoder("own_vit:encoder"))

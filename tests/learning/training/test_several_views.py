@@ -322,8 +322,8 @@ def test_a_mixture_learns_and_leaves_the_encoder_as_it_is():
         ({"num_components": 0}, "num_components must be from 1"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"clip": -1.0}, "clip must be above 0, got -1.0; the"),
-        ({"scales": ()}, "scales must be pairs of sides"),
-        ({"scales": ((0, 5),)}, "scales must be pairs of sides"),
+        ({"scales": ()}, "scales must be one value or more, got"),
+        ({"scales": ((0, 5),)}, "scales must be from 1 to 100,000, got 0"),
     ],
 )
 def test_bad_methods(options, message):

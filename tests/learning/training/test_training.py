@@ -288,5 +288,5 @@ def test_configuration_files_are_read_and_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no option --optimizer.lrr; did you mean --optimizer.lr\?"):
         recipe_from_options(recipe, [f"--config={file}"])
     file.write_text("")
-    with pytest.raises(ValueError, match=r"settings.yaml holds NoneType, expected settings such as"):
+    with pytest.raises(ValueError, match=r"settings.yaml: it is empty; expected settings such as"):
         recipe_from_options(recipe, ["--config", str(file)])

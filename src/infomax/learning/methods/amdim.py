@@ -102,14 +102,15 @@ class AMDIMConfig(MethodConfig):
         self, encoder: "nn.Module | Mapping[str, nn.Module] | None"
     ) -> "tuple[AMDIMConfig, str | None]":
         """Return AMDIM with scales that an encoder of one's own has, where it has none of the default's."""
-        if encoder is None or self.scales != AMDIM_SCALES:
+        between_globals = tuple(scale for scale in self.scales if scale == (1, 1))
+        if encoder is None or self.scales != (*between_globals, *AMDIM_SCALES):
             return self, None
         example_features = loaded("infomax.learning.encoders.features:example_features")
         encoders = encoder.values() if isinstance(encoder, Mapping) else [encoder]
         sides = set.intersection(*({*example_features(one).local} for one in encoders))
         if {side for scale in self.scales for side in scale} - {1} <= sides:
             return self, None
-        chosen = usual_scales(sides)
+        chosen = (*between_globals, *usual_scales(sides))
         maps = ("no map", "a map of side ", "maps of sides ")[min(len(sides), 2)]
         maps += ", ".join(map(str, sorted(sides)))
         line = f"scales {_listed(chosen)}, not {_listed(self.scales)}: the encoder has {maps} (method.scales)"

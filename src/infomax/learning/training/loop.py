@@ -97,10 +97,11 @@ def pretrain(
         Stopped: Ctrl-C; what was learned so far is in the last checkpoint, from which `resume` continues.
     """
     _check_kinds(recipe, dataset)
-    method, chosen = recipe.method.suited_to(encoder)
-    recipe = replace(recipe, method=method, views=recipe.views.as_read(dataset))
+    recipe = replace(recipe, views=recipe.views.as_read(dataset))
     _check(recipe, dataset, encoder)
     one_budget("pretrain", recipe.train.budget)
+    method, chosen = recipe.method.suited_to(encoder)
+    recipe = replace(recipe, method=method)
     recipe, asked = fitting_batch(recipe, len(dataset)), recipe
     learner = new_learner(recipe, dataset, encoder)
     began_from = take_weights(learner.encoders, recipe.views, weights_from) if weights_from else None

@@ -193,7 +193,7 @@ class Run:
         found = [changes(comparable(one), comparable(settings_of(recipe))) for one in recorded]
         refuse(
             recorded and all(found),
-            f"resume: the recipe of {self.folder} was edited since the run began ({'; or '.join(found)}); "
+            f"resume: {self.recipe} was edited since the run began ({'; or '.join(found)}); "
             "restore that, or begin a new run with --out; --minutes, --steps or --epochs train it longer",
         )
 
