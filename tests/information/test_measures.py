@@ -57,6 +57,13 @@ def test_entropy_of_coins_and_dice(p, bits):
     assert float(entropy(p, base=10)) == pytest.approx(bits * math.log10(2), abs=1e-11)
 
 
+@pytest.mark.parametrize("order", [1, 1.2, 2, 5, math.inf])
+def test_no_uncertainty_is_zero_without_a_minus(order):
+    for p in ([1.0, 0.0], torch.tensor([0.0, 1.0])):
+        assert str(float(entropy(p))) == str(float(m.renyi_entropy(p, order))) == "0.0"
+        assert order == math.inf or str(float(m.tsallis_entropy(p, order))) == "0.0"
+
+
 def test_entropy_agrees_with_scipy_over_any_axis():
     p = np.random.default_rng(1).dirichlet(np.ones(5), size=(3, 4))
     np.testing.assert_allclose(entropy(p), scipy.stats.entropy(p, axis=-1))

@@ -58,7 +58,7 @@ def entropy(p: Array, *, axis: Axis = -1, base: Number = math.e) -> Array:
 
 
 def _entropy(p: Array, axis: Axis) -> Array:
-    return -array_namespace(p).sum(p * safe_log(p), axis=axis)
+    return 0.0 - array_namespace(p).sum(p * safe_log(p), axis=axis)  # never −0.0
 
 
 def renyi_entropy(p: Array, order: Number, *, axis: int = -1, base: Number = math.e) -> Array:
@@ -91,12 +91,14 @@ def _renyi(p: Array, order: Number, axis: int) -> Array:
     xp = array_namespace(p)
     largest = xp.max(p, axis=axis, keepdims=True)
     if order == math.inf:
-        return -xp.log(xp.squeeze(largest, axis=axis))
+        return 0.0 - xp.log(xp.squeeze(largest, axis=axis))
     if abs(order - 1) < 0.5:  # Σ p^α = 1 + Σ p (p^(α−1) − 1), which does not cancel as α → 1
-        return xp.log1p(xp.sum(p * xp.expm1((order - 1) * safe_log(p)), axis=axis)) / (1 - order)
-    return (order * xp.log(xp.squeeze(largest, axis=axis)) + xp.log(_power_sum(p / largest, order, axis))) / (
-        1 - order
-    )
+        log_sum = xp.log1p(xp.sum(p * xp.expm1((order - 1) * safe_log(p)), axis=axis))
+    else:
+        log_sum = order * xp.log(xp.squeeze(largest, axis=axis)) + xp.log(
+            _power_sum(p / largest, order, axis)
+        )
+    return 0.0 - log_sum / (order - 1)
 
 
 def _power_sum(p: Array, order: Number, axis: int) -> Array:
@@ -127,7 +129,7 @@ def tsallis_entropy(p: Array, order: Number, *, axis: int = -1) -> Array:
         return _entropy(p, axis)
     xp = array_namespace(p)
     support = xp.where(p > 0, p, xp.zeros_like(p))
-    return -xp.sum(support * xp.expm1((order - 1) * safe_log(p)), axis=axis) / (order - 1)
+    return 0.0 - xp.sum(support * xp.expm1((order - 1) * safe_log(p)), axis=axis) / (order - 1)
 
 
 def _check_order(operation: str, order: Number) -> None:
