@@ -7,13 +7,15 @@ import pytest
 import torch
 from PIL import Image
 
+from infomax.evaluation.ablation.ablating import ablate
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
-from infomax.learning.training.loop import pretrain
+from infomax.learning.training.loop import pretrain, seconds_per_step
 from infomax.learning.training.recipes import RECIPES, recipe_named
+from infomax.learning.training.run import Run
 from infomax.learning.views.images import ViewsConfig
 
 SMALL = AMDIMConfig(encoder=AMDIMEncoderConfig(width=4, embedding_dim=8, depth=1, max_fine_side=48))
@@ -68,3 +70,20 @@ def test_a_longer_side_is_halved_first(side):
     features = halved(images)
     assert (features.global_.shape, features.local[7].shape) == ((2, 8), (2, 8, 7, 7))
     assert AMDIMEncoder(**halved.arguments).state_dict().keys() == halved.state_dict().keys()
+
+
+def test_steps_are_timed_and_parts_left_out_at_the_size_that_images_decide(tmp_path):
+    """Also of the variant whose views are the image as it is seen."""
+    recipe = replace(recipe_named("amdim-cpu"), method=SMALL)
+    recipe = replace(recipe, train=replace(recipe.train.with_budget(steps=1), batch_size=4))
+    source = tmp_path / "images"
+    for split in ("train", "test"):
+        for label in ("a", "b"):
+            (source / split).mkdir(parents=True, exist_ok=True)
+            written(source / split / label, 120)
+    assert seconds_per_step(recipe, recipe.load(source), duration=0.01) > 0
+    out = tmp_path / "out"
+    ablate(recipe, str(source), out, variants=["no augmentation"], num_seeds=1, quiet=True)
+    whole, plain = (Run(out / name / "seed-0").read_recipe().views for name in ("whole", "no-augmentation"))
+    assert (whole.stored_size, whole.image_size) == (96, 64)
+    assert (plain.stored_size, plain.image_size) == (64, 64)

@@ -20,6 +20,7 @@ from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import read_json, replacing
+from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
@@ -75,6 +76,7 @@ def ablate(
     quiet = quiet or not first
     refuse_inside("ablate", out, source)
     names = _names(recipe, variants, quiet)
+    recipe = replace(recipe, views=recipe.views.as_read(_load(recipe, source)))  # one size and range for all
     out = Path(out)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
@@ -147,11 +149,15 @@ def _measured(
     return measured
 
 
+def _load(recipe: Recipe, source: str) -> Dataset | Pairs:
+    """Return what the variants learn from; labels are read for the probes alone."""
+    return replace(recipe, labels=None).load(source)
+
+
 def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     """Train, or continue a run that was interrupted."""
     begun = run.begun  # asked before the first of several processes begins one
-    how: dict[str, Any] = {"split": recipe.split, "column": recipe.column, "skip_broken": recipe.skip_broken}
-    dataset = recipe.views.load(source, **how)
+    dataset = _load(recipe, source)
     if dataset.reading is not None and not quiet:
         dataset.reading.tell(run.folder.parent.parent / LEFT_OUT_FILE)
     if begun:

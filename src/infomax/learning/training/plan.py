@@ -119,6 +119,7 @@ def seconds_per_step(
     duration: float = MAX_TIMING_SECONDS,
 ) -> float:
     """Return the time of a step of the recipe, measured for `duration` seconds on a copy of the encoder."""
+    recipe = replace(recipe, views=recipe.views.as_read(dataset))
     timer, interrupt = Timer(duration), StopOnInterrupt()
     learner = new_learner(recipe, dataset, copy.deepcopy(encoder))
     trainer = new_trainer(recipe.train, learner, 10**9, [interrupt, timer])
