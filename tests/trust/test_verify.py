@@ -93,6 +93,18 @@ def test_a_changed_weight_is_found(run, capsys):
     assert "the encoder of evaluation.json is another now" in faults
 
 
+@pytest.mark.parametrize("name", ["last.ckpt", "before.ckpt"])
+def test_a_damaged_checkpoint_is_found(run, name):
+    """More than the 64 bytes of padding that PyTorch may leave before a tensor."""
+    path = run.checkpoint.with_name(name)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 256] = bytes(one ^ 1 for one in content[middle : middle + 256])
+    path.write_bytes(bytes(content))
+    (fault,) = verify_run(run, files_only=True)["faults"]
+    assert fault.startswith(f"{path} is damaged (")
+
+
 def test_weights_that_are_not_finite_are_found(run):
     weights = load_file(run.encoder)
     name = next(key for key, one in weights.items() if one.is_floating_point())

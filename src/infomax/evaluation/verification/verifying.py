@@ -10,16 +10,17 @@ from infomax.errors import refuse
 from infomax.evaluation.protocols import evaluations
 from infomax.evaluation.verification.intact import checked_files
 from infomax.evaluation.verification.repeating import repeat
-from infomax.files import read_json
+from infomax.files import Unreadable, read_json
 from infomax.hashes import RECORD
 from infomax.learning.encoders.own import load_own_encoder
 from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.learning.training.checkpoints import sound
 from infomax.learning.training.run import Run
 
 DEFAULT_TOLERANCE = 0.01
 """Largest difference of a number from its repetition: on the same machine and versions there is none."""
 FACTS = ("infomax", "commit", "python", "torch", "machine", "seed", "images", "num_images")
-"""What ``environment.json`` says of a run, among other things."""
+"""The facts that the ``environment.json`` of a run must name."""
 
 
 def verify_run(
@@ -32,9 +33,9 @@ def verify_run(
 ) -> dict[str, Any]:
     """Return whether a run is what it says: hashes of its files, its encoders, its evaluations.
 
-    Nothing is written. Every file is compared with the record of hashes (``SHA256SUMS``), each encoder is
-    loaded, and each evaluation of it is repeated as its file records it, on the same data, with the same
-    options and seed. What was fine-tuned is not trained again.
+    Nothing is written. Every file is compared with the record of hashes (``SHA256SUMS``), checkpoints with
+    the checksums in them, each encoder is loaded, and each evaluation of it is repeated as its file records
+    it, on the same data, with the same options and seed. What was fine-tuned is not trained again.
 
     Args:
         run: a run, or any folder with an encoder.
@@ -60,7 +61,8 @@ def verify_run(
     places = run.encoders if is_run else (run,)
     finished = all(one.encoder.is_file() for one in places)
     files = checked_files(run.folder, finished=finished)
-    faults = [*_faults_of_files(run, files.changed, files.missing), *_lacking(run)]
+    faults = [*_faults_of_files(run, files.changed, files.missing), *_damaged_checkpoints(run)]
+    faults += _lacking(run)
     faults += [] if finished else [f"{run.folder} is not finished: there is no encoder to load"]
     encoders, found = [], []
     for place in places if finished else ():
@@ -89,6 +91,16 @@ def _faults_of_files(run: Run, changed: tuple[str, ...], missing: tuple[str, ...
         yield f"{name} has changed since it was written"
     for name in missing:
         yield f"{name} was written, and is not there"
+
+
+def _damaged_checkpoints(run: Run) -> Iterator[str]:
+    """Yield which checkpoints do not hold what was written; where training left none, none is missing."""
+    for path in (run.checkpoint, run.checkpoint_before):
+        if path.exists():
+            try:
+                sound(path)
+            except Unreadable as error:
+                yield str(error)
 
 
 def _lacking(run: Run) -> Iterator[str]:

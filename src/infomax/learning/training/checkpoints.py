@@ -26,7 +26,7 @@ KEYS = {
     "loops": Mapping,
     "callbacks": Mapping,
 }
-"""What Lightning writes into a checkpoint, of what it reads back."""
+"""The entries of a checkpoint that Lightning reads back, and their types."""
 RECIPE = "infomax_recipe"
 """The key of the recipe in a checkpoint."""
 
@@ -115,7 +115,7 @@ def saved_in(run: Run, tell: Callable[[str], None] = lambda _: None) -> Saved | 
     faults = [f"{run.checkpoint} is missing"] if run.checkpoint_before in places[:1] else []
     for path in places:
         try:
-            found = _sound(path, is_last=path == run.checkpoint)
+            found = sound(path, is_last=path == run.checkpoint)
         except Unreadable as error:
             faults.append(str(error))
             continue
@@ -128,8 +128,12 @@ def saved_in(run: Run, tell: Callable[[str], None] = lambda _: None) -> Saved | 
     raise Unreadable(f"resume: {faults[0]}, and {lost}; copy the run again, or begin a new one with --out")
 
 
-def _sound(path: Path, is_last: bool) -> Saved:
+def sound(path: Path, is_last: bool = True) -> Saved:
     """Return what a checkpoint says of itself, if every byte of what it holds is as it was written.
+
+    Args:
+        path: the checkpoint.
+        is_last: whether it is the last one of its run.
 
     Raises:
         Unreadable: it is damaged.
