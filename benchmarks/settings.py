@@ -47,14 +47,14 @@ SETTINGS = {
     "batch 64": "--batch_size 64",
     "batch 256": "--batch_size 256 --lr .014",
     "crops from .2": "--crop_scale .2,1",
-    "crops from .4": "--crop_scale .4,1",
+    "crops from .3": "--crop_scale .3,1",
     "weaker colours": "--jitter .3,.3,.3,.075",
     "less grey": "--grayscale .1",
     "no clip": "--clip null",
-    "clip 10": "--clip 10",
+    "clip 20": "--clip 20",
     "penalty .01": "--penalty_weight .01",
-    "without 5→5": "--scales [[1,5],[1,7]]",
-    "with 1→1": "--scales [[1,1],[1,5],[1,7],[5,5]]",
+    "without 1→1": "--scales [[1,5],[1,7],[5,5]]",
+    "without 5→5": "--scales [[1,1],[1,5],[1,7]]",
 }
 """Options that are added to the recipe's, by what they are called in the table."""
 

@@ -37,7 +37,7 @@ def _ctrl_c():
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_network():
-    """Sockets connect to this machine only, and only its names are looked up."""
+    """Stream sockets connect to this machine only, and only its names are looked up."""
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
     def refuse_others(host: Any) -> None:

@@ -18,12 +18,12 @@ import time
 import zipfile
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from infomax.errors import MissingExtra, in_one_line, refuse, without_panics
 from infomax.hashes import note_hash
+from infomax.memory import total_memory
 
 MAX_JSON = 32 << 20
 """Bytes of a JSON file that is read back."""
@@ -109,10 +109,9 @@ def _remove_leftovers(path: Path) -> None:
                 leftover.unlink()
 
 
-@cache
 def most_bytes() -> int:
-    """Return the bytes that may be read at once: half of the memory of this machine."""
-    return int(MAX_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    """Return the bytes that may be read at once: half of the memory of this machine, or of its container."""
+    return int(MAX_SHARE * total_memory())
 
 
 def why_closed(status: os.stat_result, at_most: int | None = None) -> str | None:

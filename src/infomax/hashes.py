@@ -10,7 +10,7 @@ from pathlib import Path
 RECORD = "SHA256SUMS"
 """The file that holds the record of a folder."""
 REMOVED = 64 * "0"
-"""What stands in place of the hash of a file that was removed on purpose."""
+"""The entry in place of a hash, for a file that was removed on purpose."""
 
 
 def sha256_of(path: str | Path) -> str:

@@ -75,7 +75,7 @@ class Interrupts:
 
 
 _current: Interrupts | None = None
-"""What answers signals now: that of the command, or of the outermost `heard`."""
+"""The object that answers signals now: that of the command, or of the outermost `heard`."""
 
 
 def listen() -> None:

@@ -1,5 +1,6 @@
 """Memory that a network would take, estimated before anything is allocated."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,8 +22,6 @@ CGROUP = Path("/sys/fs/cgroup/memory.max")
 @cache
 def total_memory() -> int:
     """Return the bytes of memory that this machine, or its container, has."""
-    import os
-
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = CGROUP.read_text().strip() if CGROUP.is_file() else ""
     return min(whole, int(limit)) if limit.isdigit() else whole

@@ -1,7 +1,14 @@
-"""What several tests of trust need."""
+"""Fixtures that several tests of trust share."""
 
 import pytest
 from tests.trust.forked import Forks
+from tests.trust.test_checkpoints import SHORT
+
+
+@pytest.fixture(scope="package")
+def images():
+    """The images of short runs."""
+    return SHORT.load()
 
 
 @pytest.fixture(scope="package")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 MAX_SECONDS = 5.0
-"""Of the processor, for one input."""
+"""Seconds of the processor that one input may take."""
 SPECIAL = [
     b"", b"\0", b"\xff\xfe", b"NaN", b"-1", b"1e999", b"99999999999999999999", b"[" * 60, b"{", b'"', b",",
     b"\n", b"&a *a", b"!!python/object:os.system", b"../../etc/passwd", b"%s%n", "\u202e".encode(), b"null",

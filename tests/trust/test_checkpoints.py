@@ -31,11 +31,6 @@ SHORT = Recipe(
 
 
 @pytest.fixture(scope="module")
-def images():
-    return SHORT.load()
-
-
-@pytest.fixture(scope="module")
 def whole(images, tmp_path_factory):
     return pretrain(SHORT, images, tmp_path_factory.mktemp("runs") / "whole", quiet=True)
 

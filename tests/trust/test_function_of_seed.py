@@ -17,11 +17,6 @@ AUTO = replace(SHORT, train=replace(SHORT.train, precision="auto"))
 
 
 @pytest.fixture(scope="module")
-def images():
-    return SHORT.load()
-
-
-@pytest.fixture(scope="module")
 def trained(images, tmp_path_factory):
     return pretrain(AUTO, images, tmp_path_factory.mktemp("runs") / "run", quiet=True)
 

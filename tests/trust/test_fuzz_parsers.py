@@ -27,7 +27,7 @@ def test_many_bad_inputs(name, capsys):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_sound_inputs_are_answered(name):
-    """So that what is changed is read beyond its first byte."""
+    """Check that each target answers its seeds: what is changed is then read beyond its first byte."""
     target = TARGETS[name]
     answers = [outcome(target, seed) for seed in target.seeds()]
     assert "answered" in answers or name in ("words", "command")

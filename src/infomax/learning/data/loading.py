@@ -56,8 +56,8 @@ def load_images(
         split: one of `available_splits(source)`, or ``all`` of them.
         column: of a table or of mappings, the column that holds the images (WebDataset: the field, such as
             ``left.png``); by default the first that has the type or a usual name of an image.
-        size: side in pixels, or (height, width). None for 32 where half of the images have a shorter side of
-            at most 48, else 96.
+        size: side in pixels, or (height, width). None for 32 where half of some images (up to 32 of each
+            split) have a shorter side of at most 48, else 96.
         channels: 3 (colour), 1 (grey), or any other number, of images with exactly so many channels.
         range: values that become the least and the greatest that is stored: ``LOW:HIGH``, or one such pair
             for each channel with commas between; ``full``, the range of each data type; ``percentile``, 0.1

@@ -1,6 +1,5 @@
 """Decoded values without a cache: in memory or, beyond a limit, in a temporary file."""
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from infomax.learning.data.gathering import INDEX, Block, Gathered, Job, check_room, gather
+from infomax.memory import total_memory
 
 
 def gathered(job: Job, memory_limit: int) -> Gathered:
@@ -61,4 +61,4 @@ def default_memory_limit() -> int:
     if meminfo.exists():
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
         return int(0.4 * 1024 * int(fields["MemAvailable"].split()[0]))
-    return int(0.4 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return int(0.4 * total_memory())

@@ -125,18 +125,12 @@ def pretrain(
     recipe = replace(recipe, train=replace(train, precision=precision_of(train)))
     if first:
         facts = {
-            "seed": recipe.train.seed,
-            "num_images": len(dataset),
-            "images": dataset.fingerprint,
+            **_facts(recipe, dataset, callbacks, logger),
             "stages": [_stage(0, planned, asked.train.budget)],
             "asked_batch_size": asked.train.batch_size,
-            "data": reading and reading.record,
             "began_from": began_from,
             "encoder": None if encoder is None else described(encoder),
             "chosen": chosen,
-            "parts": _own_parts(recipe),
-            "callbacks": [recorded(type(one)) for one in callbacks],
-            "logger": logger and recorded(type(logger)),
         }
         run.make()
         _list_left_out(run, reading, tell)
@@ -231,6 +225,21 @@ def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_i
     pictures = recipe.views.example_pictures(dataset.batch(rows), recipe.method.num_views)
     with replacing(run.views) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **pictures)
+
+
+def _facts(
+    recipe: Recipe, dataset: Dataset | Pairs, callbacks: Sequence[Callback], logger: Logger | None
+) -> dict[str, Any]:
+    """Return what is recorded of what a run is made from."""
+    return {
+        "seed": recipe.train.seed,
+        "num_images": len(dataset),
+        "images": dataset.fingerprint,
+        "data": dataset.reading and dataset.reading.record,
+        "parts": _own_parts(recipe),
+        "callbacks": [recorded(type(one)) for one in callbacks],
+        "logger": logger and recorded(type(logger)),
+    }
 
 
 def _list_left_out(run: Run, reading: Reading | None, tell: Callable[[str], None]) -> None:

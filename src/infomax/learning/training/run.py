@@ -57,7 +57,7 @@ ENVIRONMENT: Mapping[str, Any] = {
 _REMEDY = "expected a file that `infomax pretrain` wrote; copy the run again"
 
 BEGINNING = {"environment.json", "views.npz", LEFT_OUT_FILE, RECORD, "checkpoints"}
-"""What is written into the folder of a run before its recipe."""
+"""The files and folders that `begin` writes before the recipe."""
 ELSEWHERE = {"data", "skip_broken"}
 """Fields of a recipe that say where the same images are found."""
 LONGER = {"train.steps", "train.minutes", "train.epochs", "optimizer.restarts"}

@@ -55,7 +55,7 @@ class ViewsConfig(SingleViews):
     """How views are made of pictures.
 
     stored_size: side, px, or (height, width) at which pictures are decoded and kept; null for 32 where half
-    of the pictures have a shorter side of at most 48 px, else 96, which is decided when they are loaded.
+    of some pictures (up to 32 of each split) have a shorter side of at most 48 px, else 96; loading decides.
     image_size: of a view; null for stored_size up to 48 px, else two thirds of it.
     crop_scale: range of the share of the area that a random resized crop (bicubic) keeps; null for no crop.
     crop_ratio: range of its aspect ratio, as a multiple of the view's own.
