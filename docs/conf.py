@@ -56,7 +56,13 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "infomax"
-html_theme_options = {"show_toc_level": 2, "show_prev_next": True, "navbar_end": ["theme-switcher"]}
+html_theme_options = {
+    "show_toc_level": 2,
+    "show_prev_next": True,
+    "navbar_end": ["theme-switcher"],
+    "header_links_before_dropdown": 8,
+}
+html_sidebars = {"getting-started": []}  # a page without sections beside it
 
 
 def escape_mathematics(app, what, name, obj, options, lines):

@@ -60,7 +60,7 @@ def infonce(scores: Float[Tensor, "n n *locations"]) -> Float[Tensor, ""]:
     A lower bound: let g be n times the positive's share of e^{s⁺} + Σ e^s. Were y drawn independently of x,
     all n candidates would be exchangeable and E₋ g = 1; (*) gives I ≥ E₊ log g. Negatives that are not
     independent of the positive break this: n images drawn *without* replacement from N are such, and where I
-    is near log N the value can exceed it (docs/bits.md).
+    is near log N the value can exceed it (docs/guides/bits.md).
 
     Args:
         scores: f(x_i, y_j), positives on the diagonal of the first two axes.
