@@ -22,6 +22,7 @@ from .estimation.neighbors.entropy import KozachenkoLeonenko as KozachenkoLeonen
 from .estimation.neighbors.ksg import KSG as KSG
 from .estimation.neighbors.mixed import MixedKSG as MixedKSG
 from .estimation.neighbors.mixed import Ross as Ross
+from .estimation.neighbors.nonuniformity import LocalNonuniformity as LocalNonuniformity
 from .estimation.neighbors.strong_dependence import ResidualKSG as ResidualKSG
 from .estimation.neural import Neural as Neural
 from .estimation.resampling.intervals import bootstrap_interval as bootstrap_interval

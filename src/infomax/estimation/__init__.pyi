@@ -37,6 +37,7 @@ from .neighbors.entropy import KozachenkoLeonenko as KozachenkoLeonenko
 from .neighbors.ksg import KSG as KSG
 from .neighbors.mixed import MixedKSG as MixedKSG
 from .neighbors.mixed import Ross as Ross
+from .neighbors.nonuniformity import LocalNonuniformity as LocalNonuniformity
 from .neighbors.strong_dependence import ResidualKSG as ResidualKSG
 from .neural import FittedNeural as FittedNeural
 from .neural import Neural as Neural

@@ -23,6 +23,7 @@ ESTIMATORS: "Registry[Callable[..., Estimator]]" = Registry(
         "mixed-ksg": "infomax.estimation.neighbors.mixed:MixedKSG",
         "ross": "infomax.estimation.neighbors.mixed:Ross",
         "residual-ksg": "infomax.estimation.neighbors.strong_dependence:ResidualKSG",
+        "local-nonuniformity": "infomax.estimation.neighbors.nonuniformity:LocalNonuniformity",
         "gaussian": "infomax.estimation.gaussian:Gaussian",
         "gaussian-copula": "infomax.estimation.gaussian:GaussianCopula",
         "cca": "infomax.estimation.gaussian:CCA",
