@@ -1,10 +1,14 @@
 """Sphinx configuration."""
 
 import re
+import sys
+from pathlib import Path
 
 from sphinx_gallery.sorting import FileNameSortKey
 
 import infomax
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
 project = "infomax"
 author = "The infomax developers"
@@ -17,7 +21,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
-    "sphinx.ext.mathjax",
+    "mathml",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
 ]
@@ -56,6 +60,8 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "infomax"
+html_static_path = ["_static/site"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_toc_level": 2,
     "show_prev_next": True,
