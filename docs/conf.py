@@ -19,12 +19,17 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "mathml",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
+    "sphinx_design",
+    "command_help",
+    "public_names",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "gallery/*.json"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -35,16 +40,29 @@ myst_url_schemes = {
     "test": "https://github.com/infomax-developers/infomax/blob/main/tests/{{path}}#:~:text={{fragment}}",
 }  # [a test](test:information/test_measures.py#test_xor_and_copies); tests/test_story.py looks for each
 bibtex_bibfiles = ["story/references.bib"]
-default_role = "code"
+default_role = "name"  # of public_names: a link where the reference has the name
 
 autosummary_generate = True
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+maximum_signature_line_length = 72
+python_maximum_signature_line_length = 72
 autodoc_default_options = {
     "members": True,
     "exclude-members": "set_fit_request, set_transform_request, set_score_request",  # scikit-learn's own
 }
 napoleon_use_rtype = False
 napoleon_use_ivar = True  # fields of a NamedTuple are members already, and would be described twice
+# Inventories of other projects, cut down to the names that signatures show, so that a build asks no network.
+ELSEWHERE = {
+    "python": "https://docs.python.org/3/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "torch": "https://docs.pytorch.org/docs/stable/",
+    "sklearn": "https://scikit-learn.org/stable/",
+    "polars": "https://docs.pola.rs/api/python/stable/",
+    "lightning": "https://lightning.ai/docs/pytorch/stable/",
+}
+intersphinx_mapping = {name: (site, f"inventories/{name}.inv") for name, site in ELSEWHERE.items()}
 suppress_warnings = ["config.cache", "myst.xref_missing"]
 
 sphinx_gallery_conf = {
@@ -67,16 +85,28 @@ html_theme_options = {
     "show_prev_next": True,
     "navbar_end": ["theme-switcher"],
     "header_links_before_dropdown": 8,
+    "collapse_navigation": True,
 }
 html_sidebars = {"getting-started": []}  # a page without sections beside it
+
+
+COLON = "\ue000"
+
+
+def keep_colons(app, what, name, obj, options, lines):
+    """Hide the colons of an attribute's first line from napoleon, which takes text before one for a type."""
+    if what in ("data", "attribute") and lines:
+        lines[0] = lines[0].replace(":", COLON)
 
 
 def escape_mathematics(app, what, name, obj, options, lines):
     """In docstrings ``|X|`` and ``global_`` are mathematics and names, not substitutions and links."""
     for number, line in enumerate(lines):
+        lines[number] = line = line.replace(COLON, ":")
         if not line.lstrip().startswith((">>>", "..")):
             lines[number] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", line.replace("|", r"\|"))
 
 
 def setup(app):
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("autodoc-process-docstring", escape_mathematics, priority=900)

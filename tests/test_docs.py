@@ -4,6 +4,8 @@ import doctest
 import re
 import shlex
 import shutil
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,13 @@ from jinja2 import meta
 from PIL import Image
 
 from infomax.cli import main
+from infomax.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
+import command_help  # noqa: E402
+from public_names import PACKAGES  # noqa: E402
+
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SMALL = "--train.steps 2 --train.batch_size 8 --method.encoder.width 4 --method.encoder.embedding_dim 16"
 
@@ -84,13 +91,45 @@ def test_recipes_named_in_the_pages_exist():
             assert name in RECIPES or name == "amdim-cifar10", f"{page.name}: {name}"
 
 
-def test_the_reference_lists_every_module():
-    """docs/api.md names every module that does not begin with an underscore; the command has its help."""
-    source = ROOT / "src"
-    paths = [path.relative_to(source).with_suffix("").parts for path in source.rglob("*.py")]
-    public = {".".join(parts) for parts in paths if not any(part.startswith("_") for part in parts[1:])}
-    listed = re.findall(r"^ {3}(infomax\.[\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
-    assert sorted(listed) == sorted(name for name in public if not name.startswith("infomax.cli."))
+def listed():
+    """The names that the reference lists, in full."""
+    pages = sorted((ROOT / "docs" / "reference").glob("*.md"))
+    found = [re.findall(r"^ {3}~?(infomax\.[\w.]+)$", page.read_text(), re.MULTILINE) for page in pages]
+    return [name for names in found for name in names]
+
+
+def named(name):
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
+@pytest.mark.parametrize("package", ["", *PACKAGES])
+def test_the_reference_lists_every_public_name(package):
+    """A page lists what a package offers: by its public name, and a table of names where it is defined."""
+    module = import_module(f"infomax.{package}".rstrip("."))
+    things = {id(named(name)) for name in listed()}
+    missing = [name for name in module.__all__ if id(getattr(module, name)) not in things]
+    assert missing in ([], ["__version__"]), f"list these on a page of docs/reference: {missing}"
+
+
+def test_the_reference_lists_public_names_only_and_once():
+    names = listed()
+    assert len(names) == len(set(names))
+    homes = {f"infomax.{package}" for package in PACKAGES} | {
+        "infomax",
+        "infomax.estimation.bounds",
+        "infomax.errors",
+    }
+    offered = {id(getattr(module, name)) for module in map(import_module, homes) for name in dir(module)}
+    for name in names:
+        is_table = name.rpartition(".")[2].isupper() and id(named(name)) in offered
+        assert name.rpartition(".")[0] in homes or is_table, name
+
+
+def test_the_reference_shows_the_help_of_every_command():
+    page = (ROOT / "docs" / "reference" / "commands.md").read_text()
+    assert sorted(re.findall(r"^```\{command-help\} (\S+)$", page, re.MULTILINE)) == sorted(COMMANDS)
+    assert "usage: infomax measure" in command_help.help_of("measure")
 
 
 def test_tables_are_those_of_the_recorded_results():

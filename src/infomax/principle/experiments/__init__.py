@@ -56,3 +56,4 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "network.layers_infomax", "bits preserved from layer to layer, by either rule"
     ),
 }
+"""The experiments, by the names that the command `infomax principle` takes."""

@@ -1,0 +1,35 @@
+"""The role of `name` in docstrings: a link where a package offers the name, plain code elsewhere."""
+
+from importlib import import_module
+
+from docutils import nodes
+from docutils.parsers.rst import roles
+from sphinx import addnodes
+
+PACKAGES = ("information", "estimation", "principle", "learning", "evaluation", "report")
+
+
+def public_names():
+    """Return the place in the reference of each public name, by its short and its full form."""
+    places = {"pretrain": "infomax.pretrain"}
+    for package in reversed(PACKAGES):
+        for name in import_module(f"infomax.{package}").__all__:
+            places[name] = places[f"infomax.{package}.{name}"] = f"infomax.{package}.{name}"
+    return places
+
+
+def role_of(places):
+    def role(_name, rawtext, text, _line, inliner, _options=None, _content=()):
+        code = nodes.literal(rawtext, text, classes=["xref", "py", "py-obj"])
+        if text not in places:
+            return [code], []
+        document = inliner.document.settings.env.docname
+        where = {"refdomain": "py", "reftype": "obj", "reftarget": places[text], "refdoc": document}
+        return [addnodes.pending_xref(rawtext, code, refwarn=False, refexplicit=True, **where)], []
+
+    return role
+
+
+def setup(app):
+    roles.register_local_role("name", role_of(public_names()))
+    return {"parallel_read_safe": True}
