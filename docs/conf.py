@@ -30,7 +30,7 @@ extensions = [
     "public_names",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.zip", "gallery/*.json"]
+exclude_patterns = ["_build", "gallery/**.ipynb", "gallery/**.py", "gallery/**.zip", "gallery/**.json"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 myst_url_schemes = {
@@ -65,13 +65,18 @@ ELSEWHERE = {
 intersphinx_mapping = {name: (site, f"inventories/{name}.inv") for name, site in ELSEWHERE.items()}
 suppress_warnings = ["config.cache", "myst.xref_missing"]
 
+RUNGS = ("information", "estimation", "principle", "learning", "evaluation")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
+    "subsection_order": [f"../examples/{rung}" for rung in RUNGS],
     "filename_pattern": r"\.py$",
     "within_subsection_order": FileNameSortKey,
     "download_all_examples": False,
+    "image_scrapers": ("two_shades.scrape_in_two_shades",),
     "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,  # its page loads scripts from elsewhere
     "min_reported_time": 10_000,
     "abort_on_example_error": True,
 }

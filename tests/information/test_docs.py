@@ -20,7 +20,7 @@ def test_every_value_on_the_page():
 
 def test_the_example_runs_and_its_ridge_is_the_capacity():
     matplotlib.use("Agg")
-    names = runpy.run_path(str(ROOT / "examples/from_coin_to_channel.py"))
+    names = runpy.run_path(str(ROOT / "examples/information/from_coin_to_channel.py"))
     ridge = names["information"].max(axis=1)
     np.testing.assert_allclose(ridge, names["capacities"], atol=1e-3)
 
