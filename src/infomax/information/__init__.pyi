@@ -23,6 +23,9 @@ from .channels.scalar import Bracket as Bracket
 from .channels.scalar import ScalarCapacity as ScalarCapacity
 from .channels.scalar import amplitude_limited_capacity as amplitude_limited_capacity
 from .channels.scalar import information_through_gaussian_noise as information_through_gaussian_noise
+from .decomposition.broja import broja_decomposition as broja_decomposition
+from .decomposition.lattice import Decomposition as Decomposition
+from .decomposition.williams_beer import williams_beer_decomposition as williams_beer_decomposition
 from .differential import differential_entropy as differential_entropy
 from .differential import differential_kl_divergence as differential_kl_divergence
 from .distributions import AdditiveUniform as AdditiveUniform
@@ -53,6 +56,7 @@ from .joint import Joint as Joint
 from .measures import arithmetic_mean as arithmetic_mean
 from .measures import conditional_entropy as conditional_entropy
 from .measures import conditional_mutual_information as conditional_mutual_information
+from .measures import directed_information as directed_information
 from .measures import dual_total_correlation as dual_total_correlation
 from .measures import entropy as entropy
 from .measures import geometric_mean as geometric_mean
@@ -61,6 +65,7 @@ from .measures import joint_entropy as joint_entropy
 from .measures import mutual_information as mutual_information
 from .measures import normalized_mutual_information as normalized_mutual_information
 from .measures import normalized_variation_of_information as normalized_variation_of_information
+from .measures import o_information as o_information
 from .measures import pointwise_mutual_information as pointwise_mutual_information
 from .measures import renyi_entropy as renyi_entropy
 from .measures import total_correlation as total_correlation

@@ -413,6 +413,69 @@ def interaction_information(
     return in_base(-sum((-1) ** (m - len(keep)) * _marginal_entropy(p, keep, m) for keep in subsets), base)
 
 
+def o_information(p: Array, *, num_variables: int | None = None, base: Number = math.e) -> Array:
+    """Return Ω = TC − DTC, above 0 where redundancy prevails among the variables, below 0 for synergy.
+
+    With three variables it is the co-information, I(X;Y) − I(X;Y|Z); with two it is 0.
+
+    Args:
+        p: joint probabilities.
+        num_variables: how many of the last axes are variables, the others being a batch; by default all are.
+        base: 2 for bits.
+    Example:
+        >>> xor = [[[1/4, 0], [0, 1/4]], [[0, 1/4], [1/4, 0]]]
+        >>> round(float(o_information(xor, base=2)), 6)
+        -1.0
+
+    Reference: Rosas, Mediano, Gastpar and Jensen (2019).
+    """
+    p, m = _joint_of("o_information", p, num_variables)
+    correlations = (measure(p, num_variables=m) for measure in (total_correlation, dual_total_correlation))
+    return in_base(next(correlations) - next(correlations), base)
+
+
+def directed_information(p: Array, *, num_variables: int | None = None, base: Number = math.e) -> Array:
+    """Return I(Xⁿ→Yⁿ) = Σₜ I(X₁, …, Xₜ; Yₜ | Y₁, …, Yₜ₋₁), what flows from X to Y in n steps of time.
+
+    It counts X up to the present alone, where I(Xⁿ;Yⁿ) counts all of it: the two are equal if X does not
+    depend on earlier Y (no feedback). I(Xⁿ;Yⁿ) = I(Xⁿ→Yⁿ) + I(0Yⁿ⁻¹→Xⁿ) is the conservation law; the last
+    term is the directed information of Y, delayed by a step, to X.
+
+    Args:
+        p: joint probabilities [x₁, y₁, x₂, y₂, …, xₙ, yₙ]; within a step X comes first.
+        num_variables: 2n, if axes before them are a batch; by default all are variables.
+        base: 2 for bits.
+    Raises:
+        ValueError: an odd number of axes, or not probabilities.
+    Example:
+        Y repeats what X was a step before:
+
+        >>> p = [[[[1/4, 0], [1/4, 0]]], [[[0, 1/4], [0, 1/4]]]]  # y₁ is constant, y₂ is x₁
+        >>> round(float(directed_information(p, base=2)), 6)
+        1.0
+
+    Reference: Massey (1990), Causality, feedback and directed information.
+    """
+    p, m = _joint_of("directed_information", p, num_variables)
+    if m % 2:
+        raise ValueError(
+            f"directed_information: expected an even number of axes, x₁, y₁, x₂, y₂, …, got {m}; "
+            "give a series of one value an axis of size 1"
+        )
+    entropies = (
+        _entropy_or_zero(p, [*range(0, t + 1, 2), *range(1, t - 1, 2)], m)  # H(Xᵗ, Yᵗ⁻¹)
+        + _entropy_or_zero(p, range(1, t + 1, 2), m)  # H(Yᵗ)
+        - _entropy_or_zero(p, range(t + 1), m)  # H(Xᵗ, Yᵗ)
+        - _entropy_or_zero(p, range(1, t - 1, 2), m)  # H(Yᵗ⁻¹)
+        for t in range(1, m, 2)
+    )
+    return in_base(sum(entropies), base)
+
+
+def _entropy_or_zero(p: Array, keep: Sequence[int], num_variables: int) -> Array:
+    return _marginal_entropy(p, sorted(keep), num_variables) if keep else 0.0
+
+
 def _joint_of(operation: str, p: Array, num_variables: int | None) -> tuple[Array, int]:
     m = rank(p) if num_variables is None else as_integer(operation, "num_variables", num_variables)
     if m < 2:

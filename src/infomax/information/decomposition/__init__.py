@@ -1,0 +1,1 @@
+"""Decompositions of what several sources tell: the same, each its own, or only together."""
