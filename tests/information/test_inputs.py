@@ -25,6 +25,10 @@ def of_pairs(name, **options):
     return lambda t: getattr(information, name)(t, **options)
 
 
+def of_three(t):
+    return t[:, None, :] if hasattr(t, "ndim") else [[row] for row in t]
+
+
 def divergence(name):
     return lambda t: getattr(information, name)(t, as_like(OTHER, t), axis=(-2, -1))
 
@@ -55,11 +59,13 @@ TABLES = {
             "total_correlation",
             "dual_total_correlation",
             "interaction_information",
+            "o_information",
+            "directed_information",
         )
     },
-    "conditional_mutual_information": lambda t: information.conditional_mutual_information(
-        t[..., None] if hasattr(t, "ndim") else [[[p] for p in row] for row in t]
-    ),
+    "conditional_mutual_information": lambda t: information.conditional_mutual_information(of_three(t)),
+    "williams_beer_decomposition": lambda t: information.williams_beer_decomposition(of_three(t)).information,
+    "broja_decomposition": lambda t: information.broja_decomposition(of_three(t)).information,
     **{
         name: divergence(name)
         for name in (
@@ -139,7 +145,7 @@ OF_NUMBERS = {  # of single numbers, functions or other distributions: no arrays
 }
 RESULTS = {  # returned, not called
     *("BestChannel", "Bottleneck", "Capacity", "GaussianBottleneck", "LinearChannel", "WaterFilling"),
-    *("RateDistortion", "Bracket", "ScalarCapacity", "Distribution"),
+    *("Decomposition", "RateDistortion", "Bracket", "ScalarCapacity", "Distribution"),
 }
 
 ALL = {**{name: (f, TABLE) for name, f in TABLES.items()}, **REALS}
