@@ -154,7 +154,7 @@ def test_weights():
 def test_panel(encoder, digits):
     panel = similarity_panel(encoder, digits, num_queries=3, num_others=4)
     assert panel["pictures"].shape == (6, 6, 128, 128, 3) and panel["pictures"].dtype == np.uint8
-    assert list(panel["sources"]) == ["global → 7×7", "cell 2, 2 of 5×5 → 5×5"] * 3
+    assert list(panel["sources"]) == ["whole image → 7×7", "cell 2, 2 of 5×5 → 5×5"] * 3
     assert all(row[0] == row[1] and row[0] not in row[2:] for row in panel["names"])
     classes = {digits.labels[list(digits.names).index(row[0])] for row in panel["names"]}
     assert len(classes) == 3

@@ -75,7 +75,9 @@ def test_files_of_a_result(results):
     assert (kept["seed"], kept["seconds"], kept["holds"]) == (3, 1.3, False)
     assert {"python", "infomax", "numpy"} <= kept["versions"].keys()
     assert Image.open(results.figure(CHEAP)).size == (320, 160)
-    assert "<svg" in results.figure(CHEAP, ".svg").read_text()
+    drawn = results.figure(CHEAP, ".svg").read_text()
+    assert "prefers-color-scheme: dark" in drawn and "var(--ink)" in drawn  # light or dark as its page
+    assert not {"#000000", "#ffffff"} & set(re.findall("#[0-9a-f]{6}", drawn))
 
 
 def test_results_come_in_the_order_of_the_statements(results):
@@ -107,7 +109,7 @@ def test_the_page_needs_nothing_else(results):
     assert not re.findall(r'(?:src|href)="(?!data:|#)', text) and "url(" not in text
     for statement in Statement:
         assert text.count(str(statement)) == 2  # in the contents and at its section
-    assert text.count("data:image/png;base64,") == 1
+    assert text.count("data:image/svg+xml;base64,") == 1
     assert "Cells keep 3 &lt; 4 bits &amp; more." in text
     assert "does not hold" in text and "few.deep" in text
 

@@ -33,7 +33,7 @@ HOSTILE = '<script>alert("x")</script>&'
 class Page(HTMLParser):
     """Tags with their attributes, text, and whether tags are balanced."""
 
-    VOID = frozenset({"meta", "link", "circle", "use", "path", "rect", "line", "br", "image"})
+    VOID = frozenset({"meta", "link", "circle", "use", "path", "rect", "line", "br", "image", "input"})
 
     def __init__(self, html):
         super().__init__()
@@ -217,8 +217,10 @@ def test_a_run_without_labels(run):
     assert "the training images had no labels" in page.words
     assert f"infomax evaluate {run} --data DATA" in page.words
     assert not re.search("accurac|classes|chance|correct", page.words.replace("lower bound", ""))
-    legend = [attributes for tag, attributes in page.tags if tag == "button"]
-    assert len(legend) > 1 and all("data-key" in one for one in legend)  # of the groups alone
+    buttons = [
+        attributes for tag, attributes in page.tags if tag == "button" and "data-zoom" not in attributes
+    ]
+    assert len(buttons) > 1 and all("data-key" in one for one in buttons)  # of the groups alone
     assert any("other" in (attributes.get("class") or "") for _, attributes in page.tags) is False
 
 
@@ -260,6 +262,47 @@ def test_bits_have_one_ceiling_or_one_each():
     assert [line.label for line in training.bits_curves(metrics)] == ["1 → 5", "1 → 7", "ceiling"]
     metrics["ceiling_1to7"] = steps * 0 + 8
     assert [line.label for line in training.bits_curves(metrics)][2:] == ["ceiling 1 → 5", "ceiling 1 → 7"]
+
+
+def test_terms_are_said_in_words(run):
+    assert training.term_words("1to1") == "How well one view as a whole predicts the other as a whole"
+    assert training.term_words("7to1").startswith(
+        "How well each place of one view, on a map of side 7, predicts"
+    )
+    assert [training.term_words(name) for name in ("local", "to", "1to", "xto5")] == [""] * 4
+    words = page_of(run).words
+    assert (
+        "How well one view as a whole predicts each place of the other, on a map of side 5 (1 → 5)." in words
+    )
+
+
+def test_each_chart_has_a_form_for_phones(run):
+    html = write_report(run, overwrite=True).read_text(encoding="utf-8")
+    assert html.count('<svg class="chart wide"') == html.count('<svg class="chart narrow"') == 2
+    ids = re.findall(r'id="(\w+)"', "".join(re.findall(r"<clipPath.*?>", html)))
+    assert len(ids) == len(set(ids)) > 0  # that of a hidden chart would cut off the other
+    assert "#22262b" not in html.split("</style>")[-1]  # text of charts takes the colour of the page
+
+
+def test_the_environment_is_lines(run):
+    facts = {"threads": 2, "data": {"source": "a", "notes": []}, "recipes": [{"x": 1}]}
+    facts["stages"] = [{"first_step": 0, "last_step": 1000}, {"first_step": 1000, "last_step": 1500}]
+    (run / "environment.json").write_text(json.dumps(facts))
+    words = page_of(run).words
+    assert "data.notesnone" in words and "steps0 to 1,000; 1,000 to 1,500" in words and "recipes" not in words
+    (run / "environment.json").write_text(json.dumps({"stages": [{"first_step": "a"}]}))
+    with pytest.raises(ValueError, match=r"report: cannot read .*environment.json.*first_step"):
+        write_report(run, overwrite=True)
+
+
+def test_the_neighbours_of_each_point():
+    features = np.random.default_rng(3).normal(size=(40, 5)).astype(np.float32)
+    expected = (
+        NearestNeighbors(n_neighbors=8, metric="cosine").fit(features).kneighbors(return_distance=False)
+    )
+    np.testing.assert_array_equal(gallery.nearest_of_each(features), expected)
+    assert gallery.nearest_of_each(features[:1]) == [[]]
+    assert gallery.nearest_of_each(features[:2]) == [[1], [0]]
 
 
 def test_neighbors_are_the_nearest_others_by_cosine():

@@ -307,11 +307,16 @@ def _otherwise(leading: Sequence[Comparison], others: Sequence[Sequence[Comparis
     if not other:
         return ""
     probes = "; ".join(
-        f"{one.probe} probe{'' if one.labels == 'all' else f', {one.labels}'}" for one in other
+        f"{_WRITTEN.get(one.probe, one.probe)} probe{'' if one.labels == 'all' else f', {one.labels}'}"
+        for one in other
     )
     if _better(leading):
-        return f"It is not better than all of these by: {probes}."
-    return f"It is better than every baseline by: {probes}."
+        return f"By these it is not better than every baseline: {probes}."
+    return f"By these it is better than every baseline: {probes}."
+
+
+_WRITTEN = {"mlp": "MLP", "svm": "SVM"}
+"""Names of probes that are abbreviations, as they stand in a sentence."""
 
 
 def _names(some: Sequence[Comparison]) -> str:

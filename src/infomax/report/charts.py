@@ -1,6 +1,5 @@
 """Curves as inline SVG, in the colours of the page that shows them."""
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from infomax.pages.figures import remove_frame
+from infomax.pages.figures import INK, remove_frame, svg_element
 
 Rows = Float[np.ndarray, " rows"]
 
-TEXT_COLOUR = "#0b0c0d"
-"""Stands for the colour of the page's text, whatever it is: light or dark."""
+WIDE, NARROW = (7.6, 3.4), (3.66, 2.1)
+"""Width and height in inches of charts on screens and on phones; text keeps its size."""
 
 NUM_MEANS = 40
 """A curve of more rows gets a running mean over a fortieth of them."""
@@ -46,49 +45,51 @@ class Line:
         return float(values[-max(1, len(values) // NUM_MEANS) :].mean())
 
 
-def chart(
-    x: Rows,
-    lines: Sequence[Line],
-    x_label: str,
-    y_label: str,
-    *,
-    size: tuple[float, float] = (7.6, 3.4),
-    floor: float | None = None,
-) -> Markup:
-    """Return curves as an ``<svg>`` element.
+@dataclass(frozen=True)
+class Chart:
+    """Curves over an axis.
 
     Args:
         x: where the values of all lines lie.
         lines: at least one.
         x_label: what is written along the axis.
         y_label: what is written along the other.
-        size: inches.
         floor: the lowest value that is shown, however low the curves begin.
     """
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "infomax", "text.parse_math": False}):
+
+    x: Rows
+    lines: Sequence[Line]
+    x_label: str
+    y_label: str
+    floor: float | None = None
+
+    def for_every_width(self) -> Markup:
+        """Return two ``<svg>`` elements, of which the page shows the one that fits."""
+        return self._element("chart wide", WIDE) + self._element("chart narrow", NARROW)
+
+    def small(self) -> Markup:
+        """Return one small ``<svg>`` element."""
+        return self._element("chart", NARROW)
+
+    def _element(self, kind: str, size: tuple[float, float]) -> Markup:
+        with matplotlib.rc_context({"svg.fonttype": "none", "text.parse_math": False}):
+            text = svg_element(self._figure(size))
+        names = ", ".join(line.label for line in self.lines if line.label)
+        described = escape(f"{self.y_label} against {self.x_label}" + (f": {names}" if names else ""))
+        labelled = text.replace("<svg", f'<svg class="{kind}" role="img" aria-label="{described}"', 1)
+        return Markup(labelled)  # nosec B704 # SVG by Matplotlib, which escapes text; the label is escaped
+
+    def _figure(self, size: tuple[float, float]) -> Figure:
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
-        for line in lines:
-            _draw(axes, x, line)
-        if floor is not None:
-            lowest = min(float(np.nanmin(line.values)) for line in lines)
-            axes.set_ylim(bottom=max(min(lowest, 0.0), floor))
-        _dress(axes, x_label, y_label)
-        _write_names(axes, lines)
-        text = _svg(figure)
-    names = ", ".join(line.label for line in lines if line.label)
-    described = escape(f"{y_label} against {x_label}" + (f": {names}" if names else ""))
-    labelled = text.replace("<svg", f'<svg class="chart" role="img" aria-label="{described}"', 1)
-    return Markup(labelled)  # nosec B704 # SVG by Matplotlib, which escapes text; the label is escaped
-
-
-def _svg(figure: Figure) -> str:
-    """The figure without a header, in the text colour of the page."""
-    file = io.StringIO()
-    no_metadata = dict.fromkeys(["Creator", "Date", "Format", "Type"])
-    figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace(TEXT_COLOUR, "currentColor")
+        for line in self.lines:
+            _draw(axes, self.x, line)
+        if self.floor is not None:
+            lowest = min(float(np.nanmin(line.values)) for line in self.lines)
+            axes.set_ylim(bottom=max(min(lowest, 0.0), self.floor))
+        _dress(axes, self.x_label, self.y_label)
+        _write_names(axes, self.lines, size[1])
+        return figure
 
 
 def _draw(axes: Axes, x: Rows, line: Line) -> None:
@@ -108,19 +109,19 @@ def _draw(axes: Axes, x: Rows, line: Line) -> None:
 
 
 def _dress(axes: Axes, x_label: str, y_label: str) -> None:
-    remove_frame(axes, TEXT_COLOUR)
-    axes.tick_params(length=0, colors=TEXT_COLOUR, labelsize=8.5)
-    axes.set_xlabel(x_label, color=TEXT_COLOUR, fontsize=9)
-    axes.set_ylabel(y_label, color=TEXT_COLOUR, fontsize=9)
+    remove_frame(axes)
+    axes.tick_params(length=0, colors=INK, labelsize=8.5)
+    axes.set_xlabel(x_label, color=INK, fontsize=9)
+    axes.set_ylabel(y_label, color=INK, fontsize=9)
     axes.locator_params(nbins=5)
     axes.margins(x=0.01)
 
 
-def _write_names(axes: Axes, lines: Sequence[Line]) -> None:
+def _write_names(axes: Axes, lines: Sequence[Line], inches: float) -> None:
     """Write the names of curves right of their ends, moved apart where they would overlap."""
     named = [line for line in lines if line.label and np.isfinite(line.values).any()]
     low, high = axes.get_ylim()
-    height, at = 0.065 * (high - low), -math.inf
+    height, at = 0.22 / inches * (high - low), -math.inf
     for line in sorted(named, key=lambda line: line.end):
         at = max(line.end, at + height, low)
         axes.annotate(

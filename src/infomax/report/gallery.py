@@ -15,6 +15,7 @@ from infomax.report.groups import groups_shown
 from infomax.report.pictures import sprites, words_of_channels
 
 NUM_QUERIES, NUM_NEIGHBORS = 12, 10
+NUM_NEAR = 8  # neighbours of a point of the map
 THUMBNAIL_SIDE = 48  # pixels, the most
 MAP_SIDE = 1000
 NUM_COMPONENTS, PERPLEXITY = 50, 30  # of t-SNE, the most
@@ -47,7 +48,8 @@ def gallery(arrays: Mapping[str, np.ndarray], noun: str) -> dict[str, Any]:
         "has_map": num > 2 and not collapsed,
         "queries": [] if collapsed else neighbors(embeddings, labels),
         "captions": [str(name) for name in arrays["names"]] if "names" in arrays else None,
-        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in places_on_map(embeddings)],
+        "points": points_on_map(embeddings),
+        "near": nearest_of_each(embeddings),
         "labels": labels.tolist(),
         "names": classes,
         "groups": groups,
@@ -91,6 +93,15 @@ def neighbors(embeddings: Embeddings, labels: Labels) -> list[tuple[int, list[tu
     return found
 
 
+def nearest_of_each(embeddings: Embeddings) -> list[list[int]]:
+    """Return the rows nearest to each row by cosine, the nearest first."""
+    num = min(NUM_NEAR, len(embeddings) - 1)
+    if num < 1:
+        return [[] for _ in embeddings]
+    found, _ = nearest_neighbors(embeddings, embeddings, k=num + 1)
+    return [[int(i) for i in near if i != row][:num] for row, near in enumerate(found)]
+
+
 def _queries(labels: Labels) -> Int[np.ndarray, " q"]:
     """Images to show neighbours of, by a fixed seed: the first of every class, then the second, …"""
     order = np.random.default_rng(0).permutation(len(labels))
@@ -99,6 +110,11 @@ def _queries(labels: Labels) -> Int[np.ndarray, " q"]:
         members = order[labels[order] == one]
         turn[members] = np.arange(len(members))
     return order[np.lexsort((labels[order], turn[order]))][:NUM_QUERIES]
+
+
+def points_on_map(embeddings: Embeddings) -> list[list[float]]:
+    """Return `places_on_map` as a page holds them."""
+    return places_on_map(embeddings).round(1).tolist()
 
 
 def places_on_map(embeddings: Embeddings) -> Float[np.ndarray, "m 2"]:

@@ -25,9 +25,9 @@ from infomax.report.evaluation import finetuning_tables, setting_text, tables_of
 from infomax.report.gallery import gallery
 from infomax.report.looking import Part, look, parts_of
 from infomax.report.pictures import similarity_sheet, views_sheet
-from infomax.report.reading import arrays_file, json_file, metrics_file, read, result_file
+from infomax.report.reading import arrays_file, environment_file, metrics_file, read, result_file
 from infomax.report.training import training_charts
-from infomax.report.wording import method_name, words_of_training
+from infomax.report.wording import made_with, method_name, words_of_training
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -116,12 +116,14 @@ def report_run(
 def _trained(files: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The part on training: settings, machine, curves and views."""
     words = words_of_training(settings)
+    environment = read(files.environment, environment_file) or {}
     charts = partial(_charts, noun=words["learned_from"])
     return {
         "title": _title(settings),
         **words,
         "recipe": flat(settings, setting_text),
-        "environment": read(files.environment, json_file) or {},
+        "environment": environment,
+        "made": made_with(environment),
         "training": read(files.metrics, charts),
         "views": read(files.views, lambda path: views_sheet(arrays_file(path))),
     }

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from infomax.errors import refuse
 from infomax.evaluation.results import RESULT
 from infomax.files import load_arrays, most_bytes, read_json, reading
+from infomax.learning.training.run import ENVIRONMENT
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ def read(path: Path, as_what: Callable[[Path], T]) -> T | None:
 def json_file(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds."""
     return read_json(path, OPERATION, REMEDY)
+
+
+def environment_file(path: Path) -> dict[str, Any]:
+    """Return what ``environment.json`` of a run holds."""
+    return read_json(path, OPERATION, REMEDY, ENVIRONMENT)
 
 
 def result_file(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from infomax.learning.methods.table import METHODS
 from infomax.learning.training.run import Run
 from infomax.learning.views.kinds import SingleViews
 from infomax.learning.views.table import views_like
+from infomax.pages.templates import flat
 from infomax.report.reading import json_file, read
 
 
@@ -28,6 +29,23 @@ def words_of_training(settings: Mapping[str, Any]) -> dict[str, str]:
         "learns": method.learns.format(**words),
         "bounds": method.bounds.format(**words),
     }
+
+
+def made_with(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what environment.json says of versions, machine and data, a line each.
+
+    The settings of each stretch of training stay in the file: the recipe is on the page.
+    """
+    shown = {name: value for name, value in environment.items() if name not in ("recipes", "stages")}
+    stretches = [
+        f"{one.get('first_step', 0):,} to {one.get('last_step', 0):,}"
+        for one in environment.get("stages", [])
+    ]
+    return flat(shown, _text) | ({"steps": "; ".join(stretches)} if stretches else {})
+
+
+def _text(value: Any) -> str:
+    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
 def method_name(settings: Mapping[str, Any]) -> str:

@@ -155,7 +155,7 @@ def describe(source: Place, target: int, local: Mapping[int, Tensor] | None = No
     sizes = {side: "×".join(map(str, x.shape[2:])) for side, x in (local or {}).items()}
     size_of = {side: sizes.get(side, f"{side}×{side}") for side in (target, _side(source))}
     if isinstance(source, int):
-        return f"global → {size_of[target]}"
+        return f"whole image → {size_of[target]}"
     side, *cell = source
     return f"cell {', '.join(map(str, cell))} of {size_of[side]} → {size_of[target]}"
 

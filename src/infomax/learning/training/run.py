@@ -37,10 +37,14 @@ RECIPE: Mapping[str, Any] = {
     "properties": {**dict.fromkeys(("method", "views"), _KIND), "train": OBJECT, "optimizer": OBJECT},
 }
 """The schema of ``recipe.yaml``; the configurations check what lies within."""
+_STAGE = {
+    "type": "object",
+    "properties": {"first_step": {"type": "integer"}, "last_step": {"type": "integer"}},
+}
 ENVIRONMENT: Mapping[str, Any] = {
     "type": "object",
     "properties": {
-        "stages": {"type": "array", "items": {"type": "object"}},
+        "stages": {"type": "array", "items": _STAGE},
         "recipes": {"type": "array", "items": {"type": "object"}},
         "parts": {
             "type": "object",

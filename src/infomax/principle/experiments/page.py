@@ -32,7 +32,7 @@ def write_page(results: Results) -> Path:
         statements=[(statement, _about(statement, found)) for statement in Statement],
         experiments=EXPERIMENTS,
         missing=[name for name in EXPERIMENTS if name not in {result.experiment for result in found}],
-        figures={one.experiment: _picture(results.figure(one.experiment)) for one in found},
+        figures={one.experiment: _picture(results.figure(one.experiment, ".svg")) for one in found},
         numbers={one.experiment: flat(one.numbers, as_text) for one in found},
         found=found,
     )
@@ -46,7 +46,7 @@ def _about(statement: Statement, found: Sequence[Result]) -> list[Result]:
 
 
 def _picture(path: Path) -> str:
-    return data_uri("image/png", path.read_bytes())
+    return data_uri("image/svg+xml", path.read_bytes())
 
 
 def as_text(value: Any) -> str:

@@ -19,6 +19,7 @@ import sklearn
 import infomax
 from infomax.files import read_json, reading, replacing
 from infomax.information.tables import Number
+from infomax.pages.figures import svg_file
 from infomax.principle.experiments import EXPERIMENTS
 from infomax.principle.experiments.evidence import Evidence, Statement
 
@@ -87,9 +88,10 @@ class Results:
             _versions(),
         )
         text = _as_json(result)
-        for suffix in (".png", ".svg"):
-            with replacing(self.figure(name, suffix)) as path:
-                evidence.figure.savefig(path, dpi=160, facecolor="white")
+        with replacing(self.figure(name, ".png")) as path:
+            evidence.figure.savefig(path, dpi=160, facecolor="white")
+        with replacing(self.figure(name, ".svg")) as path:
+            path.write_text(svg_file(evidence.figure), encoding="utf-8")
         with replacing(self.numbers(name)) as path:
             path.write_text(text, encoding="utf-8")
         return result

@@ -12,7 +12,7 @@ from infomax.files import replacing
 from infomax.pages.templates import page_template
 from infomax.progress import stages
 from infomax.report import gallery
-from infomax.report.gallery import places_on_map
+from infomax.report.gallery import nearest_of_each, points_on_map
 from infomax.report.pictures import sprites, words_of_channels
 
 MAX_ON_MAP = 2000
@@ -154,10 +154,10 @@ def _map(made: Grouping) -> dict[str, Any]:
     colours = dict(zip(names, gallery.colours(len(names)), strict=True))
     if made.groups.num_without:
         names[-1], colours[-1] = "no group", "#8a8f95"
-    places = places_on_map(made.features[rows])
     return {
         "what": f"{made.encoder.views.noun}s",
-        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in places],
+        "points": points_on_map(made.features[rows]),
+        "near": nearest_of_each(made.features[rows]),
         "captions": [str(made.dataset.names[int(row)]) for row in rows],
         "colourings": [{"title": "groups", "of": groups.tolist(), "names": names, "colours": colours}],
         "sprites": sprites(_thumbnails(made, rows), MAP_PICTURE_SIDE),
