@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -173,13 +174,54 @@ def measure(path: Path) -> Any:
     return len(columns_of("measure", read_frame(path)))
 
 
-def packed_tables() -> list[bytes]:
-    import polars as pl
+def columnar(kind: str) -> Callable[[], list[bytes]]:
+    """Return what makes tables of a few types, packed by each codec, as Parquet or Arrow."""
 
-    frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x", "y", None]})
+    def made() -> list[bytes]:
+        import polars as pl
+
+        few = pl.DataFrame({"a": [1, 2, 3], "b": ["x", "y", None]})
+        more = pl.DataFrame({"c": [[i] for i in range(99)], "d": [i / 7 for i in range(99)]})
+        more = more.with_columns(e=pl.Series(["u", "v", None] * 33, dtype=pl.Categorical))
+        files = []
+        for frame, codec in product((few, more), ("uncompressed", "lz4", "zstd")):
+            file = io.BytesIO()
+            getattr(frame, f"write_{kind}")(file, compression=codec)
+            files.append(file.getvalue())
+        return files
+
+    return made
+
+
+def stored_images(path: Path) -> None:
+    from infomax.learning.data.loading import load_images
+
+    load_images(str(path), size=8, channels=1, progress=False)
+
+
+def image_tables() -> list[bytes]:
+    """Return pictures and labels in Parquet."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     file = io.BytesIO()
-    frame.write_parquet(file)
+    images = [{"bytes": pictures()[0], "path": f"{i}.png"} for i in range(3)]
+    parquet.write_table(pa.table({"image": images, "label": [0, 1, 0]}), file)
     return [file.getvalue()]
+
+
+def image_streams() -> list[bytes]:
+    """Return pictures and labels in Arrow's streams, as `datasets` writes them, and in its files."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table, made = parquet.read_table(io.BytesIO(image_tables()[0])), []
+    for write in (pa.ipc.new_stream, pa.ipc.new_file):
+        file = io.BytesIO()
+        with write(file, table.schema) as writer:
+            writer.write_table(table)
+        made.append(file.getvalue())
+    return made
 
 
 def pictures() -> list[bytes]:
@@ -294,7 +336,10 @@ TARGETS: Mapping[str, Target] = {
                           in_file(".json", environment)),
     "arrays": Target(arrays, in_file(".npy", load_arrays)),
     "delimited": Target(tables, in_file(".csv", measure)),
-    "parquet": Target(packed_tables, in_file(".parquet", measure)),
+    "parquet": Target(columnar("parquet"), in_file(".parquet", measure)),
+    "arrow": Target(columnar("ipc"), in_file(".arrow", measure)),
+    "images in parquet": Target(image_tables, in_file(".parquet", stored_images)),
+    "images in arrow": Target(image_streams, in_file(".arrow", stored_images)),
     "labels": Target(lines("name,label\na.png,cat\nb.png,dog\n"), in_file(".csv", labels)),
     "pictures": Target(pictures, see),
     "encoder": Target(lambda: [encoder_file()], load_encoder),

@@ -12,6 +12,7 @@ import xxhash
 from jaxtyping import Float, Int
 
 from infomax.errors import refuse
+from infomax.estimation.tables.reading.columnar import read_parquet
 from infomax.evaluation.embedding import DEFAULT_BATCH_SIZE, embed
 from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.probes.neighbors import nearest_neighbors
@@ -113,7 +114,7 @@ def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, pa
 def _read(path: Path, dataset: Dataset) -> Rows:
     readers = {
         ".npy": load_arrays,
-        ".parquet": pl.read_parquet,
+        ".parquet": read_parquet,
         ".csv": partial(pl.read_csv, infer_schema=False),
     }
     refuse(

@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from infomax.errors import did_you_mean, in_one_line, needs, refuse
+from infomax.estimation.tables.reading.columnar import check_stream, scan_arrow, scan_parquet
 from infomax.estimation.tables.reading.dialect import SAMPLE_BYTES, guess_encoding
 from infomax.estimation.tables.reading.frames import ReadFrame, as_frame, first_line
 from infomax.files import load_arrays, most_bytes, read_json, reading, sized
@@ -165,7 +166,7 @@ def open_binary(found: Found, split: str) -> Opened:
         split: the sheet, where a workbook has several.
     """
     if found.suffix in _SCANNERS:
-        return Opened(_SCANNERS[found.suffix](as_sources(found.parts)))
+        return Opened(_SCANNERS[found.suffix](found.parts))
     return _READERS[found.suffix](found, split)
 
 
@@ -185,6 +186,8 @@ def open_folder(folder: Path, split: str) -> Opened:
     for name in names:
         refuse(Path(name).name != name, f"measure: {folder} names the file {name!r}, expected one in it")
     with reading("measure", folder / "state.json", _SAVED):
+        for name in names:
+            check_stream(folder / name)
         tables = [pa.ipc.open_stream(pa.memory_map(str(folder / name))).read_all() for name in names]
         return Opened(_lazy(pa.concat_tables(tables)))
 
@@ -462,15 +465,15 @@ def _lazy(table: pa.Table) -> pl.LazyFrame:
     return frame.lazy()
 
 
-def _scan_lines(source: Any) -> pl.LazyFrame:
-    return pl.scan_ndjson(source, infer_schema_length=None)
+def _scan_lines(parts: Sequence[Path | bytes]) -> pl.LazyFrame:
+    return pl.scan_ndjson(as_sources(parts), infer_schema_length=None)
 
 
-_SCANNERS: dict[str, Callable[[Any], pl.LazyFrame]] = {
-    ".parquet": pl.scan_parquet,
-    ".arrow": pl.scan_ipc,
-    ".feather": pl.scan_ipc,
-    ".ipc": pl.scan_ipc,
+_SCANNERS: dict[str, Callable[[Sequence[Path | bytes]], pl.LazyFrame]] = {
+    ".parquet": scan_parquet,
+    ".arrow": scan_arrow,
+    ".feather": scan_arrow,
+    ".ipc": scan_arrow,
     ".jsonl": _scan_lines,
     ".ndjson": _scan_lines,
 }

@@ -12,6 +12,7 @@ import pyarrow as pa
 from polars import selectors as cs
 
 from infomax.errors import did_you_mean, refuse
+from infomax.estimation.tables.reading.columnar import read_parquet
 from infomax.files import most_bytes, reading
 from infomax.learning.data.labels.meaning import Asked
 from infomax.learning.data.labels.texts import label_texts
@@ -75,7 +76,7 @@ def read_table(path: Path, root: Path | None = None) -> LabelTable:
 
 def _frame(path: Path) -> pl.DataFrame:
     readers = {
-        ".parquet": pl.read_parquet,
+        ".parquet": read_parquet,
         ".jsonl": partial(pl.read_ndjson, infer_schema_length=None),
         ".ndjson": partial(pl.read_ndjson, infer_schema_length=None),
         ".json": partial(pl.read_json, infer_schema_length=None),

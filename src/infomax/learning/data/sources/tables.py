@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from infomax.errors import refuse
+from infomax.estimation.tables.reading.columnar import check_stream
 from infomax.learning.data.sources.archives import archive_labels, open_archive
 from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
 from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, hash_files, suffix, unpacked, within
@@ -238,6 +239,8 @@ def _file_part(root: Path, file: str) -> Part:
     inside = partial(within, folder=(root / file).parent, root=root)
     part = Part(file, partial(_open_file, root / file), None, labels, inside)
     with naming(part):
+        if suffix(file) == ".arrow":
+            check_stream(root / file)
         return part._replace(num_rows=_num_rows(root / file))
 
 
