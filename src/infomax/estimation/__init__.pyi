@@ -33,6 +33,12 @@ from .lags import lagged as lagged
 from .lags import lagged_information as lagged_information
 from .lags import transfer_entropy as transfer_entropy
 from .latent import Latent as Latent
+from .many.counting import SumsOfCounts as SumsOfCounts
+from .many.covariances import SumsOfCovariances as SumsOfCovariances
+from .many.neighbors import SumsOfNeighbors as SumsOfNeighbors
+from .many.quantities import estimate_dual_total_correlation as estimate_dual_total_correlation
+from .many.quantities import estimate_o_information as estimate_o_information
+from .many.quantities import estimate_total_correlation as estimate_total_correlation
 from .neighbors.entropy import KozachenkoLeonenko as KozachenkoLeonenko
 from .neighbors.ksg import KSG as KSG
 from .neighbors.mixed import MixedKSG as MixedKSG

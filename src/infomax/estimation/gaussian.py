@@ -65,10 +65,10 @@ class Gaussian:
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
         (rows,) = as_rows("Gaussian", x=x)
-        scores, log_scale = _standardised("Gaussian", rows)
+        scores, log_scale = standardised("Gaussian", rows)
         dof, dim = len(rows) - 1, rows.shape[1]
         covariance = scores.T @ scores / dof
-        bias = _log_det_bias(dim, dof) + dim * np.log(2 / dof)
+        bias = log_det_bias(dim, dof) + dim * np.log(2 / dof)
         raw = float(gaussian_entropy(covariance)) + float(log_scale.sum())
         value = raw - self.bias_corrected * bias / 2
         error = np.sqrt(polygamma(1, (dof - np.arange(dim)) / 2).sum()) / 2
@@ -83,7 +83,7 @@ def _of_rows(method: str, bias_corrected: bool, x: np.ndarray, y: np.ndarray, *g
     scores, dof = _residuals(method, np.hstack([x, y]), *given)
     covariance = scores.T @ scores / dof
     raw = float(gaussian_mutual_information(covariance, dim_x))
-    bias = (_log_det_bias(dim_x, dof) + _log_det_bias(dim_y, dof) - _log_det_bias(dim_x + dim_y, dof)) / 2
+    bias = (log_det_bias(dim_x, dof) + log_det_bias(dim_y, dof) - log_det_bias(dim_x + dim_y, dof)) / 2
     error = _standard_error(canonical_correlations(covariance, dim_x), dim_x, dim_y, dof)
     parts = ((scores[:, :dim_x], 1), (scores[:, dim_x:], 1), (scores, -1))
     local = raw + np.sum([sign * _mahalanobis(part, part.T @ part / dof) for part, sign in parts], axis=0) / 2
@@ -240,13 +240,13 @@ def _residuals(
 ) -> tuple[np.ndarray, int]:
     """Return standardised columns less their regression on the condition, and the degrees of freedom."""
     together = np.hstack([rows, *given])
-    scores, _ = _standardised(operation, together, full_rank=full_rank)
+    scores, _ = standardised(operation, together, full_rank=full_rank)
     scores, condition = scores[:, : rows.shape[1]], scores[:, rows.shape[1] :]
     basis, _ = np.linalg.qr(condition)
     return scores - basis @ (basis.T @ scores), len(rows) - 1 - condition.shape[1]
 
 
-def _standardised(
+def standardised(
     operation: str, rows: np.ndarray, *, full_rank: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return columns of mean 0 and variance 1, and logs of their scales; refuse a singular covariance."""
@@ -273,7 +273,7 @@ def _standardised(
     return scores, np.log(scale) + exponents * np.log(2)
 
 
-def _log_det_bias(dim: int, dof: int) -> float:
+def log_det_bias(dim: int, dof: int) -> float:
     """Return Σ_{i<d} ψ((ν − i)/2), without the terms that are linear in d, which cancel."""
     return float(digamma((dof - np.arange(dim)) / 2).sum())
 
