@@ -3,6 +3,7 @@ from .estimation.binning import EqualMassBins as EqualMassBins
 from .estimation.binning import FixedBins as FixedBins
 from .estimation.bounds import infonce as infonce
 from .estimation.bounds import infonce_by_image as infonce_by_image
+from .estimation.choosing.estimating import estimate as estimate
 from .estimation.counting.counts import NSB as NSB
 from .estimation.counting.counts import ChaoShen as ChaoShen
 from .estimation.counting.counts import Grassberger as Grassberger
@@ -18,6 +19,10 @@ from .estimation.lags import lagged as lagged
 from .estimation.lags import lagged_information as lagged_information
 from .estimation.lags import transfer_entropy as transfer_entropy
 from .estimation.latent import Latent as Latent
+from .estimation.learned.classifier import FromClassifier as FromClassifier
+from .estimation.learned.entropies import DifferenceOfEntropies as DifferenceOfEntropies
+from .estimation.learned.extrapolated import ExtrapolatedCritic as ExtrapolatedCritic
+from .estimation.learned.telescoping import TelescopingRatios as TelescopingRatios
 from .estimation.neighbors.entropy import KozachenkoLeonenko as KozachenkoLeonenko
 from .estimation.neighbors.ksg import KSG as KSG
 from .estimation.neighbors.mixed import MixedKSG as MixedKSG

@@ -33,6 +33,11 @@ from .lags import lagged as lagged
 from .lags import lagged_information as lagged_information
 from .lags import transfer_entropy as transfer_entropy
 from .latent import Latent as Latent
+from .learned.classifier import FromClassifier as FromClassifier
+from .learned.entropies import DifferenceOfEntropies as DifferenceOfEntropies
+from .learned.extrapolated import ExtrapolatedCritic as ExtrapolatedCritic
+from .learned.telescoping import TelescopingRatios as TelescopingRatios
+from .learned.training import Training as Training
 from .many.counting import SumsOfCounts as SumsOfCounts
 from .many.covariances import SumsOfCovariances as SumsOfCovariances
 from .many.neighbors import SumsOfNeighbors as SumsOfNeighbors

@@ -33,6 +33,10 @@ ESTIMATORS: "Registry[Callable[..., Estimator]]" = Registry(
         "adaptive-partition": "infomax.estimation.binning:AdaptivePartition",
         "neural": "infomax.estimation.neural:Neural",
         "latent": "infomax.estimation.latent:Latent",
+        "from-classifier": "infomax.estimation.learned.classifier:FromClassifier",
+        "extrapolated-critic": "infomax.estimation.learned.extrapolated:ExtrapolatedCritic",
+        "difference-of-entropies": "infomax.estimation.learned.entropies:DifferenceOfEntropies",
+        "telescoping-ratios": "infomax.estimation.learned.telescoping:TelescopingRatios",
     },
 )
 """Classes of estimators of mutual information."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -22,9 +22,10 @@ KINDS: Mapping[Kind, str] = {
 """What the kind of a number promises."""
 
 CAUTIONS: Mapping[str, str] = {
-    "undersampled": "too few samples for the number of labels: a bias may exceed the error bar",
+    "undersampled": "too few samples for the number of labels or columns: a bias may exceed the error bar",
     "saturated": "these samples cannot show more: the truth may be anything above",
     "biased": "a known bias exceeds the error bar",
+    "disputed": "an estimator of another family finds another value, beyond both error bars",
 }
 """What can be doubtful about a value; each caution of an estimate begins with one of these words."""
 
@@ -45,6 +46,8 @@ class Estimate:
             `value`, except for a correction of bias.
         cautions: what is doubtful about the value and its error bar. Each begins with a word of `CAUTIONS`,
             alone or followed by a colon and the details. They are printed with the value.
+        second: what an estimator of another family finds, where one was asked.
+        reasons: what was seen of the samples and why this estimator was picked, where it was; see `explain`.
 
     Raises:
         ValueError: a value or a standard error that is not finite, or a standard error below 0; an unknown
@@ -65,6 +68,8 @@ class Estimate:
     method: str = ""
     local: np.ndarray | None = field(default=None, repr=False)
     cautions: tuple[str, ...] = ()
+    second: "Estimate | None" = field(default=None, repr=False)
+    reasons: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         refuse(
@@ -107,6 +112,26 @@ class Estimate:
         )
         half = NormalDist().inv_cdf((1 + level) / 2) * self.standard_error
         return self.value - half, math.inf if self.has_caution("saturated") else self.value + half
+
+    def explain(self) -> str:
+        """Return the value, what was seen of the samples, what was picked and why, the check, and all doubts.
+
+        Example:
+            >>> print(Estimate(1.0, 0.1, 100, method="KSG").explain())
+            kind: estimate; it converges to the truth as samples grow, whatever the distribution
+            value: 1.00 ± 0.10 nats (KSG, n=100)
+        """
+        lines = [
+            *self.reasons,
+            f"kind: {self.kind}; it {KINDS[self.kind]}",
+            f"value: {self._without_doubts()!r}",
+        ]
+        if self.second is not None:
+            lines.append(f"checked by: {self.second!r}")
+        return "\n".join([*lines, *(f"caution: {caution}" for caution in self.cautions)])
+
+    def _without_doubts(self) -> "Estimate":
+        return replace(self, cautions=tuple(c for c in self.cautions if _word(c) == "saturated"))
 
     def __float__(self) -> float:
         return self.value

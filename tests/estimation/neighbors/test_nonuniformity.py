@@ -1,4 +1,4 @@
-"""Turned boxes: against the authors' loop, closed forms of strong dependence, and KSG where nothing is thin."""
+"""Turned boxes: against the authors' loop, closed forms of strong dependence, and plain KSG."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,137 @@
+"""One call for mutual information: look at the samples, pick an estimator, check it by another family's."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from infomax.errors import refuse
+from infomax.estimation.choosing.rule import STRONG, Case, Seen, case_of, estimator_named
+from infomax.estimation.choosing.seeing import variables
+from infomax.estimation.estimate import Estimate
+
+MIN_ROWS = 10
+"""Rows below which nothing is answered."""
+FEW_ROWS = 50
+"""Rows below which an answer has the caution that they are few; or ten for each column of numbers."""
+CLEAR = 2.0
+"""Standard errors by which the second estimator must find more to be reported."""
+NEAR_CEILING = 1.0
+"""Nats below log n from which on a value counts as near its ceiling."""
+WITH_CEILING = ("suited-counting", "ross", "mixed-ksg", "ksg", "from-classifier", "extrapolated-critic")
+"""Estimators that can find at most about log n."""
+
+
+def estimate(
+    x: Any, y: Any, given: Any = None, *, kinds: Mapping[str, str] | None = None, seed: int = 0
+) -> Estimate:
+    """Return I(X;Y), or I(X;Y|given), in nats, by an estimator that suits the samples.
+
+    The rule is `choosing.rule.RULE`: it looks at kinds, columns and the number of rows. A second estimator of
+    another family checks the first, and is reported where it clearly finds more, because all of them are too
+    low where they fail. What the second finds more, short of this, is part of the standard error.
+    ``explain()`` says what was picked and why.
+
+    Args:
+        x: numbers or labels, [n] or [n, d]: an array, tensor, Series, frame or list.
+        y: likewise.
+        given: what is known already; likewise.
+        kinds: "labels" or "numbers" by argument, where it would be guessed wrongly: ``{"x": "labels"}``.
+        seed: of the order of equal numbers.
+
+    Raises:
+        ValueError: fewer than 10 rows; missing values; labels most of which occur once; what both estimators
+            refuse.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.random.default_rng(0).standard_normal(1000)
+        >>> found = estimate(x, x + np.random.default_rng(1).standard_normal(1000))
+        >>> abs(found.value - 0.347) < 0.07, found.method  # ½ log 2
+        (True, 'KSG, k=5')
+        >>> print(found.explain().splitlines()[1])
+        picked: ksg, for one column of numbers each: hardly biased in two columns, whatever the dependence
+    """
+    seen = Seen(*variables(x, y, given, kinds or {}, seed))
+    refuse(
+        seen.num_rows < MIN_ROWS,
+        f"estimate: needs at least {MIN_ROWS} rows, got {seen.num_rows}; fewer say nothing about information",
+    )
+    case = case_of(seen)
+    picked, first, second, reasons = _picked(case, seen)
+    cautions = (*first.cautions, *_cautions(picked, first, second, seen))
+    return replace(
+        first,
+        standard_error=math.hypot(first.standard_error, _found_more(first, second)),
+        cautions=tuple(dict.fromkeys(cautions)),
+        second=second,
+        reasons=(*_described(seen), *reasons),
+    )
+
+
+def _picked(case: Case, seen: Seen) -> tuple[str, Estimate, Estimate | None, list[str]]:
+    """Return the name of what is reported, its estimate, that of the other one, and the reasons."""
+    reasons = [f"picked: {case.first}, for {case.words}: {case.why}"]
+    names, found = [case.first], [_run(case.first, seen)]
+    if case.second is not None:
+        try:
+            found.append(_run(case.second, seen))
+            names.append(case.second)
+        except ValueError as error:
+            reasons.append(f"not checked: {error}")
+    else:
+        reasons.append("not checked: no estimator of another family takes these kinds")
+    if _is_strong(names, found, seen):
+        try:
+            found.insert(0, _run(STRONG, seen))
+            names.insert(0, STRONG)
+            reasons.append(f"picked instead: {STRONG}, because dependence is strong for this many rows")
+        except ValueError as error:
+            reasons.append(f"{STRONG} does not take these samples: {error}")
+    if len(found) > 1 and _clearly_more(found[1], found[0]):
+        found[:2], names[:2] = found[1::-1], names[1::-1]
+        reasons.append(f"picked instead: {names[0]}, because it clearly finds more")
+    return names[0], found[0], found[1] if len(found) > 1 else None, reasons
+
+
+def _run(name: str, seen: Seen) -> Estimate:
+    condition = {} if seen.given is None else {"given": seen.given.values}
+    return estimator_named(name, seen).estimate(seen.x.values, seen.y.values, **condition)
+
+
+def _is_strong(names: list[str], found: list[Estimate], seen: Seen) -> bool:
+    """Return whether dependence is too strong for neighbours or for a critic."""
+    if seen.num_labels or (seen.given is not None and seen.given.kind == "labels"):
+        return False
+    saturated = [one.has_caution("saturated") for one in found]
+    return saturated[0] or (names[-1] == "extrapolated-critic" and saturated[-1])
+
+
+def _clearly_more(one: Estimate, other: Estimate) -> bool:
+    errors = math.hypot(one.standard_error, other.standard_error)
+    return one.value - other.value > CLEAR * errors and not one.has_caution("biased")
+
+
+def _found_more(first: Estimate, second: Estimate | None) -> float:
+    return 0.0 if second is None or second.has_caution("biased") else max(second.value - first.value, 0.0)
+
+
+def _cautions(picked: str, first: Estimate, second: Estimate | None, seen: Seen) -> list[str]:
+    """Return what is doubtful: few rows, the ceiling log n, an estimator of another family that disagrees."""
+    cautions: list[str] = []
+    n = seen.num_rows
+    if n < max(FEW_ROWS, 10 * seen.num_columns):
+        cautions.append(f"undersampled: {n} rows are few for {max(seen.num_columns, 1)} columns")
+    room = math.log(n) - first.value
+    if picked in WITH_CEILING and room < NEAR_CEILING and not first.has_caution("saturated"):
+        cautions.append(f"saturated: within {room:.2f} of the ceiling log n = {math.log(n):.2f} nats")
+    if second is not None and not second.cautions:
+        errors = math.hypot(first.standard_error, second.standard_error)
+        if abs(first.value - second.value) > CLEAR * errors:
+            cautions.append(f"disputed: {second.method} finds {second.value:.3g} nats")
+    return cautions
+
+
+def _described(seen: Seen) -> list[str]:
+    parts = [part.description for part in (seen.x, seen.y, seen.given) if part is not None]
+    return [f"{'; '.join(parts)}; {seen.num_rows} rows"]

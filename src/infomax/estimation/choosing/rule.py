@@ -1,0 +1,163 @@
+"""The rule by which `infomax.estimate` chooses: the first case that holds, of those in `RULE`.
+
+The rule was fixed on tasks of its own (Student's t with correlation, twisted and sheared Gaussians of 3 to 20
+columns, circles) before the tasks of `benchmarks/estimation_accuracy.py` were measured.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from infomax.estimation.choices import ESTIMATORS
+from infomax.estimation.choosing.seeing import Variable
+from infomax.estimation.estimate import Estimator
+
+FEW_COLUMNS = 3
+"""Columns of numbers up to which nearest neighbours come first."""
+MIN_ROWS_TO_LEARN = 300
+"""Rows that a learned estimator needs."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a case asks about: x, y and the condition."""
+
+    x: Variable
+    y: Variable
+    given: Variable | None = None
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all of them."""
+        return len(self.x.values)
+
+    @property
+    def num_labels(self) -> int:
+        """Variables of x and y that are labels."""
+        return (self.x.kind == "labels") + (self.y.kind == "labels")
+
+    @property
+    def num_columns(self) -> int:
+        """Columns of numbers in all."""
+        parts = (self.x, self.y, self.given)
+        return sum(part.num_columns for part in parts if part is not None and part.kind == "numbers")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether there are both labels and numbers, the condition included."""
+        kinds = {part.kind for part in (self.x, self.y, self.given) if part is not None}
+        return len(kinds) > 1
+
+    @property
+    def can_learn(self) -> bool:
+        """Whether the rows are enough for a learned estimator."""
+        return self.num_rows >= MIN_ROWS_TO_LEARN
+
+
+@dataclass(frozen=True)
+class Case:
+    """One line of the rule.
+
+    Args:
+        words: when it holds.
+        holds: the same as a function.
+        first: the estimator that is picked, a name of `choices.ESTIMATORS`.
+        second: one of another family that checks it; None where there is none.
+        why: why the first is picked.
+    """
+
+    words: str
+    holds: Callable[[Seen], bool]
+    first: str
+    second: str | None
+    why: str
+
+
+RULE: tuple[Case, ...] = (
+    Case(
+        "labels and labels, also given labels",
+        lambda seen: seen.num_labels == 2 and not seen.mixed,
+        "suited-counting",
+        "chao-shen",
+        "counts, with a correction that suits how often the labels occur",
+    ),
+    Case(
+        "labels and numbers together with a condition, or labels given numbers",
+        lambda seen: seen.given is not None and seen.mixed,
+        "mixed-ksg",
+        None,
+        "neighbours among rows of the same labels",
+    ),
+    Case(
+        "a label and at most 3 columns of numbers",
+        lambda seen: seen.num_labels == 1 and seen.num_columns <= FEW_COLUMNS,
+        "ross",
+        "from-classifier",
+        "neighbours within each label",
+    ),
+    Case(
+        "a label and more columns of numbers",
+        lambda seen: seen.num_labels == 1,
+        "from-classifier",
+        "ross",
+        "in many columns a classifier finds the directions that matter",
+    ),
+    Case(
+        "one column of numbers each",
+        lambda seen: seen.num_columns == 2 and seen.given is None,
+        "ksg",
+        "adaptive-partition",
+        "hardly biased in two columns, whatever the dependence",
+    ),
+    Case(
+        "numbers given numbers, at most 3 columns in all",
+        lambda seen: seen.given is not None and seen.num_columns <= FEW_COLUMNS,
+        "ksg",
+        "gaussian-copula",
+        "little bias in few columns, whatever the dependence",
+    ),
+    Case(
+        "numbers given numbers, more columns, at least 300 rows",
+        lambda seen: seen.given is not None and seen.can_learn,
+        "gaussian-copula",
+        "difference-of-entropies",
+        "hardly scatters in many columns",
+    ),
+    Case(
+        "numbers, more than two columns in all, at least 300 rows",
+        lambda seen: seen.given is None and seen.can_learn,
+        "gaussian-copula",
+        "extrapolated-critic",
+        "hardly scatters in many columns",
+    ),
+    Case(
+        "numbers, more than two columns in all, fewer rows",
+        lambda seen: True,
+        "gaussian-copula",
+        "ksg",
+        "few rows do not teach a network",
+    ),
+)
+"""The first case that holds is taken. Where the second estimator clearly finds more, it is reported instead:
+all of these are too low where they fail. Where neighbours say that they are saturated, `STRONG` is picked."""
+
+STRONG = "residual-ksg"
+"""Picked in place of neighbours that are saturated or biased, and of a second estimator that is saturated."""
+SETTINGS = {"ksg": {"num_neighbors": 5}}
+"""Settings other than the defaults."""
+
+
+def case_of(seen: Seen) -> Case:
+    """Return the first case of `RULE` that holds."""
+    return next(case for case in RULE if case.holds(seen))
+
+
+def estimator_named(name: str, seen: Seen) -> Estimator:
+    """Return an estimator, told which variables are labels, on one thread."""
+    estimator = ESTIMATORS[name](**SETTINGS.get(name, {}))
+    parts = [part for part in (seen.x, seen.y, seen.given) if part is not None]
+    labels = tuple(part.name for part in parts if part.kind == "labels")
+    if name in ("ross", "mixed-ksg"):
+        return replace(estimator, labels=labels)  # pyright: ignore[reportArgumentType]
+    if name == "from-classifier":
+        return replace(estimator, labels=labels[0])  # pyright: ignore[reportArgumentType]
+    return estimator

@@ -1,0 +1,170 @@
+"""What samples are, as far as an estimator must be chosen by it: labels or numbers, columns, ties, tails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import kurtosis
+
+from infomax.errors import refuse
+from infomax.estimation.canonical import NormalScores
+from infomax.estimation.samples import check_lengths, joint_codes, to_array
+from infomax.estimation.tables.columns import MIN_ROWS_PER_LABEL, Column, columns_of
+
+KINDS_OF_VARIABLES = ("labels", "numbers")
+"""Kinds that a variable may have; also the values of `kinds`."""
+HEAVY_TAILS = 15.0
+"""Kurtosis of a column above which its tails are called heavy: 3 is Gaussian, 9 exponential."""
+MANY_TIES = 0.05
+"""Share of rows with a value that others have as well, above which a variable is said to have ties."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """One argument of `estimate`, and what was seen of it.
+
+    Args:
+        name: "x", "y" or "given".
+        kind: "labels" or "numbers".
+        codes: of labels, [n]; None for numbers.
+        scores: normal scores of numbers, equal numbers in random order: [n, d]; None for labels.
+        num_columns: columns that were given.
+        tied: share of the rows with a value that others have as well.
+        heavy: whether a column has heavy tails.
+        note: what was decided about it and could be otherwise, in one sentence; "" where nothing was.
+    """
+
+    name: str
+    kind: str
+    codes: np.ndarray | None
+    scores: np.ndarray | None
+    num_columns: int
+    tied: float = 0.0
+    heavy: bool = False
+    note: str = ""
+
+    @property
+    def values(self) -> np.ndarray:
+        """What estimators take: codes of labels, or normal scores."""
+        values = self.codes if self.codes is not None else self.scores
+        assert values is not None
+        return values
+
+    @property
+    def description(self) -> str:
+        """The variable in a few words."""
+        if self.codes is not None:
+            return f"{self.name}: {int(self.codes.max()) + 1} labels{self.note and ', ' + self.note}"
+        about = f"numbers, {self.num_columns} column{'s' * (self.num_columns > 1)}"
+        ties = f", ties in {self.tied:.0%} of the rows (ranked at random)" if self.tied > MANY_TIES else ""
+        tails = ", heavy tails (normal scores are used)" if self.heavy else ""
+        return f"{self.name}: {about}{ties}{tails}{self.note and ', ' + self.note}"
+
+
+def variable(name: str, value: Any, kinds: Mapping[str, str], seed: int) -> Variable:
+    """Return an argument of `estimate` as labels or as numbers.
+
+    Text, categories and truth values are labels, and numbers of few different values, as columns of tables
+    are (`tables.columns`). Several columns of labels are one label where their combinations occur in 4 rows
+    on average, else numbers, as pixels are.
+
+    Args:
+        name: "x", "y" or "given".
+        value: an array, tensor, Series, frame or list: [n] or [n, d].
+        kinds: "labels" or "numbers" by name, where it would be guessed wrongly.
+        seed: of the order of equal numbers.
+
+    Raises:
+        ValueError: missing values; labels most of which occur once; an unknown kind.
+
+    Example:
+        >>> variable("x", ["a", "b"] * 20, {}, seed=0).description
+        'x: 2 labels'
+    """
+    wanted = kinds.get(name)
+    refuse(
+        wanted not in (None, *KINDS_OF_VARIABLES),
+        f"estimate: kinds must be 'labels' or 'numbers', got {wanted!r} for {name}",
+    )
+    columns = _columns(name, value, wanted)
+    for column in columns:
+        missing = int((~column.present).sum())
+        refuse(
+            missing,
+            f"estimate: {name} has {missing} missing values; drop those rows, or give missing values a label",
+        )
+        refuse(
+            column.kind == "identifiers",
+            f"estimate: {name} holds identifiers: most of its labels occur once, and say nothing about other "
+            f"rows; give kinds={{'{name}': 'labels'}} if they do",
+        )
+    return _of_columns(name, columns, wanted, seed)
+
+
+def _columns(name: str, value: Any, wanted: str | None) -> list[Column]:
+    """Return the columns of a value, each with its kind."""
+    array: Any = value if isinstance(value, list | tuple) else to_array(value)
+    whole = isinstance(array, np.ndarray) and array.ndim > 1
+    refuse(
+        whole and (array.ndim != 2 or array.shape[1] == 0),
+        f"estimate: {name} must be [n] or [n, d], got {list(np.shape(array))}; flatten each sample",
+    )
+    parts = list(array.T) if whole else [array]
+    table = {f"{name}{i}" if whole else name: list(part) for i, part in enumerate(parts)}
+    kind = "continuous" if wanted == "numbers" else "labels"
+    kinds = dict.fromkeys(table, kind) if wanted else None
+    return list(columns_of("estimate", table, kinds))
+
+
+def _of_columns(name: str, columns: list[Column], wanted: str | None, seed: int) -> Variable:
+    labels = [column.values for column in columns if column.has_labels]
+    if len(labels) == len(columns):
+        codes = labels[0] if len(labels) == 1 else joint_codes(*labels)
+        codes = np.unique(codes, return_inverse=True)[1].reshape(-1)
+        often = len(codes) >= MIN_ROWS_PER_LABEL * (int(codes.max()) + 1)
+        if len(labels) == 1 or often or wanted == "labels":
+            note = f"combinations of {len(labels)} columns" if len(labels) > 1 else ""
+            return Variable(name, "labels", codes, None, len(columns), note=note)
+    note = f"{len(labels)} of them labels, taken as numbers" if labels else ""
+    scores = np.column_stack([column.values.astype(float) for column in columns])
+    return Variable(
+        name,
+        "numbers",
+        None,
+        _ranked(scores, seed if name == "x" else seed + 1 + (name == "given")),
+        len(columns),
+        tied=float(np.mean([_share_tied(column) for column in scores.T])),
+        heavy=bool((np.array([_kurtosis(column) for column in scores.T]) > HEAVY_TAILS).any()),
+        note=note,
+    )
+
+
+def _ranked(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Return normal scores, equal numbers in random order: both keep the information about other columns."""
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(rows.shape), rows), axis=0)
+    ranks = np.empty_like(rows)
+    np.put_along_axis(ranks, order, np.arange(len(rows), dtype=float)[:, None], axis=0)
+    return NormalScores.of(ranks).apply(ranks)
+
+
+def _share_tied(column: np.ndarray) -> float:
+    counts = np.unique(column, return_counts=True)[1]
+    return float(counts[counts > 1].sum() / len(column))
+
+
+def _kurtosis(column: np.ndarray) -> float:
+    return 3.0 if column.min() == column.max() else float(kurtosis(column, fisher=False))
+
+
+def variables(x: Any, y: Any, given: Any, kinds: Mapping[str, str], seed: int) -> list[Variable]:
+    """Return x, y and, if there is one, the condition, as labels or numbers.
+
+    Raises:
+        ValueError: as `variable`; different numbers of rows.
+    """
+    parts = {"x": x, "y": y} | ({} if given is None else {"given": given})
+    seen = [variable(name, value, kinds, seed) for name, value in parts.items()]
+    check_lengths("estimate", {one.name: one.values for one in seen})
+    return seen

@@ -1,0 +1,1 @@
+"""Estimators that train small networks on some rows and report on others."""
