@@ -21,6 +21,9 @@ WRITES = {
     "search": ("found.png", ["search", "RUN", "--query", "0", *DIGITS, "--out", "FILE"]),
     "groups": ("groups/theirs.txt", ["groups", "RUN", *DIGITS, "--out", "FOLDER"]),
     "pretrain": ("theirs/notes.txt", ["pretrain", "amdim-digits", "--steps", "1", "--out", "FOLDER"]),
+    "finetune": ("tuned/notes.txt", ["finetune", "RUN", *DIGITS, "--num-labels", "9", "--out", "FOLDER"]),
+    "finetune, in the run": ("finetuning.json", ["finetune", "RUN", *DIGITS, "--num-labels", "9"]),
+    "import-amdim": ("public/encoder.json", ["import-amdim", "public.pth", "--out", "FOLDER"]),
     "measure": ("plot.png", ["measure", "TABLE", "--target", "x", "--plot", "FILE"]),
 }
 

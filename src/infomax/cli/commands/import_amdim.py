@@ -18,10 +18,13 @@ class ImportAMDIM:
     def __call__(self) -> Answer:
         """Return the folder, and the sizes of the encoder."""
         from infomax.learning.encoders.public_amdim import load_public_checkpoint, public_views
-        from infomax.learning.encoders.saving import save_encoder
+        from infomax.learning.encoders.saving import DESCRIPTION, WEIGHTS, save_encoder
 
-        encoder = load_public_checkpoint(self.checkpoint)
         out = Path(self.out)
+        for file in (out / WEIGHTS, out / DESCRIPTION):
+            if file.exists():
+                raise FileExistsError(f"import-amdim: {file} exists; choose another folder")
+        encoder = load_public_checkpoint(self.checkpoint)
         out.mkdir(parents=True, exist_ok=True)
         save_encoder(out, encoder, public_views(encoder))
         line = shlex.join(["infomax", "embed", str(out), "--data", "DIR", "--out", "features.parquet"])
