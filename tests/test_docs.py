@@ -1,5 +1,6 @@
 """What README and pages show is what happens: their Python blocks are run, the README's commands too."""
 
+import ast
 import doctest
 import re
 import shlex
@@ -16,6 +17,7 @@ from PIL import Image
 
 from infomax.cli import main
 from infomax.cli.commands import COMMANDS
+from infomax.cli.main import read_command
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -35,9 +37,9 @@ def test_python_blocks(page):
 
 def commands(page):
     for block in re.findall(r"```console\n(.*?)```", page.read_text(), re.DOTALL):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                yield line[2:].split("#")[0].strip()
+        for line in re.sub(r"\\\n\s*", "", block).splitlines():
+            if line.lstrip().startswith("$ "):
+                yield line.lstrip()[2:].split("#")[0].strip()
 
 
 def test_readme_commands(tmp_path, monkeypatch, capsys):
@@ -79,6 +81,55 @@ def test_make_targets_exist():
         command.split()[1] for page in PAGES for command in commands(page) if command.startswith("make ")
     }
     assert {"demo", "test"} <= named <= targets
+
+
+def test_commands_of_the_pages_are_understood():
+    """Every `infomax` command of a page has options that exist; lines that end with a backslash go on."""
+    seen = set()
+    for page in PAGES:
+        for line in commands(page):
+            program, *arguments = shlex.split(line) or [""]
+            if program != "infomax" or "…" in line or "--help" in arguments:
+                continue
+            read_command(arguments)
+            seen.add(arguments[0])
+    assert seen == set(COMMANDS)
+
+
+def texts_of(path):
+    """The texts in a module, with … for what a message fills in."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_messages_of_troubleshooting_are_those_of_the_library():
+    """Each message of a table occurs in the source; … stands for anything."""
+    said = "\n".join(text for path in (ROOT / "src").rglob("*.py") for text in texts_of(path))
+    page = (ROOT / "docs" / "help" / "troubleshooting.md").read_text()
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    assert len(messages) > 15
+    for message in messages:
+        for part in re.split(r" ?… ?", message):
+            assert part.strip(" ,:") in said, (message, part)
+
+
+def anchors_of(page):
+    """The anchors of a page's headings, as MyST makes them."""
+    headings = re.findall(r"^#{1,3} (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_pages_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    for path, anchor in re.findall(r"\]\((?!https?:|test:|mailto:)([^)#\s]*)(?:#([\w-]+))?\)", text):
+        target = page.parent / path if path else page
+        made = "gallery" in target.parts  # sphinx-gallery writes these pages
+        assert made or target.exists(), path
+        assert made or not anchor or anchor in anchors_of(target), f"{path}#{anchor}"
 
 
 def test_recipes_named_in_the_pages_exist():

@@ -1,5 +1,9 @@
-"""The role of `name` in docstrings: a link where a package offers the name, plain code elsewhere."""
+"""The role of `name` in docstrings: a link where a package offers the name, plain code elsewhere.
 
+Signatures show the type of a number without its range.
+"""
+
+import re
 from importlib import import_module
 
 from docutils import nodes
@@ -30,6 +34,14 @@ def role_of(places):
     return role
 
 
+def without_ranges(_app, _what, _name, _obj, _options, signature, returned):
+    """Return a signature with ``int`` in place of ``Annotated[int, Range(...)]``."""
+    return re.sub(
+        r"~typing\.Annotated\[(.+?), ~infomax\.ranges\.Range\(.*?\)\](?=[\], )|]|$)", r"\1", signature or ""
+    ), returned
+
+
 def setup(app):
+    app.connect("autodoc-process-signature", without_ranges)
     roles.register_local_role("name", role_of(public_names()))
     return {"parallel_read_safe": True}
