@@ -82,3 +82,10 @@ from .tables.read import read_frame as read_frame
 from .tables.results.draw import heat_map as heat_map
 from .tables.results.draw import ranking_chart as ranking_chart
 from .tables.results.draw import save_picture as save_picture
+from .temporal.directed import (
+    directed_information_by_context_trees as directed_information_by_context_trees,
+)
+from .temporal.directed import directed_information_rate as directed_information_rate
+from .temporal.multivariate import Link as Link
+from .temporal.multivariate import TransferLinks as TransferLinks
+from .temporal.multivariate import multivariate_transfer_entropy as multivariate_transfer_entropy

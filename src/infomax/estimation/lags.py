@@ -67,9 +67,9 @@ def lagged_information(
         >>> [lagged_information(x, y, Gaussian(), lag).value > 0.1 for lag in (1, 2, 3)]
         [False, True, False]
     """
-    n = _equal_lengths("lagged_information", x=x, y=y, given=given, groups=groups)
+    n = equal_lengths("lagged_information", x=x, y=y, given=given, groups=groups)
     _check_lags("lagged_information", [abs(lag)], n)
-    aligned = _Aligned("lagged_information", abs(lag), n, groups)
+    aligned = Aligned("lagged_information", abs(lag), n, groups)
     delay_x, delay_y = max(lag, 0), max(-lag, 0)
     condition = None if given is None else aligned.rows(given, [delay_y])
     return aligned.told(
@@ -116,7 +116,7 @@ def transfer_entropy(
 
     Reference: Schreiber (2000).
     """
-    n = _equal_lengths("transfer_entropy", source=source, target=target, given=given, groups=groups)
+    n = equal_lengths("transfer_entropy", source=source, target=target, given=given, groups=groups)
     used = [*source_lags, *target_lags, *(given_lags if given is not None else ())]
     _check_lags("transfer_entropy", used, n)
     refuse(
@@ -125,7 +125,7 @@ def transfer_entropy(
         f"source_lags={tuple(source_lags)}, target_lags={tuple(target_lags)}; without a history of the "
         "target, use lagged_information",
     )
-    aligned = _Aligned("transfer_entropy", max(used), n, groups)
+    aligned = Aligned("transfer_entropy", max(used), n, groups)
     past = [aligned.rows(target, target_lags)]
     if given is not None:
         past.append(aligned.rows(given, given_lags))
@@ -133,7 +133,7 @@ def transfer_entropy(
     return aligned.told(estimator.estimate(x, y, given=np.column_stack(past)))
 
 
-class _Aligned:
+class Aligned:
     """Rows with a past of `start` rows of their own group, in order of the groups' first appearance."""
 
     def __init__(self, operation: str, start: int, num_rows: int, groups: Any) -> None:
@@ -167,7 +167,12 @@ class _Aligned:
         return replace(estimate, method=f"{estimate.method}, {about}")
 
 
-def _equal_lengths(operation: str, **series: Any) -> int:
+def equal_lengths(operation: str, **series: Any) -> int:
+    """Return how many rows all series have.
+
+    Raises:
+        ValueError: they have different numbers of rows.
+    """
     lengths = {name: len(to_array(rows)) for name, rows in series.items() if rows is not None}
     refuse(
         len(set(lengths.values())) > 1,
