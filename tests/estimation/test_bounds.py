@@ -524,6 +524,23 @@ def test_scores_of_16_bits_are_computed_with_in_32(name, dtype):
     assert value.dtype == torch.float32 and value.item() == EVERY[name](scores.float()).item()
 
 
+def test_the_moving_average_of_huge_scores():
+    scores = random_scores(5, seed=1)
+    small, huge = (mine(scores + constant)[1].item() for constant in (0.0, 1e5))
+    assert huge == pytest.approx(1e5 + small, rel=1e-7)
+
+
+def test_flo_keeps_its_digits():
+    scores = ((16 * random_scores(5, seed=2)).round() / 16).float()
+    rows = torch.tensor([0.0, 2.0**20, -(2.0**20), 2.0**19, 1.0])[:, None]
+    assert flo(scores + rows, scores[0]).item() == pytest.approx(flo(scores, scores[0]).item(), abs=1e-5)
+
+
+def test_a_narrow_clip():
+    scores = torch.tensor([[0.0, 3.0], [-3.0, 0.0]])
+    assert smile(scores, 0.5).item() == pytest.approx(-math.log(math.cosh(0.5)))
+
+
 def test_mine_divides_the_gradient_by_the_moving_average():
     first, second = random_scores(5, seed=1), random_scores(5, seed=2).requires_grad_()
     _, log_average = mine(first)
@@ -559,13 +576,13 @@ def test_all_check_the_shape_alike(bound):
 
 def test_the_others_check_theirs():
     square = torch.zeros(4, 4)
-    for call in (
-        lambda s: unwrap(tuba)(s, 0.0),
-        lambda s: unwrap(interpolated)(s, 0.0, 0.5),
-        lambda s: unwrap(flo)(s, torch.zeros(4)),
-        lambda s: unwrap(mine)(s),
-    ):
-        with pytest.raises(ValueError, match=r"scores must be square .* got \[4, 2\]"):
+    for name, call in {
+        "tuba": lambda s: unwrap(tuba)(s, 0.0),
+        "interpolated": lambda s: unwrap(interpolated)(s, 0.0, 0.5),
+        "flo": lambda s: unwrap(flo)(s, torch.zeros(4)),
+        "mine": lambda s: unwrap(mine)(s),
+    }.items():
+        with pytest.raises(ValueError, match=rf"^{name}: scores must be square .* got \[4, 2\]"):
             call(torch.zeros(4, 2))
     with pytest.raises(ValueError, match=r"interpolated: .*at least 2 negatives, n ≥ 3, got n = 2"):
         interpolated(torch.zeros(2, 2), 0.0, 0.5)
