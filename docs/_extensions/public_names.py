@@ -34,11 +34,12 @@ def role_of(places):
     return role
 
 
+RANGE = re.compile(r"~typing\.Annotated\[(.+?), ~infomax\.ranges\.Range\(.*?\)\](?=[\], )|]|$)")
+
+
 def without_ranges(_app, _what, _name, _obj, _options, signature, returned):
     """Return a signature with ``int`` in place of ``Annotated[int, Range(...)]``."""
-    return re.sub(
-        r"~typing\.Annotated\[(.+?), ~infomax\.ranges\.Range\(.*?\)\](?=[\], )|]|$)", r"\1", signature or ""
-    ), returned
+    return (RANGE.sub(r"\1", signature), returned) if signature else None
 
 
 def setup(app):
