@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
 from sphinx_gallery.sorting import FileNameSortKey
 
 import infomax
@@ -85,6 +86,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "infomax"
 html_static_path = ["_static/site"]
 html_css_files = ["site.css"]
+html_js_files = ["information.js"]
 html_theme_options = {
     "show_toc_level": 2,
     "show_prev_next": True,
@@ -112,6 +114,15 @@ def escape_mathematics(app, what, name, obj, options, lines):
             lines[number] = re.sub(r"(?<=\w)_(?!\w)", r"\\_", line.replace("|", r"\|"))
 
 
+def trim_code(app, doctree):
+    """Take off the empty line at the end of a block of code, which doctest needs and a reader does not."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.rawsource == block.astext():
+            block.rawsource = block.rawsource.rstrip("\n")
+            block[:] = [nodes.Text(block.rawsource)]
+
+
 def setup(app):
     app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("autodoc-process-docstring", escape_mathematics, priority=900)
+    app.connect("doctree-read", trim_code)

@@ -1,11 +1,17 @@
 """The site: formulas are MathML, sliders compute what the library computes, pages ask no network."""
 
 import importlib.util
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+
+from infomax.information import Channel, entropy
 
 ROOT = Path(__file__).parents[1]
 
@@ -55,3 +61,41 @@ def test_letters_and_signs(mathml):
 def test_an_unknown_command_is_refused(mathml):
     with pytest.raises(ValueError, match=r"mathml: .*unknown to latex2mathml; use another command"):
         mathml(r"\unheard{x}")
+
+
+SLIDERS = {
+    "coin": ("coinEntropy", lambda p: entropy([p, 1 - p], base=2)),
+    "flips": ("channelCapacity", lambda error: Channel.binary_symmetric(error).capacity(base=2).lower),
+}
+
+
+def node():
+    """Node.js, also the one that Playwright brings."""
+    if found := shutil.which("node"):
+        return found
+    playwright = pytest.importorskip("playwright")
+    return str(Path(playwright.__file__).parent / "driver" / "node")
+
+
+@pytest.mark.parametrize("figure", SLIDERS)
+def test_sliders_compute_what_the_library_computes(figure):
+    function, exact = SLIDERS[figure]
+    script = ROOT / "docs/_static/site/information.js"
+    grid = np.linspace(0, 1, 41).tolist()
+    code = (
+        f"const m = require({json.dumps(str(script))}); console.log(JSON.stringify({grid}.map(m.{function})))"
+    )
+    told = subprocess.run([node(), "-e", code], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == pytest.approx([exact(p) for p in grid], abs=1e-9)
+
+
+@pytest.mark.parametrize("figure", SLIDERS)
+def test_curves_are_drawn_where_the_library_has_them(figure):
+    """The curve and the dot of a figure: p between x = 60 and 360, bits between y = 190 and 30."""
+    text = (ROOT / f"docs/story/figures/{figure}.svg").read_text()
+    points = [point.split(",") for point in re.search(r'points="([^"]+)"', text)[1].split()]
+    dot = re.search(r'cx="([\d.]+)" cy="([\d.]+)"', text).groups()
+    assert len(points) > 50
+    for x, y in [*points, dot]:
+        p = (float(x) - 60) / 300
+        assert (190 - float(y)) / 160 == pytest.approx(SLIDERS[figure][1](p), abs=1e-3)
