@@ -14,8 +14,8 @@ Types say which numbers are whole; every number is finite. The help of the comma
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from functools import cache
 from itertools import pairwise
 from numbers import Integral, Real
@@ -54,11 +54,8 @@ class Range:
     remedy: str = ""
 
     def __contains__(self, value: Any) -> bool:
-        return (
-            -math.inf < value < math.inf
-            and self.least <= value <= self.most
-            and self.above < value < self.below
-        )
+        finite = -math.inf < value < math.inf
+        return bool(finite and self.least <= value <= self.most and self.above < value < self.below)
 
     def __str__(self) -> str:
         bounds = [
@@ -140,12 +137,13 @@ class Outside:
         return f"must be {self.expected}, got {_brief(self.value)}"
 
 
-def check_ranges(config: Any, operation: str) -> None:
+def check_ranges(config: Any, operation: str, off: str = "null leaves it out") -> None:
     """Check that every number of a configuration lies in the range of its field.
 
     Args:
         config: a dataclass.
         operation: what begins the message.
+        off: the remedy where a field may be None.
 
     Raises:
         ValueError: one does not; the message names the field, the range and a remedy.
@@ -165,7 +163,7 @@ def check_ranges(config: Any, operation: str) -> None:
         wrong = next(_outside(value, hints[one.name]), None)
         if wrong is not None:
             within = "" if wrong.value is value else f" in {_brief(value)}"
-            remedy = wrong.remedy or _remedy(one, hints[one.name])
+            remedy = wrong.remedy or _remedy(one, hints[one.name], off)
             raise ValueError(f"{operation}: {one.name} {wrong}{within}{remedy and '; '}{remedy}")
 
 
@@ -177,7 +175,8 @@ def check_numbers(operation: str, kind: Any, **values: Any) -> None:
     """
     for name, value in values.items():
         wrong = next(_outside(value, kind), None)
-        refuse(wrong, f"{operation}: {name} {wrong}")
+        remedy = f"; {wrong.remedy}" if wrong and wrong.remedy else ""
+        refuse(wrong, f"{operation}: {name} {wrong}{remedy}")
 
 
 def ranges_in(config: type) -> dict[str, str]:
@@ -212,10 +211,12 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
     """Yield what is outside the ranges of a type, the first thing first."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        yield from _outside(value, parts[0])
+        remedy = next((limit.remedy for limit in hint.__metadata__ if isinstance(limit, Range)), "")
+        for one in _outside(value, parts[0]):
+            yield one if one.remedy else replace(one, remedy=remedy)
         for limit in hint.__metadata__:
             if value not in limit:
-                yield Outside(value, str(limit), getattr(limit, "remedy", ""))
+                yield Outside(value, str(limit), remedy)
     elif origin in (Union, UnionType):
         found = [next(_outside(value, one), None) for one in parts if _is_like(value, one)]
         if not found:
@@ -226,6 +227,9 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
         yield Outside(value, _kind(hint))
     elif origin is Literal and value not in parts:
         yield Outside(value, " or ".join(map(str, parts)))
+    elif origin is Sequence and not isinstance(value, str):
+        for part in value:
+            yield from _outside(part, *parts)
     elif origin is tuple:
         each = parts[:1] * len(value) if parts[1:] == (...,) else parts
         if len(each) != len(value):
@@ -263,9 +267,9 @@ def _kind(hint: Any) -> str:
     )
 
 
-def _remedy(one: Field[Any], hint: Any) -> str:
+def _remedy(one: Field[Any], hint: Any, off: str) -> str:
     default = "" if one.default in (None, MISSING) else f"the default is {one.default}"
-    null = "null leaves it out" if NoneType in get_args(hint) else ""
+    null = off if NoneType in get_args(hint) else ""
     return ", ".join(filter(None, [default, null]))
 
 

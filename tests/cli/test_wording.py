@@ -68,7 +68,7 @@ def test_errors_of_the_system_name_the_file(tmp_path):
         (["embed", *RUN, "--out", "f.csv"], "embed: run holds no encoder.json"),
         (
             ["embed", *RUN, "--out", "f.csv", "--devices", "0"],
-            "embed: processes: --devices must be at least 1",
+            "embed: --devices must be at least 1, got 0; it may be left out",
         ),
         (
             ["evaluate", *RUN, "--protocol", "paper", "--epochs", "0"],

@@ -160,7 +160,7 @@ class TestErrors:
                 bins(1)
             with pytest.raises((ValueError, TypeError), match="num_bins"):
                 bins(2.5)
-        with pytest.raises(ValueError, match=r"significance must be between 0 and 1, got 1\.5"):
+        with pytest.raises(ValueError, match=r"significance must be above 0 and below 1, got 1\.5"):
             AdaptivePartition(1.5)
 
     def test_adaptive_partition_takes_single_columns(self):

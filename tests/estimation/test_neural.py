@@ -353,10 +353,10 @@ def test_the_method_names_bound_and_critic():
     [
         ({"batch_size": 1}, "Neural: batch_size must be at least 2, got 1"),
         ({"max_steps": 0}, "Neural: max_steps must be at least 1, got 0"),
-        ({"seed": -1}, "Neural: seed must be at least 0, got -1"),
+        ({"seed": -1}, "Neural: seed must be from 0 to 4,294,967,295, got -1"),
         ({"lr": 0.0}, "Neural: lr must be above 0, got 0.0; 5e-4 is usual"),
         ({"test_fraction": 0.8}, "together below 1, got 0.2 and 0.8; 0.2 and 0.2 are usual"),
-        ({"validation_fraction": 0.0}, "must be above 0 .* got 0.0 and 0.2"),
+        ({"validation_fraction": 0.0}, "validation_fraction must be above 0 and below 1, got 0.0"),
         ({"bound": bounds.club}, "Neural: club is an upper bound for known densities, .*use a lower bound"),
     ],
 )

@@ -139,11 +139,11 @@ def test_budgets(text, expected, shown):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0%", "more than none and at most 100 %, got 0 %"),
-        ("101%", "more than none and at most 100 %, got 101 %"),
-        ("nan%", "more than none and at most 100 %"),
-        ("0", "more than none and at most 100 %, got 0 in all"),
-        ("-3/class", "more than none"),
+        ("0%", "share must be above 0 and at most 1, got 0.0"),
+        ("101%", "share must be above 0 and at most 1, got 1.01"),
+        ("nan%", "share must be above 0 and at most 1, got nan"),
+        ("0", "total must be at least 1, got 0"),
+        ("-3/class", "per_class must be at least 1, got -3"),
         ("some", "expected a share such as 10%, a number such as 500, or 50/class; got 'some'"),
         ("1.5", "got '1.5'"),
     ],
@@ -211,4 +211,4 @@ def test_the_command(encoder, quick_probe, tmp_path, capsys):
     assert main([*command, "5%", *quick, "--overwrite"]) == 2
     assert "tuned is not empty; choose another folder" in capsys.readouterr().err
     assert main([*command, "0%", "--overwrite"]) == 2
-    assert "more than none and at most 100 %, got 0 %" in capsys.readouterr().err
+    assert "share must be above 0 and at most 1, got 0.0" in capsys.readouterr().err

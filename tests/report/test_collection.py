@@ -158,12 +158,12 @@ def test_signals_are_shown_as_traces(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--num", "0"], "number of groups must be at least 1, got 0"),
+        (["--num", "0"], "--num must be at least 1, got 0"),
         (["--num", "99"], "must be in 1…"),
         (["--method", "kmean"], "did you mean kmeans?"),
         (["--method", "hdbscan", "--num", "3"], "leave the number out"),
         (["--format", "xlsx"], "csv or parquet"),
-        (["--same", "2"], "a cosine, got 2"),
+        (["--same", "2"], "--same must be above 0 and at most 1, got 2.0"),
     ],
 )
 def test_what_is_refused(run, photos, tmp_path, capsys, arguments, message):

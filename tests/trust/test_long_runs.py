@@ -33,8 +33,9 @@ def train(folder, found):
             if trainer.global_step % STEPS_BETWEEN == 0:
                 sizes.append(resident())
 
-    steps = replace(SHORT.train, steps=NUM_STEPS, batch_size=4, checkpoint_steps=500, log_steps=10)
-    pretrain(replace(SHORT, train=steps), SHORT.load(), folder, callbacks=[Watch()], quiet=True)
+    steps = replace(SHORT.train, steps=NUM_STEPS, batch_size=2, checkpoint_steps=500, log_steps=10)
+    small = replace(SHORT, train=steps, views=replace(SHORT.views, image_size=16))
+    pretrain(small, small.load(), folder, callbacks=[Watch()], quiet=True)
     Path(found).write_text(json.dumps(sizes))
 
 

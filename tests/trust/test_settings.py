@@ -12,7 +12,12 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from infomax import estimation
 from infomax.cli import main
+from infomax.cli.commands import COMMANDS
+from infomax.cli.main import read_command
+from infomax.cli.options import options_in
+from infomax.evaluation.finetuning.labels import LabelBudget
 from infomax.evaluation.options import CleanOptions, DIMOptions, FinetuningConfig, PaperOptions
 from infomax.learning.data.loading import load_images
 from infomax.learning.encoders.config import AMDIMEncoderConfig, DIMEncoderConfig
@@ -27,6 +32,9 @@ from infomax.learning.training.recipes import RECIPES, recipe_named
 from infomax.learning.views.table import VIEWS
 from infomax.ranges import NotEmpty, Ordered, Range, Share, Side, check_ranges, ranges_in
 
+ESTIMATORS = ("AdaptivePartition", "Blocks", "EqualMassBins", "FixedBins", "JamesStein", "KSG",
+              "KozachenkoLeonenko", "Latent", "LocalNonuniformity", "MixedKSG", "NSB", "NearRows", "Neural",
+              "ResidualKSG", "Residuals", "Ross")  # fmt: skip
 CONFIGS = (
     TrainConfig,
     OptimizerConfig,
@@ -38,9 +46,14 @@ CONFIGS = (
     PaperOptions,
     DIMOptions,
     FinetuningConfig,
+    LabelBudget,
     *METHODS.values(),
     *VIEWS.values(),
+    *(getattr(estimation, name) for name in ESTIMATORS),
+    *COMMANDS.values(),
 )
+INFINITE = {(estimation.KozachenkoLeonenko, "norm")}
+"""Numbers that may be infinite, which no range holds; the estimator checks them."""
 
 
 def numbers_in(hint: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[type, tuple[Any, ...]]]:
@@ -67,7 +80,7 @@ NUMBERS = [
     (config, one.name)
     for config in CONFIGS
     for one in fields(config)
-    if [*numbers_in(hints_of(config)[one.name])]
+    if [*numbers_in(hints_of(config)[one.name])] and (config, one.name) not in INFINITE
 ]
 RANGED = [
     (config, name, limit)
@@ -113,6 +126,23 @@ def with_bad_part(hint: Any, bad: Any, limit: Range, good: Any) -> Any:
     return (*good[:-1], (*good[-1][:-1], bad) if isinstance(good[-1], tuple) else bad)
 
 
+def named_in(hint: Any) -> tuple[Any, ...]:
+    """Return the values that a type names, beside ranges."""
+    parts = get_args(hint)
+    return parts if get_origin(hint) is Literal else sum(map(named_in, parts), ())
+
+
+def line_with(command: type, name: str, value: Any) -> list[str]:
+    """Return a command line in which an option has a value."""
+    (word,) = [word for word, one in COMMANDS.items() if one is command]
+    typed = options_in(command)
+    places = ["x" for flag, how in typed.items() if not flag.startswith("-") and how.get("nargs") != "?"]
+    needed = [f"{flag}=x" for flag, how in typed.items() if how.get("required")]
+    (flag,) = [flag for flag, how in typed.items() if how.get("dest") == name]
+    pair = get_origin(next(iter(get_args(hints_of(command)[name])), None)) is tuple
+    return [word, *places, *needed, f"{flag}={value},{value}" if pair else f"{flag}={value}"]
+
+
 @pytest.mark.parametrize(
     ("config", "name", "limit"), RANGED, ids=lambda one: str(getattr(one, "__name__", one))
 )
@@ -121,11 +151,15 @@ def with_bad_part(hint: Any, bad: Any, limit: Range, good: Any) -> Any:
 def test_a_number_outside_its_range_is_refused_by_name(config, name, limit, data):
     hint = hints_of(config)[name]
     kind = next(kind for kind, limits in numbers_in(hint) if limit in limits)
-    made = config()
-    bad = data.draw(outside(limit, kind))
+    bad = data.draw(outside(limit, kind).filter(lambda bad: bad not in named_in(hint)))
+    if config in COMMANDS.values():
+        with pytest.raises(ValueError, match=rf"^\w+: {name} must be "):
+            read_command(line_with(config, name, bad))
+        return
+    made = config(per_class=50) if config is LabelBudget else config()
     value = with_bad_part(hint, bad, limit, getattr(made, name))
     with pytest.raises(ValueError, match=rf"^[\w ]+: {name} must be "):
-        replace(made, **{name: value})
+        replace(made, **{"per_class": None, name: value} if config is LabelBudget else {name: value})
 
 
 @pytest.mark.parametrize("name", [*RECIPES])

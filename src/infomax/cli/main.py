@@ -17,6 +17,7 @@ from infomax.cli.output import Answer, Unfinished, give
 from infomax.cli.wording import as_typed, plain_warnings
 from infomax.errors import Diverged, did_you_mean, naming_extras
 from infomax.learning.distributed.launching import complain, end_with_command
+from infomax.ranges import check_ranges
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,7 +73,9 @@ def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:
     given, unknown = _parser(name, command, rest).parse_known_args(typed)
     if unknown and not takes_rest:
         raise ValueError(f"{name}: no option {unknown[0]}; {did_you_mean(unknown[0], flags)}")
-    return read_options(command, {**vars(given), "rest": unknown, "arguments": arguments}), given.json
+    made = read_options(command, {**vars(given), "rest": unknown, "arguments": arguments})
+    check_ranges(made, name, off="it may be left out")
+    return made, given.json
 
 
 def _joined(arguments: Sequence[str], flags: Sequence[str]) -> list[str]:

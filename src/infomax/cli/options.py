@@ -85,9 +85,10 @@ def options_in(command: type) -> dict[str, dict[str, Any]]:
 
 
 def flags_of(command: type) -> dict[str, str]:
-    """Return the options that are given by a flag, by their names in Python."""
+    """Return the options that are given by a flag, by their names and by those in Python."""
     named = [one for _, one, _ in _labelled(command, "") if not one.metadata.get("by_place", False)]
-    return {one.metadata.get("python") or one.name: _flag(one) for one in named}
+    typed = {one.name: _flag(one) for one in named}
+    return typed | {one.metadata["python"]: _flag(one) for one in named if one.metadata.get("python")}
 
 
 def _flag(one: Field[Any]) -> str:

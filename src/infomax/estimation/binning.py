@@ -10,7 +10,7 @@ earlier work, and for data that come in bins; to measure, prefer `KSG`.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from scipy.stats import chi2, rankdata
@@ -18,7 +18,11 @@ from scipy.stats import chi2, rankdata
 from infomax.errors import refuse
 from infomax.estimation.counting.counts import MillerMadow
 from infomax.estimation.estimate import Estimate, Estimator, mean_with_error
-from infomax.estimation.samples import as_rows, check_whole, joint_codes
+from infomax.estimation.samples import as_rows, joint_codes
+from infomax.ranges import Range, check_ranges
+
+NumBins = Annotated[int, Range(2, remedy="one bin has no information")]
+"""How many bins a column has."""
 
 Edges = Callable[[np.ndarray, int], np.ndarray]
 Cell = tuple[np.ndarray, np.ndarray]  # numbers of samples, and the box
@@ -38,11 +42,11 @@ class FixedBins:
         counting: the estimator that takes the codes; by default `MillerMadow()`.
     """
 
-    num_bins: int = 10
+    num_bins: NumBins = 10
     counting: Estimator | None = None
 
     def __post_init__(self) -> None:
-        _check_num_bins("FixedBins", self.num_bins)
+        check_ranges(self, "FixedBins")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
@@ -66,11 +70,11 @@ class EqualMassBins:
         counting: the estimator that takes the codes; by default `MillerMadow()`.
     """
 
-    num_bins: int = 10
+    num_bins: NumBins = 10
     counting: Estimator | None = None
 
     def __post_init__(self) -> None:
-        _check_num_bins("EqualMassBins", self.num_bins)
+        check_ranges(self, "EqualMassBins")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), between bins, in nats, from samples [n] or [n, d]."""
@@ -132,10 +136,6 @@ def _changing(gain: float, error: float) -> tuple[str, ...]:
     return (f"biased: half as many bins give {abs(gain):.2g} nats {'less' if gain > 0 else 'more'}",)
 
 
-def _check_num_bins(operation: str, num_bins: int) -> None:
-    check_whole(operation, "num_bins", num_bins, least=2, remedy="one bin has no information")
-
-
 @dataclass(frozen=True)
 class AdaptivePartition:
     """Σ_cells (n_c/n) log( n n_c / (n_x n_y) ) over cells that are cut where their quarters are uneven.
@@ -157,14 +157,10 @@ class AdaptivePartition:
     Reference: Darbellay and Vajda (1999).
     """
 
-    significance: float = 0.05
+    significance: Annotated[float, Range(above=0, below=1, remedy="0.05 is usual")] = 0.05
 
     def __post_init__(self) -> None:
-        refuse(
-            not 0 < self.significance < 1,
-            f"AdaptivePartition: significance must be between 0 and 1, got {self.significance}; "
-            "0.05 is usual",
-        )
+        check_ranges(self, "AdaptivePartition")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n].

@@ -16,7 +16,7 @@ InfoNCE.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from infomax.estimation.estimate import Estimate, Estimator, Kind
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neural import FittedNeural, Neural
 from infomax.estimation.samples import as_rows
+from infomax.ranges import Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Latent:
     """
 
     estimator: Estimator = KSG()  # noqa: RUF009  frozen
-    dim: int = 2
+    dim: Annotated[int, Range(1, remedy="1 to 8 is usual")] = 2
     neural: Neural | None = None
 
     def __post_init__(self) -> None:
-        refuse(self.dim < 1, f"Latent: dim must be at least 1, got {self.dim}; 1 to 8 is usual")
+        check_ranges(self, "Latent")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(g(X); h(Y)) in nats, from samples [n] or [n, d].

@@ -21,7 +21,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +33,7 @@ from infomax.estimation.critics import CriticObjective, Separable, as_objective
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_rows
 from infomax.fitting import TrainingCurve, ascend
+from infomax.ranges import Count, Range, Seed, check_ranges
 
 with naming_extras("infomax.estimation.neural"):
     import torch
@@ -40,6 +41,7 @@ with naming_extras("infomax.estimation.neural"):
 
 PAIRS_AT_ONCE = 2**17
 """Pairs scored at a time without gradient: 128 MiB for each layer of 256 units of a `Concatenated` critic."""
+_Part = Annotated[float, Range(above=0, below=1, remedy="0.2 is usual")]
 MIN_HELD_OUT = 16
 """Rows that are needed to stop early, and as many to report on."""
 SATURATION_MARGIN = 1.0
@@ -180,17 +182,17 @@ class Neural:
 
     critic: Callable[[int, int], nn.Module] = Separable
     bound: CriticObjective | Callable[..., Any] = infonce
-    batch_size: int = 128
-    max_steps: int = 5000
-    evaluate_every: int = 50
-    patience: int = 10
-    lr: float = 5e-4
-    validation_fraction: float = 0.2
-    test_fraction: float = 0.2
-    evaluation_size: int = 1024
-    num_resamples: int = 200
+    batch_size: Annotated[int, Range(2)] = 128
+    max_steps: Count = 5000
+    evaluate_every: Count = 50
+    patience: Count = 10
+    lr: Annotated[float, Range(above=0, remedy="5e-4 is usual")] = 5e-4
+    validation_fraction: _Part = 0.2
+    test_fraction: _Part = 0.2
+    evaluation_size: Annotated[int, Range(MIN_HELD_OUT)] = 1024
+    num_resamples: Annotated[int, Range(2)] = 200
     canonical: bool = True
-    seed: int = 0
+    seed: Seed = 0
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
@@ -449,22 +451,10 @@ def _device(device: str | torch.device | None) -> torch.device:
 
 def _check_settings(settings: Neural) -> None:
     as_objective(settings.bound)
-    least = {
-        "batch_size": 2,
-        "max_steps": 1,
-        "evaluate_every": 1,
-        "patience": 1,
-        "evaluation_size": MIN_HELD_OUT,
-        "num_resamples": 2,
-        "seed": 0,
-    }
-    for name, smallest in least.items():
-        if getattr(settings, name) < smallest:
-            raise ValueError(f"Neural: {name} must be at least {smallest}, got {getattr(settings, name)}")
-    refuse(not settings.lr > 0, f"Neural: lr must be above 0, got {settings.lr}; 5e-4 is usual")
+    check_ranges(settings, "Neural")
     shares = settings.validation_fraction, settings.test_fraction
-    if not (min(shares) > 0 and sum(shares) < 1):
+    if sum(shares) >= 1:
         raise ValueError(
-            f"Neural: validation_fraction and test_fraction must be above 0 and together below 1, got "
+            f"Neural: validation_fraction and test_fraction must be together below 1, got "
             f"{shares[0]} and {shares[1]}; 0.2 and 0.2 are usual"
         )

@@ -2,11 +2,12 @@
 
 import contextlib
 import numbers
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from infomax.errors import refuse
+from infomax.ranges import Range, check_numbers
 
 MAX_EXACT = 2**53  # up to which float64 holds every integer
 
@@ -123,9 +124,7 @@ def check_whole(operation: str, name: str, value: Any, *, least: int, remedy: st
     Raises:
         ValueError: it is not.
     """
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
-    refuse(not whole, f"{operation}: {name} must be an integer, got {value!r}; {remedy}")
-    refuse(value < least, f"{operation}: {name} must be at least {least}, got {value}; {remedy}")
+    check_numbers(operation, Annotated[int, Range(least, remedy=remedy)], **{name: value})
 
 
 def _with_mask(value: Any) -> tuple[np.ndarray, np.ndarray | None]:

@@ -10,6 +10,7 @@ from infomax.cli.shared import EVERY_FIELD, labels, skip_broken
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_ABLATION_SEEDS
 from infomax.files import absolute
+from infomax.ranges import Count, Positive
 
 if TYPE_CHECKING:
     from infomax.learning.training.config import Recipe
@@ -21,14 +22,14 @@ class Ablate:
 
     recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
     out: str = option("folder for the runs, the table and its picture")
-    minutes: float | None = option("of training, each run", default=None)
-    seeds: int = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS, python="num_seeds")
+    minutes: Positive | None = option("of training, each run", default=None)
+    seeds: Count = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS, python="num_seeds")
     only: tuple[str, ...] | None = option(
         "variants, such as 'one scale'; all without it", default=None, python="variants"
     )
     labels: str | None = labels()
     skip_broken: bool = skip_broken()
-    max_labels: int | None = option("images to probe with; all without it", default=None)
+    max_labels: Count | None = option("images to probe with; all without it", default=None)
     rest: Sequence[str] = ()
     arguments: Sequence[str] = ()
 

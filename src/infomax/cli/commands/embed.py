@@ -7,6 +7,7 @@ from typing import Any
 from infomax.cli.options import option
 from infomax.cli.output import Answer, next_steps
 from infomax.cli.shared import EncoderCommand, devices
+from infomax.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Embed(EncoderCommand):
         metavar="FILE",
     )
     columns: bool = option("in .parquet, a column for each feature, as .csv always has", default=False)
-    devices: int | None = devices()
+    devices: Count | None = devices()
     arguments: Sequence[str] = ()
 
     def __call__(self) -> Answer | None:

@@ -9,6 +9,7 @@ from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
 from infomax.cli.shared import EncoderCommand, devices
 from infomax.errors import refuse
+from infomax.ranges import Count
 
 
 def options_of_protocols() -> Mapping[str, type]:
@@ -24,7 +25,7 @@ class Evaluate(EncoderCommand):
 
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
-    devices: int | None = devices()
+    devices: Count | None = devices()
     name: str | None = option(
         "name of the data, for the file of the results, evaluation-NAME.json; by default the first data have "
         "evaluation.json, and others the name of their source",

@@ -10,6 +10,7 @@ from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, show
 from infomax.cli.shared import given, module, pages, pixel_range, run_folder
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
+from infomax.ranges import Count, Seed
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class Finetune:
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
-    draws: int = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws")
+    draws: Count = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws")
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
-    seed: int = option("of the draws, of training and of the network from scratch", default=0)
+    seed: Seed = option("of the draws, of training and of the network from scratch", default=0)
     name: str | None = option(
         "name of the data, for the file of the results, finetuning-NAME.json; by default the first data have "
         "finetuning.json, and others the name of their source",

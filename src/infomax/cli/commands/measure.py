@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from shutil import get_terminal_size
 from textwrap import fill
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 from infomax.cli.options import argument, option, options_of
 from infomax.cli.output import Answer, Unfinished, show_on_stderr
 from infomax.errors import refuse
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
+from infomax.ranges import Count, Range, Seed
 
 SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 
@@ -86,7 +87,7 @@ class Measure:
         metavar="COLUMN",
         **SEVERAL,
     )
-    lag: Sequence[int] = option(
+    lag: Sequence[Annotated[int, Range(0)]] = option(
         "for rows in the order of time: measure columns N rows before the target",
         default=(),
         metavar="N",
@@ -111,7 +112,7 @@ class Measure:
         metavar="KIND=NAME",
         **SEVERAL,
     )
-    permutations: int | None = option(
+    permutations: Annotated[int, Range(0)] | None = option(
         f"permutations behind each p-value, at first ({DEFAULT_PERMUTATIONS} without it, and none for all "
         "pairs); small p-values get more; 0 leaves p-values out",
         default=None,
@@ -123,19 +124,19 @@ class Measure:
         default=None,
         metavar="NAME",
     )
-    tested_rows: int | None = option(
+    tested_rows: Annotated[int, Range(2)] | None = option(
         "shuffle at most N rows, drawn at random (20000 without it); values are from all rows",
         default=None,
         python="num_tested_rows",
     )
-    rows: int | None = option("measure N rows chosen at random", default=None)
+    rows: Count | None = option("measure N rows chosen at random", default=None)
     plot: str | None = option(
         "draw what is found into a new .png, .svg or .pdf", default=None, metavar="FILE"
     )
     heat_map: str | None = option(
         "measure all pairs too, and draw them with the target first", default=None, metavar="FILE"
     )
-    seed: int = option("of everything that is random", default=0)
+    seed: Seed = option("of everything that is random", default=0)
     reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 
     @staticmethod

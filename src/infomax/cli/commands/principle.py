@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from infomax.cli.options import argument, option
 from infomax.cli.output import Answer, listing
+from infomax.ranges import Seed
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Principle:
 
     experiment: Sequence[str] = argument("some of those below; all if none", default=(), nargs="*")
     out: str = option("folder for figures, numbers and the page principle.html")
-    seed: int = option("of all randomness", default=0)
+    seed: Seed = option("of all randomness", default=0)
 
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, grid
 from infomax.cli.shared import EncoderCommand
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
+from infomax.ranges import Count, Range, Side
 
 
 @dataclass(frozen=True)
@@ -15,22 +16,22 @@ class Similarity(EncoderCommand):
     """Draw where other images hold what an image, or a cell of it, tells about them."""
 
     query: str = option("a file, or the number or name of an image of the data", metavar="IMAGE")
-    cell: tuple[int, int] | None = option(
+    cell: tuple[Annotated[int, Range(0)], Annotated[int, Range(0)]] | None = option(
         "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
     )
-    cell_side: int = option(
+    cell_side: Side = option(
         "side of the cell's map",
         default=DEFAULT_CELL_SIDE,
         metavar="SIDE",
         flag="--source",
         python="source_side",
     )
-    target: int | None = option(
+    target: Side | None = option(
         f"side of the maps looked into; {DEFAULT_TARGET}, or for a cell that of its map",
         default=None,
         metavar="SIDE",
     )
-    num: int = option("images drawn", default=DEFAULT_NUM_SIMILAR, python="num_images")
+    num: Count = option("images drawn", default=DEFAULT_NUM_SIMILAR, python="num_images")
     out: str = option(
         "picture to write: .png, .svg or .pdf",
         default="similarity.png",

@@ -21,6 +21,7 @@ from infomax.estimation.counting.doubt import Doubt
 from infomax.estimation.counting.histograms import Histogram, Margins
 from infomax.estimation.counting.mechanism import Counting, by_chain_rule, check_num_labels
 from infomax.estimation.counting.nsb import posterior_entropy
+from infomax.ranges import Count
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class JamesStein(Counting):
     Reference: Hausser and Strimmer (2009).
     """
 
-    num_labels: int | tuple[int, ...] | None = None
+    num_labels: Count | tuple[Count, ...] | None = None
 
     def __post_init__(self) -> None:
         check_num_labels("JamesStein", self.num_labels)
@@ -193,7 +194,7 @@ class NSB(Counting):
     Reference: Nemenman, Shafee and Bialek (2001).
     """
 
-    num_labels: int | tuple[int, ...] | None = None
+    num_labels: Count | tuple[Count, ...] | None = None
 
     def __post_init__(self) -> None:
         check_num_labels("NSB", self.num_labels)

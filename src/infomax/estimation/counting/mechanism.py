@@ -15,6 +15,7 @@ from infomax.estimation.counting.histograms import (
 )
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_codes, as_weights, check_whole, joint_codes, to_array
+from infomax.ranges import Count
 
 
 class Counting(ABC):
@@ -45,7 +46,7 @@ class Counting(ABC):
     7         6              1              0           0             5                 6
     """
 
-    num_labels: int | tuple[int, ...] | None = None
+    num_labels: Count | tuple[Count, ...] | None = None
     _corrects_bias: ClassVar[bool] = True
 
     @abstractmethod

@@ -15,11 +15,13 @@ from scipy.special import digamma, gammaln
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.search import (
-    check_num_neighbors,
+    NumNeighbors,
+    NumWorkers,
     check_num_samples,
     nearest,
 )
 from infomax.estimation.samples import as_rows, rescaled
+from infomax.ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ class KozachenkoLeonenko:
     Reference: Kozachenko and Leonenko (1987); Kraskov, Stögbauer and Grassberger (2004), equation 20.
     """
 
-    num_neighbors: int = 3
+    num_neighbors: NumNeighbors = 3
     norm: int | float = math.inf
-    num_workers: int = -1
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("KozachenkoLeonenko", self.num_neighbors, self.num_workers)
+        check_ranges(self, "KozachenkoLeonenko")
         refuse(
             not self.norm >= 1,
             f"KozachenkoLeonenko: norm must be an order from 1 to math.inf, got {self.norm}; 2 is Euclid's",

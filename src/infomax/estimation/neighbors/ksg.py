@@ -23,12 +23,14 @@ from infomax.estimation.estimate import Estimate, mean_with_error
 from infomax.estimation.neighbors.boxes import Boxes, Margin, check_weights, saturation
 from infomax.estimation.neighbors.ranges import within, within_each
 from infomax.estimation.neighbors.search import (
-    check_num_neighbors,
+    NumNeighbors,
+    NumWorkers,
     check_num_samples,
     most_repeats,
     nearest,
 )
 from infomax.estimation.samples import as_rows, as_weights
+from infomax.ranges import check_ranges
 
 MAX_RATIO = 8  # of the larger k, with which the estimate is compared in several columns
 MIN_ROWS, MAX_PAIRS = 500, 2**20  # rows that are compared, and pairs of these with all rows
@@ -90,12 +92,12 @@ class KSG:
     Reference: Kraskov, Stögbauer and Grassberger (2004), equations 8 and 9; Frenzel and Pompe (2007).
     """
 
-    num_neighbors: int = 3
+    num_neighbors: NumNeighbors = 3
     variant: Literal[1, 2] = 1
-    num_workers: int = -1
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("KSG", self.num_neighbors, self.num_workers)
+        check_ranges(self, "KSG")
         refuse(
             self.variant not in (1, 2) or isinstance(self.variant, bool | float),
             f"KSG: variant must be 1 or 2, got {self.variant!r}; 1 is the usual one",

@@ -18,13 +18,15 @@ from infomax.estimation.neighbors.boxes import Boxes, Margin, check_weights, sat
 from infomax.estimation.neighbors.ranges import Within, within
 from infomax.estimation.neighbors.search import (
     Neighbors,
-    check_num_neighbors,
+    NumNeighbors,
+    NumWorkers,
     check_num_samples,
     most_repeats,
     nearest,
     repeats,
 )
 from infomax.estimation.samples import as_codes, as_rows, as_weights, check_lengths, joint_codes
+from infomax.ranges import check_ranges
 
 NAMES = ("x", "y", "given")
 MAX_SMALL_CELL = 500  # rows of one cell, up to which a bias is looked for
@@ -69,12 +71,12 @@ class MixedKSG:
     Reference: Gao, Kannan, Oh and Viswanath (2017), algorithm 1; with `given`, Mesner and Shalizi (2020).
     """
 
-    num_neighbors: int = 3
+    num_neighbors: NumNeighbors = 3
     labels: str | tuple[str, ...] = ()
-    num_workers: int = -1
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("MixedKSG", self.num_neighbors, self.num_workers)
+        check_ranges(self, "MixedKSG")
         names = _names(self.labels)
         refuse(
             not set(names) <= set(NAMES),
@@ -137,12 +139,12 @@ class Ross:
     Reference: Ross (2014), equation 2; Mesner and Shalizi (2020), for the conditional form.
     """
 
-    num_neighbors: int = 3
+    num_neighbors: NumNeighbors = 3
     labels: str | tuple[str, ...] = "x"
-    num_workers: int = -1
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("Ross", self.num_neighbors, self.num_workers)
+        check_ranges(self, "Ross")
         names = _names(self.labels)
         refuse(
             len(set(names) & {"x", "y"}) != 1 or not set(names) <= set(NAMES),

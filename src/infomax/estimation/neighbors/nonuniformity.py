@@ -25,8 +25,9 @@ from jaxtyping import Float, Int
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import check_num_neighbors, nearest
+from infomax.estimation.neighbors.search import NumNeighbors, NumWorkers, nearest
 from infomax.estimation.samples import as_rows
+from infomax.ranges import check_ranges
 
 NUM_SIMULATED = 20_000
 """Boxes of uniform rows from which α is computed."""
@@ -56,11 +57,11 @@ class LocalNonuniformity:
         (True, True)
     """
 
-    num_neighbors: int = 8
-    num_workers: int = -1
+    num_neighbors: NumNeighbors = 8
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("LocalNonuniformity", self.num_neighbors, self.num_workers)
+        check_ranges(self, "LocalNonuniformity")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n] or [n, d].

@@ -6,16 +6,20 @@ subtraction, as a double loop would give it.
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from infomax.errors import refuse
-from infomax.estimation.samples import check_whole
+from infomax.ranges import Range, check_numbers
 
 MAX_CELL = 48  # rows; in smaller cells all distances are computed, in larger ones a tree is built
 MAX_DISTANCES = 2**20  # in memory at once
+NumNeighbors = Annotated[int, Range(1, remedy="3 is usual")]
+"""How many nearest neighbours."""
+NumWorkers = Literal[-1] | Annotated[int, Range(1, remedy="−1 takes all cores")]
+"""How many threads search."""
 
 
 class Neighbors(NamedTuple):
@@ -211,9 +215,8 @@ def check_num_neighbors(operation: str, num_neighbors: Any, num_workers: Any = -
     Raises:
         ValueError: k is not an integer of at least 1; threads are neither −1 nor an integer of at least 1.
     """
-    check_whole(operation, "num_neighbors", num_neighbors, least=1, remedy="3 is usual")
-    if num_workers != -1 or isinstance(num_workers, bool | float):
-        check_whole(operation, "num_workers", num_workers, least=1, remedy="−1 takes all cores")
+    check_numbers(operation, NumNeighbors, num_neighbors=num_neighbors)
+    check_numbers(operation, NumWorkers, num_workers=num_workers)
 
 
 def check_num_samples(operation: str, num_samples: int, num_neighbors: int) -> None:

@@ -25,11 +25,13 @@ from infomax.estimation.neighbors.local_fits import ROWS_FOR_TERM, best_predicti
 from infomax.estimation.neighbors.ranges import sample_of_rows, within
 from infomax.estimation.neighbors.search import (
     Neighbors,
-    check_num_neighbors,
+    NumNeighbors,
+    NumWorkers,
     most_repeats,
     nearest,
 )
 from infomax.estimation.samples import as_rows
+from infomax.ranges import check_ranges
 
 TINY = np.finfo(float).tiny
 MIN_SAMPLES = 20
@@ -113,11 +115,11 @@ class ResidualKSG:
     fail, and adapt boxes to the rows.
     """
 
-    num_neighbors: int = 5
-    num_workers: int = -1
+    num_neighbors: NumNeighbors = 5
+    num_workers: NumWorkers = -1
 
     def __post_init__(self) -> None:
-        check_num_neighbors("ResidualKSG", self.num_neighbors, self.num_workers)
+        check_ranges(self, "ResidualKSG")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|Z) = I(X,Z;Y) − I(Z;Y), in nats, from samples [n] or [n, d].

@@ -1,7 +1,7 @@
 """Permutation tests given numbers: what z says is taken out first, then near rows are shuffled."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -17,7 +17,8 @@ from infomax.estimation.resampling.regression import (
     standardised,
 )
 from infomax.estimation.resampling.replicates import JointSamples
-from infomax.estimation.samples import as_codes, as_rows, check_whole
+from infomax.estimation.samples import as_codes, as_rows
+from infomax.ranges import Range, check_ranges
 
 MIN_EQUAL = 5
 """Rows that equal another in the condition on average, from which on it is shuffled as labels are."""
@@ -56,10 +57,10 @@ class NearRows:
     neighbourhoods instead, and uses some y twice.
     """
 
-    cell_size: int = 5
+    cell_size: Annotated[int, Range(1, remedy="5 is usual")] = 5
 
     def __post_init__(self) -> None:
-        check_whole("NearRows", "cell_size", self.cell_size, least=1, remedy="5 is usual")
+        check_ranges(self, "NearRows")
 
     def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
         """Return shuffles within cells.
@@ -112,10 +113,10 @@ class Residuals:
     and Wasserman (2022), for cells; Rosenbaum and Rubin (1983), for predicted probabilities.
     """
 
-    cell_size: int = 20
+    cell_size: Annotated[int, Range(2, remedy="20 is usual")] = 20
 
     def __post_init__(self) -> None:
-        check_whole("Residuals", "cell_size", self.cell_size, least=2, remedy="20 is usual")
+        check_ranges(self, "Residuals")
 
     def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
         """Return shuffles of residuals.

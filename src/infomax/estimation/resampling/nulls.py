@@ -35,14 +35,15 @@ Reference: Phipson and Smyth (2010); Hemerik and Goeman (2018), for groups of pe
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from infomax.errors import refuse
 from infomax.estimation.resampling.replicates import JointSamples
 from infomax.estimation.resampling.series import block_length
-from infomax.estimation.samples import as_codes, check_whole
+from infomax.estimation.samples import as_codes
+from infomax.ranges import Range, check_ranges
 
 MAX_NUMBERED = 1_000_000
 """Orders that are drawn without repeats; of more than these, each is drawn from all."""
@@ -270,14 +271,11 @@ class Blocks:
             one series.
     """
 
-    length: int | None = None
+    length: Annotated[int, Range(1, remedy="None takes it from the autocorrelation")] | None = None
     groups: Any = None
 
     def __post_init__(self) -> None:
-        if self.length is not None:
-            check_whole(
-                "Blocks", "length", self.length, least=1, remedy="None takes it from the autocorrelation"
-            )
+        check_ranges(self, "Blocks")
 
     def shuffling(self, samples: JointSamples, seed: int) -> Shuffling:
         """Return shuffles of blocks within each series.

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Int
@@ -9,6 +10,7 @@ from jaxtyping import Int
 from infomax.errors import refuse
 from infomax.evaluation.probes.few_labels import stratified_draw
 from infomax.learning.data.dataset import Dataset
+from infomax.ranges import Count, Range, check_ranges
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,9 @@ class LabelBudget:
         [5, 3, 2]
     """
 
-    share: float | None = None
-    total: int | None = None
-    per_class: int | None = None
+    share: Annotated[float, Range(above=0, most=1)] | None = None
+    total: Count | None = None
+    per_class: Count | None = None
 
     def __post_init__(self) -> None:
         given = [one for one in (self.share, self.total, self.per_class) if one is not None]
@@ -35,10 +37,7 @@ class LabelBudget:
             "labels: expected one of share, total and per_class, got "
             f"{self.share}, {self.total}, {self.per_class}",
         )
-        refuse(
-            not (given[0] > 0 and (self.share or 0) <= 1),
-            f"labels: expected more than none and at most 100 %, got {self}",
-        )
+        check_ranges(self, "labels")
 
     @staticmethod
     def parse(text: str) -> "LabelBudget":

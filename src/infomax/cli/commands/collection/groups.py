@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
 from infomax.cli.shared import EncoderCommand
+from infomax.ranges import Count, Range, Seed
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,14 @@ class Groups(EncoderCommand):
         default=None,
         metavar="FILE",
     )
-    num: int | None = option("groups of k-means; chosen by the silhouette without it", default=None)
+    num: Count | None = option("groups of k-means; chosen by the silhouette without it", default=None)
     method: str = option("kmeans, or hdbscan: groups that are dense, and images in none", default="kmeans")
-    same: float | None = option(
+    same: Annotated[float, Range(above=0, most=1)] | None = option(
         "cosine from which images are near-duplicates; ten times as close as usual without it",
         default=None,
         metavar="COSINE",
     )
-    seed: int = option("of samples and first centres", default=0)
+    seed: Seed = option("of samples and first centres", default=0)
     out: str | None = option(
         "folder to write; by default groups, or groups-NAME for other data, in the run folder", default=None
     )

@@ -7,6 +7,7 @@ from typing import Any
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
 from infomax.cli.shared import EncoderCommand
+from infomax.ranges import Count
 
 NUM_SHOWN = 10
 """Images of a query that a terminal shows."""
@@ -24,7 +25,7 @@ class Search(EncoderCommand):
         default=None,
         metavar="FILE",
     )
-    num: int = option("images for each query", default=20)
+    num: Count = option("images for each query", default=20)
     out: str = option("picture to write; the table is the .csv beside it", default="search.png")
     overwrite: bool = option("replace the picture and the table", default=False)
 

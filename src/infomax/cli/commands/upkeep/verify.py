@@ -8,6 +8,7 @@ from infomax.cli.options import option
 from infomax.cli.output import Answer
 from infomax.cli.shared import module, run_folder
 from infomax.files import absolute
+from infomax.ranges import Weight
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Verify:
     )
     module: str | None = module()
     files_only: bool = option("do not repeat evaluations, which takes as long as they took", default=False)
-    tolerance: float = option("up to which a number may differ from its repetition", default=0.01)
+    tolerance: Weight = option("up to which a number may differ from its repetition", default=0.01)
 
     def __call__(self) -> Answer:
         """Return what was verified; the exit code is 1 where there is a fault."""
