@@ -87,6 +87,8 @@ html_title = "infomax"
 html_static_path = ["_static/site"]
 html_css_files = ["site.css"]
 html_js_files = ["information.js"]
+html_favicon = "_static/site/icon.svg"
+html_context = {"default_mode": "auto"}  # light or dark as the reader prefers
 html_theme_options = {
     "show_toc_level": 2,
     "show_prev_next": True,
