@@ -20,8 +20,10 @@ from .estimation.lags import lagged_information as lagged_information
 from .estimation.lags import transfer_entropy as transfer_entropy
 from .estimation.latent import Latent as Latent
 from .estimation.learned.classifier import FromClassifier as FromClassifier
+from .estimation.learned.conditional import CCMI as CCMI
 from .estimation.learned.entropies import DifferenceOfEntropies as DifferenceOfEntropies
 from .estimation.learned.extrapolated import ExtrapolatedCritic as ExtrapolatedCritic
+from .estimation.learned.flow import GaussianFlow as GaussianFlow
 from .estimation.learned.telescoping import TelescopingRatios as TelescopingRatios
 from .estimation.neighbors.entropy import KozachenkoLeonenko as KozachenkoLeonenko
 from .estimation.neighbors.ksg import KSG as KSG

@@ -36,6 +36,8 @@ ESTIMATORS: "Registry[Callable[..., Estimator]]" = Registry(
         "from-classifier": "infomax.estimation.learned.classifier:FromClassifier",
         "extrapolated-critic": "infomax.estimation.learned.extrapolated:ExtrapolatedCritic",
         "difference-of-entropies": "infomax.estimation.learned.entropies:DifferenceOfEntropies",
+        "gaussian-flow": "infomax.estimation.learned.flow:GaussianFlow",
+        "ccmi": "infomax.estimation.learned.conditional:CCMI",
         "telescoping-ratios": "infomax.estimation.learned.telescoping:TelescopingRatios",
     },
 )

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from infomax.errors import refuse
-from infomax.estimation.choosing.rule import STRONG, Case, Seen, case_of, estimator_named
-from infomax.estimation.choosing.seeing import variables
+from infomax.estimation.choosing.rule import AS_THEY_ARE, STRONG, Case, Seen, case_of, estimator_named
+from infomax.estimation.choosing.seeing import Variable, variables
 from infomax.estimation.estimate import Estimate
 
 MIN_ROWS = 10
@@ -62,7 +62,7 @@ def estimate(
     cautions = (*first.cautions, *_cautions(picked, first, second, seen))
     return replace(
         first,
-        standard_error=math.hypot(first.standard_error, _found_more(first, second)),
+        standard_error=math.hypot(first.standard_error, found_more(first, second)),
         cautions=tuple(dict.fromkeys(cautions)),
         second=second,
         reasons=(*_described(seen), *reasons),
@@ -88,15 +88,18 @@ def _picked(case: Case, seen: Seen) -> tuple[str, Estimate, Estimate | None, lis
             reasons.append(f"picked instead: {STRONG}, because dependence is strong for this many rows")
         except ValueError as error:
             reasons.append(f"{STRONG} does not take these samples: {error}")
-    if len(found) > 1 and _clearly_more(found[1], found[0]):
+    if len(found) > 1 and clearly_more(found[1], found[0]):
         found[:2], names[:2] = found[1::-1], names[1::-1]
         reasons.append(f"picked instead: {names[0]}, because it clearly finds more")
     return names[0], found[0], found[1] if len(found) > 1 else None, reasons
 
 
 def _run(name: str, seen: Seen) -> Estimate:
-    condition = {} if seen.given is None else {"given": seen.given.values}
-    return estimator_named(name, seen).estimate(seen.x.values, seen.y.values, **condition)
+    def values(part: Variable) -> Any:
+        return part.numbers if name in AS_THEY_ARE else part.values
+
+    condition = {} if seen.given is None else {"given": values(seen.given)}
+    return estimator_named(name, seen).estimate(values(seen.x), values(seen.y), **condition)
 
 
 def _is_strong(names: list[str], found: list[Estimate], seen: Seen) -> bool:
@@ -107,12 +110,14 @@ def _is_strong(names: list[str], found: list[Estimate], seen: Seen) -> bool:
     return saturated[0] or (names[-1] == "extrapolated-critic" and saturated[-1])
 
 
-def _clearly_more(one: Estimate, other: Estimate) -> bool:
+def clearly_more(one: Estimate, other: Estimate) -> bool:
+    """Return whether one estimate exceeds another by more than two errors of both, without a known bias."""
     errors = math.hypot(one.standard_error, other.standard_error)
     return one.value - other.value > CLEAR * errors and not one.has_caution("biased")
 
 
-def _found_more(first: Estimate, second: Estimate | None) -> float:
+def found_more(first: Estimate, second: Estimate | None) -> float:
+    """Return what the second estimate exceeds the first by, 0 where it does not or has a known bias."""
     return 0.0 if second is None or second.has_caution("biased") else max(second.value - first.value, 0.0)
 
 

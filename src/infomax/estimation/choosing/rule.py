@@ -142,6 +142,8 @@ all of these are too low where they fail. Where neighbours say that they are sat
 
 STRONG = "residual-ksg"
 """Picked in place of neighbours that are saturated or biased, and of a second estimator that is saturated."""
+AS_THEY_ARE = (STRONG,)
+"""Estimators that take numbers as they are: ranks lose what is finer than the distance of two rows."""
 SETTINGS = {"ksg": {"num_neighbors": 5}}
 """Settings other than the defaults."""
 

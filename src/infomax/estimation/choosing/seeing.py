@@ -29,6 +29,7 @@ class Variable:
         kind: "labels" or "numbers".
         codes: of labels, [n]; None for numbers.
         scores: normal scores of numbers, equal numbers in random order: [n, d]; None for labels.
+        numbers: the numbers themselves, [n, d]; None for labels.
         num_columns: columns that were given.
         tied: share of the rows with a value that others have as well.
         heavy: whether a column has heavy tails.
@@ -39,6 +40,7 @@ class Variable:
     kind: str
     codes: np.ndarray | None
     scores: np.ndarray | None
+    numbers: np.ndarray | None
     num_columns: int
     tied: float = 0.0
     heavy: bool = False
@@ -125,17 +127,18 @@ def _of_columns(name: str, columns: list[Column], wanted: str | None, seed: int)
         often = len(codes) >= MIN_ROWS_PER_LABEL * (int(codes.max()) + 1)
         if len(labels) == 1 or often or wanted == "labels":
             note = f"combinations of {len(labels)} columns" if len(labels) > 1 else ""
-            return Variable(name, "labels", codes, None, len(columns), note=note)
+            return Variable(name, "labels", codes, None, None, len(columns), note=note)
     note = f"{len(labels)} of them labels, taken as numbers" if labels else ""
-    scores = np.column_stack([column.values.astype(float) for column in columns])
+    numbers = np.column_stack([column.values.astype(float) for column in columns])
     return Variable(
         name,
         "numbers",
         None,
-        _ranked(scores, seed if name == "x" else seed + 1 + (name == "given")),
+        _ranked(numbers, seed if name == "x" else seed + 1 + (name == "given")),
+        numbers,
         len(columns),
-        tied=float(np.mean([_share_tied(column) for column in scores.T])),
-        heavy=bool((np.array([_kurtosis(column) for column in scores.T]) > HEAVY_TAILS).any()),
+        tied=float(np.mean([_share_tied(column) for column in numbers.T])),
+        heavy=bool((np.array([_kurtosis(column) for column in numbers.T]) > HEAVY_TAILS).any()),
         note=note,
     )
 

@@ -6,10 +6,11 @@ q(x|y) are the probabilities of a classifier on rows that it has not seen, q(x) 
 among those it has. The first term is too low by the divergence of the classifier from the truth, on average;
 the second is too high by about (number of labels − 1)/2n.
 
-In each fold the better of two classifiers is taken, by their likelihood on rows of their own: logistic
-regression on the columns, and on Gaussian functions of the distance to 200 of the rows (Nyström's).
+In each fold the best of three classifiers is taken, by their likelihood on rows of their own: logistic
+regression on the columns, much or little penalised, and on Gaussian functions of the distance to 200 of the
+rows (Nyström's).
 
-Cost: two regressions a fold; grows with labels times columns. Assumes nothing of the columns.
+Cost: four regressions a fold; grows with labels times columns. Assumes nothing of the columns.
 
 Reference: McAllester and Stratos (2020), section 6; Williams and Seeger (2001), for Nyström's method.
 """
@@ -28,6 +29,8 @@ from infomax.estimation.samples import as_codes, as_rows, check_lengths, check_w
 
 NUM_CENTRES = 200
 """Rows whose distances Nyström's method takes."""
+CLASSIFIERS = ((False, 0.1), (False, 10.0), (True, 100.0))
+"""Whether distances are taken in place of the columns, and the inverse of the penalty."""
 CHOOSING_FRACTION = 0.2
 """Share of the training rows that choose between the classifiers."""
 
@@ -103,7 +106,7 @@ class FromClassifier:
         fitting = train[len(choosing) :]
         trials = [
             (_log_probabilities(kind, scores, codes, fitting, choosing, frequency, self.seed).mean(), kind)
-            for kind in (False, True)
+            for kind in CLASSIFIERS
         ]
         _, best = max(trials)
         log_q = _log_probabilities(best, scores, codes, train, part, frequency, self.seed)
@@ -111,7 +114,7 @@ class FromClassifier:
 
 
 def _log_probabilities(
-    with_distances: bool,
+    kind: tuple[bool, float],
     rows: np.ndarray,
     codes: np.ndarray,
     train: np.ndarray,
@@ -122,7 +125,7 @@ def _log_probabilities(
     """Return log q(x|y) of the rows of a part; a share of 1/n is left to the labels' frequencies."""
     if len(np.unique(codes[train])) < 2:
         return np.log(frequency[codes[part]])
-    classifier = _classifier(with_distances, rows[train], seed).fit(rows[train], codes[train])
+    classifier = _classifier(kind, rows[train], seed).fit(rows[train], codes[train])
     found = np.full((len(part), len(frequency)), -np.inf)
     found[:, classifier.classes_] = classifier.predict_log_proba(rows[part])
     label = codes[part]
@@ -131,14 +134,16 @@ def _log_probabilities(
     return np.asarray(logsumexp(mixed, axis=0))
 
 
-def _classifier(with_distances: bool, rows: np.ndarray, seed: int) -> Any:
+def _classifier(kind: tuple[bool, float], rows: np.ndarray, seed: int) -> Any:
     from sklearn.kernel_approximation import Nystroem
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    with_distances, inverse_penalty = kind
+    regression = LogisticRegression(C=inverse_penalty, max_iter=300)
     if not with_distances:
-        return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+        return make_pipeline(StandardScaler(), regression)
     width = 1 / (2 * max(float(rows.var(axis=0).sum()), 1e-12))
     centres = Nystroem(gamma=width, n_components=min(NUM_CENTRES, len(rows)), random_state=seed)
-    return make_pipeline(centres, LogisticRegression(C=100.0, max_iter=300))
+    return make_pipeline(centres, regression)

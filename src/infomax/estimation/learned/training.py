@@ -168,7 +168,7 @@ def rate(progress: float) -> float:
     """Return the share of the highest rate after this share of the steps.
 
     Example:
-        >>> [round(rate(share), 2) for share in (0, 0.05, 0.1, 0.55, 1)]
+        >>> [round(rate(share), 2) for share in (0.0, 0.05, 0.1, 0.55, 1.0)]
         [0.05, 0.52, 1.0, 0.5, 0.0]
     """
     if progress < WARM_UP:

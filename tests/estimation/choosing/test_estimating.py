@@ -1,0 +1,201 @@
+"""One call for all kinds: what was seen, which case holds, what is reported, and what is doubtful."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+
+import infomax
+from infomax.estimation.choices import ESTIMATORS
+from infomax.estimation.choosing.estimating import clearly_more, found_more
+from infomax.estimation.choosing.rule import RULE, Seen, case_of, estimator_named
+from infomax.estimation.choosing.seeing import variable, variables
+from infomax.estimation.estimate import Estimate
+from infomax.information.distributions import StudentT, correlated_gaussians
+
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.standard_normal(400)
+LABELS = RNG.integers(3, size=400)
+MANY = RNG.standard_normal((400, 5))
+CASES = {
+    "labels and labels, also given labels": (LABELS, LABELS, LABELS),
+    "labels and numbers together with a condition, or labels given numbers": (LABELS, NUMBERS, LABELS),
+    "a label and at most 3 columns of numbers": (NUMBERS, LABELS, None),
+    "a label and more columns of numbers": (LABELS, MANY, None),
+    "one column of numbers each": (NUMBERS, NUMBERS, None),
+    "numbers given numbers, at most 3 columns in all": (NUMBERS, NUMBERS, NUMBERS),
+    "numbers given numbers, more columns, at least 300 rows": (NUMBERS, NUMBERS, MANY),
+    "numbers, more than two columns in all, at least 300 rows": (NUMBERS, MANY, None),
+    "numbers, more than two columns in all, fewer rows": (NUMBERS[:200], MANY[:200], None),
+}
+
+
+def test_every_case_holds_somewhere():
+    assert [case.words for case in RULE] == list(CASES)
+    for words, (x, y, given) in CASES.items():
+        assert case_of(Seen(*variables(x, y, given, {}, 0))).words == words
+
+
+def test_estimators_of_the_rule_are_told_which_variables_are_labels():
+    seen = Seen(*variables(NUMBERS, LABELS, LABELS, {}, 0))
+    assert estimator_named("mixed-ksg", seen).labels == ("y", "given")
+    assert estimator_named("from-classifier", Seen(*variables(NUMBERS, LABELS, None, {}, 0))).labels == "y"
+    assert {name for case in RULE for name in (case.first, case.second) if name} <= set(ESTIMATORS)
+
+
+# ------------------------------------------------------------------ what is accepted, and what is seen
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        list,
+        tuple,
+        np.asarray,
+        torch.tensor,
+        pd.Series,
+        lambda v: pl.Series("v", v),
+        lambda v: pl.Series(v).to_frame(),
+    ],
+)
+def test_one_value_whatever_holds_the_numbers(form):
+    pair = correlated_gaussians(0.8).sample(300, np.random.default_rng(1))
+    x, y = (values[:, 0].tolist() for values in pair)
+    assert infomax.estimate(form(x), form(y)).value == infomax.estimate(x, y).value
+
+
+def test_labels_of_any_type():
+    words, codes = np.array(["red", "green", "blue"])[LABELS], LABELS % 2
+    expected = infomax.estimate(LABELS, codes).value
+    for form in (list, pd.Series, pd.Categorical, lambda v: pl.Series(list(v))):
+        assert infomax.estimate(form(words), codes.astype(bool).tolist()).value == pytest.approx(expected)
+    assert expected == pytest.approx(math.log(3) - 2 / 3 * math.log(2), abs=0.05)
+
+
+def test_what_is_seen_is_said():
+    seen = variable("x", np.round(np.exp(3 * NUMBERS)), {}, 0)
+    assert seen.kind == "numbers" and seen.heavy and "heavy tails" in seen.description
+    assert "ties in" in seen.description and "ranked at random" in seen.description
+    assert (
+        variable("x", LABELS[:, None] * [1, 1], {}, 0).description == "x: 3 labels, combinations of 2 columns"
+    )
+    pixels = variable("x", RNG.integers(2, size=(400, 30)), {}, 0)
+    assert pixels.kind == "numbers" and "30 of them labels, taken as numbers" in pixels.description
+    assert variable("x", LABELS, {"x": "numbers"}, 0).kind == "numbers"
+    assert variable("x", np.round(NUMBERS, 1), {"x": "labels"}, 0).kind == "labels"
+
+
+def test_scores_keep_the_order_and_rank_ties_at_random():
+    scores = variable("x", np.r_[np.zeros(200), NUMBERS[:200] ** 2 + 1], {}, 0).scores[:, 0]
+    assert len(np.unique(scores)) == 400 and scores[:200].max() < scores[200:].min()
+    assert (np.diff(scores[200:][np.argsort(NUMBERS[:200] ** 2)]) > 0).all()
+    assert abs(np.corrcoef(scores[:200], np.arange(200))[0, 1]) < 0.2
+
+
+# ------------------------------------------------------------------ values
+
+
+def test_a_gaussian_pair_and_its_monotone_maps():
+    pair = correlated_gaussians(0.75)
+    x, y = pair.sample(2000, np.random.default_rng(0))
+    found = infomax.estimate(x, y)
+    low, high = found.confidence_interval()
+    assert low < pair.mutual_information < high and found.kind == "estimate" and not found.cautions
+    assert infomax.estimate(np.exp(5 * x), -(y**3)).value == pytest.approx(found.value, abs=1e-3)
+
+
+def test_strong_dependence_is_measured_by_what_is_made_for_it():
+    pair = correlated_gaussians(math.sqrt(-math.expm1(-16)))  # 8 nats
+    found = infomax.estimate(*pair.sample(1000, np.random.default_rng(0)))
+    assert found.method.startswith("ResidualKSG")
+    assert found.value == pytest.approx(8, abs=0.3)
+    assert "picked instead: residual-ksg, because dependence is strong" in found.explain()
+
+
+@pytest.mark.slow
+def test_the_second_estimator_is_reported_where_it_clearly_finds_more():
+    task = StudentT(np.eye(6), 3, 1.5)  # a Gaussian copula finds nothing
+    found = infomax.estimate(*task.sample(1500, np.random.default_rng(0)))
+    assert found.method == "ExtrapolatedCritic" and found.second.method == "GaussianCopula"
+    assert abs(found.second.value) < 0.1 < found.value
+    assert found.has_caution("disputed")
+    assert "picked instead: extrapolated-critic, because it clearly finds more" in found.explain()
+
+
+def test_more_is_clear_beyond_two_errors_of_both_and_where_no_bias_is_known():
+    low, high = Estimate(1.0, 0.03, 10), Estimate(1.1, 0.04, 10)
+    assert not clearly_more(high, low) and clearly_more(Estimate(1.11, 0.04, 10), low)
+    assert not clearly_more(Estimate(1.3, 0.04, 10, cautions=("biased",)), low)
+    assert found_more(low, high) == pytest.approx(0.1) and found_more(high, low) == found_more(low, None) == 0
+
+
+def test_what_a_second_estimator_finds_more_widens_the_interval():
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(2, 60))
+    found = infomax.estimate(x, y)
+    more = max(found.second.value - found.value, 0)
+    assert found.standard_error >= more
+
+
+def test_given_labels_and_numbers():
+    rng = np.random.default_rng(0)
+    other = rng.integers(2, size=1000)
+    coin = rng.integers(2, size=1000)
+    assert infomax.estimate(coin, coin ^ other, given=other).value == pytest.approx(math.log(2), abs=0.01)
+    x, z, noise = rng.standard_normal((3, 1000))
+    found = infomax.estimate(x, x + z + noise, given=z)
+    assert found.value == pytest.approx(0.347, abs=0.1) and found.second.method == "GaussianCopula"
+    mixed = infomax.estimate(coin, 3 * coin + noise, given=z)
+    assert mixed.value > 0.3 and "not checked: no estimator of another family" in mixed.explain()
+
+
+# ------------------------------------------------------------------ doubts
+
+
+def test_few_rows_are_cautioned():
+    found = infomax.estimate(NUMBERS[:30], NUMBERS[100:130])
+    assert found.has_caution("undersampled") and "30 rows are few" in str(found)
+    assert not infomax.estimate(NUMBERS[:60], NUMBERS[100:160]).has_caution("undersampled")
+
+
+def test_the_ceiling_is_said():
+    names = [f"name {i // 2}" for i in range(200)]
+    found = infomax.estimate(names, names, kinds={"x": "labels", "y": "labels"})
+    assert found.has_caution("saturated") or found.has_caution("undersampled")
+    assert found.confidence_interval()[1] == math.inf or found.has_caution("undersampled")
+
+
+def test_an_explanation_names_samples_rule_check_and_doubts():
+    text = infomax.estimate(LABELS[:40], NUMBERS[:40]).explain()
+    for part in ("x: 3 labels", "y: numbers, 1 column", "40 rows", "picked: ross", "checked by:", "kind: estimate",
+                 "caution: undersampled"):  # fmt: skip
+        assert part in text
+    assert (
+        Estimate(1.0, 0.1, 10, second=Estimate(2.0, 0.1, 10))
+        .explain()
+        .endswith("checked by: 2.00 ± 0.10 nats (, n=10)")
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (NUMBERS[:5], "estimate: needs at least 10 rows, got 5"),
+        (np.r_[NUMBERS[:50], np.nan], "estimate: x has 1 missing values; drop those rows"),
+        ([f"id {i}" for i in range(50)], r"estimate: x holds identifiers: .*kinds="),
+        (np.zeros((20, 2, 2)), r"estimate: x must be \[n\] or \[n, d\], got \[20, 2, 2\]; flatten"),
+    ],
+)
+def test_what_is_refused(x, message):
+    with pytest.raises(ValueError, match=message):
+        infomax.estimate(x, NUMBERS[: len(x)])
+
+
+def test_unknown_kinds_and_lengths_are_refused():
+    with pytest.raises(ValueError, match="kinds must be 'labels' or 'numbers', got 'text' for x"):
+        infomax.estimate(NUMBERS, NUMBERS, kinds={"x": "text"})
+    with pytest.raises(ValueError, match="estimate: variables must have equally many samples, got"):
+        infomax.estimate(NUMBERS, NUMBERS[:50])
