@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: help install dev constraints demo test test-all lint dist check docs bench clean \
-  trust fuzz mutants coverage audit bandit
+  trust fuzz mutants coverage audit bandit site-check
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -16,6 +16,10 @@ help:  ## what there is
 
 .venv/developing: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.venv/looking: .venv/developing
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[site]'
 	@touch $@
 
 .venv/trusted: .venv/developing
@@ -59,7 +63,10 @@ dist: dev  ## source archive and wheel, checked; the wheel runs outside of the r
 check: lint dist test  ## all of lint, the wheel, and the tests, README examples among them
 
 docs: dev  ## build the documentation into docs/_build/html
-	$(BIN)/sphinx-build -W --keep-going docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+site-check: .venv/looking docs  ## look at every page in Chromium: widths, shades, contrast, no request to a network
+	$(BIN)/python docs/site_check.py docs/_build/html
 
 trust: .venv/trusted bandit  ## the tests of trust with the slow ones, and what they counted (long)
 	bash -o pipefail -c "$(BIN)/pytest tests/trust -m '' 2>&1 | tee trust.log"
