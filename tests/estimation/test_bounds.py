@@ -2,7 +2,6 @@
 
 import math
 import os
-from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
+from tests.untyped import unwrap
 
 from infomax.estimation.bounds import (
     chi_squared,

@@ -1,12 +1,12 @@
 """The AMDIM objective against a loop over images, locations and directions."""
 
 import math
-from inspect import unwrap
 
 import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
+from tests.untyped import unwrap
 
 from infomax.estimation import bounds
 from infomax.learning.encoders.features import Features

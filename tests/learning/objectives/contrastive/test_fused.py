@@ -8,7 +8,6 @@ import math
 import os
 import subprocess
 import sys
-from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
+from tests.untyped import unwrap
 
 from infomax.learning.objectives.contrastive import choose
 from infomax.learning.objectives.contrastive import fused as module

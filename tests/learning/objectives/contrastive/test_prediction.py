@@ -2,7 +2,6 @@
 
 import math
 import weakref
-from inspect import unwrap
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
+from tests.untyped import unwrap
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
