@@ -99,3 +99,62 @@ def test_curves_are_drawn_where_the_library_has_them(figure):
     for x, y in [*points, dot]:
         p = (float(x) - 60) / 300
         assert (190 - float(y)) / 160 == pytest.approx(SLIDERS[figure][1](p), abs=1e-3)
+
+
+@pytest.fixture(scope="module")
+def site_check():
+    return load("docs/site_check.py")
+
+
+BUILT = ROOT / "docs" / "_build" / "html"
+PAGE = (
+    '<!doctype html><html lang="en" data-theme="light"><head><title>A page</title></head>'
+    '<body style="margin: 0">{body}</body></html>'
+)
+
+
+def test_loads_from_elsewhere_are_found(site_check, tmp_path):
+    loads = (
+        '<script src="https://cdn.example/a.js"></script><link rel="stylesheet" href="//cdn.example/b.css">'
+        '<img src="http://example/c.png"><p style="background: url(https://example/d.png)">'
+        "<style>@import 'https://example/e.css';</style>"
+    )
+    links = (
+        '<a href="https://example/f">a link</a><link rel="canonical" href="https://example/g">'
+        '<img src="h.png">'
+    )
+    (tmp_path / "page.html").write_text(PAGE.format(body=loads + links))
+    (tmp_path / "page.css").write_text("@font-face { src: url('https://example/i.woff2') }")
+    found = site_check.requests_of_files(tmp_path)
+    assert [re.search(r"([a-z])\.\w+$", line)[1] for line in found] == ["i", "a", "b", "c", "d", "e"]
+
+
+@pytest.mark.skipif(not BUILT.is_dir(), reason="the site is not built; `make docs` builds it")
+def test_the_built_site_loads_nothing_from_elsewhere(site_check):
+    assert (BUILT / "index.html").is_file()
+    assert site_check.requests_of_files(BUILT) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<p>A page.</p>", None),
+        ('<div style="width: 700px">wide</div>', "page.html: 700 pixels wide in a window of 360"),
+        ("<script>console.error('oh')</script>", "page.html: console: oh"),
+        (
+            "<script>fetch('https://example.org/')</script>",
+            "page.html: asks the network: https://example.org/",
+        ),
+        ('<p style="color: #aaa">pale</p>', "page.html: light: color-contrast"),
+        ('<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">', "page.html: light: image-alt"),
+    ],
+)
+def test_faults_are_seen_in_chromium(site_check, tmp_path, body, fault):
+    pytest.importorskip("axe_playwright_python")
+    if (chromium := site_check.find_chromium()) is None:
+        pytest.skip("Chromium is not installed")
+    page = tmp_path / "page.html"
+    page.write_text(PAGE.format(body=f"{body}<script></script>"))
+    (tmp_path / "favicon.ico").write_bytes(b"")
+    found = site_check.look_at(tmp_path, [page], {page}, chromium)
+    assert found == [] if fault is None else any(line.startswith(fault) for line in found)
