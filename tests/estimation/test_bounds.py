@@ -23,6 +23,7 @@ from infomax.estimation.bounds import (
     jensen_shannon,
     kl,
     leave_one_out,
+    log_odds,
     mine,
     nwj,
     nwj_of_log_ratio,
@@ -60,6 +61,20 @@ def test_both_equal_the_slow_loop(n, locations, seed):
     scores = random_scores(n, *locations, seed=seed)
     assert float(infonce(scores)) == pytest.approx(slow_infonce(scores, False))
     assert float(infonce_by_image(scores)) == pytest.approx(slow_infonce(scores, True))
+
+
+@pytest.mark.parametrize("locations", [(), (3,), (2, 2)])
+def test_log_odds_equal_the_slow_loop(locations):
+    scores = random_scores(5, *locations, seed=3)
+    found = log_odds(scores)
+    assert found.shape == (5, *locations)
+    for i in range(5):
+        negatives = logsumexp([float(s) for j in range(5) if j != i for s in scores[i, j].flatten()])
+        for s, odds in zip(scores[i, i].flatten(), found[i].flatten(), strict=True):
+            assert float(odds) == pytest.approx(float(s) - negatives)
+    torch.testing.assert_close(log_odds(scores[2:4], 2), found[2:4])
+    with pytest.raises(ValueError, match=r"^log_odds: scores must be"):
+        unwrap(log_odds)(torch.zeros(4, 2))
 
 
 def test_own_other_locations_are_left_out():
