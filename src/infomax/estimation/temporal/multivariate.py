@@ -6,7 +6,8 @@ The past that matters is chosen candidate by candidate (a non-uniform embedding)
    larger than the largest over all candidates is by chance; lag 1 if none is.
 2. *The sources' past*. The same, given the target's past.
 3. *Pruning*. Drop the chosen source candidate with the least I(c; Y_t | all others), as long as this is not
-   larger than the least is by chance: an indirect path or a common cause may have let it in.
+   larger than its own permutations allow: an indirect path or a common cause may have let it in. (IDTxl
+   compares it with the least of all permuted ones, which lets more stay.)
 4. *All together*. I(chosen sources; Y_t | chosen target's past) is the transfer entropy, and is tested.
    Each link is tested against the largest of all links.
 
@@ -15,14 +16,14 @@ no memory; too short a `max_lag` leaves some. Y_t's own noise within a row is no
 share noise at the same time are no link.
 
 Cost: (candidates) · (permutations) conditional informations for each candidate chosen. With `Gaussian` they
-are correlations, and five series with lags up to 5 take a second or two; with `KSG` they take minutes.
+are correlations, and five series with lags up to 5 take seconds; with `KSG` they take minutes.
 
 Reference: Lizier and Rubinov (2012), Multivariate construction of effective computational networks from
 observational data; Montalto, Faes and Marinazzo (2014), MuTE; Novelli, Wollstadt, Mediano, Wibral and Lizier
 (2019), for the tests.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,9 +168,15 @@ def _pruned(
     left = list(candidates)
     while left:
         values = _beyond_others(past, left, given)
-        if past.p_value(float(values.min()), _null(past, left, given, np.min)) <= past.level:
+        least = left[int(values.argmin())]
+        others = [*given, *(one for one in left if one != least)]
+
+        def permuted(order: np.ndarray, least: Any = least, others: Any = tuple(others)) -> float:
+            return float(past.informations([least], others, order)[0])
+
+        if past.p_value(float(values.min()), permuted) <= past.level:
             break
-        left.pop(int(values.argmin()))
+        left.remove(least)
         shown.advance()
     return left
 
@@ -185,24 +192,16 @@ def _beyond_others(
     return np.concatenate(parts)
 
 
-def _null(
-    past: Past,
-    candidates: Sequence[Candidate],
-    given: Sequence[Candidate],
-    extreme: Callable[[np.ndarray], Any],
-) -> Callable[[np.ndarray], float]:
-    """Return the largest or the least of `_beyond_others`, as a function of the order of rows."""
-    fixed = tuple(candidates)
-    return lambda order: float(extreme(_beyond_others(past, fixed, given, order)))
-
-
 def _result(past: Past, target: str, own: Sequence[Candidate], chosen: Sequence[Candidate]) -> TransferLinks:
     target_lags = tuple(sorted(one.lag for one in own))
     num_candidates = len(past.columns)
     if not chosen:
         return TransferLinks(target, target_lags, (), None, None, num_candidates)
-    largest = _null(past, chosen, own, np.max)
-    links = []
+    links: list[Link] = []
+
+    def largest(order: np.ndarray) -> float:
+        return float(_beyond_others(past, chosen, own, order).max())
+
     for one, value in zip(chosen, _beyond_others(past, chosen, own), strict=True):
         found = past.estimate([one], [*own, *(other for other in chosen if other != one)])
         links.append(Link(one.series, one.lag, found, past.p_value(float(value), largest)))
@@ -218,7 +217,7 @@ def _result(past: Past, target: str, own: Sequence[Candidate], chosen: Sequence[
 
 
 def _named(operation: str, series: Any) -> dict[str, np.ndarray]:
-    """Return each series as numbers [n], by name."""
+    """Return each series as numbers [n] of mean 0 and variance 1, by name."""
     if isinstance(series, Mapping):
         columns = {str(name): series[name] for name in series}
     elif hasattr(series, "columns"):
@@ -229,7 +228,9 @@ def _named(operation: str, series: Any) -> dict[str, np.ndarray]:
     rows = {name: as_rows(operation, **{name: column})[0] for name, column in columns.items()}
     wide = [name for name, one in rows.items() if one.shape[1] > 1]
     refuse(wide, f"{operation}: each series must be one column, got several in {', '.join(wide)}; name each")
-    return {name: one[:, 0] for name, one in rows.items()}
+    constant = [name for name, one in rows.items() if np.ptp(one) == 0]
+    refuse(constant, f"{operation}: {', '.join(constant)} never changes, and tells nothing; leave it out")
+    return {name: (one[:, 0] - one.mean()) / one.std() for name, one in rows.items()}
 
 
 def _check(
