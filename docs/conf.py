@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -67,6 +68,8 @@ intersphinx_mapping = {name: (site, f"inventories/{name}.inv") for name, site in
 suppress_warnings = ["config.cache", "myst.xref_missing"]
 
 RUNGS = ("information", "estimation", "principle", "learning", "evaluation")
+NUM_PROCESSES = 2  # which run the examples side by side
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
@@ -75,6 +78,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": FileNameSortKey,
     "download_all_examples": False,
     "image_scrapers": ("two_shades.scrape_in_two_shades",),
+    "parallel": NUM_PROCESSES,
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,  # its page loads scripts from elsewhere
