@@ -12,6 +12,7 @@ import pytest
 from tests.trust.test_kills import NEW, TWO, go_on, result_of, undisturbed
 
 from infomax import interrupts
+from infomax.cli.main import main
 from infomax.interrupts import Interrupts, heard
 from infomax.learning.training.run import Run
 
@@ -48,6 +49,15 @@ def test_a_further_one_ends_the_process(monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             found.answer(signal.SIGTERM, None)
     assert codes == [143]
+
+
+def test_one_that_comes_while_an_error_is_told(monkeypatch, capsys):
+    def interrupted(arguments, error):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules["infomax.cli.main"], "as_typed", interrupted)
+    assert main(["measure", "nowhere.csv", "--target", "x"]) == 130
+    assert capsys.readouterr().err == "infomax: interrupted\n"
 
 
 def test_handlers_are_put_back():

@@ -33,7 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupts.listen()
         end_with_command()
         arguments = sys.argv[1:]
-    came, as_json = interrupts.came(), False
+    came = interrupts.came()
+    try:
+        return _answered(arguments, came)
+    except KeyboardInterrupt as interrupt:  # also while an error is told
+        return _complain("; ".join([came.what, *interrupt.args]), came.exit_code)
+
+
+def _answered(arguments: Sequence[str], came: interrupts.Interrupts) -> int:
+    """Run a command, give its answer or say in a line what went wrong, and return the exit code."""
+    as_json = False
     try:
         try:
             command, as_json = read_command(arguments)
@@ -44,8 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         give(answer, as_json)
         return answer.code if isinstance(answer, Answer) else 0
-    except KeyboardInterrupt as interrupt:
-        return _complain("; ".join([came.what, *interrupt.args]), came.exit_code)
     except Exception as error:
         if came.number is not None:  # a signal that was raised in C, as another error
             return _complain(came.what, came.exit_code)
