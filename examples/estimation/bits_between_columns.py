@@ -2,12 +2,14 @@
 How many bits do two columns share?
 ===================================
 
-A table of measurements: which columns tell of each other, how much, and how sure is that?
+A table of measurements: which columns tell of each other, how much, and how sure
+is that?
 """
 
 # %%
-# Four columns. The second follows the first along a curve, the third only repeats its size, and the fourth
-# is alone. Correlation sees none of this; information does.
+# Four columns. The second follows the first along a curve, the third only repeats
+# its size, and the fourth is alone. Correlation sees none of this; information
+# does.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,17 +27,22 @@ table = pl.DataFrame(
         "alone": rng.normal(size=1000),
     }
 )
-print("correlation of x and curve:", round(float(np.corrcoef(x, table["curve"])[0, 1]), 3))
+print(
+    "correlation of x and curve:",
+    round(float(np.corrcoef(x, table["curve"])[0, 1]), 3),
+)
 
 # %%
-# **One pair.** An estimate has a standard error, and says what it is an estimate of.
+# **One pair.** An estimate has a standard error, and says what it is an estimate
+# of.
 
 found = KSG().estimate(table["x"], table["curve"])
 print(found)
 print(f"{found.value / np.log(2):.2f} bits")
 
 # %%
-# **Is it more than chance?** Shuffling one column breaks the dependence and keeps both columns as they are.
+# **Is it more than chance?** Shuffling one column breaks the dependence and keeps
+# both columns as they are.
 
 for name in ("curve", "alone"):
     test = permutation_test(table["x"], table[name], KSG(), num_permutations=99)
@@ -51,7 +58,9 @@ print(rank_columns(table, "x"))
 
 pairs = pairwise(table)
 names = pairs.names
-bits = pairs.value / np.log(2)  # the diagonal is NaN: a column and itself are no pair
+bits = pairs.value / np.log(
+    2
+)  # the diagonal is NaN: a column and itself are no pair
 figure, axes = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
 shown = axes.imshow(bits, vmin=0)
 axes.set_xticks(range(4), names)

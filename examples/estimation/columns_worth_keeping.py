@@ -2,13 +2,14 @@
 Columns worth keeping
 =====================
 
-Thirty measurements of cells, benign or malignant. Many of them say the same. Which few tell most
-*together*?
+Thirty measurements of cells, benign or malignant. Many of them say the same.
+Which few tell most *together*?
 """
 
 # %%
-# The Wisconsin data on breast cancer come with scikit-learn. Ranked one by one, the best columns are
-# all about size: radius, perimeter and area of the same cell.
+# The Wisconsin data on breast cancer come with scikit-learn. Ranked one by one,
+# the best columns are all about size: radius, perimeter and area of the same
+# cell.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,7 +19,11 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from infomax.estimation import EqualMassBins, InformativeFeatures, information_classif
+from infomax.estimation import (
+    EqualMassBins,
+    InformativeFeatures,
+    information_classif,
+)
 
 data = load_breast_cancer()
 names = np.array(data.feature_names)
@@ -34,8 +39,8 @@ shared = [EqualMassBins().estimate(six[:, 0], column).bits for column in six.T[1
 print("shared with the best:", [round(value, 2) for value in shared])
 
 # %%
-# **Together.** ``InformativeFeatures`` takes a column only if it tells something that the columns
-# before it do not. It stops where none is left.
+# **Together.** ``InformativeFeatures`` takes a column only if it tells something
+# that the columns before it do not. It stops where none is left.
 
 selector = InformativeFeatures(6).fit(data.data, data.target)
 chosen = np.flatnonzero(selector.get_support())
@@ -43,7 +48,8 @@ print("together:", ", ".join(names[chosen]))
 
 
 # %%
-# **Is it worth it?** The accuracy of a logistic regression on as many columns, cross-validated.
+# **Is it worth it?** The accuracy of a logistic regression on as many columns,
+# cross-validated.
 
 
 def accuracy(columns):
@@ -56,12 +62,17 @@ rows = {
     f"best {len(chosen)}, one by one": accuracy(ranked[: len(chosen)]),
     f"best {len(chosen)}, together": accuracy(chosen),
 }
-figure, (bars, result) = plt.subplots(1, 2, figsize=(10, 5), layout="constrained", width_ratios=(1.5, 1))
+figure, (bars, result) = plt.subplots(
+    1, 2, figsize=(10, 5), layout="constrained", width_ratios=(1.5, 1)
+)
 colors = ["C1" if column in chosen else "C0" for column in ranked]
 bars.barh(names[ranked], relevance[ranked], color=colors)
 bars.invert_yaxis()
 bars.tick_params(axis="y", labelsize=8)
-bars.set(xlabel="bits about the diagnosis", title="Each column alone; orange: chosen together")
+bars.set(
+    xlabel="bits about the diagnosis",
+    title="Each column alone; orange: chosen together",
+)
 shown = result.barh([*rows], [*rows.values()], color=["0.6", "C0", "C1"])
 result.bar_label(shown, fmt="%.3f", padding=3)
 result.set(xlim=(0.85, 1.0), xlabel="accuracy", title="With these columns")
@@ -69,5 +80,5 @@ result.invert_yaxis()
 plt.show()
 
 # %%
-# **What to see.** The choice jumps over columns that are highly ranked but repeat what is known, and
-# takes lower ones that add something.
+# **What to see.** The choice jumps over columns that are highly ranked but repeat
+# what is known, and takes lower ones that add something.

@@ -2,13 +2,13 @@
 A third variable: common cause and puzzle
 =========================================
 
-Ice cream and sunburn tell about each other. Does one cause the other? And can two things that tell
-nothing, each alone, tell everything together?
+Ice cream and sunburn tell about each other. Does one cause the other? And can two
+things that tell nothing, each alone, tell everything together?
 """
 
 # %%
-# **A common cause.** On hot days people eat ice cream and get sunburnt, both independently of each
-# other.
+# **A common cause.** On hot days people eat ice cream and get sunburnt, both
+# independently of each other.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +22,9 @@ burn = {"hot": 0.7, "cool": 0.05}
 
 def day(weather, share):
     """Probabilities [ice, burn] of such a day, times the share of such days."""
-    return share * np.outer([1 - ice[weather], ice[weather]], [1 - burn[weather], burn[weather]])
+    return share * np.outer(
+        [1 - ice[weather], ice[weather]], [1 - burn[weather], burn[weather]]
+    )
 
 
 table = np.stack([day("cool", 1 - p_hot), day("hot", p_hot)], axis=-1)
@@ -31,12 +33,12 @@ print(summer.I("ice ; burn", base=2))
 print(summer.I("ice ; burn | weather", base=2))
 
 # %%
-# Who knows the weather learns nothing about sunburn from ice cream: the *conditional* information is 0.
-# The whole dependence went through the weather.
+# Who knows the weather learns nothing about sunburn from ice cream: the
+# *conditional* information is 0. The whole dependence went through the weather.
 
 # %%
-# **A puzzle.** Two coins are tossed, and a lamp is lit if they differ (XOR). Each coin alone tells
-# nothing about the lamp. Who knows the other coin learns all.
+# **A puzzle.** Two coins are tossed, and a lamp is lit if they differ (XOR). Each
+# coin alone tells nothing about the lamp. Who knows the other coin learns all.
 
 xor = np.zeros((2, 2, 2))
 for first in (0, 1):
@@ -56,13 +58,22 @@ rows = {
     "… if second coin is known": coins.I("first ; lamp | second", base=2),
 }
 figure, axes = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
-bars = axes.barh([*rows], [float(value) for value in rows.values()], color=["C0", "C0", "C1", "C1"])
+bars = axes.barh(
+    [*rows],
+    [float(value) for value in rows.values()],
+    color=["C0", "C0", "C1", "C1"],
+)
 axes.bar_label(bars, fmt="%.2f", padding=3)
-axes.set(xlabel="bits", xlim=(0, 1.15), title="Information without and with the third variable")
+axes.set(
+    xlabel="bits",
+    xlim=(0, 1.15),
+    title="Information without and with the third variable",
+)
 axes.invert_yaxis()
 plt.show()
 
 # %%
-# **What to see.** Information between two columns of a table is a fact about the two, not about causes.
-# Before drawing an arrow, ask what a third column would change. With samples in place of a table,
-# ``KSG``, ``Gaussian`` and the counting estimators take ``given=``.
+# **What to see.** Information between two columns of a table is a fact about the
+# two, not about causes. Before drawing an arrow, ask what a third column would
+# change. With samples in place of a table, ``KSG``, ``Gaussian`` and the counting
+# estimators take ``given=``.

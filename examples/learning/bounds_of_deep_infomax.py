@@ -2,13 +2,14 @@
 A row of the Deep InfoMax table, in miniature
 =============================================
 
-The paper compares objectives: InfoNCE, the Jensen–Shannon bound, Donsker–Varadhan. Here on digits.
+The paper compares objectives: InfoNCE, the Jensen–Shannon bound,
+Donsker–Varadhan. Here on digits.
 """
 
 # %%
-# The same small encoder, critic and budget; only the bound differs. The paper's table has these rows for
-# CIFAR-10 and large encoders, after long training; digits are easy, and differences of a few points here
-# mean little.
+# The same small encoder, critic and budget; only the bound differs. The paper's
+# table has these rows for CIFAR-10 and large encoders, after long training;
+# digits are easy, and differences of a few points here mean little.
 
 import tempfile
 from dataclasses import replace
@@ -23,14 +24,17 @@ recipe = replace(recipe, method=replace(recipe.method, critic_units=64))
 bounds = ("infonce", "jensen_shannon", "donsker_varadhan")
 accuracy = {}
 for bound in bounds:
-    run = infomax.pretrain("digits", recipe, f"{runs}/{bound}", bound=bound, steps=80, quiet=True)
+    run = infomax.pretrain(
+        "digits", recipe, f"{runs}/{bound}", bound=bound, steps=80, quiet=True
+    )
     rows = run.evaluate("digits", probes=("linear",), labels_per_class=None)["rows"]
     accuracy[bound] = rows[0]["accuracy"]
     without = {row["representation"]: row["accuracy"] for row in rows[1:]}
 print({name: round(value, 3) for name, value in {**accuracy, **without}.items()})
 
 # %%
-# Beside them stand the same probe of a random encoder and of raw pixels: what is above these was learned.
+# Beside them stand the same probe of a random encoder and of raw pixels: what is
+# above these was learned.
 
 figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
 axes.barh([*accuracy], [*accuracy.values()])

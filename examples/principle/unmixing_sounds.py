@@ -2,12 +2,13 @@
 Unmixing sounds
 ===============
 
-Three sounds at once, heard by three microphones. A network that conveys as much as it can about what
-the microphones hear finds the three sounds.
+Three sounds at once, heard by three microphones. A network that conveys as much
+as it can about what the microphones hear finds the three sounds.
 """
 
 # %%
-# **The sounds**: a melody, a voice-like rattle and the wind. Nobody tells the network what they are.
+# **The sounds**: a melody, a voice-like rattle and the wind. Nobody tells the
+# network what they are.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +22,16 @@ RATE = 8000
 time = np.arange(2 * RATE) / RATE
 notes = np.repeat([262, 330, 392, 523, 392, 330, 294, 262], len(time) // 8)
 melody = np.sin(2 * np.pi * np.cumsum(notes) / RATE)
-clicks = lfilter([1], [1, -1.8, 0.95], rng.normal(size=len(time)) * (rng.random(len(time)) < 0.01))
-wind = lfilter([1], [1, -0.98], rng.laplace(size=len(time))) * (1 + np.sin(3 * time)) / 2
+clicks = lfilter(
+    [1],
+    [1, -1.8, 0.95],
+    rng.normal(size=len(time)) * (rng.random(len(time)) < 0.01),
+)
+wind = (
+    lfilter([1], [1, -0.98], rng.laplace(size=len(time)))
+    * (1 + np.sin(3 * time))
+    / 2
+)
 sounds = np.stack([melody, clicks, wind], axis=1)
 sounds = (sounds - sounds.mean(axis=0)) / sounds.std(axis=0)
 
@@ -33,8 +42,9 @@ mixing = np.array([[1.0, 0.6, 0.5], [0.5, 1.0, 0.6], [0.4, 0.7, 1.0]])
 heard = sounds @ mixing.T
 
 # %%
-# **Unmixing.** Principal components only remove correlation. The InfoMax network makes its outputs
-# convey most. The *Amari distance* is 0 if each output is one sound.
+# **Unmixing.** Principal components only remove correlation. The InfoMax network
+# makes its outputs convey most. The *Amari distance* is 0 if each output is one
+# sound.
 
 network = InfoMaxICA().fit(heard)
 principal = PCA(whiten=True).fit(heard)
@@ -53,7 +63,9 @@ columns = {
     "principal": principal.transform(heard),
     "InfoMax": found[:, order],
 }
-figure, axes = plt.subplots(3, 4, figsize=(10, 4), layout="constrained", sharex=True)
+figure, axes = plt.subplots(
+    3, 4, figsize=(10, 4), layout="constrained", sharex=True
+)
 part = slice(RATE // 2, RATE // 2 + 500)
 for column, (title, signals) in zip(axes.T, columns.items(), strict=True):
     column[0].set_title(title)
@@ -64,5 +76,6 @@ for column, (title, signals) in zip(axes.T, columns.items(), strict=True):
 plt.show()
 
 # %%
-# **What to see.** The last column is the first, except that a sound may be upside down: the order, the
-# sign and the loudness of sources cannot be known from mixtures.
+# **What to see.** The last column is the first, except that a sound may be upside
+# down: the order, the sign and the loudness of sources cannot be known from
+# mixtures.
