@@ -129,7 +129,8 @@ def test_more_is_clear_beyond_two_errors_of_both_and_where_no_bias_is_known():
     low, high = Estimate(1.0, 0.03, 10), Estimate(1.09, 0.04, 10)
     assert not clearly_more(high, low) and clearly_more(Estimate(1.11, 0.04, 10), low)
     assert not clearly_more(Estimate(1.3, 0.04, 10, cautions=("biased",)), low)
-    assert found_more(low, high) == pytest.approx(0.09) and found_more(high, low) == found_more(low, None) == 0
+    assert found_more(low, high) == pytest.approx(0.09)
+    assert found_more(high, low) == found_more(low, None) == 0
 
 
 def test_what_a_second_estimator_finds_more_widens_the_interval():

@@ -19,7 +19,7 @@ MIN_ROWS_TO_LEARN = 300
 
 @dataclass(frozen=True)
 class Seen:
-    """What a case asks about: x, y and the condition."""
+    """The variables that a case asks about: x, y and the condition."""
 
     x: Variable
     y: Variable
@@ -43,13 +43,13 @@ class Seen:
 
     @property
     def mixed(self) -> bool:
-        """Whether there are both labels and numbers, the condition included."""
+        """True where there are both labels and numbers, the condition included."""
         kinds = {part.kind for part in (self.x, self.y, self.given) if part is not None}
         return len(kinds) > 1
 
     @property
     def can_learn(self) -> bool:
-        """Whether the rows are enough for a learned estimator."""
+        """True where the rows are enough for a learned estimator."""
         return self.num_rows >= MIN_ROWS_TO_LEARN
 
 

@@ -1,4 +1,4 @@
-"""What samples are, as far as an estimator must be chosen by it: labels or numbers, columns, ties, tails."""
+"""Samples as far as an estimator is chosen by them: labels or numbers, columns, ties, tails."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Variable:
 
     @property
     def values(self) -> np.ndarray:
-        """What estimators take: codes of labels, or normal scores."""
+        """The values that estimators take: codes of labels, or normal scores."""
         values = self.codes if self.codes is not None else self.scores
         assert values is not None
         return values
