@@ -1,4 +1,4 @@
-"""Parts that learned estimators share: rows that train, stop and report; normal scores; steps with a falling rate.
+"""Parts that learned estimators share: rows that train, stop and report; normal scores; falling rates.
 
 Rows are split into folds. Each fold is reported on by networks that were trained on the others, so that every
 row is reported on once, by networks that have not seen it. A part of the others stops training early.
