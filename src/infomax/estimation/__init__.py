@@ -3,6 +3,8 @@
 `counting`, `binning`                      labels, and numbers cut into bins
 `neighbors`, `kernel_density`, `gaussian`  numbers
 `bounds`, `critics`, `neural`, `latent`    many columns, with learned critics (these need PyTorch)
+`choosing`                                 `infomax.estimate`: an estimator that suits the samples
+`learned`                                  networks trained on some rows, reported on others (PyTorch)
 `lags`, `temporal`                         time series: lags, directed information, which drive which
 `many`                                     more than two variables, decompositions, slices of many columns
 `resampling`                               p-values, confidence intervals, sample-size curves
