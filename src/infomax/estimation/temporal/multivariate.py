@@ -59,7 +59,7 @@ class Link:
 
 @dataclass(frozen=True)
 class TransferLinks:
-    """What was found about one target.
+    """The links that were found to one target.
 
     Args:
         target: its name.
