@@ -25,7 +25,7 @@ SAMPLE = 8
 RULES = (
     "color-contrast", "image-alt", "svg-img-alt", "label", "button-name", "link-name", "select-name",
     "document-title", "html-has-lang", "aria-allowed-attr", "aria-required-attr", "aria-valid-attr",
-    "aria-valid-attr-value", "duplicate-id-aria", "scrollable-region-focusable", "meta-viewport",
+    "aria-valid-attr-value", "duplicate-id-aria", "meta-viewport",
 )  # fmt: skip
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "use": "href"}
 NOT_LOADED = {"canonical", "prev", "next", "search", "index", "author", "license", "help"}  # kinds of <link>
@@ -119,9 +119,15 @@ class Looker:
 
         self.address, self.axe, self.found = address, Axe(), []
         self.page = browser.new_page(color_scheme="light", viewport={"width": WIDTHS[0], "height": HEIGHT})
-        self.page.on("console", lambda told: told.type == "error" and self.note("console", told.text))
+        self.page.on("console", self.hear)
         self.page.on("pageerror", lambda error: self.note("error", str(error)))
         self.page.route(lambda url: not url.startswith((address, "data:", "blob:")), self.refuse)
+
+    def hear(self, told):
+        """Note an error of the console, and the address of what could not be loaded."""
+        if told.type == "error":
+            loading = told.text.startswith("Failed to load")
+            self.note("console", f"{told.text} {told.location['url']}" if loading else told.text)
 
     def refuse(self, route):
         """Note a request, and leave it unanswered."""
@@ -131,6 +137,7 @@ class Looker:
     def note(self, kind, what):
         """Remember what is wrong, with the name of the page."""
         self.found.append(f"{self.name}: {kind}: {what}")
+        print(self.found[-1], flush=True)  # at once: all pages take minutes
 
     def look(self, name, with_rules):
         """Note what is wrong on one page."""
@@ -196,11 +203,12 @@ def main(arguments=None):
     if not (site / "index.html").is_file():
         parser.error(f"site-check: no built site in {site}; build it with `make docs`")
     found = requests_of_files(site)
+    print("\n".join(found), end="\n" if found else "")
     if not options.files_only:
         if (chromium := find_chromium()) is None:
             parser.error("site-check: no Chromium is installed; install it (`apt-get install chromium`)")
         found += look_at_all(site, chromium)
-    print("\n".join(found) or "site-check: nothing found")
+    print(f"site-check: {len(found)} found" if found else "site-check: nothing found")
     return bool(found)
 
 
