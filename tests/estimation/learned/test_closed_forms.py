@@ -142,13 +142,12 @@ def test_a_label_of_which_numbers_tell_a_part():
 
 def test_ccmi_of_gaussians():
     rng = np.random.default_rng(0)
-    x, noise = rng.standard_normal((2, 1500))
-    z = rng.standard_normal((1500, 5))
-    y = x + z.sum(axis=1) + noise  # ½ log 2 given z; ½ log 7/6 without
+    x, noise, z = rng.standard_normal((3, 2000))
+    y = x + z + noise  # ½ log 2 given z; ½ log 3/2 without
     short = CCMI(2, Neural(bound=CLASSIFIER, canonical=False, max_steps=300))
     found = short.estimate(x, y, given=z)
-    assert found.value == pytest.approx(0.347, abs=0.2) and found.kind == "neither"
-    assert short.estimate(x, y).value == pytest.approx(0.077, abs=0.08)
+    assert found.value == pytest.approx(0.347, abs=0.15) and found.kind == "neither"
+    assert short.estimate(x, y).value == pytest.approx(0.203, abs=0.1)
 
 
 @pytest.mark.parametrize("objective", [KL_DIME, GAN_DIME, HELLINGER_DIME])

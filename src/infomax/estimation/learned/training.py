@@ -169,7 +169,7 @@ def rate(progress: float) -> float:
 
     Example:
         >>> [round(rate(share), 2) for share in (0.0, 0.05, 0.1, 0.55, 1.0)]
-        [0.05, 0.52, 1.0, 0.5, 0.0]
+        [0.05, 0.53, 1.0, 0.5, 0.0]
     """
     if progress < WARM_UP:
         return 0.05 + 0.95 * progress / WARM_UP
