@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import digamma
 
+from infomax import estimate
+from infomax.estimation.many.neighbors import SumsOfNeighbors
+from infomax.estimation.many.quantities import estimate_total_correlation
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG
+from infomax.estimation.neighbors.nonuniformity import LocalNonuniformity
 from infomax.estimation.neighbors.ranges import count_within
 from infomax.estimation.neighbors.search import check_num_neighbors, kth_distances, most_repeats, repeats
+from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.information.distributions import correlated_gaussians
 from infomax.information.gaussian import gaussian_conditional_mutual_information
 
@@ -367,6 +372,37 @@ def test_bias_in_several_columns_is_named():
         assert found.has_caution("biased")
         assert "too low by about" in found.cautions[0]
         assert not KSG(num_workers=1).estimate(*none.sample(500, np.random.default_rng(seed))).cautions
+
+
+@pytest.mark.parametrize("estimator", [KSG(), MixedKSG(), LocalNonuniformity(), SumsOfNeighbors()], ids=str)
+def test_columns_of_other_units_have_a_caution(estimator):
+    """A perimeter in μm beside a ratio: I is the same, but only the perimeter decides who is near."""
+    x, y = correlated_gaussians(0.9).sample(400, np.random.default_rng(8))
+    is_sum = isinstance(estimator, SumsOfNeighbors)
+    measure = (lambda *xy: estimate_total_correlation(xy, estimator)) if is_sum else estimator.estimate
+    assert measure(x, 5 * y).cautions == measure(x, y).cautions
+    found = measure(1000 * x, y)
+    assert found.has_caution("biased") and "one column is spread" in found.cautions[-1]
+    assert found.value < measure(x, y).value - 0.1
+    within = measure(np.hstack([x, 1000 * np.random.default_rng(0).standard_normal((400, 1))]), y)
+    assert "one column is spread" in within.cautions[-1]
+
+
+def test_boxes_with_sides_of_their_own_are_compared_within_a_variable():
+    x, y = correlated_gaussians(0.9).sample(400, np.random.default_rng(8))
+    ksg = KSG(variant=2)
+    assert ksg.estimate(1000 * x, y).value == pytest.approx(ksg.estimate(x, y).value, abs=0.05)
+    assert not ksg.estimate(1000 * x, y).cautions
+    wide = 1000 * np.random.default_rng(0).standard_normal((400, 1))
+    assert ksg.estimate(np.hstack([x, wide]), y).has_caution("biased")
+
+
+def test_one_call_is_the_same_in_other_units():
+    x, y = correlated_gaussians(0.9).sample(400, np.random.default_rng(8))
+    assert estimate(1000 * x, y).value == pytest.approx(estimate(x, y).value, abs=1e-9)
+    assert ResidualKSG().estimate(1000 * x, y).value == pytest.approx(
+        ResidualKSG().estimate(x, y).value, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("scale", [2.0**-900, 1e-300, 1e300, 1e9])

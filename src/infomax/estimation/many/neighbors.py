@@ -30,6 +30,7 @@ from infomax.estimation.neighbors.search import (
     check_num_samples,
     most_repeats,
     nearest,
+    unequal_spread,
 )
 from infomax.estimation.samples import as_rows
 
@@ -75,7 +76,8 @@ class SumsOfNeighbors:
                 f"times, more than num_neighbors = {k}; use SumsOfCounts for labels",
             )
         found = self._boxes(rows, terms).estimate(f"sum of neighbours, k={k}")
-        return self._with_bias(found, rows, terms)
+        found = self._with_bias(found, rows, terms)
+        return replace(found, cautions=(*found.cautions, *unequal_spread(np.hstack(rows))))
 
     def _boxes(self, rows: list[np.ndarray], terms: Terms) -> "_Boxes":
         neighbors = nearest(np.hstack(rows), self.num_neighbors, num_workers=self.num_workers)

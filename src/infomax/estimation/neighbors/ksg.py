@@ -28,6 +28,7 @@ from infomax.estimation.neighbors.search import (
     check_num_samples,
     most_repeats,
     nearest,
+    unequal_spread,
 )
 from infomax.estimation.samples import as_rows, as_weights
 from infomax.ranges import check_ranges
@@ -47,8 +48,10 @@ class KSG:
     where dependence is strong for the number of samples, because a square box does not fit a line: at n =
     5,000, a 1-D Gaussian pair of 10 nats gives about 7.2, and a 3-D one of 5 nats about 4.4. Such values are
     cautioned as saturated, or biased in more than two columns, where a larger k shows it. `ResidualKSG` is
-    made for such pairs. Distances are compared across the variables: give both the same spread. Values below
-    0 are scatter around 0.
+    made for such pairs. Values below 0 are scatter around 0.
+
+    Distances are compared across all columns, by variant 2 across those of a variable: give them the same
+    spread. Where one is spread more than ten times as wide as another, the value is cautioned as biased.
 
     The standard error is the infinitesimal jackknife's, which counts that rows share neighbours (`boxes`). It
     is up to a quarter too large at independence. Share of 200 repeats (100 in 3-D) in which the 95 % interval
@@ -131,7 +134,8 @@ class KSG:
         if weights is None and not cautions:
             error = math.hypot(found.standard_error, self._bias_of_wide_boxes(found, *variables))
             found = replace(found, standard_error=error)
-        return replace(found, cautions=cautions)
+        compared = [np.hstack(variables)] if self.variant == 1 else variables
+        return replace(found, cautions=(*cautions, *unequal_spread(*compared)))
 
     def _cubes(self, *variables: np.ndarray) -> Boxes:
         k = self.num_neighbors

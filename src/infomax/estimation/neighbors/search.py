@@ -22,6 +22,10 @@ NumWorkers = Literal[-1] | Annotated[int, Range(1, remedy="−1 takes all cores"
 """How many threads search."""
 
 
+MAX_SPREADS = 10
+"""Largest ratio of the spreads of two columns between which distances are compared without a caution."""
+
+
 class Neighbors(NamedTuple):
     """The nearest others of each row.
 
@@ -40,6 +44,29 @@ class Neighbors(NamedTuple):
         found = self.indices >= 0
         weights = np.broadcast_to(values[:, None], found.shape)[found]
         return np.bincount(self.indices[found], weights=weights, minlength=len(values))
+
+
+def unequal_spread(*groups: np.ndarray) -> tuple[str, ...]:
+    """Return a caution where some columns are spread so much wider that they alone decide who is near.
+
+    Information does not depend on units, but nearest neighbours do. Spread is the range of the middle half.
+
+    Args:
+        groups: columns whose distances are compared with each other, [n, d] each.
+    """
+    ratio = max(map(_ratio_of_spreads, groups))
+    if ratio <= MAX_SPREADS:
+        return ()
+    return (
+        f"biased: one column is spread {ratio:,.3g} times as wide as another, and decides alone which rows "
+        "are near; divide each column by its standard deviation",
+    )
+
+
+def _ratio_of_spreads(columns: np.ndarray) -> float:
+    spreads = np.subtract(*np.quantile(columns, [0.75, 0.25], axis=0))
+    spreads = spreads[spreads > 0]
+    return float(spreads.max() / spreads.min()) if len(spreads) else 1.0
 
 
 def nearest(
