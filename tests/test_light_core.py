@@ -1,6 +1,7 @@
 """The core works without torch and the other extras, and says in one line how to install what is missing."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,7 @@ print(json.dumps({
     "capacity": float(infomax.Channel.binary_symmetric(0.11).capacity().lower),
     "miller-madow": infomax.MillerMadow().estimate(labels, 1 - labels).value,
     "ksg": infomax.KSG().estimate(x, x + noise).value,
+    "one call": infomax.estimate(*rng.standard_normal((2, 400, 2))).explain(),
     "p_value": infomax.permutation_test(x, x + noise, infomax.KSG(), num_permutations=19).p_value,
     "pairs": len(infomax.pairwise({"x": x, "y": x + noise, "label": labels}).to_frame()),
     "measure": run("measure", "table.csv", "--target", "label", "--plot", "ranking.png"),
@@ -101,6 +103,7 @@ def assert_names_what_to_install(found):
     )
     assert found["neural"] == f"infomax.Neural: needs torch, {command}"
     assert found["bounds"] == f"infomax.infonce: needs torch, {command}"
+    assert re.search(rf"not checked: .*needs torch, {re.escape(command)}", found["one call"])
 
 
 def test_the_core_without_the_extras(tmp_path):
