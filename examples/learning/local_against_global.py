@@ -99,8 +99,9 @@ plt.show()
 
 # %%
 # **What to see.** The global objective makes these features worse than those of
-# an encoder that has hardly learned; the local one makes them better. To
-# recognise a whole picture, any detail will do, also one that says nothing about
-# the digit. What holds for *all* parts is more likely to be what the picture is
-# about. The paper found the same on large pictures; the :doc:`guide
-# </deep-infomax>` has recorded runs.
+# an encoder that has hardly learned; the local one makes them better. A reason
+# may be that any detail is enough to recognise a whole picture, also one that
+# says nothing about the digit, while what holds for *all* parts is more likely
+# to be what the picture is about. This is one run of each; Hjelm et al. (2019)
+# found the local objective better on photographs, and the page of
+# :doc:`Deep InfoMax </deep-infomax>` has recorded runs.

@@ -108,4 +108,5 @@ plt.show()
 # %%
 # **What to see.** Two crops of one picture share its background, so the encoder
 # keeps it. Two cameras share the digit and its size; the background goes out of
-# the way.
+# the way. This is one short run of each, with settings chosen so that the effect
+# is seen; the page of :doc:`AMDIM </amdim>` has recorded runs.
