@@ -156,5 +156,5 @@ def test_faults_are_seen_in_chromium(site_check, tmp_path, body, fault):
     page = tmp_path / "page.html"
     page.write_text(PAGE.format(body=f"{body}<script></script>"))
     (tmp_path / "favicon.ico").write_bytes(b"")
-    found = site_check.look_at(tmp_path, [page], {page}, chromium)
+    found = site_check.look_at(tmp_path, [page], chromium)
     assert found == [] if fault is None else any(line.startswith(fault) for line in found)
