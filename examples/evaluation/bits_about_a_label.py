@@ -74,5 +74,5 @@ plt.show()
 # **What to see.** Digits are easy: even features of an encoder that has not
 # learned yet tell a linear classifier about 3 bits. The first steps lose some of
 # them, later ones add to them, although no label was shown: two views of a digit
-# share what digit it is. The two curves need not rise together. Views also share other
-# things, such as the slant of the hand, and the bound rises by these as well.
+# share what digit it is. The two curves need not rise together. Views also share
+# other things, such as the slant of the hand, and the bound rises by these as well.
