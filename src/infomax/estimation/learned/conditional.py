@@ -31,7 +31,10 @@ CLASSIFIER = CriticObjective(bounds.jensen_shannon, bounds.donsker_varadhan, "ne
 
 @dataclass(frozen=True)
 class CCMI:
-    """I(X;Y|Z) = I(X;Y,Z) − I(X;Z), both by classifiers; without a condition I(X;Y). For many columns of Z.
+    """I(X;Y|Z) = I(X;Y,Z) − I(X;Z), both by classifiers; without a condition I(X;Y).
+
+    The classifier must find in X, Y, Z what Y adds, and misses it where rows are few: with five columns of Z,
+    1,500 rows and 300 steps it found 0.003 of 0.347 nats. `DifferenceOfEntropies` is the alternative.
 
     Of kind "neither", as each difference of two learned values. The standard error takes the rows that
     repeats report on to be different ones as far as there are enough.
