@@ -33,32 +33,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         interrupts.listen()
         end_with_command()
         arguments = sys.argv[1:]
-    came = interrupts.came()
+    came, as_json = interrupts.came(), False
     try:
-        return _answered(arguments, came)
+        try:
+            try:
+                command, as_json = read_command(arguments)
+                with naming_extras(arguments[0]), plain_warnings(arguments):
+                    answer = command()
+            except Unfinished as unfinished:
+                give(unfinished.answer, as_json)
+                raise
+            give(answer, as_json)
+            return answer.code if isinstance(answer, Answer) else 0
+        except Exception as error:
+            return _told(error, arguments, came)
     except KeyboardInterrupt as interrupt:  # also while an error is told
         return _complain("; ".join([came.what, *interrupt.args]), came.exit_code)
 
 
-def _answered(arguments: Sequence[str], came: interrupts.Interrupts) -> int:
-    """Run a command, give its answer or say in a line what went wrong, and return the exit code."""
-    as_json = False
-    try:
-        try:
-            command, as_json = read_command(arguments)
-            with naming_extras(arguments[0]), plain_warnings(arguments):
-                answer = command()
-        except Unfinished as unfinished:
-            give(unfinished.answer, as_json)
-            raise
-        give(answer, as_json)
-        return answer.code if isinstance(answer, Answer) else 0
-    except Exception as error:
-        if came.number is not None:  # a signal that was raised in C, as another error
-            return _complain(came.what, came.exit_code)
-        if not isinstance(error, (ValueError, OSError, Diverged)):
-            raise
-        return _complain(as_typed(arguments, error), 1 if isinstance(error, Diverged) else 2)
+def _told(error: Exception, arguments: Sequence[str], came: interrupts.Interrupts) -> int:
+    """Say in a line what went wrong, and return the exit code; raise what should not have happened."""
+    if came.number is not None:  # a signal that was raised in C, as another error
+        return _complain(came.what, came.exit_code)
+    if not isinstance(error, (ValueError, OSError, Diverged)):
+        raise error
+    return _complain(as_typed(arguments, error), 1 if isinstance(error, Diverged) else 2)
 
 
 def read_command(arguments: Sequence[str]) -> tuple[Any, bool]:
