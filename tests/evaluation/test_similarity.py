@@ -229,7 +229,7 @@ def test_the_command(folder, capsys):
         (["--query", "15"], "'15' is no file"),
         (["--query", "0", "--cell", "7,0"], "no cell (7, 0) in a map of 5×5 cells"),
         (["--query", "0", "--out", "x.jpg"], "the suffix of x.jpg says no format"),
-        (["--query", "0", "--num", "0"], "at least 1 image must be drawn, got 0"),
+        (["--query", "0", "--num", "0"], "--num must be at least 1, got 0"),
     ],
 )
 def test_refusals_of_the_command(folder, capsys, options, message):

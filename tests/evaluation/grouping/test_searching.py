@@ -144,7 +144,7 @@ def test_features_of_other_images_are_refused(run, photos, tmp_path, capsys):
     "out, arguments, message",
     [
         ("a.png", ["--query", "nothing.png"], "is no file, and neither the name nor the number of one of 25"),
-        ("a.png", ["--query", "3", "--num", "0"], "at least 1 image"),
+        ("a.png", ["--query", "3", "--num", "0"], "--num must be at least 1, got 0"),
         ("a.gif", ["--query", "3", "--num", "3"], "expected .png, .svg or .pdf"),
         ("there.png", ["--query", "3", "--num", "3"], "give --overwrite"),
         ("no folder/a.png", ["--query", "3", "--num", "3"], "no folder"),
