@@ -195,7 +195,9 @@ def test_bad_arguments(capsys, tmp_path):
     error = refusal_of(capsys, "principle", "noise-redundncy", "--out", out)
     assert "no experiment 'noise-redundncy'; did you mean noise-redundancy?" in error
     assert "there are two-terms" in refusal_of(capsys, "principle", "xyz", "--out", out)
-    assert "--seed must be from 0 to 4,294,967,295, got -1" in refusal_of(capsys, "principle", "--seed", -1, "--out", out)
+    assert "--seed must be from 0 to 4,294,967,295, got -1" in refusal_of(
+        capsys, "principle", "--seed", -1, "--out", out
+    )
     assert not out.exists()
     out.write_text("a file")
     assert "is a file, expected a folder" in refusal_of(capsys, "principle", CHEAP, "--out", out)
