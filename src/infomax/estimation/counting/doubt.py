@@ -46,6 +46,9 @@ MAX_ERRORS = 1.2
 
 MANY_SAMPLES = 20  # in a cell, on average
 
+SAME_ENTROPY = 1e-12
+"""Nats between two entropies that differ by rounding alone."""
+
 NO_RANGE = 1e-9  # nats: chance explains the whole entropy, as where each label occurs once
 
 
@@ -156,15 +159,17 @@ def _jackknife_error(margins: Margins) -> Any:
 def _lesser(margins: Margins) -> tuple[Any, Any, Any, Any]:
     """Return the lesser of H(X|Z) and H(Y|Z), its Miller–Madow correction, its share of lone samples.
 
-    And the share of samples that are alone with their label of the other variable.
+    And the share of samples that are alone with their label of the other variable. Where both entropies are
+    the same, the means of both.
     """
     z = margins.z
     of_z = z.plug_in()
     h_x, h_y = margins.xz.plug_in() - of_z, margins.yz.plug_in() - of_z
-    of_x = h_x <= h_y
-    k = np.where(of_x, margins.xz.num_seen, margins.yz.num_seen)
+    of_x = np.where(np.abs(h_x - h_y) <= SAME_ENTROPY, 0.5, h_x < h_y)  # the weight of X
+    of_y = 1 - of_x
+    k = of_x * margins.xz.num_seen + of_y * margins.yz.num_seen
     alone_x, alone_y = margins.xz.share_alone, margins.yz.share_alone
-    alone, other_alone = np.where(of_x, alone_x, alone_y), np.where(of_x, alone_y, alone_x)
+    alone, other_alone = of_x * alone_x + of_y * alone_y, of_x * alone_y + of_y * alone_x
     return np.minimum(h_x, h_y), (k - z.num_seen) / (2 * z.num_samples), alone, other_alone
 
 
