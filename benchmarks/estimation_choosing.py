@@ -112,7 +112,7 @@ HARD_CASES = {
 
 
 def drawn(section, task, num_samples, seed):
-    """What one draw gives; None where the samples are refused."""
+    """Return what one draw gives; None where the samples are refused."""
     rng = np.random.default_rng(seed)
     if section == BEYOND:
         distribution = beyond_normal_tasks()[task]

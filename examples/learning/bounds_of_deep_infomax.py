@@ -33,7 +33,7 @@ digits = {
 
 
 def accuracy(rows):
-    """Of a linear classifier that is fitted to the training digits."""
+    """Return the accuracy of a linear classifier fitted to the training digits."""
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200))
     model.fit(rows["train"], digits["train"].labels)
     return model.score(rows["test"], digits["test"].labels)

@@ -58,7 +58,7 @@ def features_of(name, steps, global_weight, local_weight):
 
 
 def accuracies(features):
-    """Of twenty draws of five labelled digits a class."""
+    """Return the accuracies of twenty draws of five labelled digits a class."""
     found = []
     for seed in range(20):
         rng = np.random.default_rng(seed)

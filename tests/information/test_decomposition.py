@@ -102,7 +102,7 @@ def test_three_sources_against_dit(seed, shape):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_broja_against_all_joints_of_bits(seed):
-    """Of bits, q has one free number for each y; a grid over both finds the least information."""
+    """For bits, q has one free number for each y; a grid over both finds the least information."""
     p = random_counts(seed, (2, 2, 2))
     direction = np.array([[1.0, -1.0], [-1.0, 1.0]])
     steps = []

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy.stats import multivariate_normal
 
 import infomax
 from infomax.estimation.choices import ESTIMATORS
@@ -123,6 +124,26 @@ def test_the_second_estimator_is_reported_where_it_clearly_finds_more():
     assert abs(found.second.value) < 0.1 < found.value
     assert found.has_caution("disputed")
     assert "picked instead: extrapolated-critic, because it clearly finds more" in found.explain()
+
+
+@pytest.mark.slow
+def test_a_copula_that_is_too_high_is_disputed():
+    """x on two crossing lines, y = x + noise; the truth from the density, a mixture of two Gaussians."""
+    rng, noise = np.random.default_rng(0), 0.2
+
+    def draw(n):
+        a, sign = rng.standard_normal(n), rng.choice([-1, 1], n)
+        x = np.stack([a, sign * a], axis=1)
+        return x, x + noise * rng.standard_normal((n, 2))
+
+    lines = [[[1, sign], [sign, 1]] for sign in (1, -1)]
+    parts = [multivariate_normal(cov=np.array(line) + noise**2 * np.eye(2)) for line in lines]
+    many = draw(100_000)[1]
+    entropy = -np.log(np.mean([part.pdf(many) for part in parts], axis=0)).mean()
+    truth = entropy - np.log(2 * np.pi * np.e * noise**2)
+    found = infomax.estimate(*draw(3000))
+    assert found.value > truth + 0.5 and found.has_caution("disputed")
+    assert found.second.value == pytest.approx(truth, abs=0.15)
 
 
 def test_more_is_clear_beyond_two_errors_of_both_and_where_no_bias_is_known():

@@ -1,4 +1,4 @@
-"""What learned estimators share: folds that part the rows, rates, and fits that depend on the seed alone."""
+"""The training of learned estimators: folds part the rows, rates rise and fall, the seed decides a fit."""
 
 import numpy as np
 import pytest

@@ -28,9 +28,10 @@ def estimate(
     """Return I(X;Y), or I(X;Y|given), in nats, by an estimator that suits the samples.
 
     The rule is `choosing.rule.RULE`: it looks at kinds, columns and the number of rows. A second estimator of
-    another family checks the first, and is reported where it clearly finds more, because all of them are too
-    low where they fail. What the second finds more, short of this, is part of the standard error.
-    ``explain()`` says what was picked and why.
+    another family checks the first, and is reported where it clearly finds more, because most of them are too
+    low where they fail. What the second finds more, short of this, is part of the standard error. What it
+    clearly finds less is not: the value then has the caution "disputed", and may be too high by more than its
+    error. ``explain()`` says what was picked and why.
 
     Args:
         x: numbers or labels, [n] or [n, d]: an array, tensor, Series, frame or list.

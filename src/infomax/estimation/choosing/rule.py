@@ -138,7 +138,9 @@ RULE: tuple[Case, ...] = (
     ),
 )
 """The first case that holds is taken. Where the second estimator clearly finds more, it is reported instead:
-all of these are too low where they fail. Where neighbours say that they are saturated, `STRONG` is picked."""
+on the tasks of the rule these were too low where they failed. `GaussianCopula` can be too high, too, where x
+and y both have several columns whose dependence among themselves is not Gaussian; then the value is disputed.
+Where neighbours say that they are saturated, `STRONG` is picked."""
 
 STRONG = "residual-ksg"
 """Picked in place of neighbours that are saturated or biased, and of a second estimator that is saturated."""

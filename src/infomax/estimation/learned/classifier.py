@@ -30,7 +30,7 @@ from infomax.estimation.samples import as_codes, as_rows, check_lengths, check_w
 NUM_CENTRES = 200
 """Rows whose distances Nyström's method takes."""
 CLASSIFIERS = ((False, 0.1), (False, 10.0), (True, 100.0))
-"""Whether distances are taken in place of the columns, and the inverse of the penalty."""
+"""Choices that are compared: distances in place of the columns or not, and the inverse of the penalty."""
 CHOOSING_FRACTION = 0.2
 """Share of the training rows that choose between the classifiers."""
 
