@@ -172,6 +172,11 @@ def test_two_encoders_by_their_columns(tmp_path, capsys):
     assert "own flips, adam left out; the recipe has no such part" in capsys.readouterr().err
 
 
+def test_what_was_read_is_said_once_for_each_run(tmp_path, capsys):
+    ablate(RECIPE, "digits", tmp_path / "out", variants=["no clip"], num_seeds=1, max_labels=50)
+    assert capsys.readouterr().err.count("images from digits") == 2
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "message"),
     [

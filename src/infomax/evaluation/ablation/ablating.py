@@ -21,7 +21,7 @@ from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import read_json, replacing
 from infomax.learning.data.dataset import Dataset, Pairs
-from infomax.learning.data.reading import LEFT_OUT_FILE, refuse_inside
+from infomax.learning.data.reading import refuse_inside
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.distributed.lightning import without_notices
@@ -158,8 +158,6 @@ def _train(recipe: Recipe, source: str, run: Run, quiet: bool) -> None:
     """Train, or continue a run that was interrupted."""
     begun = run.begun  # asked before the first of several processes begins one
     dataset = _load(recipe, source)
-    if dataset.reading is not None and not quiet:
-        dataset.reading.tell(run.folder.parent.parent / LEFT_OUT_FILE)
     if begun:
         resume(run.read_recipe(), dataset, run, quiet=quiet)
     else:
