@@ -169,7 +169,7 @@ def test_the_command(capsys, tmp_path):
     assert summary["experiments"][CHEAP]["holds"] is True
     assert CHEAP in messages and "holds" in messages
     assert {path.name for path in out.iterdir()} == {
-        "principle.html", f"{CHEAP}.json", f"{CHEAP}.png", f"{CHEAP}.svg"
+        "principle.html", f"{CHEAP}.json", f"{CHEAP}.png", f"{CHEAP}_dark.png", f"{CHEAP}.svg"
     }  # fmt: skip
     before = {path: path.read_bytes() for path in out.iterdir()}
     error = refusal_of(capsys, "principle", CHEAP, "--out", out)

@@ -1,4 +1,6 @@
-"""A folder of results: for each experiment its numbers as JSON and its figure as PNG and SVG; and one page.
+"""A folder of results: for each experiment its numbers as JSON and its figure; and one page.
+
+A figure is written as SVG, and as PNG for light and for dark pages.
 
 Experiments can be added to a folder one by one. Nothing in it is ever replaced except the page, which is made
 from the rest.
@@ -19,7 +21,7 @@ import sklearn
 import infomax
 from infomax.files import read_json, reading, replacing
 from infomax.information.tables import Number
-from infomax.pages.figures import svg_file
+from infomax.pages.figures import dark_form, save_for_light_and_dark, svg_file
 from infomax.principle.experiments import EXPERIMENTS
 from infomax.principle.experiments.evidence import Evidence, Statement
 
@@ -63,9 +65,8 @@ class Results:
             raise FileExistsError(
                 f"principle: {self.folder} is a file, expected a folder; choose another --out"
             )
-        files = [path for name in names for path in self._files(name) if path.exists()]
-        if files:
-            there = sorted({path.stem for path in files})
+        there = sorted(name for name in names if any(path.exists() for path in self._files(name)))
+        if there:
             raise FileExistsError(
                 f"principle: {self.folder} already holds results of {', '.join(there)}; "
                 "choose another --out, or leave those experiments out"
@@ -88,10 +89,9 @@ class Results:
             _versions(),
         )
         text = _as_json(result)
-        with replacing(self.figure(name, ".png")) as path:
-            evidence.figure.savefig(path, dpi=160, facecolor="white")
         with replacing(self.figure(name, ".svg")) as path:
             path.write_text(svg_file(evidence.figure), encoding="utf-8")
+        save_for_light_and_dark(evidence.figure, self.figure(name), dpi=160)
         with replacing(self.numbers(name)) as path:
             path.write_text(text, encoding="utf-8")
         return result
@@ -115,7 +115,8 @@ class Results:
             return result
 
     def _files(self, name: str) -> list[Path]:
-        return [self.numbers(name), self.figure(name, ".png"), self.figure(name, ".svg")]
+        light = self.figure(name)
+        return [self.numbers(name), light, dark_form(light), self.figure(name, ".svg")]
 
 
 def _as_json(result: Result) -> str:
