@@ -1,6 +1,7 @@
 """Fixtures that make image files, and close the network; nothing is written outside pytest's own folders."""
 
 import io
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -90,3 +91,12 @@ def write(tmp_path, encode) -> Callable[..., Path]:
         return path
 
     return _write
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Node.js, also the one that Playwright brings."""
+    if found := shutil.which("node"):
+        return found
+    playwright = pytest.importorskip("playwright")
+    return str(Path(playwright.__file__).parent / "driver" / "node")

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -69,23 +68,15 @@ SLIDERS = {
 }
 
 
-def node():
-    """Node.js, also the one that Playwright brings."""
-    if found := shutil.which("node"):
-        return found
-    playwright = pytest.importorskip("playwright")
-    return str(Path(playwright.__file__).parent / "driver" / "node")
-
-
 @pytest.mark.parametrize("figure", SLIDERS)
-def test_sliders_compute_what_the_library_computes(figure):
+def test_sliders_compute_what_the_library_computes(node, figure):
     function, exact = SLIDERS[figure]
     script = ROOT / "docs/_static/site/information.js"
     grid = np.linspace(0, 1, 41).tolist()
     code = (
         f"const m = require({json.dumps(str(script))}); console.log(JSON.stringify({grid}.map(m.{function})))"
     )
-    told = subprocess.run([node(), "-e", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
     assert json.loads(told.stdout) == pytest.approx([exact(p) for p in grid], abs=1e-9)
 
 

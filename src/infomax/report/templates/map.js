@@ -11,6 +11,7 @@ function showMap(id, { points, colourings, columns, captions, near }) {
   let by = colourings[0] ?? { of: [], names: {}, colours: {} }, at = -1, shown = points.map(() => true), drag = null;
 
   const words = i => [captions?.[i], ...colourings.map(one => one.names[one.of[i]])].filter(Boolean).join(", ");
+  const isFound = (i, text) => captions?.[i]?.toLowerCase().includes(text) || hasText(words(i).toLowerCase(), text);
   const place = (picture, i) => {
     picture.style.setProperty("--x", i % columns);
     picture.style.setProperty("--y", Math.floor(i / columns));
@@ -20,7 +21,7 @@ function showMap(id, { points, colourings, columns, captions, near }) {
   // what is shown ------------------------------------------------------------------------------------------
   const choose = () => {
     const text = find.value.trim().toLowerCase(), some = text || chosen.size;
-    shown = points.map((_, i) => (!chosen.size || chosen.has(by.of[i])) && words(i).toLowerCase().includes(text));
+    shown = points.map((_, i) => (!chosen.size || chosen.has(by.of[i])) && isFound(i, text));
     map.classList.toggle("chosen", Boolean(some));
     circles.forEach((circle, i) => circle.classList.toggle("on", shown[i]));
     status.textContent = some ? `${shown.filter(Boolean).length} of ${points.length} are shown in full colour.` : "";
@@ -143,4 +144,10 @@ function showMap(id, { points, colourings, columns, captions, near }) {
     choose();
     circles.forEach((circle, i) => circle.setAttribute("fill", by.colours[by.of[i]] ?? GREY));
   }));
+}
+
+// Numbers are found whole: "group 1" is not in "group 10".
+function hasText(name, text) {
+  const around = [/^\d/.test(text) ? "(?<!\\d)" : "", /\d$/.test(text) ? "(?!\\d)" : ""];
+  return new RegExp(around.join(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"))).test(name);
 }

@@ -1,0 +1,31 @@
+"""The search of a map finds numbers whole, and other text anywhere."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import infomax.report
+
+SCRIPT = Path(infomax.report.__file__).parent / "templates" / "map.js"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("group 1", "group 1", True),
+        ("group 10", "group 1", False),
+        ("group 10", "0", False),
+        ("group 10", "10", True),
+        ("group 10, class 2", "2", True),
+        ("group 10", "oup", True),
+        ("group 10", "", True),
+        ("a (b", "(b", True),
+        ("a+", "a.", False),
+    ],
+)
+def test_numbers_are_found_whole(node, name, text, found):
+    code = f"{SCRIPT.read_text()}; console.log(hasText({json.dumps(name)}, {json.dumps(text)}))"
+    told = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == str(found).lower()
