@@ -34,6 +34,24 @@ def role_of(places):
     return role
 
 
+DOCUMENTED_AS = {
+    "lightning.pytorch.callbacks.callback.Callback": "lightning.pytorch.callbacks.Callback",
+    "numpy.random._generator.Generator": "numpy.random.Generator",
+    "polars.dataframe.frame.DataFrame": "polars.DataFrame",
+    "polars.lazyframe.frame.LazyFrame": "polars.LazyFrame",
+    "polars.series.series.Series": "polars.Series",
+    "torch.nn.modules.module.Module": "torch.nn.Module",
+    "torch.optim.optimizer.Optimizer": "torch.optim.Optimizer",
+}
+"""The names under which other projects document what a signature calls by the file that holds it."""
+
+
+def use_documented_name(_app, _env, node, _contnode):
+    """Change the target of a link to the name that its project documents; others find the page."""
+    target = node.get("reftarget")
+    node["reftarget"] = DOCUMENTED_AS.get(target, target)
+
+
 RANGE = re.compile(r"~typing\.Annotated\[(.+?), ~infomax\.ranges\.Range\(.*?\)\](?=[\], )|]|$)")
 
 
@@ -44,5 +62,6 @@ def without_ranges(_app, _what, _name, _obj, _options, signature, returned):
 
 def setup(app):
     app.connect("autodoc-process-signature", without_ranges)
+    app.connect("missing-reference", use_documented_name, priority=400)  # before intersphinx
     roles.register_local_role("name", role_of(public_names()))
     return {"parallel_read_safe": True}
