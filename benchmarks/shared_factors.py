@@ -38,7 +38,8 @@ from infomax.learning.views.images import ViewsConfig
 from infomax.learning.views.paired import PairedViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
 from infomax.learning.views.temporal import TemporalViewsConfig
-from recording import RESULTS, arguments_of, environment, report
+from infomax.pages.figures import save_for_light_and_dark
+from recording import RESULTS, arguments_of, environment, recorded, report
 
 ENCODER = AMDIMEncoderConfig(width=16, embedding_dim=32, depth=1)
 PICTURE = ViewsConfig(
@@ -83,8 +84,20 @@ PLANS = {
 
 def main():
     arguments = arguments_of(
-        __doc__, runs="runs/factors", steps=300, scenes="two-cameras,moving-digits,picture-and-tone"
+        __doc__,
+        runs="runs/factors",
+        steps=300,
+        scenes="two-cameras,moving-digits,picture-and-tone",
+        redraw=0,
     )
+    if arguments.redraw:
+        draw(recorded("shared_factors"), RESULTS / "shared_factors.png")
+    else:
+        measure(arguments)
+
+
+def measure(arguments):
+    """Measure every scene, and report it."""
     rows = [
         row
         for scene in arguments.scenes.split(",")
@@ -97,7 +110,7 @@ def main():
     }
     report("shared_factors", "What features know of known factors", about, results, arguments)
     if arguments.save:
-        draw(rows, RESULTS / "shared_factors.png")
+        draw(results, RESULTS / "shared_factors.png")
 
 
 def rows_of(scene, folder, steps):
@@ -226,38 +239,42 @@ def table_row(row, what):
     return head | {"H": round(row["entropy"], 2)} | bits
 
 
-def draw(rows, path):
+def draw(results, path):
     """Share of each factor's entropy that features tell; shared factors first."""
-    groups = {}
-    for row in sorted(rows, key=lambda row: row["kind"], reverse=True):
-        groups.setdefault((row["scene"], row["column"]), []).append(row)
-    figure = Figure(figsize=(3.1 * len(groups), 6), layout="constrained")
-    grid = figure.subplots(2, len(groups), sharey="row", squeeze=False)
-    for column, ((scene, seen), group) in enumerate(groups.items()):
-        for axes, what in zip(grid[:, column], ("linear", "neighbours"), strict=True):
-            bars(axes, group, what)
-        grid[0, column].set_title(f"{scene}: {seen}", fontsize=10)
+    linear, neighbours = (in_groups(rows) for rows in results.values())
+    figure = Figure(figsize=(3.1 * len(linear), 6), layout="constrained")
+    grid = figure.subplots(2, len(linear), sharey="row", squeeze=False)
+    for line, groups in zip(grid, (linear, neighbours), strict=True):
+        for axes, group in zip(line, groups.values(), strict=True):
+            bars(axes, group)
+    for axes, (scene, seen) in zip(grid[0], linear, strict=True):
+        axes.set_title(f"{scene}: {seen}", fontsize=10)
     grid[0, 0].set_ylabel("bits / H, linear classifier")
     grid[1, 0].set_ylabel("bits / H, nearest neighbours")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=130)
+    save_for_light_and_dark(figure, path, dpi=130)
 
 
-def bars(axes, group, what):
-    colours = ("lightgrey", "grey", "tab:orange", "tab:blue")
+def in_groups(rows):
+    """Rows of a table by scene and column, shared factors first."""
+    groups = {}
+    for row in sorted(rows, key=lambda row: row["is"], reverse=True):
+        groups.setdefault((row["scene"], row["seen"]), []).append(row)
+    return groups
+
+
+def bars(axes, group):
+    colours = ("#b9c6d3", "#7389a1", "tab:orange", "tab:blue")
     for number, (name, colour) in enumerate(zip(REPRESENTATIONS, colours, strict=True)):
-        own = [(place, row) for place, row in enumerate(group) if name in row]
-        heights, errors = (
-            [row[name][what][part] / row["entropy"] for _, row in own] for part in ("bits", "error")
-        )
-        places = [place + 0.2 * (number - 1.5) for place, _ in own]
+        own = [(place, row["H"], row[name].split(" ± ")) for place, row in enumerate(group) if name in row]
+        heights, errors = ([float(found[part]) / entropy for _, entropy, found in own] for part in (0, 1))
+        places = [place + 0.2 * (number - 1.5) for place, *_ in own]
         clipped = np.maximum(heights, 0)  # below zero: nothing
         axes.bar(places, clipped, 0.19, yerr=errors, color=colour, label=name, error_kw={"elinewidth": 0.8})
-    ticks = [f"{row['factor']}\n({row['kind']})" for row in group]
+    ticks = [f"{row['factor']}\n({row['is']})" for row in group]
     axes.set_xticks(range(len(group)), ticks, fontsize=7)
-    axes.axvline(sum(row["kind"] == "shared" for row in group) - 0.5, color="black", linewidth=0.6)
+    axes.axvline(sum(row["is"] == "shared" for row in group) - 0.5, color="black", linewidth=0.6)
 
 
 if __name__ == "__main__":

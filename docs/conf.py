@@ -29,6 +29,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "sphinx_design",
     "command_help",
+    "dark_pictures",
     "public_names",
 ]
 templates_path = ["_templates"]
