@@ -62,6 +62,33 @@ def test_images_must_have_as_many_labels_as_pixels(few):
         Dataset(few.values, few.labels, ["a", "b"], ())
 
 
+@pytest.mark.parametrize(
+    ("labels", "classes", "expected"),
+    [
+        ([-1, -1, -1], (), 0),
+        ([-1, -1, -1], ("a", "b"), 0),
+        ([-1, 0, -1], ("a", "b"), 2),
+        ([-1, 0, 4], (), 5),
+    ],
+)
+def test_number_of_classes(labels, classes, expected, monkeypatch):
+    """Of those that have a name, whichever occur; looked through in blocks."""
+    monkeypatch.setattr("infomax.learning.data.dataset.LABELS_AT_ONCE", 2)
+    images = Dataset(np.zeros((3, 4, 4, 1), np.uint8), np.array(labels), ["x", "y", "z"], classes)
+    pairs = Pairs(images, images, np.array([[2, 0], [1, 1], [0, 2]]))
+    assert images.num_classes == pairs.num_classes == expected
+    assert images.labelled == pairs.labelled == (expected > 0)
+    assert pairs.labels_at(slice(0, 2)).tolist() == pairs.labels[:2].tolist() == labels[:0:-1]
+
+
+def test_labels_of_a_file_stay_in_it(tmp_path):
+    """Neither a dataset nor a slice of it makes a copy."""
+    labels = np.memmap(tmp_path / "labels", np.int64, "w+", shape=(5,))
+    images = Dataset(np.zeros((5, 4, 4, 1), np.uint8), labels, list("vwxyz"), ())
+    assert np.shares_memory(images.labels_at(slice(1, 3)), labels)
+    assert np.shares_memory(images.subset(slice(1, 3)).labels, labels)
+
+
 def test_the_part_with_labels(few):
     labelled = few.with_labels()
     assert list(labelled.names) == ["a", "b", "d", "e"] and labelled.labels.tolist() == [0, 1, 1, 0]

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import os
 import signal
 from dataclasses import replace
@@ -14,6 +15,7 @@ from safetensors.torch import load_file
 from infomax import interrupts
 from infomax.errors import Stopped
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.order.epochs import ORDERS, drawn
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
@@ -74,6 +76,31 @@ def test_interrupted_at_any_step_goes_on_to_the_same(finished, tmp_path, monkeyp
     assert torch.load(run.checkpoint, weights_only=True)["global_step"] == step + 1
     resume(run.read_recipe(), make_images(), run, quiet=True)
     assert run.encoder.read_bytes() == finished.encoder.read_bytes()
+
+
+def test_a_run_of_an_earlier_version_keeps_its_order(finished, tmp_path, monkeypatch, capsys):
+    """It drew the order of each epoch, and recorded none; in the order of today it would end otherwise."""
+    images, run = make_images(), Run(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setitem(ORDERS, "keyed", drawn)
+        whole = pretrain(SHORT, images, tmp_path / "whole", quiet=True)
+        interrupted_at(patch, 2)
+        with pytest.raises(Stopped):
+            pretrain(SHORT, images, run.folder, quiet=True)
+    facts = run.read_environment()
+    assert facts.pop("order") == "keyed"
+    run.environment.write_text(json.dumps(facts))
+    resume(run.read_recipe(), images, run)
+    assert run.encoder.read_bytes() == whole.encoder.read_bytes()
+    assert whole.encoder.read_bytes() != finished.encoder.read_bytes()
+    assert "images keep the order that the run began with" in capsys.readouterr().err
+
+
+def test_an_order_of_a_later_version_is_refused(tmp_path):
+    run = pretrain(replace(SHORT, train=replace(TRAIN, steps=1)), make_images(), tmp_path / "run", quiet=True)
+    run.note(order="by shards")
+    with pytest.raises(ValueError, match="order named 'by shards', expected one of keyed, drawn; resume it"):
+        resume(run.read_recipe(), make_images(), run, quiet=True, steps=1)
 
 
 def test_a_second_interrupt_stops_at_once(finished, tmp_path, monkeypatch):

@@ -251,6 +251,13 @@ def test_batches_are_a_function_of_seed_and_step():
     assert len(torch.unique(epoch, dim=0)) == 18  # no image twice within an epoch
 
 
+def test_labels_beyond_the_classes_are_refused():
+    images = make_images(4)
+    images.labels[:] = 3
+    with pytest.raises(ValueError, match=r"labels from -1 \(none\) to 2, got 3; give the dataset a name for"):
+        next(iter(Batches(images, 4, seed=0)))
+
+
 @pytest.mark.slow
 def test_killed_at_a_random_moment(tmp_path):
     """SIGKILL a training process; resumed, its encoder is that of an undisturbed run, byte for byte."""

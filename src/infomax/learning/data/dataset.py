@@ -15,9 +15,13 @@ from jaxtyping import Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.learning.data.order.permutation import Permutation
 from infomax.learning.data.pixels.ranges import Pixels
 from infomax.learning.data.reading import WITHOUT_PARTNER, Reading, together
 from infomax.learning.data.targets import Targets
+
+LABELS_AT_ONCE = 2**20
+"""Labels that are looked through at once."""
 
 
 class Names(Sequence[str]):
@@ -81,6 +85,15 @@ def fingerprint_of(
     if targets is not None:
         parts += [xxhash.xxh3_128_hexdigest(np.ascontiguousarray(targets.values).data), list(targets.names)]
     return xxhash.xxh3_128_hexdigest(json.dumps(parts).encode())
+
+
+def as_batch(
+    values: np.ndarray,
+) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
+    """Return stored values as a tensor, channels first, which may share their memory; see `Dataset.batch`."""
+    whole = values / np.float32(65535) if values.dtype == np.uint16 else values
+    own = torch.from_numpy(whole)
+    return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -154,6 +167,16 @@ class Dataset:
         """The datasets that a batch is made of: this one."""
         return (self,)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one of them, channels first: (c, h, w) or (c, t)."""
+        *rest, last = self.values.shape[1:]
+        return (last, *rest) if self.values.ndim == 4 else (*rest, last)
+
+    def examples(self, num: int, seed: int) -> Tensor:
+        """Return `num` of them, chosen by a seed, as a batch; all where there are fewer."""
+        return self.batch(np.sort(Permutation(len(self), seed)[:num]))
+
     def batch(
         self, rows: np.ndarray | slice
     ) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
@@ -162,10 +185,7 @@ class Dataset:
         Pictures of 8 bits are uint8, of 16 bits float32 in [0, 1]. Their memory format is channels_last.
         """
         values = np.asarray(self.values)[rows]
-        if values.dtype == np.uint16:
-            values = values / np.float32(65535)
-        own = torch.from_numpy(values.copy() if isinstance(rows, slice) else values)
-        return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
+        return as_batch(values.copy() if isinstance(rows, slice) else values)
 
     def subset(self, rows: np.ndarray | slice) -> "Dataset":
         """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
@@ -181,10 +201,19 @@ class Dataset:
             reading=self.reading,
         )
 
+    def labels_at(self, rows: np.ndarray | slice) -> Int64[np.ndarray, " m"]:
+        """Return the labels at `rows`."""
+        return self.labels[rows]
+
     @property
     def labelled(self) -> bool:
         """True where any row has a label."""
-        return bool((self.labels >= 0).any())
+        return _any_label(self)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes that labels tell; 0 where no row has a label."""
+        return _num_classes(self)
 
     @property
     def labelled_rows(self) -> Int64[np.ndarray, " m"]:
@@ -246,6 +275,10 @@ class Pairs:
         """The datasets that a batch is made of."""
         return self.first, self.second
 
+    def examples(self, num: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Return `num` of them, chosen by a seed, as a batch; all where there are fewer."""
+        return self.batch(np.sort(Permutation(len(self), seed)[:num]))
+
     def batch(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
         """Return what was seen first and second, of the pairs at `rows`."""
         first, second = self.rows[rows].T
@@ -306,10 +339,19 @@ class Pairs:
         """Names of what could not be read in either part and was left out, with the reasons."""
         return tuple(dict.fromkeys((*self.first.skipped, *self.second.skipped)))
 
+    def labels_at(self, rows: np.ndarray | slice) -> Int64[np.ndarray, " m"]:
+        """Return the labels of the pairs at `rows`."""
+        return self.first.labels[self.rows[rows, 0]]
+
     @property
     def labelled(self) -> bool:
         """True where any pair has a label."""
-        return bool((self.labels >= 0).any())
+        return _any_label(self)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes that labels tell; 0 where no pair has a label."""
+        return _num_classes(self)
 
     def class_names(self, labels: Iterable[int] | Int64[np.ndarray, " m"]) -> list[str]:
         """Return the names of label numbers; the numbers themselves where they have no name."""
@@ -324,3 +366,20 @@ class Pairs:
 
 Seen = Dataset | Pairs
 """A dataset of single things, or of two that belong together."""
+
+
+def _labels(seen: Seen) -> Iterator[Int64[np.ndarray, " m"]]:
+    """Yield all labels, a block at a time: mapped ones are never in memory at once."""
+    for start in range(0, len(seen), LABELS_AT_ONCE):
+        yield seen.labels_at(slice(start, start + LABELS_AT_ONCE))
+
+
+def _any_label(seen: Seen) -> bool:
+    return any(bool((labels >= 0).any()) for labels in _labels(seen))
+
+
+def _num_classes(seen: Seen) -> int:
+    """Return how many classes have a name; where labels are numbers without names, the largest + 1."""
+    if seen.classes and seen.labelled:
+        return len(seen.classes)
+    return max((int(labels.max()) + 1 for labels in _labels(seen)), default=0)

@@ -91,9 +91,10 @@ class AMDIMConfig(MethodConfig):
             return learner
         import numpy as np
 
+        permutation = loaded("infomax.learning.data.order.permutation:Permutation")
         whiten = loaded("infomax.learning.encoders.amdim_layers:whiten")
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
-            rows = np.random.default_rng(seed).permutation(len(part))[:NUM_WHITENED]
+            rows = permutation(len(part), seed)[:NUM_WHITENED]
             seen = place.views.plain_view()(part.batch(np.sort(rows)))
             whiten(encoder.get_submodule("layers.0"), seen if seen.ndim == 4 else seen.unsqueeze(2))
         return learner

@@ -22,9 +22,10 @@ from torch.distributed import DistError
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.hashes import begin_record, note_hash
-from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.data.order.epochs import DEFAULT_ORDER, FIRST_ORDER
 from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
-from infomax.learning.distributed.groups import rank
+from infomax.learning.data.streaming.stream import Trainable
+from infomax.learning.distributed.groups import objects_of_all, rank
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
@@ -60,7 +61,7 @@ __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 @without_notices()
 def pretrain(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     out: str | Path,
     *,
     encoder: Encoders | None = None,
@@ -144,7 +145,7 @@ def pretrain(
 @without_notices()
 def resume(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     run: Run,
     *,
     encoder: Encoders | None = None,
@@ -213,27 +214,29 @@ def resume(
     learner = new_learner(recipe, dataset, encoder)
     if saved is None:
         _take_the_same_weights(run, recipe, learner)
-    with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger, saved) as fit:
+    order = _order(run, tell)
+    with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger, saved, order) as fit:
         fit()
     return run
 
 
-def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_images: int = 16) -> None:
+def save_example_views(run: Run, recipe: Recipe, dataset: Trainable, num_images: int = 16) -> None:
     """Write ``views.npz``: pictures of some images and of views of each, uint8 [m, h, w, c]."""
-    rows = np.random.default_rng(recipe.train.seed).permutation(len(dataset))[:num_images]
+    some = dataset.examples(num_images, recipe.train.seed)
     torch.manual_seed(recipe.train.seed)
-    pictures = recipe.views.example_pictures(dataset.batch(rows), recipe.method.num_views)
+    pictures = recipe.views.example_pictures(some, recipe.method.num_views)
     with replacing(run.views) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **pictures)
 
 
 def _facts(
-    recipe: Recipe, dataset: Dataset | Pairs, callbacks: Sequence[Callback], logger: Logger | None
+    recipe: Recipe, dataset: Trainable, callbacks: Sequence[Callback], logger: Logger | None
 ) -> dict[str, Any]:
     """Return what is recorded of what a run is made from."""
     return {
         "seed": recipe.train.seed,
         "num_images": len(dataset),
+        "order": DEFAULT_ORDER,
         "images": dataset.fingerprint,
         "data": dataset.reading and dataset.reading.record,
         "parts": _own_parts(recipe),
@@ -262,11 +265,19 @@ def _check_kinds(recipe: Any, dataset: Any) -> None:
     )
 
 
-def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
+def _check(recipe: Recipe, dataset: Trainable, encoder: Encoders | None) -> None:
     train = recipe.train
     _check_shapes(recipe.views, dataset)
     check_trainable(encoder, recipe.views)
     check_loggers(train)
+
+
+def _order(run: Run, tell: Callable[[str], None]) -> str:
+    """Return the name of the order that a run began with, and keeps; one that takes memory is said."""
+    order = run.read_environment().get("order", FIRST_ORDER)
+    if order == FIRST_ORDER:
+        tell("images keep the order that the run began with, drawn anew for each epoch: 8 bytes an image")
+    return order
 
 
 def _as_many(num: int, environment: dict[str, Any]) -> str:
@@ -275,7 +286,7 @@ def _as_many(num: int, environment: dict[str, Any]) -> str:
     return f"{num:,} now, {before:,} then" if num != before else f"{num:,} again, in part others"
 
 
-def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
+def _check_same(run: Run, dataset: Trainable, encoder: Encoders | None) -> None:
     """Check that a run goes on with the images, and the kind of encoder, that it began with."""
     environment = run.read_environment()
     began_with = environment["images"]
@@ -329,7 +340,7 @@ def _place(record: Mapping[str, Any]) -> str:
     return f"{record['module']}:{record['name']}"
 
 
-def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
+def _check_shapes(views: Views, dataset: Trainable) -> None:
     """Check that each part of the dataset has the shape that its views expect."""
     refuse(
         len(dataset.parts) != len(views.parts),
@@ -338,7 +349,7 @@ def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
         "same_names or in_time",
     )
     for part, seen_by in zip(dataset.parts, views.parts, strict=True):
-        shape = tuple(part.batch(slice(0, 1)).shape[1:])
+        shape = part.shape
         refuse(
             shape != seen_by.stored_shape,
             f"pretrain: expected inputs {list(seen_by.stored_shape)} (channels first) for this recipe, got "
@@ -348,7 +359,7 @@ def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
 
 def _planned(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     encoder: Encoders | None,
     budget: Mapping[str, int | float],
     tell: Callable[[str], None],
@@ -395,13 +406,14 @@ def _take_the_same_weights(run: Run, recipe: Recipe, learner: Learner) -> None:
 def _fitting(
     recipe: Recipe,
     learner: Learner,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     run: Run,
     quiet: bool,
     begin: Callable[[], None] | None = None,
     callbacks: Sequence[Callback] = (),
     logger: Logger | None = None,
     saved: Saved | None = None,
+    order: str = DEFAULT_ORDER,
 ) -> Generator[Callable[[], None]]:
     """Yield what trains to the last step, from a checkpoint if there is one; then write the encoder.
 
@@ -425,7 +437,7 @@ def _fitting(
     if trainer.is_global_zero:
         for one in trainer.loggers:
             one.log_hyperparams(run.read_settings())
-    batches = new_loader(trainer, train, dataset, saved.step if saved else 0)
+    batches = new_loader(trainer, train, dataset, saved.step if saved else 0, order)
     checkpoint = saved.path if saved else None
     try:
         with _alone(run, trainer), interrupt.listening(), ending_together(trainer.local_rank):
