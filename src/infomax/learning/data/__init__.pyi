@@ -9,3 +9,5 @@ from .loading import load_signals as load_signals
 from .pairing import in_time as in_time
 from .pairing import same_names as same_names
 from .signals import decode_signal as decode_signal
+from .streaming.stream import Stream as Stream
+from .streaming.stream import stream_images as stream_images

@@ -42,6 +42,14 @@ class Decoder:
         return f"load_{self.files.noun}s"
 
     @property
+    def findings(self) -> tuple[str, ...]:
+        """Return what was found of a source and decided for it, in words."""
+        pixels = self.pixels
+        as_stored = pixels is None or (pixels.range, pixels.depth, pixels.pages) == ("full", 8, "first")
+        unread = (pixels.unread,) if pixels and pixels.unread else ()
+        return (*self.notes, *unread, *(() if as_stored else (str(pixels),)))
+
+    @property
     def num_bytes(self) -> int:
         """The bytes of an array."""
         how = self.decode.keywords

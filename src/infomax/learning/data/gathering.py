@@ -212,7 +212,7 @@ def _decoded(job: Job) -> Iterator[Block]:
     blocks = iter(lambda: [*itertools.islice(items, BLOCK_SIZE)], [])
     for block in blocks:
         start = time.perf_counter()
-        decoded = _decode_block(block, job)
+        decoded = decode_block(block, job)
         is_slow = time.perf_counter() - start > MAX_SECONDS_ALONE * BLOCK_SIZE
         yield decoded
         if is_slow:
@@ -223,14 +223,19 @@ def _decoded_by_threads(blocks: Iterable[list[Item]], job: Job, num_threads: int
     with ThreadPoolExecutor(num_threads) as pool:
         pending = deque()
         for block in blocks:
-            pending.append(pool.submit(_decode_block, block, job))
+            pending.append(pool.submit(decode_block, block, job))
             if len(pending) > num_threads:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
 
 
-def _decode_block(items: list[Item], job: Job) -> Block:
+def decode_block(items: list[Item], job: Job) -> Block:
+    """Return some items, decoded; those that cannot be decoded are named.
+
+    Raises:
+        OtherChannels: an item has other channels than those that are wanted, unless such items are skipped.
+    """
     kept, values, broken, lost = [], [], [], []
     for item in items:
         try:

@@ -179,12 +179,10 @@ def _load(
 
 def _reading(job: Job, dataset: Dataset, words: Sequence[str]) -> Reading:
     """Return what was read: what labels were taken for stands first among the words."""
-    source, pixels = job.source, job.decoder.pixels
+    source = job.source
     broken = {BROKEN: dataset.skipped} if dataset.skipped else {}
     splits = Counter(dataset.splits or ())
-    as_stored = pixels is None or (pixels.range, pixels.depth, pixels.pages) == ("full", 8, "first")
-    unread = (pixels.unread,) if pixels and pixels.unread else ()
-    notes = (*source.notes, *words[1:], *job.decoder.notes, *unread, *(() if as_stored else (str(pixels),)))
+    notes = (*source.notes, *words[1:], *job.decoder.findings)
     left_out = {**source.left_out, **broken}
     return Reading(source.name, job.decoder.files.noun, splits, words[0], left_out, notes, source.root)
 

@@ -1,11 +1,12 @@
 """WebDataset archives: .tar files whose members share a name up to its first dot, one sample a name."""
 
+import io
 import itertools
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from infomax.errors import refuse
 from infomax.files import most_bytes, parse_json, sized
@@ -28,39 +29,57 @@ def _rows(path: Path, column: str | None) -> Iterator[dict[str, Any]]:
     Raises:
         UnknownColumn: no sample has that field.
     """
+    with path.open("rb") as file:
+        for key, field, fields in archive_samples(file, path.name, column):
+            yield {"__key__": key, column or "image": fields[field], "label": usual_label(fields)}
+
+
+def archive_samples(file: Any, name: str, column: str | None) -> Iterator[tuple[str, str, "Fields"]]:
+    """Yield key, field of the value and all fields of each sample that has a value.
+
+    Args:
+        file: the archive, which can seek.
+        name: of it, for messages.
+        column: the field of the values; None for that of the image.
+
+    Raises:
+        UnknownColumn: no sample has that field.
+    """
     seen: dict[str, None] = {}
-    for key, fields in _samples(path):
+    for key, fields in _samples(file):
         field = _image_field(fields) if column is None else column.lower()
         seen.update(dict.fromkeys(fields))
-        if field in fields:
-            yield {"__key__": key, column or "image": fields[field], "label": _label(fields)}
+        if field is not None and field in fields:
+            yield key, field, fields
     if column is not None and column.lower() not in seen:
-        raise UnknownColumn(path.name, column, seen)
+        raise UnknownColumn(name, column, seen)
 
 
 def archive_labels(path: Path, column: str | None, chosen: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield key and label of each sample, as `open_archive` yields samples.
+    """Yield key and label of each sample of a file; see `labels_in`."""
+    with path.open("rb") as file:
+        yield from labels_in(file, path.name, column, chosen)
+
+
+def labels_in(file: Any, name: str, column: str | None, chosen: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield key and label of each sample that has a value, without reading the values.
 
     Args:
-        path: the archive.
-        column: the field of the values, if one was chosen.
+        file, name, column: as of `archive_samples`.
         chosen: fields of the labels, or keys of the sample's JSON; several give a list. () for the usual one.
 
     Raises:
         UnknownColumn: no sample has one of the chosen.
     """
     seen: dict[str, None] = {}
-    for key, fields in _samples(path):
-        field = _image_field(fields) if column is None else column.lower()
-        if field not in fields:
-            continue
+    for key, _, fields in archive_samples(file, name, column):
         described = _described(fields)
         seen.update(dict.fromkeys([*described, *fields]))
         values = [described.get(one, _text(fields.get(one.lower()))) for one in chosen]
-        yield key, (values[0] if len(values) == 1 else values) if chosen else _label(fields)
+        yield key, (values[0] if len(values) == 1 else values) if chosen else usual_label(fields)
     for one in chosen:
         if one not in seen and one.lower() not in seen:
-            raise UnknownColumn(path.name, one, seen)
+            raise UnknownColumn(name, one, seen)
 
 
 def _text(content: bytes | None) -> int | str | None:
@@ -69,33 +88,68 @@ def _text(content: bytes | None) -> int | str | None:
     return int(text) if text and re.fullmatch(r"-?\d+", text) else text
 
 
-def _image_field(fields: Mapping[str, bytes]) -> str | None:
+def _image_field(fields: "Fields") -> str | None:
     """Return the field with the shortest name among those with the suffix of an image."""
     images = [field for field in fields if suffix(f"image.{field}") in _IMAGE_SUFFIXES]
     return min(images, key=len, default=None)
 
 
-def _samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+@final
+class Fields(Mapping[str, bytes]):
+    """The fields of a sample by name; each is read when it is asked for, while its archive is open.
+
+    Args:
+        archive: holds them.
+        members: by the name of the field.
+        limit: bytes that a field may have.
+    """
+
+    def __init__(self, archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo], limit: int):
+        self._archive, self._members, self._limit = archive, members, limit
+
+    def __getitem__(self, field: str) -> bytes:
+        member = self._members[field]
+        size = member.size
+        refuse(
+            size > self._limit,
+            f"{member.name!r} has {sized(size)}, expected at most {sized(self._limit)}",
+        )
+        file = self._archive.extractfile(member)
+        return b"" if file is None else file.read()
+
+    def __contains__(self, field: object) -> bool:
+        return field in self._members
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def size(self, field: str) -> int:
+        """Return the bytes that a field says it has."""
+        return self._members[field].size
+
+
+def _samples(file: Any) -> Iterator[tuple[str, Fields]]:
     """Yield the key and the fields of each sample. Links in an archive are not followed.
 
     Raises:
-        ValueError: a member says that it is larger than the archive.
+        ValueError: a member that is read says that it is larger than the archive; the archive is cut.
     """
-    limit = min(path.stat().st_size, most_bytes())
-    with tarfile.open(path, "r:") as archive:
-        members = (member for member in archive if member.isfile() and is_visible(Path(member.name).name))
+    limit = min(file.seek(0, io.SEEK_END), most_bytes())
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        files = (member for member in archive if member.isfile())
+        members = (member for member in files if is_visible(member.name.rsplit("/", 1)[-1]))
         for key, sample in itertools.groupby(members, lambda member: re.sub(r"\.[^/]*$", "", member.name)):
-            yield key, {one.name[len(key) + 1 :].lower(): _content(archive, one, limit) for one in sample}
+            yield key, Fields(archive, {one.name[len(key) + 1 :].lower(): one for one in sample}, limit)
+        file.seek(archive.offset)
+        refuse(file.read(tarfile.BLOCKSIZE).strip(b"\0"), f"it is damaged or cut at byte {archive.offset:,}")
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, limit: int) -> bytes:
-    size = member.size
-    refuse(size > limit, f"{member.name!r} has {sized(size)}, expected at most {sized(limit)}")
-    file = archive.extractfile(member)
-    return b"" if file is None else file.read()
-
-
-def _label(fields: Mapping[str, bytes]) -> Any:
+def usual_label(fields: Mapping[str, bytes]) -> Any:
+    """Return the label of a sample: its field ``cls``, or what its JSON calls a label; None without one."""
     if "cls" in fields:
         return _text(fields["cls"])
     described = _described(fields)

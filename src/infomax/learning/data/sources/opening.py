@@ -14,6 +14,7 @@ from infomax.learning.data.sources.objects import open_array_file, open_objects
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Source
 from infomax.learning.data.sources.tables import open_tables
+from infomax.learning.data.streaming.shards import open_shards
 from infomax.registry import Registry
 
 Opener = Callable[[Request], Source | None]
@@ -28,6 +29,7 @@ SOURCES: Registry[Opener] = Registry(
         "tables": open_tables,
         "folder": open_folder,
         "built in": open_built_in,
+        "shards": open_shards,
     },
 )
 """The kinds of sources: each returns the source, or None where it is not of its kind; the last goes first."""
