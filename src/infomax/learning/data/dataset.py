@@ -15,10 +15,10 @@ from jaxtyping import Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.learning.data.order.permutation import Permutation
 from infomax.learning.data.pixels.ranges import Pixels
 from infomax.learning.data.reading import WITHOUT_PARTNER, Reading, together
 from infomax.learning.data.targets import Targets
-
 
 LABELS_AT_ONCE = 2**20
 """Labels that are looked through at once."""
@@ -85,6 +85,15 @@ def fingerprint_of(
     if targets is not None:
         parts += [xxhash.xxh3_128_hexdigest(np.ascontiguousarray(targets.values).data), list(targets.names)]
     return xxhash.xxh3_128_hexdigest(json.dumps(parts).encode())
+
+
+def as_batch(
+    values: np.ndarray,
+) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
+    """Return stored values as a tensor, channels first, which may share their memory; see `Dataset.batch`."""
+    whole = values / np.float32(65535) if values.dtype == np.uint16 else values
+    own = torch.from_numpy(whole)
+    return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -158,6 +167,16 @@ class Dataset:
         """The datasets that a batch is made of: this one."""
         return (self,)
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one of them, channels first: (c, h, w) or (c, t)."""
+        *rest, last = self.values.shape[1:]
+        return (last, *rest) if self.values.ndim == 4 else (*rest, last)
+
+    def examples(self, num: int, seed: int) -> Tensor:
+        """Return `num` of them, chosen by a seed, as a batch; all where there are fewer."""
+        return self.batch(np.sort(Permutation(len(self), seed)[:num]))
+
     def batch(
         self, rows: np.ndarray | slice
     ) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:
@@ -166,10 +185,7 @@ class Dataset:
         Pictures of 8 bits are uint8, of 16 bits float32 in [0, 1]. Their memory format is channels_last.
         """
         values = np.asarray(self.values)[rows]
-        if values.dtype == np.uint16:
-            values = values / np.float32(65535)
-        own = torch.from_numpy(values.copy() if isinstance(rows, slice) else values)
-        return own.permute(0, 3, 1, 2) if own.ndim == 4 else own
+        return as_batch(values.copy() if isinstance(rows, slice) else values)
 
     def subset(self, rows: np.ndarray | slice) -> "Dataset":
         """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
@@ -258,6 +274,10 @@ class Pairs:
     def parts(self) -> tuple[Dataset, Dataset]:
         """The datasets that a batch is made of."""
         return self.first, self.second
+
+    def examples(self, num: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Return `num` of them, chosen by a seed, as a batch; all where there are fewer."""
+        return self.batch(np.sort(Permutation(len(self), seed)[:num]))
 
     def batch(self, rows: np.ndarray | slice) -> tuple[Tensor, Tensor]:
         """Return what was seen first and second, of the pairs at `rows`."""
@@ -362,4 +382,4 @@ def _num_classes(seen: Seen) -> int:
     """Return how many classes have a name; where labels are numbers without names, the largest + 1."""
     if seen.classes and seen.labelled:
         return len(seen.classes)
-    return max(int(labels.max()) + 1 for labels in _labels(seen))
+    return max((int(labels.max()) + 1 for labels in _labels(seen)), default=0)

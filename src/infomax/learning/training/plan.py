@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from infomax.errors import refuse
-from infomax.learning.data.dataset import Dataset, Pairs
+from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.data.targets import counted
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
@@ -85,7 +85,7 @@ def fitting_batch(recipe: Recipe, num_images: int) -> Recipe:
 
 def plan(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     encoder: Encoders | None,
     budget: Mapping[str, int | float],
 ) -> Plan:
@@ -113,7 +113,7 @@ def plan(
 
 def seconds_per_step(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     encoder: Encoders | None = None,
     *,
     duration: float = MAX_TIMING_SECONDS,
@@ -130,7 +130,7 @@ def seconds_per_step(
     return timer.seconds_per_step
 
 
-def _plan(recipe: Recipe, dataset: Dataset | Pairs, steps: int, seconds: float | None = None) -> Plan:
+def _plan(recipe: Recipe, dataset: Trainable, steps: int, seconds: float | None = None) -> Plan:
     memory = None if seconds is None else _peak_memory()
     return Plan(len(dataset), recipe.train.batch_size, steps, seconds, memory)
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from infomax.errors import MissingExtra, refuse
-from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.order.epochs import DEFAULT_ORDER, order_named
+from infomax.learning.data.streaming.ahead import streamed
+from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
 from infomax.learning.methods.learner import Learner
@@ -31,7 +32,7 @@ Encoders = nn.Module | Mapping[str, nn.Module]
 """An encoder; or encoders by the names of the columns, where each column has its own."""
 
 
-def new_learner(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None = None) -> Learner:
+def new_learner(recipe: Recipe, dataset: Trainable, encoder: Encoders | None = None) -> Learner:
     """Return the recipe's method before its first step: a function of the seed and the data.
 
     All of it is in training mode, whatever mode the encoder came in, but for layers that it keeps frozen.
@@ -120,13 +121,13 @@ def new_trainer(
 def new_loader(
     trainer: Trainer,
     config: TrainConfig,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     first_step: int = 0,
     order: str = DEFAULT_ORDER,
 ) -> DataLoader[tuple[Any, Tensor]]:
     """Return the batches of this process, from the step after `first_step` on, in an order by its name."""
-    share = trainer.global_rank, trainer.world_size
-    batches = Batches(dataset, config.batch_size, config.seed, first_step, *share, order_named(order))
+    how = config.batch_size, config.seed, first_step, trainer.global_rank, trainer.world_size
+    batches = streamed(dataset, *how) or Batches(dataset, *how, order_named(order))
     on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
     return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
+from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
 from infomax.learning.views.kinds import SingleViews
 from infomax.ranges import (
     MAX_SIDE,
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor, nn
 
-    from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.dataset import Dataset
+    from infomax.learning.data.streaming.stream import Stream, Trainable
 
 
 POLICIES: Registry[Callable[..., Any]] = Registry(
@@ -140,13 +142,38 @@ class ViewsConfig(SingleViews):
             )
         return self.channels, *_height_width(self.stored_size)
 
-    def decided_by(self, dataset: "Dataset | Pairs") -> Mapping[str, Any]:
+    def decided_by(self, dataset: "Trainable") -> Mapping[str, Any]:
         """Return the sizes, where loading the dataset decided them."""
         if None not in (self.stored_size, self.image_size):
             return {}
-        stored = self.stored_size or _side(*dataset.parts[0].values.shape[1:3])
+        stored = self.stored_size or _side(*dataset.parts[0].shape[1:])
         seen = self.image_size or _side(*map(_seen, _height_width(stored)))
         return {"stored_size": stored, "image_size": seen}
+
+    def stream(
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
+        window: int = DEFAULT_WINDOW,
+    ) -> "Stream":
+        """Return the pictures of shards, by `stream_images`."""
+        return loaded("infomax.learning.data.streaming.stream:stream_images")(
+            source,
+            split=split,
+            column=column,
+            size=self.stored_size,
+            channels=self.channels,
+            range=self.range,
+            bits=self.bits,
+            pages=self.pages,
+            labels=labels,
+            skip_broken=skip_broken,
+            window=window,
+        )
 
     def load(
         self,

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from infomax.errors import refuse
+from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
 from infomax.registry import Registry
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.streaming.stream import Stream, Trainable
 
 
 class EncoderPlace(NamedTuple):
@@ -84,6 +86,31 @@ class Views(ABC):
             skip_broken: leave out what cannot be read.
         """
 
+    def stream(
+        self,
+        source: Any,
+        *,
+        split: str = "train",
+        column: str | None = None,
+        labels: str | None = None,
+        skip_broken: bool = False,
+        window: int = DEFAULT_WINDOW,
+    ) -> "Stream":
+        """Return a stream that these views are made of, read from shards; of pictures only.
+
+        Args:
+            source: as for `stream_images`.
+            split, column, labels, skip_broken: as of `load`.
+            window: things that are put in a random order together.
+
+        Raises:
+            ValueError: things of this kind cannot be streamed.
+        """
+        raise ValueError(
+            f"views: {self.kind} views are made of data that is decoded once, got a recipe with stream; leave "
+            "--stream out"
+        )
+
     @abstractmethod
     def random_views(self, num_views: int) -> "nn.Module":
         """Return a module: a batch of the dataset to a tuple of random views."""
@@ -96,7 +123,7 @@ class Views(ABC):
     def titles(self, num_views: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what the parts that were seen are called in pictures, and what their views are called."""
 
-    def as_read(self: V, dataset: "Dataset | Pairs") -> V:
+    def as_read(self: V, dataset: "Trainable") -> V:
         """Return these views with what loading the dataset decided, such as the range of its pixels.
 
         Raises:
@@ -106,7 +133,7 @@ class Views(ABC):
         within = zip(self._within, dataset.parts, strict=False)
         return replace(self, **own, **{name: getattr(self, name).as_read(part) for name, part in within})
 
-    def decided_by(self, dataset: "Dataset | Pairs") -> Mapping[str, Any]:
+    def decided_by(self, dataset: "Trainable") -> Mapping[str, Any]:
         """Return the fields that loading the dataset decided, besides those of how pixels are read; none."""
         return {}
 
