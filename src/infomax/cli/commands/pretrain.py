@@ -19,7 +19,7 @@ from infomax.files import absolute
 
 if TYPE_CHECKING:
     from infomax.evaluation.given import Given
-    from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.streaming.stream import Trainable
     from infomax.learning.training.config import Recipe
     from infomax.learning.training.run import Run
     from infomax.learning.views.kinds import EncoderPlace
@@ -64,6 +64,11 @@ class Pretrain:
         type=absolute,
     )
     skip_broken: bool = skip_broken()
+    stream: bool = option(
+        "read the shards of --data, such as 'photos-{00000..00127}.tar', again in each epoch, and decode their "
+        "images ahead of the steps",
+        default=False,
+    )
     dry_run: bool = option("show the resolved recipe and stop", default=False)
     rest: Sequence[str] = ()
     arguments: Sequence[str] = ()
@@ -145,9 +150,10 @@ class Pretrain:
         refuse(not source, "pretrain: no images given; set --data to a folder, a file or a hub name")
         refuse(not (self.resume or self.out), "pretrain: no place for the run; set --out to a new folder")
         skip_broken = recipe.skip_broken or self.skip_broken
-        return replace(recipe, data=absolute(str(source)), skip_broken=skip_broken)
+        stream = recipe.stream or self.stream
+        return replace(recipe, data=absolute(str(source)), skip_broken=skip_broken, stream=stream)
 
-    def _dataset(self, recipe: "Recipe") -> "Dataset | Pairs":
+    def _dataset(self, recipe: "Recipe") -> "Trainable":
         """Start the other processes, if there are to be some; return what each learns from."""
         from infomax.evaluation.splits import labelled_split
         from infomax.learning.distributed.launching import start_together
@@ -165,7 +171,7 @@ class Pretrain:
             labelled_split(given, place.views)
         return dataset
 
-    def _training(self, recipe: "Recipe", dataset: "Dataset | Pairs", loop: Any) -> "Callable[[], Run]":
+    def _training(self, recipe: "Recipe", dataset: "Trainable", loop: Any) -> "Callable[[], Run]":
         """Return the call that trains a new run, or goes on with one."""
         from infomax.learning.encoders.own import own_encoder
         from infomax.learning.training.run import Run
@@ -204,7 +210,7 @@ class Pretrain:
             encoder = {"encoder": place.folder.name} if place.folder.name else {}
             yield from ({**encoder, **row} for row in short_rows(result))
 
-    def _answer(self, recipe: "Recipe", dataset: "Dataset | Pairs", run: "Run") -> Answer | None:
+    def _answer(self, recipe: "Recipe", dataset: "Trainable", run: "Run") -> Answer | None:
         """Evaluate the run, if that is wanted; return what was done, in the first process."""
         from infomax.learning.distributed.groups import rank, wait_for_all
 
@@ -234,7 +240,7 @@ class Pretrain:
         del lines["num_images"]
         return Answer(found, lambda: [entries(lines)], next_steps(self._next(recipe, dataset)))
 
-    def _next(self, recipe: "Recipe", dataset: "Dataset | Pairs") -> dict[str, str]:
+    def _next(self, recipe: "Recipe", dataset: "Trainable") -> dict[str, str]:
         """Return what can be done with the run, with its command line."""
         found = {}
         for place in recipe.views.encoders:

@@ -17,7 +17,7 @@ from infomax.registry import Registry, loaded
 if TYPE_CHECKING:
     from torch import nn
 
-    from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.streaming.stream import Trainable
     from infomax.learning.methods.learner import Learner
 
 
@@ -85,17 +85,13 @@ class AMDIMConfig(MethodConfig):
         learner = loaded("infomax.learning.methods.amdim_learner:AMDIM")
         return learner(self, views, optimizer, num_classes, encoder)
 
-    def begun(self, learner: "Learner", views: Views, dataset: "Dataset | Pairs", seed: int) -> "Learner":
+    def begun(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
         """Return the learner, its first layers whitening patches of some images, if that is wanted."""
         if not self.encoder.whitened:
             return learner
-        import numpy as np
-
-        permutation = loaded("infomax.learning.data.order.permutation:Permutation")
         whiten = loaded("infomax.learning.encoders.amdim_layers:whiten")
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
-            rows = permutation(len(part), seed)[:NUM_WHITENED]
-            seen = place.views.plain_view()(part.batch(np.sort(rows)))
+            seen = place.views.plain_view()(part.examples(NUM_WHITENED, seed))
             whiten(encoder.get_submodule("layers.0"), seen if seen.ndim == 4 else seen.unsqueeze(2))
         return learner
 

@@ -12,7 +12,7 @@ from infomax.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
-    from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.streaming.stream import Trainable
     from infomax.learning.methods.learner import Learner
 
 
@@ -59,7 +59,7 @@ class MethodConfig(ABC):
         """
         return self, None
 
-    def begun(self, learner: "Learner", views: Views, dataset: "Dataset | Pairs", seed: int) -> "Learner":
+    def begun(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
         """Return the learner with what the configuration's encoder takes from the data before the first step.
 
         Args:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from infomax.errors import refuse
+from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
@@ -13,7 +14,7 @@ from infomax.learning.views.kinds import Views
 from infomax.ranges import Count, Positive, Range, Seed, check_ranges
 
 if TYPE_CHECKING:
-    from infomax.learning.data.dataset import Dataset, Pairs
+    from infomax.learning.data.streaming.stream import Trainable
 
 LoggerName = Literal["tensorboard", "csv", "wandb", "mlflow"]
 """Loggers of Lightning, by name."""
@@ -141,6 +142,8 @@ class Recipe:
     seen; pairs name their columns in `views`. labels: where labels come from, which training does not need:
     none, folders, a column, or a table FILE.csv[:column]; null for what the source holds.
     skip_broken: leave out what cannot be read.
+    stream: read shards, .tar or .parquet files, and decode their images again in each epoch, instead of once.
+    stream_window: images in sequence that are put in a random order together, where they are streamed.
     """
 
     data: str | None = None
@@ -148,14 +151,19 @@ class Recipe:
     column: str | None = None
     labels: str | None = None
     skip_broken: bool = False
+    stream: bool = False
+    stream_window: Count = DEFAULT_WINDOW
     method: MethodConfig = field(default_factory=AMDIMConfig)
     views: Views = field(default_factory=ViewsConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
-    def load(self, source: Any = None) -> "Dataset | Pairs":
+    def load(self, source: Any = None) -> "Trainable":
         """Return the data of the recipe, or of a source in its place, as its views load it."""
         how: dict[str, Any] = {"split": self.split, "column": self.column, "skip_broken": self.skip_broken}
         if self.labels:
             how["labels"] = self.labels
-        return self.views.load(self.data if source is None else source, **how)
+        data = self.data if source is None else source
+        if self.stream:
+            return self.views.stream(data, **how, window=self.stream_window)
+        return self.views.load(data, **how)

@@ -22,11 +22,11 @@ from torch.distributed import DistError
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.hashes import begin_record, note_hash
-from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.order.epochs import DEFAULT_ORDER, FIRST_ORDER
-from infomax.learning.data.order.permutation import Permutation
 from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
-from infomax.learning.distributed.groups import rank
+from infomax.learning.data.streaming.stream import Stream, Trainable
+from infomax.learning.data.targets import counted
+from infomax.learning.distributed.groups import objects_of_all, rank
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
@@ -62,7 +62,7 @@ __all__ = ["Encoders", "new_learner", "pretrain", "resume", "seconds_per_step"]
 @without_notices()
 def pretrain(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     out: str | Path,
     *,
     encoder: Encoders | None = None,
@@ -140,13 +140,14 @@ def pretrain(
         run.begin(recipe, **{name: one for name, one in facts.items() if one not in (None, [], {})})
     with _fitting(recipe, learner, dataset, run, quiet, callbacks=callbacks, logger=logger) as fit:
         fit()
+    _note_broken(run, dataset, tell)
     return run
 
 
 @without_notices()
 def resume(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     run: Run,
     *,
     encoder: Encoders | None = None,
@@ -218,20 +219,21 @@ def resume(
     order = _order(run, tell)
     with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger, saved, order) as fit:
         fit()
+    _note_broken(run, dataset, tell)
     return run
 
 
-def save_example_views(run: Run, recipe: Recipe, dataset: Dataset | Pairs, num_images: int = 16) -> None:
+def save_example_views(run: Run, recipe: Recipe, dataset: Trainable, num_images: int = 16) -> None:
     """Write ``views.npz``: pictures of some images and of views of each, uint8 [m, h, w, c]."""
-    rows = Permutation(len(dataset), recipe.train.seed)[:num_images]
+    some = dataset.examples(num_images, recipe.train.seed)
     torch.manual_seed(recipe.train.seed)
-    pictures = recipe.views.example_pictures(dataset.batch(rows), recipe.method.num_views)
+    pictures = recipe.views.example_pictures(some, recipe.method.num_views)
     with replacing(run.views) as path, path.open("wb") as file:
         np.savez(file, allow_pickle=False, **pictures)
 
 
 def _facts(
-    recipe: Recipe, dataset: Dataset | Pairs, callbacks: Sequence[Callback], logger: Logger | None
+    recipe: Recipe, dataset: Trainable, callbacks: Sequence[Callback], logger: Logger | None
 ) -> dict[str, Any]:
     """Return what is recorded of what a run is made from."""
     return {
@@ -253,6 +255,18 @@ def _list_left_out(run: Run, reading: Reading | None, tell: Callable[[str], None
         tell(f"what was left out is listed in {run.folder / LEFT_OUT_FILE}")
 
 
+def _note_broken(run: Run, dataset: Trainable, tell: Callable[[str], None]) -> None:
+    """List and record what training could not decode, in any process: of a stream it is not known before."""
+    if not isinstance(dataset, Stream):
+        return
+    each = objects_of_all(dataset.broken)
+    dataset.broken.update({name: why for one in each for name, why in one.items()})
+    if dataset.broken and rank() == 0:
+        run.note(data=dataset.reading.record)
+        tell(f"{counted(len(dataset.broken), 'image')} could not be decoded, others stood in for them")
+        _list_left_out(run, dataset.reading, tell)
+
+
 def _check_kinds(recipe: Any, dataset: Any) -> None:
     """Check that recipe and dataset are what their names say."""
     refuse(
@@ -266,7 +280,7 @@ def _check_kinds(recipe: Any, dataset: Any) -> None:
     )
 
 
-def _check(recipe: Recipe, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
+def _check(recipe: Recipe, dataset: Trainable, encoder: Encoders | None) -> None:
     train = recipe.train
     _check_shapes(recipe.views, dataset)
     check_trainable(encoder, recipe.views)
@@ -287,7 +301,7 @@ def _as_many(num: int, environment: dict[str, Any]) -> str:
     return f"{num:,} now, {before:,} then" if num != before else f"{num:,} again, in part others"
 
 
-def _check_same(run: Run, dataset: Dataset | Pairs, encoder: Encoders | None) -> None:
+def _check_same(run: Run, dataset: Trainable, encoder: Encoders | None) -> None:
     """Check that a run goes on with the images, and the kind of encoder, that it began with."""
     environment = run.read_environment()
     began_with = environment["images"]
@@ -341,7 +355,7 @@ def _place(record: Mapping[str, Any]) -> str:
     return f"{record['module']}:{record['name']}"
 
 
-def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
+def _check_shapes(views: Views, dataset: Trainable) -> None:
     """Check that each part of the dataset has the shape that its views expect."""
     refuse(
         len(dataset.parts) != len(views.parts),
@@ -350,7 +364,7 @@ def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
         "same_names or in_time",
     )
     for part, seen_by in zip(dataset.parts, views.parts, strict=True):
-        shape = tuple(part.batch(slice(0, 1)).shape[1:])
+        shape = part.shape
         refuse(
             shape != seen_by.stored_shape,
             f"pretrain: expected inputs {list(seen_by.stored_shape)} (channels first) for this recipe, got "
@@ -360,7 +374,7 @@ def _check_shapes(views: Views, dataset: Dataset | Pairs) -> None:
 
 def _planned(
     recipe: Recipe,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     encoder: Encoders | None,
     budget: Mapping[str, int | float],
     tell: Callable[[str], None],
@@ -407,7 +421,7 @@ def _take_the_same_weights(run: Run, recipe: Recipe, learner: Learner) -> None:
 def _fitting(
     recipe: Recipe,
     learner: Learner,
-    dataset: Dataset | Pairs,
+    dataset: Trainable,
     run: Run,
     quiet: bool,
     begin: Callable[[], None] | None = None,
