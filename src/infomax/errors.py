@@ -19,6 +19,7 @@ EXTRAS: Mapping[str, str] = {
     "wandb": "wandb",
     "fastexcel": "tables",
     "faiss": "search",
+    "distributed": "cluster",
     **dict.fromkeys(["onnx", "onnxscript", "onnxruntime"], "export"),
     **dict.fromkeys(["anndata", "h5py"], "h5ad"),
     **dict.fromkeys(["tifffile", "imagecodecs", "pillow_heif", "pydicom", "czifile"], "formats"),

@@ -15,8 +15,9 @@ from sklearn.datasets import load_iris
 
 from infomax.cli import main
 from infomax.estimation.counting.suited import SuitedCounting
-from infomax.estimation.tables import running, testing
+from infomax.estimation.tables import cluster, running, testing
 from infomax.estimation.tables.pairwise import pairwise
+from infomax.estimation.tables.parts import opening
 from infomax.estimation.tables.rank import rank_columns
 
 N = 60
@@ -350,3 +351,37 @@ def test_refusals(capsys, monkeypatch, table, arguments, message):
     assert not re.search("[a-z]_[a-z]", err), "names of Python"
     assert len(err.strip().splitlines()) == 1
     assert sorted(table.parent.iterdir()) == before
+
+
+def test_a_table_in_parts(capsys, table, monkeypatch):
+    """Asked for, or chosen where the whole would take more than half of the memory; said and recorded."""
+    whole = result_of(capsys, table)
+    parts = result_of(capsys, table, "--in-parts", "always", "--sampled-rows", 30)
+    assert (whole["num_sampled_rows"], parts["num_sampled_rows"], parts["num_rows"]) == (None, 30, N)
+    assert any("measured on 30 of 60 rows, drawn at random (seed 0)" in note for note in parts["notes"])
+    monkeypatch.setattr(opening, "total_memory", lambda: 1000)
+    chosen = result_of(capsys, table)
+    assert any("read in parts" in note for note in chosen["notes"])
+    assert result_of(capsys, table, "--in-parts", "never") == whole
+    drawn = result_of(capsys, table, "--rows", 20)
+    assert any("all columns are measured on 20 of 60 rows" in note for note in drawn["notes"])
+    assert {row["num_samples"] for row in drawn["rows"]} <= set(range(10, 21))
+    code, _, err = run(capsys, table, "--in-parts", "never", "--sampled-rows", 30)
+    assert (code, "--sampled-rows is for a table that is read in parts" in err) == (2, True)
+
+
+def test_several_files_are_one_table(capsys, table, tmp_path):
+    frame = pl.read_csv(table)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    frame.head(25).write_csv(files[0])
+    frame.tail(N - 25).write_csv(files[1])
+    one, two = result_of(capsys, table), result_of(capsys, *files)
+    assert two["table"] == [str(file) for file in files]
+    assert [row["bits"] for row in two["rows"]] == [row["bits"] for row in one["rows"]]
+
+
+def test_a_cluster_that_is_not_there(capsys, table, monkeypatch):
+    monkeypatch.setattr(cluster, "SECONDS_TO_CONNECT", 0.2)
+    code, _, err = run(capsys, table, "--scheduler", "tcp://127.0.0.1:1")
+    assert code == 2
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in err

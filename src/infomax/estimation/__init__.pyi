@@ -86,6 +86,8 @@ from .tables.joint import JointRanking as JointRanking
 from .tables.joint import rank_pairs as rank_pairs
 from .tables.pairwise import PairwiseInformation as PairwiseInformation
 from .tables.pairwise import pairwise as pairwise
+from .tables.parts.opening import Parts as Parts
+from .tables.parts.opening import open_parts as open_parts
 from .tables.rank import Ranking as Ranking
 from .tables.rank import rank_columns as rank_columns
 from .tables.read import read_frame as read_frame

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 from infomax.cli.options import argument, option, options_of
 from infomax.cli.output import Answer, Unfinished, show_on_stderr
 from infomax.errors import refuse
-from infomax.estimation.tables import DEFAULT_PERMUTATIONS
+from infomax.estimation.tables import DEFAULT_PERMUTATIONS, DEFAULT_SAMPLED_ROWS
+from infomax.estimation.tables.cluster import on_cluster
 from infomax.ranges import Count, Range, Seed
 
 SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
@@ -22,6 +23,7 @@ examples:
   infomax measure table.csv --target label         what each tells about label
   infomax measure table.csv --target label --given age
   infomax measure panel.csv --target y --given id y@1 --lag 1 2 --group id
+  infomax measure big/*.parquet --target label     one table, larger than memory
 
 The result is a table on a terminal, and JSON where the output goes elsewhere.
 y@2 is the column y, two rows earlier.
@@ -59,21 +61,51 @@ class Reading:
         "part of a dataset that has several, or sheet of a workbook", default="train", metavar="NAME"
     )
 
-    def frame(self, table: str) -> Any:
-        """Return the table, with what was guessed about it."""
+    in_parts: str = option(
+        "read the table batch by batch, in little memory: labels are counted in all rows, numbers are "
+        "measured on some; auto: where it would take more than half of the memory whole",
+        default="auto",
+        choices=("auto", "always", "never"),
+    )
+    sampled_rows: Annotated[int, Range(2)] | None = option(
+        f"rows of a table in parts on which numbers are measured ({DEFAULT_SAMPLED_ROWS} without it)",
+        default=None,
+        python="num_sampled_rows",
+    )
+
+    def frame(self, table: Sequence[str], rows: int | None = None) -> Any:
+        """Return the table, with what was guessed about it, or one that is read in parts.
+
+        Args:
+            table: files.
+            rows: rows that are to be drawn from one that is read in parts.
+        """
+        from infomax.estimation.tables.parts.opening import is_too_large, open_parts
         from infomax.estimation.tables.read import read_frame
 
-        settings = {name: value for name, value in vars(self).items() if name != "no_header"}
-        return read_frame(table, header=not self.no_header, **settings)
+        whole = table[0] if len(table) == 1 else table
+        apart = ("no_header", "in_parts", "sampled_rows")
+        settings = {name: value for name, value in vars(self).items() if name not in apart}
+        settings["header"] = not self.no_header
+        if self.in_parts == "always" or (self.in_parts == "auto" and is_too_large(whole)):
+            number = rows or self.sampled_rows or DEFAULT_SAMPLED_ROWS
+            return open_parts(whole, num_sampled_rows=number, **settings)
+        refuse(
+            self.sampled_rows,
+            "measure: --sampled-rows is for a table that is read in parts, and this one is read whole; use "
+            "--rows, or --in-parts always",
+        )
+        return read_frame(whole, **settings)
 
 
 @dataclass(frozen=True)
 class Measure:
     """Measure how many bits the columns of a table tell about one of them, or about each other."""
 
-    table: str = argument(
-        "a file (.csv, .csv.gz, .parquet, .xlsx, .json, …), - for standard input, or hf:owner/name of the "
-        "Hugging Face hub"
+    table: Sequence[str] = argument(
+        "a file (.csv, .csv.gz, .parquet, .xlsx, .json, …) or several, - for standard input, or "
+        "hf:owner/name of the Hugging Face hub",
+        nargs="+",
     )
     target: Sequence[str] = option(
         "rank the other columns by what they tell about this one; without it, all pairs are measured",
@@ -137,6 +169,9 @@ class Measure:
         "measure all pairs too, and draw them with the target first", default=None, metavar="FILE"
     )
     seed: Seed = option("of everything that is random", default=0)
+    scheduler: str | None = option(
+        "address of a Dask cluster that measures: tcp://HOST:PORT", default=None, metavar="ADDRESS"
+    )
     reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 
     @staticmethod
@@ -153,7 +188,8 @@ class Measure:
         self._check()
         frame = self._frame()
         try:
-            found, draw = self._found(frame)
+            with on_cluster(self.scheduler):
+                found, draw = self._found(frame)
         except Interrupted as interrupt:
             raise Unfinished(str(interrupt), self._answer(interrupt.result)) from None
         return self._answer(found, self._draw(frame, found, draw))
@@ -193,7 +229,11 @@ class Measure:
 
         drawn = [f"drawn: {path}" for path in pictures.values()]
         answer = Answer(
-            {"table": self.table, **found.to_mapping(), **pictures},
+            {
+                "table": self.table[0] if len(self.table) == 1 else [*self.table],
+                **found.to_mapping(),
+                **pictures,
+            },
             lambda: [as_table(found, get_terminal_size().columns, further=drawn)],
             [self._next(found)],
         )
@@ -213,9 +253,11 @@ class Measure:
 
     def _frame(self) -> Any:
         """Return the table, or the rows that are drawn from it."""
-        read = Reading(**self.reading).frame(self.table)
+        read = Reading(**self.reading).frame(self.table, self.rows)
         if self.rows is None or self.rows >= len(read):
             return read
+        if not hasattr(read, "frame"):
+            return read.sample(self.seed)
         note = f"{self.rows:,} of {len(read):,} rows, drawn at random"
         return replace(read, frame=read.frame.sample(self.rows, seed=self.seed), notes=(*read.notes, note))
 

@@ -27,9 +27,9 @@ class AdjustedPlugIn(Counting):
     """I = u·H,  u = (I_plug-in − E) / (H − E): E by chance alone, H the lesser entropy.
 
     Right on average where nothing depends, and where one variable determines the other, however few samples a
-    pair of labels has. In between it may be off by half of E, most where dependence is weak and spread over
-    many pairs of labels: then too low. Where every label occurs once, E = H, and the value is 0. H has Miller
-    and Madow's correction, and entropies are theirs.
+    pair of labels has. In between, the error may be half of E. It is largest where a weak dependence is
+    spread over many pairs of labels; the value is then too low. Where every label occurs once, E = H, and the
+    value is 0. H has Miller and Madow's correction, and entropies are theirs.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -82,8 +82,8 @@ def expected_mutual_information(table: Any) -> float:
 def adjusted_mutual_information(x: Any, y: Any, *, yardstick: Yardstick = arithmetic_mean) -> float:
     """Return (I − E) / (yardstick(H(X), H(Y)) − E): 1 for the same groups, 0 on average by chance.
 
-    E is the `expected_mutual_information`. It may be below 0. For comparing groupings; for how much one
-    variable tells about another, with an error bar, take `AdjustedPlugIn`.
+    E is the `expected_mutual_information`. It may be below 0. It compares groupings. Use `AdjustedPlugIn` for
+    how much one variable tells about another, with an error bar.
 
     Args:
         x: n labels of any hashable type, or rows [n, d]; so is `y`.

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+from jaxtyping import Int
 
 from infomax.errors import refuse
 from infomax.estimation.counting.doubt import MAX_ALONE, MAX_BIAS, Doubt, doubt_about
@@ -127,6 +128,21 @@ class Counting(ABC):
         codes = list(np.nonzero(table))
         sizes = self._sizes([len(np.unique(code)) for code in codes], default=table.shape)
         return self._of_cells(table[tuple(codes)], codes, sizes, None, None)
+
+    def information_of_cells(self, counts: Int[np.ndarray, " m"], *codes: Int[np.ndarray, " m"]) -> Estimate:
+        """Return what `information_of_counts` gives, from the cells that are not empty alone.
+
+        Args:
+            counts: of these cells, above 0.
+            codes: the codes of x and of y, and of z where it is given, in each of them.
+
+        Raises:
+            ValueError: no counts, or more labels than `num_labels`.
+        """
+        counts = _as_counts(self._name, counts)
+        places = [np.unique(code, return_inverse=True) for code in codes]
+        sizes = self._sizes([len(labels) for labels, _ in places])
+        return self._of_cells(counts, [place for _, place in places], sizes, None, None)
 
     def information_of_tables(self, tables: Any) -> list[Estimate]:
         """Return I(X;Y) in nats of many tables at once, each as `information_of_counts` gives it.

@@ -17,7 +17,7 @@ MAX_DISTANCE = 1 / 2
 
 @dataclass(frozen=True)
 class SuitedCounting(Counting):
-    """I by `MillerMadow` where a table is well sampled, else by `AdjustedPlugIn`; `method` says by which.
+    """I by `MillerMadow` where a table is well sampled, else by `AdjustedPlugIn`; `method` names it.
 
     Well sampled means that the two differ by at most half of a sampling error. Elsewhere Miller and Madow's
     value is too high, by as much as 1.9 nats for 2,500 × 20 independent labels and 10,000 samples, and would

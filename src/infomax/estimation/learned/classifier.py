@@ -39,8 +39,9 @@ CHOOSING_FRACTION = 0.2
 class FromClassifier:
     """I(X;Y) = ⟨log q(x|y) − log q(x)⟩ for a label and numbers. For many columns: images, spectra, counts.
 
-    Of kind "neither": apart from about (labels − 1)/2n it is a lower bound, and the better the classifier the
-    higher. The standard error is the scatter over rows, and does not include what was not learned.
+    Of kind "neither": apart from an excess of about (labels − 1)/2n it is a lower bound, and a better
+    classifier gives a higher value. The standard error is the scatter over rows, and does not include what
+    was not learned.
 
     Args:
         labels: which argument of `estimate` holds the labels, "x" or "y".

@@ -43,8 +43,8 @@ class ExtrapolatedCritic:
     """I ≈ 2 G(n) − G(n/2), G the InfoNCE of critics on rows they have not seen. For many columns.
 
     Less biased than a bound on the same rows, and of kind "neither"; without `extrapolated` a lower bound.
-    The standard error is the scatter over rows together with what is extrapolated. At most the logarithm of
-    the rows of a fold: values within a nat of it have the caution "saturated".
+    The standard error includes the scatter over rows and the size of the extrapolation. At most the logarithm
+    of the rows of a fold: values within a nat of it have the caution "saturated".
 
     Args:
         extrapolated: whether critics of half of the rows are trained as well.

@@ -34,8 +34,8 @@ class SumsOfCounts:
 
     `kind` is "estimate". The standard error holds the sampling error to second order, and how far the value
     is from that of Miller and Madow's and of Chao, Wang and Jost's entropies, which is about what its bias
-    may be. The joint labels of all variables must be sampled well: where more than a third of the samples are
-    alone with theirs, the caution "undersampled" says so.
+    may be. The joint labels of all variables must be sampled well: where more than a third of the samples
+    have joint labels that no other sample has, the caution "undersampled" says so.
 
     Cost: one count of n samples for each set, and for each pair of sets.
 

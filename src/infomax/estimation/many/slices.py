@@ -38,9 +38,9 @@ def sliced_information(
 ) -> Estimate:
     """Return the mean of I(AᵀX; BᵀY) over random frames A, B, in nats; not the mutual information of X and Y.
 
-    The standard error holds the scatter of the slices and that of the samples, which slices share: it is the
-    mean error of a slice, reduced as the scatter of pointwise values is by averaging over slices. `kind` is
-    that of the estimator.
+    The standard error includes the scatter of the slices and that of the samples. All slices share the
+    samples, so this part is the mean error of a slice, reduced by as much as averaging over slices reduces
+    the scatter of pointwise values. `kind` is that of the estimator.
 
     Cost: `num_slices` estimates in k + k columns.
 
@@ -129,7 +129,7 @@ def max_sliced_information(
     """Return the frames A, B with the largest I(AᵀX; BᵀY) found, and this information.
 
     Directions are sought on half of the rows, drawn at random, and the information is estimated on the other
-    half, so that the search does not raise it. It is then at most the max-sliced information, but for the
+    half, so that the search does not raise it. It is then at most the max-sliced information, apart from the
     estimator's own bias: `kind` is "neither", because a search need not find the best directions. It begins
     at the canonical directions and at 20 random frames, and improves the best by Powell's method.
 

@@ -75,14 +75,14 @@ class NearRows:
 
 @dataclass(frozen=True)
 class Residuals:
-    """Shuffles of what is left of y once z has been taken out: the null given numbers.
+    """Shuffles of the residuals of y after a prediction from z: the null given numbers.
 
-    x and y become residuals of predictions from z that did not see the row, divided by their predicted
-    spread (`regression`), and then the normal scores of these, so that the few rows that are predicted badly
-    in both do not decide. I(X;Y|Z) stays the same: prediction and spread are functions of z, and the scores
-    keep the order. The residuals of y, which hardly depend on z any more, are shuffled within cells of rows
-    with near z, so that a dependence that was missed stays in the null. The test holds its level if one of x
-    and y is predicted well, up to the product of both errors.
+    x and y are predicted from z by models that did not see the row. The residuals are divided by their
+    predicted spread (`regression`) and become normal scores, so that a few rows that are predicted badly in
+    both do not decide. I(X;Y|Z) stays the same: prediction and spread are functions of z, and the scores keep
+    the order. The residuals of y, which hardly depend on z any more, are shuffled within cells of rows with
+    near z, so that a dependence that was missed stays in the null. The test holds its level if one of x and y
+    is predicted well, up to the product of both errors.
 
     Share of p ≤ 0.05 where x and y are the same function of z plus noise of their own (n = 1,000, 39
     shuffles, 200 repeats, of which a true 0.05 scatters by 0.015; `benchmarks/conditional_tests.py`):

@@ -133,10 +133,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """Return a confidence interval from n rows drawn with replacement.
 
-    For estimators to which a row that occurs twice does no harm: counting, binning and Gaussian ones. Critics
-    and densities would be tested on rows they learned from; for them, and for nearest neighbours, there is
-    `subsampling_interval`. Share of 200 samples in which the 95 % interval of 200 resamples contained the
-    truth:
+    It is for estimators that are not harmed by repeated rows: counting, binning and Gaussian ones. Critics
+    and densities would be tested on rows that they learned from. Use `subsampling_interval` for them, and for
+    nearest neighbours. Share of 200 samples in which the 95 % interval of 200 resamples contained the truth:
 
     ====================================  =======================
     `Gaussian`, ρ = 0.75; 0.3; 0, n=100   0.90; 0.925; 1.00

@@ -201,9 +201,8 @@ class WholeGroup:
 class WithinGroups:
     """All orders of rows within groups, for rows that are independent and alike within their group.
 
-    With the condition as groups, the test of I(X;Y|Z) is exact for labels Z. Without a condition, the groups
-    explain no dependence away: x and y may both depend on the group, and p stays right, because every shuffle
-    keeps that dependence.
+    With the condition as groups, the test of I(X;Y|Z) is exact for labels Z. x and y may both depend on the
+    group: p stays right, because every shuffle keeps that dependence.
 
     Args:
         groups: the label of each row's group, [n]; for several columns [n, d].
@@ -230,7 +229,7 @@ class WithinGroups:
 
 @dataclass(frozen=True, eq=False)
 class CircularShifts:
-    """y moved against x by any number of rows, its end put before its beginning: for stationary series.
+    """Shifts of y by any number of rows, its end put before its beginning: for stationary series.
 
     Both series keep their own course, however long their memory. n rows have n shifts, and p is at least 1/n;
     several series are each moved by a shift of their own. All shifts count, small ones too: without those

@@ -34,8 +34,8 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
     """Return a sentence that says that rows follow each other, with numbers; None where they do not.
 
     Rows follow each other where both x and y correlate with themselves one row before (at 1 %), and together
-    this makes a correlation of x and y vary by more than a tenth. One of them alone does no harm. Nothing is
-    said of fewer than 10 rows.
+    this makes a correlation of x and y vary by more than a tenth. One of them alone does no harm. With fewer
+    than 10 rows the answer is None.
 
     Args:
         x: samples [n] or [n, d], numbers or codes of labels.

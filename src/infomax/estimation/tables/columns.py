@@ -287,7 +287,7 @@ def _are_row_numbers(series: pl.Series, wanted: set[str | None]) -> bool:
 
 def _column(operation: str, series: pl.Series, kind: str | None, is_text: bool) -> Column:
     dtype, name = series.dtype, series.name
-    if dtype.is_integer() and kind != "continuous" and _are_large(series):
+    if dtype.is_integer() and kind != "continuous" and are_large(series):
         return _of_large_numbers(name, series, kind)
     if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Null:
         return _of_numbers(
@@ -325,8 +325,8 @@ def _note_on_codes(name: str, series: pl.Series) -> str | None:
     return f"{name}: {num:,} different whole numbers, taken as continuous; --kind {name}=labels"
 
 
-def _are_large(series: pl.Series) -> bool:
-    """True where whole numbers would not all be told apart as float64."""
+def are_large(series: pl.Series) -> bool:
+    """Return whether whole numbers would not all be told apart as float64."""
     ends: list[Any] = [series.min(), series.max()]
     return any(abs(end) > MAX_EXACT for end in ends if end is not None)
 
@@ -413,7 +413,7 @@ def _any_codes(series: pl.Series) -> np.ndarray:
     """Codes of labels of any type, equal for equal values."""
     if series.dtype in (pl.String, pl.Categorical):
         return texts_of(series).codes
-    return _exact_codes(series) if series.dtype.is_integer() and _are_large(series) else _codes(series)
+    return _exact_codes(series) if series.dtype.is_integer() and are_large(series) else _codes(series)
 
 
 def _exact_codes(series: pl.Series) -> np.ndarray:

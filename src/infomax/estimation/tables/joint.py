@@ -20,7 +20,7 @@ from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate, Estimator
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring, measured_row, refused_row
-from infomax.estimation.tables.preparing import How, prepared, with_target
+from infomax.estimation.tables.preparing import How, in_memory, prepared, with_target
 from infomax.estimation.tables.rank import check_target, entropy_left, with_share
 from infomax.estimation.tables.results.result import TableResult, in_order
 from infomax.estimation.tables.results.show import in_bits
@@ -110,7 +110,7 @@ def rank_pairs(
     """
     table, name = with_target("rank_pairs", table, target)
     how = How(estimator, estimators, kinds, weights=weights, seed=seed)
-    ready = prepared("rank_pairs", table, how)
+    ready = prepared("rank_pairs", in_memory(table, seed), how)
     y = ready.named("rank_pairs", name)
     check_target("rank_pairs", y)
     others = [column for column in ready.columns if column.name != name]

@@ -33,8 +33,15 @@ from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.resampling.replicates import on_one_core
 from infomax.estimation.samples import joint_codes
 from infomax.estimation.tables.columns import Column, known
+from infomax.estimation.tables.parts.counting import Cells
 from infomax.estimation.tables.reading.cells import counted
-from infomax.estimation.tables.testing import Testing, g_test, g_test_of_labels, suits_g_test
+from infomax.estimation.tables.testing import (
+    Testing,
+    g_test,
+    g_test_of_cells,
+    g_test_of_labels,
+    suits_g_test,
+)
 
 MIN_ROWS = 10
 LABEL_SPACING = 100.0  # between codes of labels; normal scores lie within ±10
@@ -158,6 +165,22 @@ class Measuring:
             estimates = [None] * len(pairs)
         found = zip(pairs, tables, estimates, p_values, strict=True)
         return [self._table(pair, table, estimate, p_value) for pair, table, estimate, p_value in found]
+
+    def cells(self, x: Column, y: Column, cells: Cells) -> dict[str, Any]:
+        """Return I(X;Y) of two columns of labels, from the counts of all rows, as a row of the result.
+
+        The values of the columns are read only where a test needs permutations.
+        """
+        num_samples = int(cells.counts.sum())
+        try:
+            self._check(num_samples, (x, y))
+            estimate = self.counting.information_of_cells(cells.counts, cells.x, cells.y)
+        except ValueError as error:
+            return refused_row(num_samples, error)
+        p_value = g_test_of_cells(cells) if self.testing and self.testing.by_g_test else None
+        if p_value is not None:
+            return measured_row(estimate, p_value=p_value)
+        return measured_row(estimate, **self._tested(x, y, (), self.counting, x.present & y.present))
 
     def _table(
         self,

@@ -20,7 +20,7 @@ from infomax.estimation.resampling.nulls import Null
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.contingency import contingency_tables
 from infomax.estimation.tables.measuring import Measuring
-from infomax.estimation.tables.preparing import How, prepared
+from infomax.estimation.tables.preparing import How, Prepared, prepared
 from infomax.estimation.tables.results.result import TableResult, in_order
 from infomax.estimation.tables.running import announce, measure_all, stacked_task, task
 from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
@@ -126,7 +126,7 @@ def pairwise(
 
     Args:
         table: a Polars or pandas frame, a mapping of names to columns, an array [n, d], or another table that
-            `columns_of` reads.
+            `columns_of` reads; or one that does not fit into memory, from `open_parts`.
         estimator: one for all pairs. It gets labels as codes, and numbers unchanged; a nearest-neighbour
             estimator therefore needs columns of similar spread. None: by the kinds of the columns, with
             numbers as normal scores, which makes the values independent of units; see `measuring`.
@@ -162,14 +162,14 @@ def pairwise(
         'MillerMadow'
     """
     how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
-    ready = prepared("pairwise", table, how)
+    ready = prepared("pairwise", table, how, progress)
     columns = ready.columns
     refuse(len(columns) < 2, f"pairwise: expected at least 2 columns, got {columns[0].name} alone")
     pairs = [*combinations(columns, 2)]
-    announce(_one_by_one(ready.measuring, pairs), (), ready.measuring, num_workers, progress)
+    announce(_one_by_one(ready, pairs), (), ready.measuring, num_workers, progress)
     measured = measure_all(
         "pairwise",
-        _tasks(ready.measuring, columns),
+        _tasks_in_parts(ready) if ready.counts else _tasks(ready.measuring, columns),
         len(pairs),
         ready.measuring,
         num_rows=ready.num_tested,
@@ -181,8 +181,20 @@ def pairwise(
     return measured.finish(PairwiseInformation(frame, ready.about_what_was(measured), names))
 
 
-def _one_by_one(measuring: Measuring, pairs: Sequence[tuple[Column, Column]]) -> list[tuple[Column, Column]]:
-    return [pair for pair in pairs if not all(_is_counted(measuring, column) for column in pair)]
+def _one_by_one(ready: Prepared, pairs: Sequence[tuple[Column, Column]]) -> list[tuple[Column, Column]]:
+    if ready.counts:
+        return [(x, y) for x, y in pairs if ready.cells(x.name, y.name) is None]
+    return [pair for pair in pairs if not all(_is_counted(ready.measuring, column) for column in pair)]
+
+
+def _tasks_in_parts(ready: Prepared) -> Iterator[Any]:
+    """Yield a task for each pair: from the counts of all rows, or on the rows that were drawn."""
+    for number, (x, y) in enumerate(combinations(ready.columns, 2)):
+        key, cells = {"number": number, "x": x.name, "y": y.name}, ready.cells(x.name, y.name)
+        if cells is None:
+            yield delayed(task)(ready.measuring.pair, key, x, y)
+        else:
+            yield delayed(task)(ready.measuring.cells, key, x, y, cells)
 
 
 def _tasks(measuring: Measuring, columns: Sequence[Column]) -> Iterator[Any]:

@@ -11,11 +11,14 @@ from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.resampling.nulls import Null
 from infomax.estimation.resampling.shared import SharedNulls
-from infomax.estimation.tables.columns import Column, columns_of, named
+from infomax.estimation.tables.columns import Column, TableColumns, columns_of, named
 from infomax.estimation.tables.measuring import Measuring
+from infomax.estimation.tables.parts.counting import Cells, LabelCounts
+from infomax.estimation.tables.parts.opening import Parts
+from infomax.estimation.tables.parts.surveying import surveyed
 from infomax.estimation.tables.reading.frames import as_frame, as_series
 from infomax.estimation.tables.results.about import About
-from infomax.estimation.tables.running import Measured
+from infomax.estimation.tables.running import Measured, bar_of
 from infomax.estimation.tables.testing import Testing, is_for_series, null_name
 
 
@@ -55,12 +58,15 @@ class Prepared:
         groups: the column of groups.
         measuring: how pairs are measured.
         about: what is known before.
+        counts: of the labels of all rows, where the table is read in parts; the columns are then those rows
+            that were drawn.
     """
 
     columns: list[Column]
     groups: Column | None
     measuring: Measuring
     about: About
+    counts: LabelCounts | None = None
 
     @property
     def num_rows(self) -> int:
@@ -72,6 +78,11 @@ class Prepared:
         """Rows that are shuffled for p-values."""
         rows = self.measuring.testing.rows
         return self.num_rows if rows is None else int(rows.sum())
+
+    def cells(self, x: str, y: str) -> Cells | None:
+        """Return the counts of a pair of columns of labels in all rows; None where they are not needed."""
+        counts = self.counts if self.measuring.counts_labels else None
+        return None if counts is None else counts.of_pair(x, y)
 
     def named(self, operation: str, name: str) -> Column:
         """Return the column of that name; ``name@lag`` is the column `lag` rows earlier, in its group."""
@@ -91,13 +102,13 @@ class Prepared:
         return replace(self.about, notes=notes, num_missing=measured.num_missing)
 
 
-def prepared(operation: str, table: Any, how: How) -> Prepared:
+def prepared(operation: str, table: Any, how: How, progress: bool = False) -> Prepared:
     """Return the columns of a table, and how they are measured.
 
     Raises:
         ValueError: no table; no column that can be measured; unknown names.
     """
-    columns = columns_of(operation, table, how.kinds, weights=how.weights, group=how.group)
+    columns, counts = _columns(operation, table, how, progress)
     groups, weights, num_rows = columns.groups, columns.weights, len(columns[0])
     testing = Testing(
         num_permutations=0 if weights is not None else how.num_permutations,
@@ -110,7 +121,8 @@ def prepared(operation: str, table: Any, how: How) -> Prepared:
     measuring = Measuring(how.estimator, how.estimators or {}, testing, weights, how.seed)
     unread = {str(one) for one in columns.left_out}
     about = About(
-        num_rows=num_rows,
+        num_rows=len(table) if isinstance(table, Parts) else num_rows,
+        num_sampled_rows=num_rows if isinstance(table, Parts) else None,
         kinds={column.name: column.kind for column in columns},
         notes=(*(note for note in columns.notes if note not in unread), *_notes(weights, how)),
         left_out={one.name: one.reason for one in columns.left_out},
@@ -121,7 +133,42 @@ def prepared(operation: str, table: Any, how: How) -> Prepared:
         weights=how.weights,
         group=how.group,
     )
-    return Prepared([measuring.prepared(column) for column in columns], groups, measuring, about)
+    return Prepared([measuring.prepared(column) for column in columns], groups, measuring, about, counts)
+
+
+def _columns(operation: str, table: Any, how: How, progress: bool) -> tuple[TableColumns, LabelCounts | None]:
+    """Return the columns of a table, or of the rows that are drawn from it, and counts of its labels."""
+    if isinstance(table, Parts) and how.weights is None:
+        with bar_of(len(table), progress, "reading rows") as bar:
+            return surveyed(
+                operation,
+                table,
+                how.kinds,
+                group=how.group,
+                seed=how.seed,
+                progress=lambda done: bar(completed=done),
+            )
+    table = in_memory(table, how.seed)
+    return columns_of(operation, table, how.kinds, weights=how.weights, group=how.group), None
+
+
+def in_memory(table: Any, seed: int) -> Any:
+    """Return a table as it is, or the rows that are drawn from one that is read in parts."""
+    return table.sample(seed) if isinstance(table, Parts) else table
+
+
+def rows_together(operation: str, table: Any, how: How, have_lags: bool) -> Any:
+    """Return a table whose columns stand together in memory, as conditions and lags need it.
+
+    Raises:
+        ValueError: lags of a table that is read in parts, whose rows are drawn at random.
+    """
+    refuse(
+        isinstance(table, Parts) and have_lags,
+        f"{operation}: a table that is read in parts has no lags, because its rows are drawn at random; take "
+        "a piece of it, such as one file, that fits into memory",
+    )
+    return in_memory(table, how.seed)
 
 
 def with_target(operation: str, table: Any, target: Any) -> tuple[Any, str]:

@@ -15,7 +15,7 @@ from infomax.estimation.samples import joint_codes
 from infomax.estimation.tables import DEFAULT_PERMUTATIONS
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring
-from infomax.estimation.tables.preparing import How, Prepared, prepared, with_target
+from infomax.estimation.tables.preparing import How, Prepared, prepared, rows_together, with_target
 from infomax.estimation.tables.results.result import TableResult, in_order
 from infomax.estimation.tables.results.show import in_bits
 from infomax.estimation.tables.running import announce, measure_all, task
@@ -102,7 +102,7 @@ def rank_columns(
 
     Args:
         table: a Polars or pandas frame, a mapping of names to columns, an array [n, d], or another table that
-            `columns_of` reads.
+            `columns_of` reads; or one that does not fit into memory, from `open_parts`, without lags.
         target: Y: the name of a column, its place, or its values: a series, an array or a list.
         estimator: as in `pairwise`.
         estimators: as in `pairwise`.
@@ -137,7 +137,9 @@ def rank_columns(
     known = [given] if isinstance(given, str) else list(given)
     null = CircularShifts() if null is None and any(lags) and not known else null
     how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
-    ready = prepared("rank_columns", table, how)
+    if known or any(lags):
+        table = rows_together("rank_columns", table, how, any(lags) or any("@" in one for one in known))
+    ready = prepared("rank_columns", table, how, progress)
     y = ready.named("rank_columns", name)
     conditions = [ready.condition("rank_columns", given) for given in known]
     check_target("rank_columns", y, known)
@@ -153,7 +155,7 @@ def rank_columns(
         num_workers=num_workers,
         progress=progress,
     )
-    entropy = entropy_left(ready.measuring, y, conditions)
+    entropy = entropy_of(ready, y, conditions)
     frame = in_order(with_share(measured.frame, entropy))
     about = ready.about_what_was(measured, _about_groups(group, known))
     ranking = Ranking(frame, about, target=name, given=tuple(known), target_entropy=entropy)
@@ -171,7 +173,10 @@ def _tasks(
     ready: Prepared, candidates: Sequence[tuple[Column, int]], y: Column, given: Sequence[Column]
 ) -> Iterator[Any]:
     for column, lag in candidates:
-        key = {"column": column.name, "lag": lag}
+        key, cells = {"column": column.name, "lag": lag}, ready.cells(column.name, y.name)
+        if cells is not None:
+            yield delayed(task)(ready.measuring.cells, key, column, y, cells)
+            continue
         yield delayed(task)(ready.measuring.pair, key, ready.earlier(column, lag), y, given)
 
 
@@ -212,6 +217,14 @@ def check_target(operation: str, y: Column, given: Sequence[str] = ()) -> None:
         len(np.unique(values)) < 2,
         f"{operation}: the target {y.name} {what}, and no column can tell anything about it",
     )
+
+
+def entropy_of(ready: Prepared, y: Column, given: Sequence[Column] = ()) -> Estimate | None:
+    """Return what `entropy_left` returns, from the counts of all rows where there are such."""
+    alone = ready.counts.alone.get(y.name) if ready.counts and ready.measuring.counts_labels else None
+    if alone is None:
+        return entropy_left(ready.measuring, y, given)
+    return ready.measuring.counting.entropy_of_counts(alone)
 
 
 def entropy_left(measuring: Measuring, y: Column, given: Sequence[Column] = ()) -> Estimate | None:

@@ -1,7 +1,7 @@
 """Tables read from a file, a folder, standard input, the network or the Hugging Face hub."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from infomax.estimation.tables.reading.delimited import Text, open_text
 from infomax.estimation.tables.reading.dialect import TextOptions
 from infomax.estimation.tables.reading.files import (
     TEXT,
+    Found,
     Opened,
     check_known,
     find,
@@ -28,7 +29,7 @@ _NUM_NAMED = 3
 
 
 def read_frame(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     columns: Iterable[str] | None = None,
     *,
     split: str = "train",
@@ -49,9 +50,10 @@ def read_frame(
 
     Args:
         source: a file (.csv, .tsv, .txt, .parquet, .arrow, .feather, .json, .jsonl, .xlsx, .ods, .npy, …,
-            each also in .gz, .zst, .bz2, .xz or .zip), a pattern of such files (``part-*.parquet``), - for
-            standard input, an address (https://…), a folder that ``datasets.save_to_disk`` wrote, or
-            ``hf:owner/name[:configuration][@revision]`` on the Hugging Face hub.
+            each also in .gz, .zst, .bz2, .xz or .zip), several of them or a pattern (``part-*.parquet``), one
+            below the other, - for standard input, an address (https://…), a folder that
+            ``datasets.save_to_disk`` wrote, or ``hf:owner/name[:configuration][@revision]`` on the Hugging
+            Face hub.
         columns: names; None: all columns except those of other types than numbers, labels and times.
         split: the part to read, where a folder or hub name has several, or a workbook several sheets.
         separator: the sign between columns of a text file, or its name (tab); None: guessed.
@@ -68,7 +70,7 @@ def read_frame(
         ValueError: an unknown kind of file; a file that cannot be read as such; a column that is missing (the
             nearest name is suggested) or of another type; a table without rows.
     """
-    name = str(source)
+    name = str(source) if isinstance(source, str | Path) else ""
     options = TextOptions(
         separator, decimal, thousands, encoding, header, tuple(map(str, missing)), tuple(map(str, keep))
     )
@@ -76,12 +78,12 @@ def read_frame(
     path = Path(name).expanduser()
     if name.startswith("hf:"):
         return _read(name, open_hub(name, split), wanted, options)
-    if path.is_dir():
+    if name and path.is_dir():
         return _read(name, open_folder(path, split), wanted, options)
-    found = find(name)
+    found = find(source)
     if found.suffix in TEXT:
         return _read_text(open_text(found, options), wanted)
-    return _read(name, _opened(name, lambda: open_binary(found, split)), wanted, options)
+    return _read(found.name, opened_file(found, split), wanted, options)
 
 
 def _read_text(text: Text, wanted: Sequence[str] | None) -> ReadFrame:
@@ -101,11 +103,16 @@ def _read_text(text: Text, wanted: Sequence[str] | None) -> ReadFrame:
     return replace(read, notes=(*read.notes, *([f"{name}: {short}"] if short else [])))
 
 
-def _opened(name: str, opening: Callable[[], Opened]) -> Opened:
-    """A table of another kind, still to be read, or why it cannot be."""
+def opened_file(found: Found, split: str) -> Opened:
+    """Return a table of another kind than text, still to be read, or say why it cannot be.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    name = found.name
     try:
         with without_panics():
-            return opening()
+            return open_binary(found, split)
     except ValueError:
         raise
     except Exception as error:  # readers of damaged files raise nearly anything
@@ -123,20 +130,37 @@ def _read(name: str, opened: Opened, wanted: Sequence[str] | None, options: Text
 def _collected(name: str, opened: Opened, wanted: Sequence[str] | None, options: TextOptions) -> ReadFrame:
     """The wanted columns in memory, without words for missing values."""
     earlier = opened.read or ReadFrame(pl.DataFrame())
-    names, left_out = _measurable(name, opened.lazy, wanted, earlier.left_out)
+    names, left_out = measurable(name, opened.lazy, wanted, earlier.left_out)
     lazy = opened.lazy.select(cs.by_name(*names)).with_columns(cs.string().cast(pl.Categorical))
     frame = lazy.collect(engine="streaming")[names]
     refuse(frame.is_empty(), f"measure: {name} has no {'rows' if names else 'columns of numbers or labels'}")
-    frame, notes = _without_words(frame, options.words if opened.from_text else options.missing)
-    frame = _in_notation(_without_numbers(frame, options.missing), options)
+    frame, notes = cleaned(frame, options, options.words if opened.from_text else options.missing)
     said = [f"{name}: {note}" for note in (*opened.notes, *notes)]
     return ReadFrame(frame, (*earlier.notes, *said), left_out)
 
 
-def _measurable(
+def cleaned(
+    frame: pl.DataFrame, options: TextOptions, words: Sequence[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return columns without words and numbers that mean a missing value, and a line for each usual word.
+
+    Args:
+        frame: the columns, text as categories.
+        options: how the table is written.
+        words: that mean a missing value among text.
+    """
+    frame, notes = _without_words(frame, words)
+    return _in_notation(without_numbers(frame, options.missing), options), notes
+
+
+def measurable(
     source: str, lazy: pl.LazyFrame, wanted: Sequence[str] | None, left_out: Sequence[LeftOut]
 ) -> tuple[list[str], tuple[LeftOut, ...]]:
-    """Names of the wanted columns, or of all that can be measured; and the others."""
+    """Return the names of the wanted columns, or of all that can be measured; and the others.
+
+    Raises:
+        ValueError: a wanted column is missing, or of another type.
+    """
     schema = lazy.collect_schema()
     reasons = {name: reason_to_leave_out(dtype) for name, dtype in schema.items()}
     reasons |= {one.name: one.reason for one in left_out}
@@ -175,8 +199,8 @@ def _word_note(word: str, where: Sequence[tuple[str, int]]) -> str:
     return f"{word!r} in {listed} is taken as missing; --keep {word} if it is a label"
 
 
-def _without_numbers(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
-    """Numbers without those that mean a missing value."""
+def without_numbers(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Return numbers without those that mean a missing value."""
     numbers = pl.Series([*missing], dtype=pl.String).cast(pl.Float64, strict=False).drop_nulls().to_list()
     if not numbers:
         return frame

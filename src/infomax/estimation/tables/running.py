@@ -97,7 +97,7 @@ def measure_all(
         ValueError: every row was refused.
         KeyboardInterrupt: before there was a row.
     """
-    with _bar(num_results, progress) as bar:
+    with bar_of(num_results, progress) as bar:
         rows, stopped = _until_stopped(tasks, num_workers, bar)
         if not stopped:
             stopped = _extend(rows, num_workers, num_rows, bar)
@@ -132,7 +132,7 @@ def _extend(rows: list[dict[str, Any]], num_workers: int, num_rows: int, bar: An
 
 
 @contextmanager
-def _bar(total: int, progress: bool) -> Generator[Callable[..., None]]:
+def bar_of(total: int, progress: bool, what: str = "measuring") -> Generator[Callable[..., None]]:
     """Yield a function that moves a bar on a terminal."""
     from rich.console import Console
     from rich.progress import Progress
@@ -140,7 +140,7 @@ def _bar(total: int, progress: bool) -> Generator[Callable[..., None]]:
     console = Console(stderr=True)
     shown = progress and console.is_terminal
     with Progress(console=console, transient=True, disable=not shown) as bar:
-        number = bar.add_task("measuring", total=total)
+        number = bar.add_task(what, total=total)
         yield lambda **how: bar.update(number, **how)
 
 

@@ -30,6 +30,7 @@ from infomax.estimation.resampling.nulls import Blocks, CircularShifts, Null, Wh
 from infomax.estimation.resampling.permutation import PermutationTest, permutation_test
 from infomax.estimation.resampling.shared import SharedNulls
 from infomax.estimation.tables.columns import Column
+from infomax.estimation.tables.parts.counting import Cells
 
 MIN_EXPECTED = 5  # rows in every cell under independence, for a G-test (Cochran's rule)
 STOP_AFTER = 20
@@ -40,6 +41,8 @@ GROWTH = 5
 MAX_SHUFFLED_ROWS = 50_000_000
 """Rows × shuffles added in all, for every set of null values: 25,000 shuffles of 2,000 rows."""
 DEFAULT_TESTED_ROWS = 20_000
+MAX_TESTED_CELLS = 1 << 22
+"""Cells, empty ones included, of the largest table of counts that gets a G-test."""
 
 
 @dataclass(frozen=True)
@@ -243,3 +246,19 @@ def g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:
         return None
     table: Any = crosstab(x, y).count
     return g_test(table[None])[0] if suits_g_test(table[None])[0] else None
+
+
+def g_test_of_cells(cells: Cells) -> float | None:
+    """Return the p-value of a G-test of the table with these cells; None where it does not suit."""
+    (height, x), (width, y) = (_places(code) for code in (cells.x, cells.y))
+    if MIN_EXPECTED * height * width > cells.counts.sum() or height * width > MAX_TESTED_CELLS:
+        return None
+    table = np.zeros((1, height, width), np.int64)
+    table[0, x, y] = cells.counts
+    return g_test(table)[0] if suits_g_test(table)[0] else None
+
+
+def _places(codes: np.ndarray) -> tuple[int, np.ndarray]:
+    """Return the number of different codes, and the place of each among them."""
+    labels, places = np.unique(codes, return_inverse=True)
+    return len(labels), places

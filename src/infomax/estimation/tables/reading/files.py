@@ -10,7 +10,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.error import URLError
@@ -133,13 +133,32 @@ class Opened:
     notes: tuple[str, ...] = ()
 
 
-def find(source: str) -> Found:
+def find(source: str | Path | Sequence[str | Path]) -> Found:
     """Return the files of a source: a path, a pattern, a page on the network, or - for standard input.
+
+    Of several sources, which are files of one kind, it returns those of all, in their order.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a kind of file that is not read; the message says how to convert it.
+        ValueError: a kind of file that is not read, and the message says how to convert it; several sources
+            of different kinds.
     """
+    if isinstance(source, str | Path):
+        return _found(str(source))
+    found = [_found(str(one)) for one in source]
+    kinds = {(one.suffix, one.packed) for one in found}
+    refuse(
+        len(kinds) != 1,
+        f"measure: got {len(found)} tables of {len(kinds)} kinds; expected files of one kind, which are read "
+        "one below the other",
+    )
+    parts = tuple(part for one in found for part in one.parts)
+    name = found[0].name if len(found) == 1 else f"{found[0].name} and {len(found) - 1} more"
+    return replace(found[0], name=name, parts=parts)
+
+
+def _found(source: str) -> Found:
+    """Return the files of one source."""
     if source == "-":
         return _recognised("standard input", sys.stdin.buffer.read())
     if re.match(r"https?://", source):
@@ -477,6 +496,8 @@ _SCANNERS: dict[str, Callable[[Sequence[Path | bytes]], pl.LazyFrame]] = {
     ".jsonl": _scan_lines,
     ".ndjson": _scan_lines,
 }
+SCANNED = tuple(_SCANNERS)
+"""Files of columns that can be read in parts."""
 _READERS: dict[str, Callable[[Found, str], Opened]] = {
     ".json": _json,
     ".npy": _numpy,

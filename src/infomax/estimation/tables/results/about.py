@@ -11,6 +11,7 @@ class About:
 
     Args:
         num_rows: rows of the table.
+        num_sampled_rows: rows drawn at random, where the table was read in parts; else None.
         kinds: "labels", "continuous" or "identifiers", by column.
         notes: one line for each guess that could be wrong, and for each thing that was decided or left out.
         left_out: why a column was not read, by column.
@@ -24,6 +25,7 @@ class About:
     """
 
     num_rows: int = 0
+    num_sampled_rows: int | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Tables that are read in parts, because they do not fit into memory."""
