@@ -55,10 +55,10 @@ def evaluate_clean(
     """Return the accuracy of every probe on every representation, with all labels and with few.
 
     The representations are the encoder's global feature, called `name`, that of a random encoder of the same
-    shape, and the raw data. Rare classes stop nothing: few labels are drawn of the classes that have as many,
-    and notes name the others. Numbers and tags of the data are probed one at a time. Progress goes to stderr.
-    Several processes (`num_ranks`) share the dataset to embed, and then the probes; each holds all features
-    and returns the same.
+    shape, and the raw data. Rare classes do not stop it: few labels are drawn from the classes that have
+    enough, and notes name the others. Numbers and tags of the data are probed one at a time. Progress goes to
+    stderr. Several processes (`num_ranks`) share the dataset to embed, and then the probes; each holds all
+    features and returns the same.
 
     Raises:
         ValueError: nothing can be probed.

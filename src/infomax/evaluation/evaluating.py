@@ -40,11 +40,10 @@ def evaluate_run(
     """Evaluate a run's encoder on labelled images; write the results, and pictures of the test images.
 
     Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``, and results on further
-    data have files beside it, ``evaluation-NAME.json`` (`result_file`): no data replace others. The pictures
-    are ``gallery.npz`` and, for an encoder of images with features of one dimension, ``similarity.npz``; they
-    are those of the latest clean evaluation of the first data, or of another where there are none. The
-    results name the images of pretraining and of evaluation, which may be others; they are scaled to what the
-    encoder expects.
+    data have files beside it, ``evaluation-NAME.json`` (`result_file`). The pictures are ``gallery.npz`` and,
+    for an encoder of images with features of one dimension, ``similarity.npz``; they are those of the latest
+    clean evaluation of the first data, or of another where there are none. The results name the images of
+    pretraining and of evaluation, which may be others; they are scaled to what the encoder expects.
 
     Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
     and the first writes.

@@ -20,7 +20,7 @@ class Given:
 
     Attributes:
         source: as for `load_images`, or for `load_signals` where the encoder sees signals.
-        split: a part of the source, or ``all`` of it; None leaves the choice to who asks.
+        split: a part of the source, or ``all`` of it; None leaves the choice to the caller.
         column: of a table, the column that is seen.
         labels: where labels come from, as for `load_images`.
         skip_broken: leave out what cannot be read.

@@ -437,9 +437,9 @@ def o_information(p: Array, *, num_variables: int | None = None, base: Number = 
 def directed_information(p: Array, *, num_variables: int | None = None, base: Number = math.e) -> Array:
     """Return I(Xⁿ→Yⁿ) = Σₜ I(X₁, …, Xₜ; Yₜ | Y₁, …, Yₜ₋₁), what flows from X to Y in n steps of time.
 
-    It counts X up to the present alone, where I(Xⁿ;Yⁿ) counts all of it: the two are equal if X does not
-    depend on earlier Y (no feedback). I(Xⁿ;Yⁿ) = I(Xⁿ→Yⁿ) + I(0Yⁿ⁻¹→Xⁿ) is the conservation law; the last
-    term is the directed information of Y, delayed by a step, to X.
+    It counts X only up to the present, and I(Xⁿ;Yⁿ) counts all of X. The two are equal if X does not depend
+    on earlier Y (no feedback). I(Xⁿ;Yⁿ) = I(Xⁿ→Yⁿ) + I(0Yⁿ⁻¹→Xⁿ) is the conservation law; the last term is
+    the directed information of Y, delayed by a step, to X.
 
     Args:
         p: joint probabilities [x₁, y₁, x₂, y₂, …, xₙ, yₙ]; within a step X comes first.

@@ -23,7 +23,7 @@ Scaled = Callable[[np.ndarray], tuple[LinearUnits, np.ndarray]]  # rows -> units
 def climb_with_powers(units: LinearUnits, powers: Float[np.ndarray, " k"]) -> LinearUnits:
     """Return where gradient ascent of I(L; M) leads from `units`, each kept at its own power, w R wᵀ.
 
-    For limits that differ from unit to unit. What is louder never tells less, so each unit uses its limit.
+    For limits that differ from unit to unit. More power never conveys less, so each unit uses its limit.
 
     Args:
         units: the start.

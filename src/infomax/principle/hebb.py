@@ -84,8 +84,8 @@ def grow(
 ) -> Float[np.ndarray, "n k"]:
     """Return mature weights [n, k], grown from small random ones: nearly all are at a limit.
 
-    Steps follow dw/dt, each cut off at the limits; they are nearly as long as they may be before the sum that
-    k₂ holds would swing.
+    Steps follow dw/dt, and weights are cut off at the limits. Steps are nearly as long as they can be without
+    making the sum that k₂ controls oscillate.
 
     Args:
         arbor: where each unit has synapses.

@@ -154,10 +154,10 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     """A layer of cells whose weights maximise I(L; M), so that neighbouring inputs fire neighbouring cells.
 
     A scikit-learn transformer: `transform` gives the mean place on the lattice at which an input fires. The
-    first weights are random, near the mean input. `num_steps` steps up the gradient follow, while response
-    and interaction narrow to their final widths, from the width of the inputs and half the layer. L-BFGS then
-    climbs to a maximum, a local one: breaks in a map cost little information, and the wide interaction at
-    first avoids them.
+    first weights are random, near the mean input. Then `num_steps` steps of gradient ascent follow. Meanwhile
+    the response narrows from the width of the inputs to its final width, and the interaction from half the
+    layer. L-BFGS then climbs to a maximum, a local one: breaks in a map cost little information, and the wide
+    interaction at first avoids them.
 
     Args:
         shape: cells along each axis of the layer: (20,) is a chain, (8, 8) a sheet.

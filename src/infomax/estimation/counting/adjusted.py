@@ -82,8 +82,8 @@ def expected_mutual_information(table: Any) -> float:
 def adjusted_mutual_information(x: Any, y: Any, *, yardstick: Yardstick = arithmetic_mean) -> float:
     """Return (I − E) / (yardstick(H(X), H(Y)) − E): 1 for the same groups, 0 on average by chance.
 
-    E is the `expected_mutual_information`. It may be below 0. It compares groupings. Use `AdjustedPlugIn` for
-    how much one variable tells about another, with an error bar.
+    E is the `expected_mutual_information`. The value may be below 0. Use it to compare groupings, and
+    `AdjustedPlugIn` for how much one variable tells about another, with an error bar.
 
     Args:
         x: n labels of any hashable type, or rows [n, d]; so is `y`.

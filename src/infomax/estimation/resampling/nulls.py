@@ -201,8 +201,8 @@ class WholeGroup:
 class WithinGroups:
     """All orders of rows within groups, for rows that are independent and alike within their group.
 
-    With the condition as groups, the test of I(X;Y|Z) is exact for labels Z. x and y may both depend on the
-    group: p stays right, because every shuffle keeps that dependence.
+    With the condition as groups, the test of I(X;Y|Z) is exact for labels Z. Without a condition, x and y may
+    both depend on the group: p stays right, because every shuffle keeps that dependence.
 
     Args:
         groups: the label of each row's group, [n]; for several columns [n, d].

@@ -49,10 +49,10 @@ def ablate(
 ) -> list[Row]:
     """Train every variant with every seed, probe the features, and write table and picture into `out`.
 
-    Runs lie in ``out/variant/seed-k``. What is there already is not done again, and an interrupted run
-    continues: call it again with the same arguments. Where a run has several encoders, the accuracy is the
-    mean of theirs, each probed on the column that it sees. Where the recipe asks for several devices, each of
-    its processes calls this and gets the same; the first one probes, and writes.
+    Runs are in ``out/variant/seed-k``. Call it again with the same arguments to continue: finished runs are
+    not repeated, and an interrupted run goes on. Where a run has several encoders, the accuracy is the mean
+    of theirs, each probed on the column that it sees. Where the recipe asks for several devices, each of its
+    processes calls this and gets the same; the first one probes, and writes.
 
     Args:
         recipe: of AMDIM. Its budget is that of each run; minutes are turned into steps for each variant by

@@ -53,7 +53,8 @@ def finetune(
     """Return the test accuracy of copies of the encoder with a linear head, trained end to end on few labels.
 
     Labels are drawn of each class without replacement, several times; a fifth of each draw stops training
-    early. Views are augmented as the encoder's. Batch norm continues to learn its statistics.
+    early. Views are augmented as in the training of the encoder. Batch norm continues to learn its
+    statistics.
 
     Args:
         encoder: learned, or with random weights for training from scratch; it does not change.

@@ -28,7 +28,7 @@ def few_labels(
     """Return the accuracy of a probe that is fitted to a few labels of each class, drawn several times.
 
     Labels are drawn without replacement. The draws depend on the labels and on (seed, draw) alone, so that
-    different features of the same rows meet the same draws. The probe validates its choices on these few
+    different features of the same rows get the same draws. The probe validates its choices on these few
     labels. Each draw is tested on all test rows, but for those of classes with fewer labels than are to be
     drawn: these are left out of the draws and of the test, and the settings name them.
 

@@ -35,7 +35,7 @@ def verify_run(
 
     Nothing is written. Every file is compared with the record of hashes (``SHA256SUMS``), checkpoints with
     the checksums in them, each encoder is loaded, and each evaluation of it is repeated as its file records
-    it, on the same data, with the same options and seed. What was fine-tuned is not trained again.
+    it, on the same data, with the same options and seed. Fine-tuning is not repeated.
 
     Args:
         run: a run, or any folder with an encoder.

@@ -34,7 +34,7 @@ Node: TypeAlias = tuple[float, Loads, Labels]
 
 @dataclass(frozen=True, eq=False)
 class BestChannel:
-    """A deterministic channel, its `information`, and an `upper` bound on that of any channel."""
+    """A deterministic channel, its `information`, and an `upper` bound on the information of any channel."""
 
     channel: Channel
     information: float

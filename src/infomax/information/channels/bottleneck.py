@@ -44,10 +44,11 @@ def information_bottleneck(
 ) -> Bottleneck:
     """Return an encoder P(t|x) with large β I(T;Y) − I(X;T): it keeps what tells of Y, little else of X.
 
-    Solutions obey P(t|x) ∝ p(t) exp(−β D(p(y|x)‖p(y|t))). They are followed from the partition with the
-    largest I(T;Y), best at large β, down to `beta` (reverse annealing), and from the best partition at `beta`
-    itself, which the result is never below. Where there are at most 5,000 partitions (8 letters) all are
-    tried; of more, a good one is found by merging clusters and moving single letters.
+    Solutions obey P(t|x) ∝ p(t) exp(−β D(p(y|x)‖p(y|t))). The search starts from two partitions: the one with
+    the largest I(T;Y), which is best at large β and is followed down to `beta` (reverse annealing), and the
+    best one at `beta` itself. The result is at least as good as the latter. Where there are at most 5,000
+    partitions (8 letters) all are tried; otherwise a good one is found by merging clusters and moving single
+    letters.
 
     Args:
         p_xy: joint probabilities [x, y].

@@ -42,8 +42,8 @@ def load_images(
 
     Scaling is bicubic and antialiased; an image that already has the size keeps its pixels bit for bit.
     Orientation tags are applied, transparency is laid on white, colour profiles are ignored. Images of 8 bits
-    keep their values. Of deeper images and of floats, one range for the whole set becomes the stored values;
-    it is kept in `.pixels`.
+    keep their values. For deeper images and floats, one range for the whole set becomes the stored values; it
+    is kept in `.pixels`.
 
     Args:
         source: ``"digits"``, ``"photographs"`` or a scene (built in); a folder of image files with or without

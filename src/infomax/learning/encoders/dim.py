@@ -133,10 +133,11 @@ class AlexNetEncoder(nn.Module):
 class StridedCropEncoder(nn.Module):
     """Overlapping crops, each encoded by itself: no cell of the local map sees beyond its crop.
 
-    The side of a crop is a quarter of the image's, and crops lie half a crop apart, so that there are 7×7: in
-    images of 32 px 8 px wide and 4 apart, in images of 64 px 16 and 8. Strided convolutions make a vector of
-    each crop, one convolution combines 3×3 neighbours of the map of these vectors, and the hidden layer sees
-    all of its output. (In training, batch norm still tells each crop how bright the rest of the batch is.)
+    The side of a crop is a quarter of the image's, and crops lie half a crop apart, so that there are 7×7
+    crops: 8 px wide and 4 px apart in images of 32 px, 16 px wide and 8 px apart in images of 64 px. Strided
+    convolutions make a vector of each crop, one convolution combines 3×3 neighbours of the map of these
+    vectors, and the hidden layer sees all of its output. (In training, batch norm still tells each crop how
+    bright the rest of the batch is.)
 
     Args:
         image_size: side of the (square) images: 16, 32, 64, 128 or so on.

@@ -48,8 +48,8 @@ def export_encoder(
 ) -> Exported:
     """Write an encoder to a file that other tools read, and compare what is in it with the original.
 
-    What goes in are pixels as files hold them, or values as they were measured: the range that the run
-    recorded, the centre crop and the normalisation are inside. Batches may have any size.
+    The input is pixels as files hold them, or values as they were measured. The file holds the range that the
+    run recorded, the centre crop and the normalisation. Batches may have any size.
 
     Args:
         encoder: as of `load_encoder`.

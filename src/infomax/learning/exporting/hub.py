@@ -58,8 +58,8 @@ def push_to_hub(
 ) -> str:
     """Send the encoder of a run to the hub, with its model card; return its address.
 
-    What is sent is what `write_hub_files` writes: weights, description, recipe and card. Of the data, only
-    the name is in them.
+    It sends what `write_hub_files` writes: weights, description, recipe and card. These hold only the name of
+    the data.
 
     Args:
         run: a finished run, or its folder; where there are two encoders, the folder of one.
