@@ -119,7 +119,7 @@ def test_sizes_and_refusals(folders, capsys, monkeypatch):
         ("prune",): "prune to which size? give --limit SIZE",
         ("prune", "--limit", "much"): "received the size 'much', expected one such as 500M",
         ("prnue",): "received 'prnue', expected list or prune; did you mean prune?",
-        ("list", "--limit", "1"): "--limit is of prune",
+        ("list", "--limit", "1"): "--limit is an option of prune",
     }
     for arguments, message in cases.items():
         assert main(["cache", *arguments]) == 2

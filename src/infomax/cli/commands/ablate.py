@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ablate:
-    """Train a recipe of AMDIM without each of its parts in turn, and show what each is worth."""
+    """Train a recipe of AMDIM without each of its parts in turn, and show what each part is worth."""
 
     recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
     out: str = option("folder for the runs, the table and its picture")

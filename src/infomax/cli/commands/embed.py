@@ -15,7 +15,7 @@ class Embed(EncoderCommand):
     """Write the embedding of every image or signal to a file: a table, arrays or AnnData."""
 
     out: str = option(
-        "file to write; its suffix says how: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or .h5ad (AnnData)",
+        "file to write, by its suffix: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or .h5ad (AnnData)",
         metavar="FILE",
     )
     columns: bool = option("in .parquet, a column for each feature, as .csv always has", default=False)

@@ -21,7 +21,7 @@ def options_of_protocols() -> Mapping[str, type]:
 
 @dataclass(frozen=True)
 class Evaluate(EncoderCommand):
-    """Probe a run's features beside raw data and a random encoder."""
+    """Fit probes to a run's features, and compare them with raw data and a random encoder."""
 
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)

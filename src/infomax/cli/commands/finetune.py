@@ -15,11 +15,11 @@ from infomax.ranges import Count, Seed
 
 @dataclass(frozen=True)
 class Finetune:
-    """Fine-tune a run's encoder on a few labels, beside the same network from scratch and a linear probe."""
+    """Fine-tune a run's encoder on a few labels; compare it with training from scratch and a linear probe."""
 
     run: str = run_folder()
     num_labels: Sequence[str] = option(
-        "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each of these",
+        "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each number",
         default=(),
         nargs="+",
         metavar="NUMBER",

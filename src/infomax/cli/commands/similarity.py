@@ -13,11 +13,11 @@ from infomax.ranges import Count, Range, Side
 
 @dataclass(frozen=True)
 class Similarity(EncoderCommand):
-    """Draw where other images hold what an image, or a cell of it, tells about them."""
+    """Draw which parts of other images an image, or one cell of it, predicts."""
 
     query: str = option("a file, or the number or name of an image of the data", metavar="IMAGE")
     cell: tuple[Annotated[int, Range(0)], Annotated[int, Range(0)]] | None = option(
-        "cell of a local map of the query; all of the query without it", default=None, metavar="ROW,COLUMN"
+        "cell of a local map of the query; the whole query without it", default=None, metavar="ROW,COLUMN"
     )
     cell_side: Side = option(
         "side of the cell's map",
@@ -27,7 +27,7 @@ class Similarity(EncoderCommand):
         python="source_side",
     )
     target: Side | None = option(
-        f"side of the maps looked into; {DEFAULT_TARGET}, or for a cell that of its map",
+        f"side of the maps that are searched; {DEFAULT_TARGET} without it, or for a cell the side of its map",
         default=None,
         metavar="SIDE",
     )

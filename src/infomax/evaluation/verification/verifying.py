@@ -42,7 +42,7 @@ def verify_run(
         data: where the data of the evaluations lie now, if they have moved.
         module: ``package:function`` of an encoder of one's own.
         files_only: do not repeat evaluations, which takes as long as they took.
-        tolerance: up to which a number may differ from its repetition.
+        tolerance: largest difference of a number from its repetition that is accepted.
 
     Returns:
         ``verified``, and what it rests on: ``files``, ``encoders``, ``evaluations``, and ``faults`` in lines.

@@ -15,22 +15,29 @@ class Groups(EncoderCommand):
     """Find groups, near-duplicates and outliers without labels, as a page with a map and as tables."""
 
     features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
+        "features of the same data by `infomax embed` (.parquet, .csv, .npy); computed without it",
         default=None,
         metavar="FILE",
     )
-    num: Count | None = option("groups of k-means; chosen by the silhouette without it", default=None)
-    method: str = option("kmeans, or hdbscan: groups that are dense, and images in none", default="kmeans")
+    num: Count | None = option(
+        "number of groups of k-means; chosen by the silhouette without it", default=None
+    )
+    method: str = option(
+        "kmeans, or hdbscan: dense groups, and images that are in no group", default="kmeans"
+    )
     same: Annotated[float, Range(above=0, most=1)] | None = option(
-        "cosine from which images are near-duplicates; ten times as close as usual without it",
+        "cosine from which images are near-duplicates; ten times as close as neighbours "
+        "usually are without it",
         default=None,
         metavar="COSINE",
     )
-    seed: Seed = option("of samples and first centres", default=0)
+    seed: Seed = option("seed of samples and of first centres", default=0)
     out: str | None = option(
         "folder to write; by default groups, or groups-NAME for other data, in the run folder", default=None
     )
-    file_format: str = option("of tables: csv or parquet", default="csv", flag="--format", metavar="FORMAT")
+    file_format: str = option(
+        "format of the tables: csv or parquet", default="csv", flag="--format", metavar="FORMAT"
+    )
     overwrite: bool = option("replace earlier groups", default=False)
 
     def __call__(self) -> Answer:

@@ -21,7 +21,7 @@ class Search(EncoderCommand):
         "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
     )
     features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npy), to make them only once",
+        "features of the same data by `infomax embed` (.parquet, .csv, .npy); computed without it",
         default=None,
         metavar="FILE",
     )
@@ -33,8 +33,8 @@ class Search(EncoderCommand):
     def notes(_: Sequence[str] = ()) -> str:
         """Return what else there is."""
         return (
-            "`infomax similarity` searches the maps of local features instead, and draws\n"
-            "where images hold what a query, or a cell of it, tells."
+            "`infomax similarity` searches the maps of local features instead: it draws which\n"
+            "parts of other images a query, or one cell of it, predicts."
         )
 
     def __call__(self) -> Answer:

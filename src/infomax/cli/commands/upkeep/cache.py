@@ -18,7 +18,7 @@ ACTIONS = ("list", "prune")
 
 @dataclass(frozen=True)
 class Cache:
-    """List the decoded data that is kept, or remove what was unused for longest beyond a size."""
+    """List the decoded data in the cache, or remove the least recently used until it fits a size."""
 
     action: str = argument("list or prune", default="list", metavar="list|prune")
     limit: str | None = option(
@@ -31,7 +31,7 @@ class Cache:
     def notes(_: Sequence[str] = ()) -> str:
         """Return where the cache is, and how it is kept within a size."""
         return (
-            "The cache lies in $INFOMAX_CACHE/datasets, by default ~/.cache/infomax/datasets. With\n"
+            "The cache is in $INFOMAX_CACHE/datasets, by default ~/.cache/infomax/datasets. With\n"
             "INFOMAX_CACHE_LIMIT=20G in the environment it is pruned to that size whenever new data\n"
             "is decoded. What a process has open stays."
         )
@@ -52,7 +52,7 @@ class Cache:
             removed = prune(folder, limit)
         refuse(
             self.action == "list" and self.limit is not None,
-            "cache: --limit is of prune; give infomax cache prune --limit SIZE",
+            "cache: --limit is an option of prune; use infomax cache prune --limit SIZE",
         )
         kept = entries_in(folder)
         found = {

@@ -13,18 +13,22 @@ from infomax.ranges import Weight
 
 @dataclass(frozen=True)
 class Verify:
-    """Check a run: hashes of its files, its encoder, and its evaluations once more."""
+    """Check a run: the hashes of its files, its encoder, and its evaluations, which are repeated."""
 
     run: str = run_folder()
     data: str | None = option(
-        "where the data of the evaluations lie now; by default where they lay",
+        "where the data of the evaluations are now; by default where they were",
         default=None,
         type=absolute,
         metavar="DATA",
     )
     module: str | None = module()
-    files_only: bool = option("do not repeat evaluations, which takes as long as they took", default=False)
-    tolerance: Weight = option("up to which a number may differ from its repetition", default=0.01)
+    files_only: bool = option(
+        "do not repeat the evaluations, which take as long as the first time", default=False
+    )
+    tolerance: Weight = option(
+        "largest difference of a number from its repetition that is accepted", default=0.01
+    )
 
     def __call__(self) -> Answer:
         """Return what was verified; the exit code is 1 where there is a fault."""
