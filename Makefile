@@ -42,8 +42,8 @@ demo: install  ## learn from the built-in digits, probe, write a report (about 3
 test: dev  ## the test suite
 	$(BIN)/pytest
 
-test-all: dev  ## the test suite with its slow tests
-	$(BIN)/pytest -m ''
+test-all: dev  ## the test suite with its slow tests; those of several hosts need root, on Linux
+	$(BIN)/pytest -m '' -rs  # says which were skipped, and why
 
 lint: dev  ## ruff, pyright, a docs build without warnings
 	$(BIN)/ruff check .
