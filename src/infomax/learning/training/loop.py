@@ -360,7 +360,7 @@ def _check_shapes(views: Views, dataset: Trainable) -> None:
     refuse(
         len(dataset.parts) != len(views.parts),
         f"pretrain: these views are made of {len(views.parts)} things seen together, "
-        f"got {len(dataset.parts)}: {dataset}; load them with `recipe.views.load`, or pair them with "
+        f"got {len(dataset.parts)}; load them with `recipe.views.load`, or pair them with "
         "same_names or in_time",
     )
     for part, seen_by in zip(dataset.parts, views.parts, strict=True):
