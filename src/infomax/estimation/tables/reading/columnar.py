@@ -73,7 +73,7 @@ def _refused() -> Generator[None]:
 
 def _open_parquet(part: Path | bytes) -> tuple[pa.Schema, _Batches]:
     with _refused():
-        file = parquet.ParquetFile(_source(part))
+        file = parquet.ParquetFile(_source(part) if isinstance(part, bytes) else pa.OSFile(str(part)))
     return file.schema_arrow, partial(_rows_of, file)
 
 
