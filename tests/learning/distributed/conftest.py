@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from infomax.learning.distributed.launching import leave_group_at_exit
 
 RANKS = 2
-FILES = ("test_distributed", "test_dim_together")
+FILES = ("test_distributed", "test_dim_together", "test_negatives")
 
 
 def worker(rank, folder):

@@ -47,7 +47,7 @@ def make_images(n=20):
 
 
 def train(rank=0, size=1):
-    """Weights and running statistics after four steps of Adam."""
+    """Objective and gradients of the last of four steps of Adam, and weights and statistics after it."""
     torch.manual_seed(0)
     encoder = AMDIMEncoder(
         image_size=32, channels=1, width=2, embedding_dim=8, depth=1, batch_norm=True
@@ -68,9 +68,14 @@ def train(rank=0, size=1):
         ]
         at = torch.stack([share(one, rank, size) for one in at])
         optimizer.zero_grad()
-        (-amdim_objective(*views, source_locations=at).value).backward()
+        objective = amdim_objective(*views, source_locations=at)
+        (-objective.value).backward()
         optimizer.step()
-    return {key: value.clone() for key, value in encoder.state_dict().items()}
+    last = groups.mean_over_ranks({"objective": objective.value.detach()})
+    gradients = {
+        f"gradient of {name}": p.grad for name, p in encoder.named_parameters() if p.grad is not None
+    }
+    return {**last, **gradients, **{key: value.clone() for key, value in encoder.state_dict().items()}}
 
 
 def work(rank, folder):

@@ -4,6 +4,7 @@ Every function works in a single process, too, without a process group.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,32 +23,62 @@ def rank() -> int:
     return dist.get_rank() if num_ranks() > 1 else 0
 
 
-def gather(x: Float[Tensor, "b *_"]) -> Float[Tensor, "n *_"]:
-    """Return x of all ranks, rank after rank; gradients are summed over ranks, in at least float32."""
-    return _Gather.apply(x) if num_ranks() > 1 else x
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks that follow one another and exchange what they hold, this one among them.
+
+    group: of torch; None for all ranks.
+    """
+
+    group: Any = None
+
+    @property
+    def size(self) -> int:
+        """Return how many they are."""
+        return dist.get_world_size(self.group) if num_ranks() > 1 else 1
+
+    @property
+    def place(self) -> int:
+        """Return the place of this rank among them, from 0 on."""
+        return dist.get_rank(self.group) if num_ranks() > 1 else 0
+
+
+ALL = Ranks()
+"""All ranks."""
+
+
+def parted(num: int) -> Ranks:
+    """Return the `num` ranks among which this one is, cut from all ranks in turn; all call this at once."""
+    return ALL if num == num_ranks() else Ranks(dist.new_subgroups(num)[0])
+
+
+def gather(x: Float[Tensor, "b *_"], among: Ranks = ALL) -> Float[Tensor, "n *_"]:
+    """Return x of these ranks, rank after rank; gradients are summed over them, in at least float32."""
+    return _Gather.apply(x, among) if among.size > 1 else x
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return all_of(x)
+    def forward(ctx: Any, x: Tensor, among: Ranks) -> Tensor:
+        ctx.among = among
+        return all_of(x, among)
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        (gradient,) = grad_outputs
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        (gradient,), among = grad_outputs, ctx.among
         exact = at_least_float32(gradient).contiguous()
-        own = exact.new_empty(len(exact) // num_ranks(), *exact.shape[1:])
-        dist.reduce_scatter(own, [*exact.chunk(num_ranks())])
-        return own.to(gradient.dtype)
+        own = exact.new_empty(len(exact) // among.size, *exact.shape[1:])
+        dist.reduce_scatter(own, [*exact.chunk(among.size)], group=among.group)
+        return own.to(gradient.dtype), None
 
 
 @torch.no_grad()
-def all_of(x: Tensor) -> Tensor:
-    """Return x of all ranks, rank after rank, without gradients."""
-    if num_ranks() == 1:
+def all_of(x: Tensor, among: Ranks = ALL) -> Tensor:
+    """Return x of these ranks, rank after rank, without gradients."""
+    if among.size == 1:
         return x.detach()
-    whole = x.new_empty(num_ranks() * len(x), *x.shape[1:])
-    dist.all_gather([*whole.chunk(num_ranks())], x.detach().contiguous())
+    whole = x.new_empty(among.size * len(x), *x.shape[1:])
+    dist.all_gather([*whole.chunk(among.size)], x.detach().contiguous(), group=among.group)
     return whole
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import AMDIMEncoderConfig
-from infomax.learning.methods.method import MethodConfig
+from infomax.learning.methods.method import MethodConfig, Negatives
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS
 from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring, usual_scales
@@ -37,6 +37,8 @@ class AMDIMConfig(MethodConfig):
     num_components: vectors of the mixture as which the global feature predicts, see `Mixture`; 1 for none.
     bound: what turns the scores of a prediction into a value, a name or package.module:function of one's own;
     null for AMDIM's: the log-probability of the right image. Others hold all scores in memory.
+    negatives: where several processes train together, whose images are negatives: of all, of those on the
+    same host, or of the same process alone (device). Fewer of them cost less to send, and tell less at most.
     """
 
     kind: ClassVar[str] = "amdim"
@@ -58,6 +60,7 @@ class AMDIMConfig(MethodConfig):
     num_components: Size = 1
     temperature: Positive = Scoring.temperature
     bound: str | Callable[..., Any] | None = None
+    negatives: Negatives = "all"
 
     def __post_init__(self) -> None:
         check_ranges(self, "amdim")

@@ -55,7 +55,9 @@ class AMDIM(Learner):
                 for place in views.encoders
             }
             encoder = made if len(made) > 1 else next(iter(made.values()))
-        super().__init__(_joined(encoder, views), views, config.num_views, optimizer, num_classes)
+        super().__init__(
+            _joined(encoder, views), views, config.num_views, optimizer, num_classes, config.negatives
+        )
         self.config = config
         examples = [example_features(one) for one in self.encoders]
         check_views(examples[0], examples[-1], config.scales)
@@ -88,6 +90,7 @@ class AMDIM(Learner):
             scales=self.config.scales,
             components=self.mixture,
             bound=None if self.config.bound is None else BOUNDS[str(self.config.bound)],
+            among=self.among,
         )
         return objective, torch.cat([view1.global_, view2.global_])
 

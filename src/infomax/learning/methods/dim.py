@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import DIMEncoderConfig
-from infomax.learning.methods.method import MethodConfig
+from infomax.learning.methods.method import MethodConfig, Negatives
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.choices import BOUNDS, CRITICS, PRIORS
 from infomax.learning.objectives.prior_config import PriorConfig
@@ -34,6 +34,8 @@ class DIMConfig(MethodConfig):
     absolute_coordinates, relative_coordinates: weights of the tasks that predict where on the map a local
     feature lies, and how two of them lie to each other.
     occlusion: side of a square hidden from Y, as a share of the image's side; the map sees the whole image.
+    negatives: where several processes train together, whose images are negatives: of all, of those on the
+    same host, or of the same process alone (device). Fewer of them cost less to send, and tell less at most.
     """
 
     kind: ClassVar[str] = "dim"
@@ -64,6 +66,7 @@ class DIMConfig(MethodConfig):
     absolute_coordinates: Weight = 0.0
     relative_coordinates: Weight = 0.0
     occlusion: Annotated[float, Range(0, below=1)] = 0.0
+    negatives: Negatives = "all"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bound", BOUNDS.name_of(self.bound, "dim"))

@@ -6,8 +6,9 @@ Y is the global feature, the map an earlier layer of the same encoder. Î is any
 of the scores that a critic gives to (Y of image i, map of image j). D tells Y from samples of its prior, and
 is trained against it.
 
-In a group of processes the scores are those of the images of all ranks. The objective is the mean of what the
-ranks return: Î is the same on each, the other terms are means over the images of a rank.
+In a group of processes the scores are those of the images of all ranks, or of the ranks of one part (see
+`negatives`). The objective is the mean of what the ranks return: Î is the same on each rank of a part, the
+other terms are means over the images of a rank.
 
 Hjelm, Fedorov, Lavoie-Marchildon, Grewal, Bachman, Trischler, Bengio (2018), "Learning deep representations
 by mutual information estimation and maximization".
@@ -72,7 +73,7 @@ class DIM(Learner):
             encoder = dim_encoder(config.encoder, shape)
         if not isinstance(encoder, nn.Module):
             raise ValueError(f"dim: expected one encoder, got encoders {sorted(encoder)}")
-        super().__init__(encoder, views, config.num_views, optimizer, num_classes)
+        super().__init__(encoder, views, config.num_views, optimizer, num_classes, config.negatives)
         self.config: DIMConfig = config
         self.made_here: bool = made_here
         shapes = example_features(encoder)
@@ -117,12 +118,12 @@ class DIM(Learner):
         return self._with_tasks(objective, features), features.global_
 
     def scores(self, features: Features) -> Mapping[str, Float[Tensor, "g n n h w"]]:
-        """Return the scores of each term, f(y_i, m_j), i and j among the n images of all ranks.
+        """Return the scores of each term, f(y_i, m_j), i and j among the n images of the ranks `among`.
 
         Args:
             features: of the images of this rank.
         """
-        whole = gather(features.global_)
+        whole = gather(features.global_, self.among)
         n, d = whole.shape
         g = self.config.num_globals
         globals_ = whole.view(n * g, d // g)
@@ -130,7 +131,9 @@ class DIM(Learner):
         places = self.config.num_places
         partners = {"global": local, "local": sample_places(local, places) if places else local}
         return {
-            name: score_together(critic, globals_, partners[name]).unflatten(0, (n, g)).transpose(0, 1)
+            name: score_together(critic, globals_, partners[name], self.among)
+            .unflatten(0, (n, g))
+            .transpose(0, 1)
             for name, critic in self.critics.items()
         }
 

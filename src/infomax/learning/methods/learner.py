@@ -11,8 +11,9 @@ from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from infomax.learning.distributed.groups import all_of
+from infomax.learning.distributed.groups import ALL, Ranks, all_of, num_ranks, parted
 from infomax.learning.encoders.features import encoders_in, example_features
+from infomax.learning.methods.method import Negatives
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import OptimizerConfig, lr_share, new_optimizer
 from infomax.learning.objectives.objective import Objective
@@ -28,6 +29,10 @@ class Learner(LightningModule, ABC):
         num_views: of each thing.
         optimizer: of what kind, and its schedule, for all parameters that require a gradient.
         num_classes: of the labels, for the online classifiers; 0 without labels.
+        negatives: whose things are negatives, where several processes train together.
+
+    Attributes:
+        among: the ranks whose things are negatives of each other.
     """
 
     def __init__(
@@ -37,8 +42,11 @@ class Learner(LightningModule, ABC):
         num_views: int,
         optimizer: OptimizerConfig,
         num_classes: int,
+        negatives: Negatives = "all",
     ):
         super().__init__()
+        self.negatives: Negatives = negatives
+        self.among: Ranks = ALL
         self.encoder = encoder
         self.views: nn.Module = views.random_views(num_views)
         self.optimizer_config = optimizer
@@ -47,6 +55,11 @@ class Learner(LightningModule, ABC):
         self.classifiers: OnlineClassifiers | None = (
             OnlineClassifiers(num_features, num_classes) if num_classes else None
         )
+
+    def setup(self, stage: str) -> None:
+        """Find the ranks whose things are negatives of those of this one."""
+        num_together = {"all": num_ranks(), "host": self.trainer.num_devices, "device": 1}
+        self.among = parted(num_together[self.negatives])
 
     @property
     def encoders(self) -> tuple[nn.Module, ...]:

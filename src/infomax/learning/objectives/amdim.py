@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
-from infomax.learning.distributed.groups import num_ranks
+from infomax.learning.distributed.groups import ALL, Ranks
 from infomax.learning.encoders.features import Features
 from infomax.learning.objectives.contrastive.bounded import bounded
 from infomax.learning.objectives.contrastive.choose import predictor
@@ -25,6 +25,7 @@ def amdim_objective(
     scales: Scales = AMDIM_SCALES,
     components: Callable[[Tensor], Tensor] | None = None,
     bound: Callable[[Tensor], Tensor] | None = None,
+    among: Ranks = ALL,
     source_locations: Int[Tensor, "2 b"] | None = None,
     generator: Generator | None = None,
 ) -> Objective:
@@ -35,8 +36,8 @@ def amdim_objective(
     most 0, is the mean of both directions. Where the source is a map, as in 5→5, one location of each image
     is drawn at random. "Images" may be anything that was seen twice, and the two views may be of different
     kinds, with features of one dimension. In a process group each rank gives features of its own images, as
-    many as every other. The negatives are those of all ranks, and the objective is the mean of what the ranks
-    return (see `contrastive.choose`).
+    many as every other. The negatives are those of all ranks, or of some, and the objective is the mean of
+    what the ranks return (see `contrastive.choose`).
 
     Args:
         view1: features of one view of b images: global_ [b, d], local {5: [b, d, 5, 5], 7: [b, d, 7, 7]}.
@@ -48,6 +49,7 @@ def amdim_objective(
         bound: scores [n, n, places] to a scalar, in place of E log [ … ], such as a function of
             `infomax.estimation.bounds`; the terms are its values. All scores are then held at once, on each
             rank. Not with components.
+        among: the ranks whose images are negatives of each other.
         source_locations: flat location that is read from a source that is a map, in view 1 and in view 2;
             default: random.
         generator: the source of random locations; default: torch's global one.
@@ -63,7 +65,7 @@ def amdim_objective(
     check_views(view1, view2, scales)
     make = predictor if bound is None else partial(bounded, bound)
     predict = {
-        side: (make(_targets(view2, side)), make(_targets(view1, side)))
+        side: (make(_targets(view2, side), among), make(_targets(view1, side), among))
         for side in sorted({target_side for _, target_side in scales})
     }
     predictions = {}
@@ -76,7 +78,7 @@ def amdim_objective(
         source2 = _source(view2, source_side, at[1], components)
         both = from1(source1, scoring=scoring), from2(source2, scoring=scoring)
         predictions[f"{source_side}to{target_side}"] = both
-    return _summed(predictions, scoring.penalty_weight, num_ranks() * len(view1.global_))
+    return _summed(predictions, scoring.penalty_weight, among.size * len(view1.global_))
 
 
 def _summed(

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from infomax.estimation.critics import Bilinear, Concatenated
-from infomax.learning.distributed.groups import at_least_float32, gather
+from infomax.learning.distributed.groups import ALL, Ranks, at_least_float32, gather
 
 
 class EncodeAndDot(nn.Module):
@@ -101,9 +101,9 @@ class MapCritic(nn.Module):
 
 
 def score_together(
-    critic: nn.Module, y: Float[Tensor, "n d"], m: Float[Tensor, "b c _ _"]
+    critic: nn.Module, y: Float[Tensor, "n d"], m: Float[Tensor, "b c _ _"], among: Ranks = ALL
 ) -> Float[Tensor, "n m h w"]:
-    """Return the scores of global vectors against the maps of all ranks, rank after rank, on each rank.
+    """Return the scores of global vectors against the maps of these ranks, rank after rank, on each of them.
 
     A rank computes the columns of its own maps, and gathers the others. It holds all of them: a bound may be
     any function of the whole matrix. Let V be one. Each rank computes V, and its gradient by all scores; in
@@ -112,10 +112,11 @@ def score_together(
 
     Args:
         critic: global vectors and maps to scores [n, b, h, w], such as a `MapCritic`.
-        y: of the images of all ranks, the same on each; see `groups.gather`.
+        y: of the images of all these ranks, the same on each; see `groups.gather`.
         m: of the images of this rank; all ranks have the same number of images.
+        among: these ranks. Where they are G of R, the mean over ranks is Σ_groups (G/R) dV/dθ.
     """
-    return gather(critic(y, m).transpose(0, 1)).transpose(0, 1)
+    return gather(critic(y, m).transpose(0, 1), among).transpose(0, 1)
 
 
 class MapSummary(nn.Module):

@@ -15,21 +15,24 @@ from torch import Tensor
 
 from infomax.errors import refuse
 from infomax.estimation.bounds import infonce_by_image
-from infomax.learning.distributed.groups import at_least_float32, gather
+from infomax.learning.distributed.groups import ALL, Ranks, at_least_float32, gather
 from infomax.learning.objectives.contrastive.prediction import Prediction, check_features
 from infomax.learning.objectives.scoring import Scoring
 
 
-def bounded(bound: Callable[[Tensor], Tensor], target: Float[Tensor, "b l d"]) -> Callable[..., Prediction]:
+def bounded(
+    bound: Callable[[Tensor], Tensor], target: Float[Tensor, "b l d"], among: Ranks = ALL
+) -> Callable[..., Prediction]:
     """Return a function (source, scoring=…), as `choose.predictor`, that predicts by a bound.
 
-    In a process group every rank scores the things of all ranks and returns the same value.
+    In a process group every rank scores the things of all these ranks and returns the same value as they do.
 
     Args:
         bound: scores [n, n, l] to a scalar.
         target: of the images of this rank.
+        among: the ranks whose images are negatives of each other.
     """
-    return partial(bounded_prediction, bound, target=gather(target))
+    return partial(bounded_prediction, bound, target=gather(target, among), among=among)
 
 
 def bounded_prediction(
@@ -38,14 +41,16 @@ def bounded_prediction(
     *,
     target: Float[Tensor, "n l d"],
     scoring: Scoring,
+    among: Ranks = ALL,
 ) -> Prediction:
-    """Return bound(s) − λ P of the sources of all ranks and of these targets; `log_probability` is bound(s).
+    """Return bound(s) − λ P of sources and targets of these ranks; its `log_probability` is bound(s).
 
     Args:
         bound: scores [n, n, l] to a scalar.
         source: x, one vector an image, of this rank.
-        target: y, the places of the images of all ranks.
+        target: y, the places of the images of all these ranks.
         scoring: c and λ.
+        among: these ranks.
 
     Raises:
         ValueError: shapes that do not fit, or n < 2; a bound that returns no scalar.
@@ -57,7 +62,7 @@ def bounded_prediction(
         >>> round(found.value.item(), 6) + 0.0
         0.0
     """
-    source = gather(source)
+    source = gather(source, among)
     check_features(source, target, None)
     with torch.autocast(source.device.type, enabled=False):
         x, y = at_least_float32(source), at_least_float32(target)

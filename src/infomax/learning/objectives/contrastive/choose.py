@@ -1,8 +1,9 @@
 """Which way to compute a prediction: dense, streamed or fused; on one rank, gathered, or round a ring.
 
 Rank r of a process group holds the sources x_i of its own share of the images, i ∈ r, and needs the targets
-of all of them, as negatives. Let V_i be what `dense` averages over i. Rank r computes the mean of V_i over
-its share. Shares are of one size; the value of the whole batch is the mean of the values of all ranks.
+of all of them, as negatives; or those of some of the ranks, itself among them. Let V_i be what `dense`
+averages over i. Rank r computes the mean of V_i over its share. Shares are of one size; the value of the whole
+batch is the mean of the values of all ranks.
 
 **Gradients.** The features φ_s of rank s, its sources and targets, depend on the parameters θ. In the
 backward pass rank s collects the gradients that all ranks have for its targets, and computes::
@@ -20,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infomax.learning.distributed.groups import gather, num_ranks, rank
+from infomax.learning.distributed.groups import ALL, Ranks, gather
 from infomax.learning.objectives.contrastive.blocks import MAX_DENSE_SCORES
 from infomax.learning.objectives.contrastive.dense import dense_prediction
 from infomax.learning.objectives.contrastive.prediction import Prediction
@@ -32,21 +33,22 @@ MAX_GATHERED = 2**28
 """Numbers of targets that each rank gathers: 1 GiB of float32, and as much of their gradients."""
 
 
-def predictor(target: Float[Tensor, "b l d"]) -> Callable[..., Prediction]:
-    """Return a function (source, scoring=…): it predicts the targets of all ranks from sources of this one.
+def predictor(target: Float[Tensor, "b l d"], among: Ranks = ALL) -> Callable[..., Prediction]:
+    """Return a function (source, scoring=…): it predicts the targets of these ranks from sources of this one.
 
     In one process it is what `cheapest` returns. In a process group all targets are gathered on each rank, or
     pass round a ring where that would be more than `MAX_GATHERED` numbers.
 
     Args:
         target: of the images of this rank; all ranks have the same number of images.
+        among: the ranks whose images are negatives of each other.
     """
-    if num_ranks() > 1 and num_ranks() * target.numel() > MAX_GATHERED:
-        return partial(ring_prediction, target=target)
-    if num_ranks() == 1:
+    if among.size > 1 and among.size * target.numel() > MAX_GATHERED:
+        return partial(ring_prediction, target=target, among=among)
+    if among.size == 1:
         return partial(cheapest(len(target), target), target=target)
-    targets = gather(target)
-    return partial(cheapest(len(target), targets), target=targets, first=rank() * len(target))
+    targets = gather(target, among)
+    return partial(cheapest(len(target), targets), target=targets, first=among.place * len(target))
 
 
 def predict(

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from infomax.learning.distributed.groups import at_least_float32, num_ranks, rank
+from infomax.learning.distributed.groups import ALL, Ranks, at_least_float32
 from infomax.learning.objectives.contrastive.blocks import MAX_BLOCK_SCORES, rows_of, slices
 from infomax.learning.objectives.contrastive.prediction import (
     Prediction,
@@ -29,29 +29,32 @@ from infomax.learning.objectives.scoring import Scoring
 
 
 def ring_prediction(
-    source: Float[Tensor, "b *k d"], target: Float[Tensor, "b l d"], scoring: Scoring
+    source: Float[Tensor, "b *k d"], target: Float[Tensor, "b l d"], scoring: Scoring, among: Ranks = ALL
 ) -> Prediction:
-    """Return the prediction of the targets of all ranks from the sources of this one; differentiable once.
+    """Return the prediction of the targets of these ranks from the sources of this one; differentiable once.
 
     Args:
         source: x, one vector an image of this rank, or the k components of a mixture.
         target: y, the places of the same images.
         scoring: c, λ and T.
+        among: the ranks whose images are negatives of each other.
     """
     with torch.autocast(source.device.type, enabled=False):
         x, y = at_least_float32(components(source)), at_least_float32(target)
-        return Prediction(*_Ring.apply(x, y, scoring))
+        return Prediction(*_Ring.apply(x, y, scoring, among))
 
 
 class _Ring(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, y: Tensor, scoring: Scoring) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        positives, log_z, mean_square = _first_round(x, y, scoring.clip)
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, scoring: Scoring, among: Ranks
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        positives, log_z, mean_square = _first_round(x, y, scoring.clip, among)
         odds = positives - log_z[..., None]
         ctx.save_for_backward(x, y, odds, log_z)
-        ctx.scoring = scoring
+        ctx.scoring, ctx.among = scoring, among
         log_probability = soft_maximum(logsigmoid(odds), scoring.temperature).mean()
-        bound = bound_by_image(odds, num_ranks() * len(x)).mean()
+        bound = bound_by_image(odds, among.size * len(x)).mean()
         ctx.mark_non_differentiable(log_probability, mean_square, bound)
         return log_probability - scoring.penalty_weight * mean_square, log_probability, mean_square, bound
 
@@ -62,26 +65,26 @@ class _Ring(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         grad_value = grad_outputs[0]
         x, y, odds, log_z = ctx.saved_tensors
-        return *_second_round(x, y, odds, log_z, grad_value, ctx.scoring), None
+        return *_second_round(x, y, odds, log_z, grad_value, ctx.scoring, ctx.among), None, None
 
 
 def _first_round(
-    x: Float[Tensor, "b k d"], y: Float[Tensor, "b l d"], clip: float | None
+    x: Float[Tensor, "b k d"], y: Float[Tensor, "b l d"], clip: float | None, among: Ranks
 ) -> tuple[Float[Tensor, "b k l"], Float[Tensor, "b k"], Float[Tensor, ""]]:
     """Return scores of positives, log Z of each source, and the mean square of its scores before clipping."""
     (b, k, _), num_places = x.shape, y.shape[1]
     positives, log_z = x.new_empty(b, k, num_places), x.new_full((b, k), -torch.inf)
     squares = x.new_zeros(())
-    for owner, (block,) in _blocks(y):
+    for owner, (block,) in _blocks(among, y):
         for rows, a in _scored(x, block):
             squares += a.square().sum()
             s, _ = clipped(a, clip)
-            if owner == rank():
+            if owner == among.place:
                 own = own_places(s, rows.start)
                 positives[rows] = own
                 own.fill_(-torch.inf)
             log_z[rows] = torch.logaddexp(log_z[rows], s.flatten(2).logsumexp(2))
-    return positives, log_z, squares / (num_ranks() * b * b * k * num_places)
+    return positives, log_z, squares / (among.size * b * b * k * num_places)
 
 
 def _second_round(
@@ -91,19 +94,20 @@ def _second_round(
     log_z: Float[Tensor, "b k"],
     scale: Float[Tensor, ""],
     scoring: Scoring,
+    among: Ranks,
 ) -> tuple[Float[Tensor, "b k d"], Float[Tensor, "b l d"]]:
     """Return the gradients of Σ_r scale_r · value_r by this rank's sources and targets."""
     b, k, d = x.shape
     posterior = torch.softmax(logsigmoid(odds) / scoring.temperature, dim=1)
     missed = posterior * torch.sigmoid(-odds) / (b * y.shape[1])  # q / bl
-    pull = -2 * scoring.penalty_weight / (num_ranks() * b * b * k * y.shape[1])
+    pull = -2 * scoring.penalty_weight / (among.size * b * b * k * y.shape[1])
     grad_x, grad_y = torch.zeros_like(x), torch.zeros_like(y)
-    for owner, (block, grad_block) in _blocks(y, grad_y):
+    for owner, (block, grad_block) in _blocks(among, y, grad_y):
         for rows, a in _scored(x, block):
             s, slope = clipped(a, scoring.clip)
             by_score = (s - log_z[rows][..., None, None]).exp_()
             by_score.mul_(-missed[rows].sum(2)[..., None, None])
-            if owner == rank():
+            if owner == among.place:
                 own_places(by_score, rows.start).copy_(missed[rows])  # by_score is ∂V/∂s
             g = a.mul_(pull).addcmul_(by_score, slope).mul_(scale).flatten(2).flatten(0, 1)  # [r·k, b·l]
             flat = x[rows].flatten(0, 1)
@@ -123,29 +127,29 @@ def _scored(
         yield rows, a.view(-1, k, *block.shape[:2])
 
 
-def _blocks(*own: Tensor) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
-    """Yield the rank that owns a block, and the block, for all ranks; this rank's own comes first.
+def _blocks(among: Ranks, *own: Tensor) -> Iterator[tuple[int, tuple[Tensor, ...]]]:
+    """Yield the place of the rank that owns a block, and the block, for these ranks; this rank's comes first.
 
     Changes of the tensors after the first travel on with their block, and are copied into this rank's own at
     the end.
     """
-    size = num_ranks()
+    size = among.size
     here = tuple(tensor.contiguous() for tensor in own)
     for step in range(size):
-        yield (rank() - step) % size, here
+        yield (among.place - step) % size, here
         if step < size - 1:
-            here = _passed_on(here)
+            here = _passed_on(among, here)
     if len(own) > 1:
-        for home, arrived in zip(own[1:], _passed_on(here[1:]), strict=True):
+        for home, arrived in zip(own[1:], _passed_on(among, here[1:]), strict=True):
             home.copy_(arrived)
 
 
-def _passed_on(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _passed_on(among: Ranks, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Send these tensors to the next rank; return those of the rank before."""
-    after, before = (rank() + 1) % num_ranks(), (rank() - 1) % num_ranks()
+    after, before = (among.place + 1) % among.size, (among.place - 1) % among.size
     arriving = tuple(torch.empty_like(tensor) for tensor in tensors)
-    operations = [dist.P2POp(dist.isend, tensor, after) for tensor in tensors]
-    operations += [dist.P2POp(dist.irecv, tensor, before) for tensor in arriving]
+    operations = [dist.P2POp(dist.isend, one, group=among.group, group_peer=after) for one in tensors]
+    operations += [dist.P2POp(dist.irecv, one, group=among.group, group_peer=before) for one in arriving]
     for request in dist.batch_isend_irecv(operations):
         request.wait()
     return arriving
