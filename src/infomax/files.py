@@ -46,8 +46,14 @@ class Unreadable(ValueError):
 
 
 def absolute(source: str) -> str:
-    """Return a path as an absolute one, so that it is found again from anywhere; other sources stay."""
-    return str(Path(source).resolve()) if Path(source).exists() else source
+    """Return a path, or a pattern of paths, as an absolute one, so that it is found again from anywhere.
+
+    Other sources stay as they are.
+    """
+    if Path(source).exists():
+        return str(Path(source).resolve())
+    is_pattern = re.search(r"[{*?]", source) and "://" not in source
+    return str(Path(source).expanduser().absolute()) if is_pattern else source
 
 
 def check_free(operation: str, path: str | Path, overwrite: bool) -> None:
