@@ -65,7 +65,7 @@ class Pretrain:
     )
     skip_broken: bool = skip_broken()
     stream: bool = option(
-        "read the shards of --data, such as 'photos-{00000..00127}.tar', again in each epoch, and decode their "
+        "read the shards of --data, such as 'photos-{00000..00127}.tar', in each epoch, and decode their "
         "images ahead of the steps",
         default=False,
     )
