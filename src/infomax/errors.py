@@ -10,7 +10,8 @@ MAX_QUOTED = 400
 """Characters of another error that a message quotes."""
 
 _LEARNING = """
-    torch lightning torchmetrics datasets huggingface_hub PIL safetensors einops jsonargparse xxhash filelock
+    torch lightning torchmetrics datasets huggingface_hub fsspec PIL safetensors einops jsonargparse xxhash
+    filelock
 """
 EXTRAS: Mapping[str, str] = {
     **dict.fromkeys(_LEARNING.split(), "learning"),

@@ -6,6 +6,8 @@ from .data.loading import load_images as load_images
 from .data.loading import load_signals as load_signals
 from .data.pairing import in_time as in_time
 from .data.pairing import same_names as same_names
+from .data.streaming.stream import Stream as Stream
+from .data.streaming.stream import stream_images as stream_images
 from .encoders.amdim import AMDIMEncoder as AMDIMEncoder
 from .encoders.amdim_signals import SignalEncoder as SignalEncoder
 from .encoders.config import AMDIMEncoderConfig as AMDIMEncoderConfig

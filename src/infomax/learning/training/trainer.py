@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from infomax.errors import MissingExtra, refuse
 from infomax.learning.data.order.epochs import DEFAULT_ORDER, order_named
 from infomax.learning.data.streaming.ahead import streamed
-from infomax.learning.data.streaming.stream import Trainable
+from infomax.learning.data.streaming.stream import Stream, Trainable
 from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
 from infomax.learning.methods.learner import Learner
@@ -127,7 +127,8 @@ def new_loader(
 ) -> DataLoader[tuple[Any, Tensor]]:
     """Return the batches of this process, from the step after `first_step` on, in an order by its name."""
     how = config.batch_size, config.seed, first_step, trainer.global_rank, trainer.world_size
-    batches = streamed(dataset, *how) or Batches(dataset, *how, order_named(order))
+    is_stream = isinstance(dataset, Stream)
+    batches = streamed(dataset, *how) if is_stream else Batches(dataset, *how, order_named(order))
     on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
     return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
 

@@ -107,8 +107,8 @@ class Views(ABC):
             ValueError: things of this kind cannot be streamed.
         """
         raise ValueError(
-            f"views: {self.kind} views are made of data that is decoded once, got a recipe with stream; leave "
-            "--stream out"
+            f"views: {self.kind} views are made of data that is decoded once, got a recipe with stream; "
+            "leave --stream out"
         )
 
     @abstractmethod

@@ -90,10 +90,8 @@ def num_threads() -> int:
 
 
 def streamed(
-    seen: Any, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, num_ranks: int = 1
-) -> StreamedBatches | None:
-    """Return the batches of a stream; None for anything else."""
-    if not isinstance(seen, Stream):
-        return None
-    schedule = Schedule(seen.counts, batch_size, seen.window, seed, rank, num_ranks)
-    return StreamedBatches(seen, schedule, first_step)
+    stream: Stream, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, num_ranks: int = 1
+) -> StreamedBatches:
+    """Return the batches of a stream; arguments as of `Schedule` and `StreamedBatches`."""
+    schedule = Schedule(stream.counts, batch_size, stream.window, seed, rank, num_ranks)
+    return StreamedBatches(stream, schedule, first_step)
