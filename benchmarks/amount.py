@@ -23,11 +23,11 @@ from infomax.evaluation.probes.linear import linear_probe
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
 from infomax.evaluation.representations import representations
 from infomax.evaluation.splits import Split, labelled_split
-from infomax.files import replacing
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
+from infomax.pages.figures import save_for_light_and_dark
 from recording import RESULTS, add, arguments_of, environment, recorded, report
 
 ALL_LABELS, FEW_LABELS = "Labels of all images learned from", "5 labels of each class"
@@ -85,7 +85,7 @@ def trained(recipe, split, minutes, arguments):
 def measure(found, run, split, minutes, commit):
     """Add what the encoder of a cell is worth; and what it is compared with, where that is not yet known."""
     number, start = len(split.train), time.perf_counter()
-    compared = representations(load_encoder(run.folder), "AMDIM", 0)
+    compared = representations(load_encoder(run.folder), "AMDIM", 0, split.train)
     for name, represent in compared.items():
         learned = name == "AMDIM"
         key = {"images": number, "minutes": minutes if learned else 0, "representation": name}
@@ -114,8 +114,7 @@ def draw(found, path):
             axes.plot([row["images"] for row in some], [row["knn"] for row in some], style, label=label)
         axes.set(xscale="log", title=heading, xlabel="images", ylabel="accuracy of nearest neighbours")
     panels[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=130)
+    save_for_light_and_dark(figure, path, dpi=130)
 
 
 if __name__ == "__main__":

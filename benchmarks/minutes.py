@@ -80,7 +80,7 @@ def measure(found, run, split, key, commit):
         "numbers": recipe.train.precision,
     }
     bits = {name: last[name] for name in last if name.startswith("bits_")}
-    for name, represent in representations(load_encoder(run.folder), "run", 0).items():
+    for name, represent in representations(load_encoder(run.folder), "run", 0, split.train).items():
         if name == "run":
             add(found[ROWS], key, {**trained, **accuracies(represent, split), **bits})
         elif all(row["representation"] != name for row in found[COMPARED]):

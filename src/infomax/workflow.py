@@ -128,7 +128,7 @@ class TrainedRun:
         return load_encoder(self.folder / column, None if module is None else tapped_module(module))
 
     def embed(self, data: Any, *, split: str = ALL, column: str = "") -> Float[np.ndarray, "n d"]:
-        """Return the global feature of each image.
+        """Return the representation of each image.
 
         Args:
             data: images, as for `pretrain`, or `Given`.

@@ -54,8 +54,8 @@ def evaluate_clean(
 ) -> Assessment:
     """Return the accuracy of every probe on every representation, with all labels and with few.
 
-    The representations are the encoder's global feature, called `name`, that of a random encoder of the same
-    shape, and the raw data. Rare classes do not stop it: few labels are drawn from the classes that have
+    The representations are the encoder's, called `name`, that of a random encoder of the same shape, and the
+    raw data. Rare classes do not stop it: few labels are drawn from the classes that have
     enough, and notes name the others. Numbers and tags of the data are probed one at a time. Progress goes to
     stderr. Several processes (`num_ranks`) share the dataset to embed, and then the probes; each holds all
     features and returns the same.
@@ -65,7 +65,7 @@ def evaluate_clean(
     """
     tasks, notes = tasks_of(split, options)
     refuse(not (tasks or split.has_classes), f"evaluate: nothing can be probed; {'; '.join(notes)}")
-    compared = representations(encoder, name, options.seed)
+    compared = representations(encoder, name, options.seed, split.train)
     found, test_features = {}, None
     with Progress(console=Console(stderr=True, quiet=rank() > 0), transient=True) as progress:
         shown = progress.add_task("", total=len(compared) * len(tasks))

@@ -1,4 +1,4 @@
-"""Datasets to embeddings: global features, streamed in memory that does not grow with the number of rows.
+"""Datasets to embeddings: a representation of each row, streamed in memory that does not grow with rows.
 
 Several processes (`num_ranks`) share the work: each of them calls these functions, and gets everything.
 
@@ -34,16 +34,16 @@ MAX_ROUNDING = 1e-5
 def embed(
     encoder: PretrainedEncoder, dataset: Dataset, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> Float[np.ndarray, "n d"]:
-    """Return the global features of a dataset, float32, in memory."""
+    """Return the representation of each row of a dataset, float32, in memory."""
     return np.concatenate([features for _, features in _batches(encoder, dataset, batch_size)])
 
 
 def embed_layers(
     encoder: PretrainedEncoder, dataset: Dataset, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> dict[str, Float[np.ndarray, "n _"]]:
-    """Return the outputs of inner layers by name, flattened, and last the global feature, "Y"; in memory."""
+    """Return the outputs of inner layers by name, flattened, and last the representation, "Y"; in memory."""
     blocks: dict[str, list[np.ndarray]] = {}
-    for _, outputs in _outputs(encoder, dataset, batch_size, lambda f: {**f.layers, "Y": f.global_}):
+    for _, outputs in _outputs(encoder, dataset, batch_size, lambda f: {**f.layers, "Y": f.representation}):
         for name, output in outputs.items():
             blocks.setdefault(name, []).append(output)
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
@@ -71,7 +71,7 @@ def embed_to_file(
     batch_size: int = DEFAULT_BATCH_SIZE,
     columns: bool = False,
 ) -> Path:
-    """Write global features with names, labels, targets and splits to a file, streamed.
+    """Write representations with names, labels, targets and splits to a file, streamed.
 
     The suffix says how: ``.parquet`` (name, embedding, split, label, …), ``.csv``, ``.csv.gz`` or ``.tsv`` (a
     column for each feature), ``.npy`` ([n, d] and nothing else), ``.npz`` (features, names, labels, …) or
@@ -111,7 +111,7 @@ def _counted(batches: Batches, progress: Stages) -> Batches:
 
 
 def _batches(encoder: PretrainedEncoder, dataset: Dataset, batch_size: int) -> Batches:
-    for rows, outputs in _outputs(encoder, dataset, batch_size, lambda f: {"Y": f.global_}):
+    for rows, outputs in _outputs(encoder, dataset, batch_size, lambda f: {"Y": f.representation}):
         yield rows, outputs["Y"]
 
 

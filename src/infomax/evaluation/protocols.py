@@ -2,7 +2,7 @@
 
     >>> for name, protocol in PROTOCOLS.items():
     ...     print(f"{name:7}{protocol.summary}")
-    clean  probes of the global feature, beside raw data and a random encoder
+    clean  probes of the representation, beside raw data and a random encoder
     paper  as the published AMDIM code evaluates, beside the same classifiers tested cleanly
     dim    every layer by several classifiers, and what Y knows, as in Deep InfoMax
 
@@ -80,7 +80,7 @@ class Protocol:
 _TABLE = (
     Protocol(
         "clean",
-        "probes of the global feature, beside raw data and a random encoder",
+        "probes of the representation, beside raw data and a random encoder",
         "The encoder is frozen in every respect; nothing is estimated on test images, and all of them count.",
         "evaluation.json",
         CleanOptions,

@@ -10,23 +10,30 @@ from jaxtyping import Float
 from infomax.evaluation.embedding import device_of, embed
 from infomax.evaluation.results import RANDOM_ENCODER
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.amdim_layers import fit_readout
 from infomax.learning.encoders.saving import PretrainedEncoder, untrained
+from infomax.learning.methods.amdim import NUM_READ
 from infomax.learning.training.run import Run
 
 Representation = Callable[[Dataset], Float[np.ndarray, "n d"]]
 
 
-def representations(encoder: PretrainedEncoder, name: str, seed: int) -> dict[str, Representation]:
+def representations(
+    encoder: PretrainedEncoder, name: str, seed: int, seen: Dataset
+) -> dict[str, Representation]:
     """Return what turns a dataset into rows: the encoder, a random encoder, and no encoder at all.
 
     Args:
         encoder: what is evaluated.
         name: what its rows are called.
         seed: of the random encoder.
+        seen: what the random encoder's features are made white on, if those of the encoder are white.
     """
+    other = random_counterpart(encoder, seed)
+    fit_readout(other.encoder, other.view, seen.examples(NUM_READ, seed))
     return {
         name: partial(embed, encoder),
-        RANDOM_ENCODER: partial(embed, random_counterpart(encoder, seed)),
+        RANDOM_ENCODER: partial(embed, other),
         encoder.views.raw_name: encoder.views.raw,
     }
 

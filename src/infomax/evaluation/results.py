@@ -58,7 +58,7 @@ class Assessment:
 
     Attributes:
         rows: accuracies; one mapping for each representation, layer, probe and number of labels.
-        test_features: global features of the test set by the encoder.
+        test_features: representations of the test set by the encoder.
         measures: what else was measured; one mapping for each representation and measure.
         targets: results for numbers and tags; one mapping for each representation, target and probe, with the
             fields of a `TargetResult`. Of several tags, or numbers, also their means, with ``target`` "".

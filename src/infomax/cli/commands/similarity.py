@@ -42,7 +42,7 @@ class Similarity(EncoderCommand):
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:
         """Return what else there is."""
-        return "`infomax search` compares whole images by their global features instead, several at once."
+        return "`infomax search` compares whole images by their representations instead, several at once."
 
     def __call__(self) -> Answer:
         """Return the picture and the most similar images."""

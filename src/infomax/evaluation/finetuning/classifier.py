@@ -16,6 +16,7 @@ from infomax.errors import refuse
 from infomax.evaluation.results import write_json
 from infomax.files import most_bytes, read_json, reading, replacing
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.encoders.amdim_layers import without_readout
 from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
 from infomax.learning.views.kinds import SingleViews
@@ -47,7 +48,7 @@ class FinetunedClassifier(nn.Module):
         self.views: SingleViews = pretrained.views
         self.labels: tuple[int, ...] = tuple(labels)
         self.classes: tuple[str, ...] = tuple(classes)
-        self.encoder: nn.Module = copy.deepcopy(pretrained.encoder).requires_grad_(True)
+        self.encoder: nn.Module = without_readout(copy.deepcopy(pretrained.encoder)).requires_grad_(True)
         self.augment: nn.Module = self.views.random_views(1)
         self.plain: nn.Module = copy.deepcopy(pretrained.view)
         num_features = example_features(self.encoder).global_.shape[1]

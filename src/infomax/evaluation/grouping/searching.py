@@ -1,4 +1,4 @@
-"""Search: the images whose global features are nearest to those of a query, by cosine.
+"""Search: the images whose representations are nearest to those of a query, by cosine.
 
 By FAISS where it is installed (extra `search`), else by `nearest_neighbors`; both are exact, and rank alike.
 Use `similarity_of_run` to compare a query with the local features of images, and see where they are alike.

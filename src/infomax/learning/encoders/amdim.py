@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.learning.encoders.amdim_layers import Convolution, Embedding, trunk
-from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, trunk
+from infomax.learning.encoders.config import AMDIMEncoderConfig, ReadoutKind
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import missing, stages_of
 from infomax.ranges import Side, Size, check_numbers
@@ -48,6 +48,7 @@ class AMDIMEncoder(nn.Module):
         global_dim: dimension of the global feature; default: d.
         whitened: whether training began with a first layer that whitens; kept, without effect here.
         max_fine_side: the longest side, px, that is not halved.
+        readout: ``white`` for white features of all scales in evaluation mode, beside the others.
         channels: channels of the images.
 
     Raises:
@@ -74,6 +75,7 @@ class AMDIMEncoder(nn.Module):
         global_dim: int | None = None,
         whitened: bool = False,
         max_fine_side: int = AMDIMEncoderConfig.max_fine_side,
+        readout: ReadoutKind = "global",
     ):
         super().__init__()
         size = image_size if isinstance(image_size, tuple) else (image_size, image_size)
@@ -86,7 +88,7 @@ class AMDIMEncoder(nn.Module):
         )
         self.input_shape: tuple[int, int, int] = (channels, *size)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side
+            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side, readout
         )
         self.arguments: dict[str, Any] = {
             "image_size": image_size,
@@ -102,6 +104,9 @@ class AMDIMEncoder(nn.Module):
         if global_dim not in (None, embedding_dim):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
+        self.readout: Readout | None = None
+        if readout == "white":
+            self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
@@ -113,7 +118,8 @@ class AMDIMEncoder(nn.Module):
             last[images.shape[-1]] = images
         local = {side: self.embed[str(side)](last[side]) for side in (7, 5)}
         embedded = self.embed["1"](images).flatten(1) if "1" in self.embed else None
-        return Features(images.flatten(1), local, embedded=embedded)
+        features = Features(images.flatten(1), local, embedded=embedded)
+        return features if self.readout is None or self.training else self.readout.added(features)
 
 
 def _stem(

@@ -1,7 +1,9 @@
 """Layers of AMDIM encoders, of pictures and, with windows of height 1, of signals."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.features import Features, evaluating
 from infomax.learning.encoders.shrinking import Stage, Window
 
 
@@ -25,6 +28,8 @@ class Convolution(nn.Module):
         return F.relu(self.conv(x))
 
 
+MIN_VARIANCE = 1e-9
+"""The smallest variance that is made 1, as a share of the largest; anything below is rounding."""
 NOISE = 5e-4
 """Added to the variances of patches, of normalised pixels, before they are made equal."""
 
@@ -97,6 +102,81 @@ class Embedding(nn.Module):
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
         """Return the embedded map."""
         return self.norm(self.out(F.relu(self.hidden_norm(self.hidden(x)))) + self.shortcut(x))
+
+
+class Readout(nn.Module):
+    """White features of all scales: (u − m) W, where u joins the global feature and the mean of each map.
+
+    `fit` takes m, the means of u, and s, their standard deviations, from images. With the covariance of
+    (u − m)/s, which is V S Vᵀ as Ledoit and Wolf estimate it, W = diag(1/s) V S^(−1/2). Features of these
+    images then have variance 1 in all directions, so that cosine similarity hears each of them, and not only
+    those that vary most. Linear units with little noise pass the most information in this way (see
+    `principle.optima`). Before `fit`, W is the identity and m is zero.
+
+    Reference: Ledoit, Wolf (2004), "A well-conditioned estimator for large-dimensional covariance matrices".
+
+    Args:
+        dim: of u, and of what comes out.
+    """
+
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("matrix", torch.eye(dim))
+
+    def added(self, features: Features) -> Features:
+        """Return the features and, beside them, the white ones."""
+        return replace(features, white=(self.joined(features) - self.mean) @ self.matrix)
+
+    def joined(self, features: Features) -> Float[Tensor, "b f"]:
+        """Return u: the global feature, then the mean over the places of each map, smallest map first."""
+        means = [features.local[side].flatten(2).mean(2) for side in sorted(features.local)]
+        return torch.cat([features.global_, *means], dim=1).float()
+
+    @torch.no_grad()
+    def fit(self, rows: Float[Tensor, "n f"]) -> None:
+        """Take m and W from the rows u of n images, at least two."""
+        from sklearn.covariance import ledoit_wolf  # takes half a second to import
+
+        rows = rows.double()
+        mean, scale = rows.mean(0), rows.std(0, correction=0)
+        scale = torch.where(scale > 0, scale, 1.0)
+        covariance, _ = ledoit_wolf(((rows - mean) / scale).cpu().numpy(), assume_centered=True)
+        variances, axes = torch.linalg.eigh(torch.from_numpy(covariance).to(rows))
+        variances = variances.clamp_min(MIN_VARIANCE * variances[-1])
+        self.mean.copy_(mean)
+        self.matrix.copy_(axes / scale[:, None] * variances.rsqrt())
+
+
+def fit_readout(encoder: nn.Module, view: nn.Module, seen: Tensor, batch_size: int = 500) -> None:
+    """Make the features of an encoder white on what is seen; one without a `Readout` stays as it is.
+
+    Args:
+        encoder: after training.
+        view: its plain view.
+        seen: images or signals as datasets hold them.
+        batch_size: of them at a time.
+    """
+    readout = getattr(encoder, "readout", None)
+    if readout is None:
+        return
+    device = readout.mean.device
+    view = view.to(device)
+    with evaluating(encoder):
+        rows = [readout.joined(encoder(view(some.to(device)))) for some in seen.split(batch_size)]
+    readout.fit(torch.cat(rows))
+
+
+def without_readout(encoder: nn.Module) -> nn.Module:
+    """Return an encoder whose representation is its global feature again; it is changed itself."""
+    given: Any = encoder
+    if getattr(encoder, "readout", None) is not None:
+        given.config = replace(given.config, readout="global")
+        given.arguments["readout"], given.readout = "global", None
+    return encoder
 
 
 def average_pool(x: Float[Tensor, "b i h w"], kernel: Window, stride: Window) -> Float[Tensor, "b i h2 w2"]:

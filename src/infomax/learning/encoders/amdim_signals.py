@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.learning.encoders.amdim_layers import Convolution, Embedding, trunk
-from infomax.learning.encoders.config import AMDIMEncoderConfig
+from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, trunk
+from infomax.learning.encoders.config import AMDIMEncoderConfig, ReadoutKind
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import shrinking
 from infomax.ranges import Length, Size, check_numbers
@@ -43,6 +43,7 @@ class SignalEncoder(nn.Module):
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
         whitened, max_fine_side: of encoders of images; kept, without effect here.
+        readout: ``white`` for white features of all scales in evaluation mode, beside the others.
 
     Raises:
         ValueError: a length below 16; another number below 1.
@@ -68,6 +69,7 @@ class SignalEncoder(nn.Module):
         global_dim: int | None = None,
         whitened: bool = False,
         max_fine_side: int = AMDIMEncoderConfig.max_fine_side,
+        readout: ReadoutKind = "global",
     ):
         super().__init__()
         check_numbers("SignalEncoder", Length, length=length)
@@ -79,7 +81,7 @@ class SignalEncoder(nn.Module):
         )
         self.input_shape: tuple[int, int] = (channels, length)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
-            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side
+            width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side, readout
         )
         self.arguments: dict[str, Any] = {"length": length, "channels": channels, **asdict(self.config)}
         stem, cells = _stem(width, length, channels)
@@ -92,6 +94,9 @@ class SignalEncoder(nn.Module):
         if global_dim not in (None, embedding_dim):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
+        self.readout: Readout | None = None
+        if readout == "white":
+            self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
 
     def forward(self, signals: Float[Tensor, "b c t"]) -> Features:
         """Return features of normalised signals: global_ [b, d], local {7: [b, d, 7], 5: [b, d, 5]}."""
@@ -102,7 +107,8 @@ class SignalEncoder(nn.Module):
             last[row.shape[-1]] = row
         local = {cells: self.embed[str(cells)](last[cells]).squeeze(2) for cells in (7, 5)}
         embedded = self.embed["1"](row).flatten(1) if "1" in self.embed else None
-        return Features(row.flatten(1), local, embedded=embedded)
+        features = Features(row.flatten(1), local, embedded=embedded)
+        return features if self.readout is None or self.training else self.readout.added(features)
 
 
 def _stem(width: int, length: int, channels: int) -> tuple[list[nn.Module], int]:

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 
 from infomax.ranges import MAX_SIDE, Depth, Range, Size, check_ranges
 
+ReadoutKind = Literal["global", "white"]
+"""Names of the vectors that can stand for an image."""
+
 
 @dataclass(frozen=True)
 class AMDIMEncoderConfig:
@@ -15,7 +18,9 @@ class AMDIMEncoderConfig:
     residual units, too. global_dim: dimension of the global feature; null for embedding_dim. One of another
     dimension passes an embedding, as the maps do, before it predicts. whitened: the first layer begins with
     filters that whiten patches of the training images (see `whiten`), not with random ones. max_fine_side: px
-    of the longest side of an image that the first layer does not halve; without effect on signals.
+    of the longest side of an image that the first layer does not halve; without effect on signals. readout:
+    what evaluation, `embed`, `search` and exports take of an encoder: ``global``, the global feature;
+    ``white``, it and the means of the embedded maps, made white after training (see `Readout`).
     """
 
     width: Size = 128
@@ -25,6 +30,7 @@ class AMDIMEncoderConfig:
     global_dim: Size | None = None
     whitened: bool = False
     max_fine_side: Annotated[int, Range(16, MAX_SIDE)] = 96
+    readout: ReadoutKind = "global"
 
     def __post_init__(self) -> None:
         check_ranges(self, "encoder")

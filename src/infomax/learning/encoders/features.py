@@ -20,18 +20,25 @@ class Features:
 
     global_: one vector for each. local: maps of local vectors, by the length of their longer side: maps of
     images, rows of signals. layers: outputs of inner layers, by name, for probes. embedded: the global
-    feature in the dimension of the maps, where it has another.
+    feature in the dimension of the maps, where it has another. white: features of all scales, made white, of
+    encoders with a `Readout`, after training.
     """
 
     global_: Float[Tensor, "b d"]
     local: Mapping[int, Float[Tensor, "b _ *places"]]
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
     embedded: Float[Tensor, "b e"] | None = None
+    white: Float[Tensor, "b f"] | None = None
 
     @property
     def predicting(self) -> Float[Tensor, "b e"]:
         """The global feature as it predicts local ones, in their dimension."""
         return self.global_ if self.embedded is None else self.embedded
+
+    @property
+    def representation(self) -> Float[Tensor, "b f"]:
+        """The vector that stands for a view in evaluation and in files: white features, or the global one."""
+        return self.global_ if self.white is None else self.white
 
 
 def example_features(encoder: nn.Module, num_images: int = 2) -> Features:
@@ -91,7 +98,7 @@ def features_of_rows(encoder: nn.Module, dataset: "Dataset", rows: slice | np.nd
     """
     device = next(encoder.parameters()).device
     features: Features = encoder(dataset.batch(rows).to(device))
-    parts = (features.global_, *features.local.values(), *features.layers.values())
+    parts = (features.global_, features.representation, *features.local.values(), *features.layers.values())
     finite = torch.stack([torch.isfinite(one).flatten(1).all(1) for one in parts]).all(0)
     if not finite.all():
         first = np.arange(len(dataset))[rows][int((~finite).nonzero()[0])]

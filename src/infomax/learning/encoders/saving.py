@@ -88,7 +88,7 @@ class PretrainedEncoder(nn.Module):
         return self.encoder(self.view(seen))
 
     def as_transformer(self, **options: Any) -> Any:
-        """Return a transformer of scikit-learn that gives this encoder's global features.
+        """Return a transformer of scikit-learn that gives this encoder's representations.
 
         Args:
             options: of `EncoderTransformer`.

@@ -96,7 +96,7 @@ class Safetensors(ExportFormat):
     """Weights, and the description that builds the encoder again, in one file for `load_encoder`."""
 
     suffix = ".safetensors"
-    opens = "infomax.load_encoder({file!r})({input}).global_"
+    opens = "infomax.load_encoder({file!r})({input}).representation"
     measured = False
 
     def write(self, graph: EncoderGraph, note: Mapping[str, Any], path: Path) -> None:

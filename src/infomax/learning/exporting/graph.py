@@ -16,7 +16,7 @@ from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.exporting.inputs import AsLoaded, Input, Port, input_of
 
 EMBEDDING = "embedding"
-"""Name of the global features, in files."""
+"""Name of the representation, in files."""
 
 
 class EncoderGraph(nn.Module):
@@ -59,12 +59,12 @@ class EncoderGraph(nn.Module):
     def _wanted(self, features: Features) -> dict[str, Tensor]:
         """Return the outputs by name."""
         local = features.local if self.local else {}
-        return {EMBEDDING: features.global_, **{f"local_{side}": x for side, x in local.items()}}
+        return {EMBEDDING: features.representation, **{f"local_{side}": x for side, x in local.items()}}
 
 
 def _ports(features: Mapping[str, Tensor]) -> tuple[Port, ...]:
     """Return what comes out."""
-    words = {EMBEDDING: "global features"}
+    words = {EMBEDDING: "representation"}
     return tuple(
         Port(name, "float32", ("b", *x.shape[1:]), words.get(name, "local features, channels first"))
         for name, x in features.items()

@@ -26,7 +26,7 @@ DEFAULT_RECIPE = "amdim-cpu"
 class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Images to embeddings, as a transformer of scikit-learn.
 
-    `fit` trains an encoder by a recipe, without labels; `transform` gives its global features. With an
+    `fit` trains an encoder by a recipe, without labels; `transform` gives its representations. With an
     `encoder` that is trained already, `fit` learns nothing.
 
     Images are an array [n, h, w], [n, h, w, c] or [n, c, h, w], or a sequence of whatever `load_images` takes
@@ -103,7 +103,7 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return self
 
     def transform(self, X: Any) -> Float32[np.ndarray, "n d"]:
-        """Return the global feature of each image.
+        """Return the representation of each image.
 
         Raises:
             ValueError: images of an impossible shape or type.
@@ -114,7 +114,7 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         dataset = self._loaded(X, encoder.views)
         starts = range(0, len(dataset), self.batch_size)
         blocks = [
-            features_of_rows(encoder, dataset, slice(start, start + self.batch_size)).global_
+            features_of_rows(encoder, dataset, slice(start, start + self.batch_size)).representation
             for start in starts
         ]
         return torch.cat(blocks).float().cpu().numpy()
@@ -159,7 +159,7 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     @property
     def _n_features_out(self) -> int:
         """Return the dimension of the embedding, from which scikit-learn names its features."""
-        return example_features(self.encoder_.encoder, 1).global_.shape[1]
+        return example_features(self.encoder_.encoder, 1).representation.shape[1]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "encoder_") or self.encoder is not None

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NUM_WHITENED = 1000
 """Images whose patches tell how first layers are whitened."""
+NUM_READ = 10_000
+"""Images, of those learned from, whose features tell how features are made white."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,15 @@ class AMDIMConfig(MethodConfig):
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
             seen = place.views.plain_view()(part.examples(NUM_WHITENED, seed))
             whiten(encoder.get_submodule("layers.0"), seen if seen.ndim == 4 else seen.unsqueeze(2))
+        return learner
+
+    def ended(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
+        """Return the learner, the features of its encoders made white, if that is wanted."""
+        if self.encoder.readout == "global":
+            return learner
+        fit_readout = loaded("infomax.learning.encoders.amdim_layers:fit_readout")
+        for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
+            fit_readout(encoder, place.views.plain_view(), part.examples(NUM_READ, seed))
         return learner
 
     def suited_to(

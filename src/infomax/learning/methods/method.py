@@ -76,3 +76,14 @@ class MethodConfig(ABC):
             seed: of what is drawn from it.
         """
         return learner
+
+    def ended(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
+        """Return the learner with what the configuration's encoder takes from the data after the last step.
+
+        Args:
+            learner: after training.
+            views: how the dataset is seen.
+            dataset: what was learned from.
+            seed: of what is drawn from it.
+        """
+        return learner

@@ -470,7 +470,7 @@ def _fitting(
             finish_loggers(trainer)
     if trainer.global_step < steps:
         raise Stopped(_where(run, trainer.global_step, steps))
-    _save(learner, recipe.views, run)
+    _save(learner, recipe, dataset, run)
     if interrupt.requested:
         raise Stopped(f"training is complete, its encoder is in {run.folder}")
 
@@ -497,7 +497,7 @@ def _where(run: Run, step: int, steps: int) -> str:
     return f"step {step:,} of {steps:,} is saved in {run.folder}"
 
 
-def _save(learner: Learner, views: Views, run: Run) -> None:
+def _save(learner: Learner, recipe: Recipe, dataset: Trainable, run: Run) -> None:
     """Write each encoder into its folder; only the first process does.
 
     An encoder that is there already was written by this run before it was interrupted, and is the same.
@@ -505,7 +505,8 @@ def _save(learner: Learner, views: Views, run: Run) -> None:
     if rank() > 0:
         return
     note_hash(run.metrics)  # to which no row is added any more
-    for place, encoder in zip(views.encoders, learner.encoders, strict=True):
+    learner = recipe.method.ended(learner, recipe.views, dataset, recipe.train.seed)
+    for place, encoder in zip(recipe.views.encoders, learner.encoders, strict=True):
         folder = run.folder / place.folder
         if not Run(folder).encoder.exists():
             folder.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ NUM_SHOWN = 10
 
 @dataclass(frozen=True)
 class Search(EncoderCommand):
-    """Find the images that are nearest to a query by their global features, as a picture and a table."""
+    """Find the images that are nearest to a query by their representations, as a picture and a table."""
 
     query: Sequence[str] = option(
         "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
