@@ -72,13 +72,18 @@ def _refused() -> Generator[None]:
 
 
 def _open_parquet(part: Path | bytes) -> tuple[pa.Schema, _Batches]:
-    with _refused():
-        file = parquet.ParquetFile(_source(part) if isinstance(part, bytes) else pa.OSFile(str(part)))
-    return file.schema_arrow, partial(_rows_of, file)
+    with _refused(), _parquet(part) as file:
+        return file.schema_arrow, partial(_rows_of, part)
 
 
-def _rows_of(file: parquet.ParquetFile, columns: _Columns) -> Iterator[pa.RecordBatch]:
-    return file.iter_batches(_ROWS, columns=columns)
+def _rows_of(part: Path | bytes, columns: _Columns) -> Iterator[pa.RecordBatch]:
+    with _parquet(part) as file:
+        yield from file.iter_batches(_ROWS, columns=columns)
+
+
+def _parquet(part: Path | bytes) -> parquet.ParquetFile:
+    """Return an open file, which is read, not mapped, and not ahead: what was read does not stay in memory."""
+    return parquet.ParquetFile(pa.BufferReader(part) if isinstance(part, bytes) else part, pre_buffer=False)
 
 
 def _open_arrow(part: Path | bytes) -> tuple[pa.Schema, _Batches]:
