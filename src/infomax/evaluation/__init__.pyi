@@ -4,6 +4,7 @@ from .dim import evaluate_dim as evaluate_dim
 from .embedding import embed as embed
 from .embedding import embed_layers as embed_layers
 from .embedding import embed_to_file as embed_to_file
+from .embedding import embed_to_parts as embed_to_parts
 from .evaluating import evaluate_run as evaluate_run
 from .evaluating import finetune_run as finetune_run
 from .finetuning.classifier import (
@@ -22,6 +23,8 @@ from .given import Given as Given
 from .grouping.groups import Groups as Groups
 from .grouping.groups import grouped as grouped
 from .grouping.looking import groups_of_run as groups_of_run
+from .grouping.parts import group_parts as group_parts
+from .grouping.parts import nearest_in_parts as nearest_in_parts
 from .grouping.searching import nearest_rows as nearest_rows
 from .grouping.searching import search_of_run as search_of_run
 from .options import (

@@ -9,7 +9,9 @@ float32. Embedded again in the same way, they are the same.
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +20,13 @@ from torch import Tensor, nn
 
 from infomax.errors import refuse
 from infomax.evaluation.outputs.formats import format_of
+from infomax.evaluation.outputs.parts import (
+    begin_or_go_on,
+    check_num_parts,
+    part_path,
+    rows_of_part,
+    weights_hash,
+)
 from infomax.evaluation.outputs.rows import Batches
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
@@ -102,6 +111,72 @@ def embed_to_file(
         progress.begin("embedding", len(dataset), "rows")
         format_of(out).chosen(columns)(path, dataset, _counted(batches, progress))
     return out
+
+
+def embed_to_parts(
+    encoder: PretrainedEncoder,
+    dataset: Dataset,
+    out: str | Path,
+    num_parts: int,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    columns: bool = False,
+) -> list[Path]:
+    """Write what `embed_to_file` writes into several files, ``features-00007-of-00064.parquet``.
+
+    Each part is written beside its place and renamed when it is whole. A call that was stopped goes on with
+    the parts that are missing, if encoder, data and settings are the same. Of several processes each writes
+    parts of its own, and sends nothing to the others. Memory does not grow with rows or parts.
+
+    Args:
+        encoder: gives the features.
+        dataset: what is seen.
+        out: the name without the number of the part, such as features.parquet; the suffix says the format.
+        num_parts: files, of about equally many rows each.
+        batch_size: rows embedded at a time.
+        columns: in Parquet, a column for each feature, too.
+
+    Returns:
+        The files of all parts, in the order of the dataset.
+
+    Raises:
+        ValueError: as `embed_to_file`; more parts than rows; parts of another encoder or of other data.
+    """
+    writing = format_of(out, columns).chosen(columns)
+    if dataset.reading is not None:
+        dataset.reading.refuse_inside("embed", out)
+    check_num_parts(num_parts, len(dataset))
+    _record(encoder, dataset, out, num_parts, {"batch_size": batch_size, "columns": columns})
+    paths = [part_path(out, number, num_parts) for number in range(num_parts)]
+    own = [number for number in range(rank(), num_parts, num_ranks()) if not paths[number].exists()]
+    with stages() if rank() == 0 else nullcontext() as progress:
+        if progress is not None:
+            progress.begin("embedding", len(own), "parts")
+        for done, number in enumerate(own, 1):
+            part = dataset.subset(rows_of_part(len(dataset), number, num_parts))
+            with replacing(paths[number]) as beside:
+                writing(beside, part, _own_batches(encoder, part, batch_size))
+            if progress is not None:
+                progress.reach(done)
+    wait_for_all()
+    return paths
+
+
+def _record(
+    encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, num_parts: int, settings: dict[str, Any]
+) -> None:
+    """Begin the parts, or check that those that are there can be gone on with; by the first process."""
+    if rank() == 0:
+        made_of = {"encoder": weights_hash(encoder), "data": dataset.fingerprint, "num_rows": len(dataset)}
+        begin_or_go_on(out, num_parts, {**made_of, **settings})
+    wait_for_all()
+
+
+def _own_batches(encoder: PretrainedEncoder, dataset: Dataset, batch_size: int) -> Batches:
+    """Yield the features of each batch, embedded by this process alone."""
+    for start in range(0, len(dataset), batch_size):
+        rows = slice(start, min(start + batch_size, len(dataset)))
+        yield rows, features_of_rows(encoder, dataset, rows).representation.float().flatten(1).cpu().numpy()
 
 
 def _counted(batches: Batches, progress: Stages) -> Batches:

@@ -18,13 +18,19 @@ class Embed(EncoderCommand):
         "file to write, by its suffix: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or .h5ad (AnnData)",
         metavar="FILE",
     )
+    parts: Count | None = option(
+        "write so many files, FILE-00007-of-00064.parquet and so on, and go on where this was stopped before",
+        default=None,
+        python="num_parts",
+    )
     columns: bool = option("in .parquet, a column for each feature, as .csv always has", default=False)
     devices: Count | None = devices()
     arguments: Sequence[str] = ()
 
     def __call__(self) -> Answer | None:
         """Return the file and how many are in it; None in processes other than the first."""
-        from infomax.evaluation.embedding import embed_to_file, new_file
+        from infomax.evaluation.embedding import embed_to_file, embed_to_parts, new_file
+        from infomax.evaluation.outputs.parts import parts_pattern
         from infomax.evaluation.splits import told
         from infomax.learning.data.reading import refuse_inside
         from infomax.learning.data.sources.splits import ALL
@@ -38,24 +44,31 @@ class Embed(EncoderCommand):
             encoder = self.encoder()
             dataset = given.load(encoder.views)
             read = told(dataset.reading, self.out)
-            out = embed_to_file(encoder.to(own_device()), dataset, self.out, columns=self.columns)
+            encoder = encoder.to(own_device())
+            if self.parts is None:
+                out = str(embed_to_file(encoder, dataset, self.out, columns=self.columns))
+            else:
+                embed_to_parts(encoder, dataset, self.out, self.parts, columns=self.columns)
+                out = parts_pattern(self.out, self.parts)
         if rank() > 0:
             return None
         skipped = list(dataset.skipped)
-        found = {"file": str(out), "num_images": len(dataset), "data": read, "skipped": skipped}
-        return Answer(found, lambda: [self._line(dataset)], self._next())
+        found = {"file": out, "num_images": len(dataset), "data": read, "skipped": skipped}
+        return Answer(found, lambda: [self._line(dataset, out)], self._next(out))
 
-    def _line(self, dataset: Any) -> str:
+    def _line(self, dataset: Any, out: str) -> str:
         """Return what was written in one line."""
         from infomax.evaluation.outputs.formats import format_of
         from infomax.learning.data.targets import counted
 
         noun = "image" if dataset.reading is None else dataset.reading.noun
         lacks = format_of(self.out).lacks
-        return f"{self.out}: features of {counted(len(dataset), noun)}{lacks and f', without {lacks}'}"
+        return f"{out}: features of {counted(len(dataset), noun)}{lacks and f', without {lacks}'}"
 
-    def _next(self) -> list[str]:
+    def _next(self, out: str) -> list[str]:
         from infomax.evaluation.outputs.formats import format_of
+        from infomax.evaluation.outputs.parts import part_path
 
-        opens = format_of(self.out).opens.format(repr(self.out))
+        one = out if self.parts is None else str(part_path(self.out, 0, self.parts))
+        opens = format_of(self.out).opens.format(repr(one))
         return next_steps({"opens it in Python": opens})

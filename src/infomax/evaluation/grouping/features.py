@@ -36,13 +36,14 @@ Rows = Float[np.ndarray, "n d"]
 def features_of(
     encoder: PretrainedEncoder, dataset: Dataset, file: str | Path | None = None, *, stage: Stages
 ) -> Rows:
-    """Return the global features of a dataset, or those of it that a file holds.
+    """Return the representations of a dataset, or those of it that a file holds.
 
     Args:
         encoder: makes them, in blocks, where no file is given.
         dataset: what is looked at.
         file: written by `embed_to_file` of the same encoder: .parquet or .csv with names, or .npy with a row
-            for each of the dataset. Some rows are embedded again, and must agree.
+            for each of the dataset; or a pattern of such files, by `embed_to_parts`. Some rows are embedded
+            again, and must agree.
         stage: is told how far the work is.
 
     Raises:
@@ -117,12 +118,16 @@ def _read(path: Path, dataset: Dataset) -> Rows:
         ".parquet": read_parquet,
         ".csv": partial(pl.read_csv, infer_schema=False),
     }
+    paths = [path] if path.exists() else sorted(path.parent.glob(path.name)) or [path]
     refuse(
-        path.exists() and path.suffix not in readers,
+        paths[0].exists() and path.suffix not in readers,
         f"features: {path} is neither .parquet, .csv nor .npy; write it by `infomax embed --out`",
     )
-    with reading("features", path, "make it by `infomax embed`", most_bytes()):
-        read: Any = readers[path.suffix](path)
+    found: list[Any] = []
+    for one in paths:
+        with reading("features", one, "make it by `infomax embed`", most_bytes()):
+            found.append(readers[path.suffix](one))
+    read = pl.concat(found) if isinstance(found[0], pl.DataFrame) else np.concatenate(found)
     if isinstance(read, pl.DataFrame):
         return _joined(path, read, dataset)
     refuse(

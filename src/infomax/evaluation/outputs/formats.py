@@ -62,10 +62,8 @@ def format_of(out: str | Path, columns: bool = False) -> Format:
         ValueError: no kind of file has this suffix, or it has no columns.
         MissingExtra: a package that it needs is not installed.
     """
-    name = Path(out).name.lower()
-    suffix = next((suffix for suffix in FORMATS if name.endswith(suffix)), None)
-    refuse(suffix is None, f"embed: the suffix of {out} says no format; expected {SUFFIXES}")
-    found = FORMATS[str(suffix)]
+    suffix = suffix_of(out)
+    found = FORMATS[suffix]
     refuse(
         columns and found.columns is None,
         f"embed: {suffix} holds features as one array; leave --columns out, or write .parquet or .csv",
@@ -74,3 +72,15 @@ def format_of(out: str | Path, columns: bool = False) -> Format:
         package, extra = found.extra
         needs(package, extra=extra, operation="embed")
     return found
+
+
+def suffix_of(out: str | Path) -> str:
+    """Return the suffix that says the kind of a file.
+
+    Raises:
+        ValueError: no kind of file has its suffix.
+    """
+    name = Path(out).name.lower()
+    suffix = next((suffix for suffix in FORMATS if name.endswith(suffix)), None)
+    refuse(suffix is None, f"embed: the suffix of {out} says no format; expected {SUFFIXES}")
+    return str(suffix)

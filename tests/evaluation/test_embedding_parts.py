@@ -1,0 +1,213 @@
+"""Embeddings in several files: the same rows as in one, each file written once, gone on with after a stop."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from infomax.evaluation import (
+    embed,
+    embed_to_file,
+    embed_to_parts,
+    group_parts,
+    grouped,
+    nearest_in_parts,
+    nearest_rows,
+)
+from infomax.evaluation import embedding as embedding_module
+from infomax.evaluation.grouping import parts as parts_module
+from infomax.evaluation.grouping.features import features_of
+from infomax.evaluation.outputs.parts import part_path, parts_pattern, record_path, rows_of_part
+from infomax.learning.data import Dataset
+from infomax.learning.encoders.amdim import AMDIMEncoder
+from infomax.learning.encoders.saving import PretrainedEncoder
+from infomax.learning.views.images import ViewsConfig
+from infomax.progress import stages
+
+N = 23
+
+
+def make_encoder(seed=0):
+    torch.manual_seed(seed)
+    network = AMDIMEncoder(image_size=32, channels=1, width=4, embedding_dim=8, depth=1)
+    return PretrainedEncoder(network, ViewsConfig(mean=(0.5,), std=(0.3,)))
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return make_encoder()
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    pixels = np.random.default_rng(0).integers(0, 256, (N, 32, 32, 1), dtype=np.uint8)
+    return Dataset(pixels, np.arange(N) % 2, [f"{i}.png" for i in range(N)], ("a", "b"))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv.gz", ".npy", ".npz"])
+def test_parts_hold_the_rows_of_one_file(encoder, dataset, tmp_path, suffix):
+    paths = embed_to_parts(encoder, dataset, tmp_path / f"f{suffix}", 4, batch_size=3)
+    assert [path.name for path in paths] == [f"f-{k:05}-of-00004{suffix}" for k in range(4)]
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in paths} | {"f-of-00004.json"}
+    embed_to_file(encoder, dataset, tmp_path / f"whole{suffix}", batch_size=3)
+    read = {
+        ".parquet": lambda path: np.stack(pl.read_parquet(path)["embedding"].to_list()),
+        ".csv.gz": lambda path: pl.read_csv(path).select(pl.col("^feature_.*$")).to_numpy(),
+        ".npy": np.load,
+        ".npz": lambda path: np.load(path)["features"],
+    }[suffix]
+    whole = read(tmp_path / f"whole{suffix}")
+    np.testing.assert_allclose(np.concatenate([read(path) for path in paths]), whole, atol=1e-5)
+    if suffix == ".parquet":
+        names = [name for path in paths for name in pl.read_parquet(path)["name"]]
+        assert names == list(dataset.names)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 1000])
+def test_parts_share_rows_evenly(n):
+    slices = [rows_of_part(n, k, min(n, 7)) for k in range(min(n, 7))]
+    assert [row for one in slices for row in range(n)[one]] == list(range(n))
+    sizes = {one.stop - one.start for one in slices}
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_what_was_stopped_goes_on(encoder, dataset, tmp_path, monkeypatch):
+    """The third part fails; a second call writes it and the last, and leaves the others as they are."""
+    whole = embed_to_parts(encoder, dataset, tmp_path / "whole.parquet", 4)
+    made = embedding_module.features_of_rows
+    calls = []
+
+    def failing(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return made(*arguments)
+
+    monkeypatch.setattr(embedding_module, "features_of_rows", failing)
+    out = tmp_path / "f.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        embed_to_parts(encoder, dataset, out, 4)
+    there = [part_path(out, k, 4) for k in range(4)]
+    assert [path.exists() for path in there] == [True, True, False, False]
+    times = [path.stat().st_mtime_ns for path in there[:2]]
+    assert embed_to_parts(encoder, dataset, out, 4) == there
+    assert len(calls) == 5
+    assert [path.stat().st_mtime_ns for path in there[:2]] == times
+    for path, other in zip(there, whole, strict=True):
+        assert pl.read_parquet(path).equals(pl.read_parquet(other))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_parts_of_something_else_are_refused(encoder, dataset, tmp_path):
+    out = tmp_path / "f.parquet"
+    embed_to_parts(encoder, dataset, out, 2)
+    assert record_path(out, 2).exists()
+    with pytest.raises(ValueError, match="were made with another encoder; choose another"):
+        embed_to_parts(make_encoder(1), dataset, out, 2)
+    with pytest.raises(ValueError, match="another data and another num_rows"):
+        embed_to_parts(encoder, dataset.subset(slice(0, 9)), out, 2)
+    with pytest.raises(ValueError, match="another batch_size"):
+        embed_to_parts(encoder, dataset, out, 2, batch_size=5)
+    for number in (0, N + 1):
+        with pytest.raises(ValueError, match=f"expected 1 to 23 parts, got {number}"):
+            embed_to_parts(encoder, dataset, out, number)
+
+
+def test_processes_write_parts_of_their_own(encoder, dataset, tmp_path, monkeypatch):
+    for rank in (1, 0):  # one after the other, as if they ran at once
+        monkeypatch.setattr(embedding_module, "num_ranks", lambda: 2)
+        monkeypatch.setattr(embedding_module, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(embedding_module, "wait_for_all", lambda: None)
+        paths = embed_to_parts(encoder, dataset, tmp_path / "f.parquet", 5)
+        assert [path.exists() for path in paths] == [rank == 0 or k % 2 == 1 for k in range(5)]
+    found = np.concatenate([np.stack(pl.read_parquet(path)["embedding"].to_list()) for path in paths])
+    np.testing.assert_allclose(found, embed(encoder, dataset), atol=1e-5)
+
+
+def test_features_are_read_back_from_parts(encoder, dataset, tmp_path):
+    for suffix in (".parquet", ".npy", ".csv"):
+        embed_to_parts(encoder, dataset, tmp_path / f"f{suffix}", 3)
+        pattern = parts_pattern(tmp_path / f"f{suffix}", 3)
+        with stages() as stage:
+            found = features_of(encoder, dataset, pattern, stage=stage)
+        np.testing.assert_allclose(found, embed(encoder, dataset), atol=1e-5)
+
+
+# --- groups and neighbours ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kinds():
+    return np.random.default_rng(1).choice(5, 4000, p=[0.4, 0.25, 0.15, 0.1, 0.1])
+
+
+@pytest.fixture(scope="module")
+def rows(kinds):
+    """Rows of five kinds in 24 dimensions."""
+    rng = np.random.default_rng(0)
+    return (2 * rng.standard_normal((5, 24))[kinds] + rng.standard_normal((len(kinds), 24))).astype(
+        np.float32
+    )
+
+
+@pytest.fixture
+def files(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(parts_module, "ROWS_AT_ONCE", 300)
+    (tmp_path / "features").mkdir()
+    for number, part in enumerate(np.array_split(rows, 7)):
+        table = {"name": [f"{number} {k}" for k in range(len(part))], "embedding": list(part)}
+        schema = {"name": pl.String, "embedding": pl.Array(pl.Float32, 24)}
+        pl.DataFrame(table, schema=schema).write_parquet(
+            part_path(tmp_path / "features/f.parquet", number, 7)
+        )
+    return str(tmp_path / "features/f-*.parquet")
+
+
+def test_groups_of_parts_are_those_of_rows_in_memory(files, rows, kinds, tmp_path):
+    found = group_parts(files, tmp_path / "groups")
+    written = [pl.read_parquet(path) for path in sorted((tmp_path / "groups").glob("*.parquet"))]
+    assert [len(one) for one in written] == [len(part) for part in np.array_split(rows, 7)]
+    group = pl.concat(written)["group"].to_numpy()
+    assert adjusted_rand_score(kinds, group) > 0.99
+    assert adjusted_rand_score(grouped(rows).group, group) > 0.99
+    assert found["sizes"] == np.bincount(group)[1:].tolist() == sorted(found["sizes"], reverse=True)
+    assert found["num_rows"] == len(rows)
+    assert "silhouette" in found["number"]
+    assert any("mini-batch k-means, one pass" in one for one in found["approximated"])
+    assert pl.concat(written)["name"][0] == "0 0"
+    again = group_parts(files, tmp_path / "again")
+    assert again == found
+    asked = group_parts(files, tmp_path / "asked", num_groups=3)
+    assert (len(asked["sizes"]), asked["number"]) == (3, "as asked for")
+
+
+def test_neighbours_in_parts_are_exact(files, rows):
+    queries = np.random.default_rng(2).standard_normal((11, 24)).astype(np.float32)
+    expected, cosines = nearest_rows(queries, rows, 6)
+    found, values = nearest_in_parts(queries, files, 6)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(values, cosines, atol=1e-6)
+
+
+def test_what_has_no_groups_in_parts(files, tmp_path):
+    with pytest.raises(ValueError, match="no such files of features"):
+        group_parts(tmp_path / "none-*.parquet", tmp_path / "g")
+    (tmp_path / "f.csv").write_text("a\n1\n")
+    with pytest.raises(ValueError, match=r"expected \.parquet files"):
+        group_parts(tmp_path / "f.csv", tmp_path / "g")
+    with pytest.raises(ValueError, match="holds the features; expected another folder"):
+        group_parts(files, tmp_path / "features")
+    with pytest.raises(ValueError, match="expected at least 1 group, got 0"):
+        group_parts(files, tmp_path / "g", num_groups=0)
+    pl.DataFrame({"name": ["a", "b"]}).write_parquet(tmp_path / "bare.parquet")
+    with pytest.raises(ValueError, match="has no column embedding"):
+        group_parts(tmp_path / "bare.parquet", tmp_path / "g")
+    with pytest.raises(ValueError, match="queries have 3 features, and the files 24"):
+        nearest_in_parts(np.ones((1, 3), np.float32), files, 1)
+    odd = pl.DataFrame(
+        {"embedding": [[1.0, np.nan], [1.0, 2.0]]}, schema={"embedding": pl.Array(pl.Float32, 2)}
+    )
+    odd.write_parquet(tmp_path / "odd.parquet")
+    with pytest.raises(ValueError, match="holds NaN or infinity"):
+        group_parts(tmp_path / "odd.parquet", tmp_path / "g", num_groups=1)
