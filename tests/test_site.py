@@ -92,6 +92,30 @@ def test_curves_are_drawn_where_the_library_has_them(figure):
         assert (190 - float(y)) / 160 == pytest.approx(SLIDERS[figure][1](p), abs=1e-3)
 
 
+def in_node(node, script, expression):
+    """The value of an expression in which `m` is a script of the site."""
+    path = json.dumps(str(ROOT / "docs/_static/site" / script))
+    code = f"const m = require({path}); console.log(JSON.stringify({expression}))"
+    return json.loads(subprocess.run([node, "-e", code], capture_output=True, text=True, check=True).stdout)
+
+
+def test_calculators_compute_hours_money_and_bytes(node):
+    """By the formulas of the page; the start of the images is a row of its table: 15.2 hours of one GPU."""
+    starts = in_node(node, "scale.js", "m.STARTS")
+    assert starts.keys() == {"images", "rows"}
+    for one in (*starts.values(), {**starts["images"], "passes": 50, "workers": 64, "efficiency": 0.7}):
+        found = in_node(node, "scale.js", f"m.cost({json.dumps(one)})")
+        hours = one["number"] * one["passes"] / (one["rate"] * one["workers"] * one["efficiency"]) / 3600
+        assert found["hours"] == pytest.approx(hours)
+        assert found["money"] == pytest.approx(hours * one["workers"] * one["price"])
+        assert found["terabytes"] == pytest.approx(one["number"] * one["bytes"] / 1e12)
+    alone = {**starts["images"], "workers": 1}
+    assert in_node(node, "scale.js", f"m.told({json.dumps(alone)})") == "15.2 hours, 38.1 dollars, 3.07 TB"
+    for wrong in ({"rate": 0}, {"number": None}, {"workers": -1}):
+        given = json.dumps({**alone, **wrong}).replace("null", "NaN")
+        assert in_node(node, "scale.js", f"m.told({given})") == "Expected numbers above 0"
+
+
 @pytest.fixture(scope="module")
 def site_check():
     return load("docs/site_check.py")
