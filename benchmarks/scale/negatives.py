@@ -3,10 +3,10 @@
     python benchmarks/scale/negatives.py --save    # a rehearsal of twenty steps: its accuracies mean nothing
     python benchmarks/scale/negatives.py --recipe amdim-cifar10-small --data cifar10 --steps 12000 --seeds 3
 
-For two and four processes, on two "hosts" that torchrun is told this machine to be, each choice trains the
-recipe for so many steps of one batch size, and a linear probe tells what its features are worth. Bytes are by
-formula, which the tests compare with what torch is told to send. They count targets and their gradients; the
-gradients of the encoder are 2 (R − 1) / R · 4 P bytes for any choice.
+Two "hosts" are this machine, as torchrun is told, with one to `on_each` processes each. Each choice trains
+the recipe for so many steps of one batch size, and a linear probe tells what its features are worth. Bytes
+are by formula, which the tests compare with what torch is told to send. They count targets and their
+gradients; the gradients of the encoder are 2 (R − 1) / R · 4 P bytes for any choice.
 """
 
 import json
@@ -46,10 +46,12 @@ def bytes_of_targets(way, num_together, b, d, size, scales=AMDIM_SCALES):
 
 
 def main():
-    arguments = arguments_of(__doc__, recipe="amdim-digits", data="digits", steps=20, seeds=1, batch=64)
+    arguments = arguments_of(
+        __doc__, recipe="amdim-digits", data="digits", steps=20, seeds=1, batch=64, on_each=2
+    )
     rows = [
         {"hosts": 2, "processes": 2 * on_each, "negatives": negatives, "seed": seed, **row}
-        for on_each in (1, 2)
+        for on_each in range(1, arguments.on_each + 1)
         for negatives in NEGATIVES
         for seed in range(arguments.seeds)
         for row in [trained(arguments, negatives, seed, on_each)]

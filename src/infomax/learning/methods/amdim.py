@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import AMDIMEncoderConfig
-from infomax.learning.methods.method import MethodConfig, Negatives
+from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.choices import BOUNDS
+from infomax.learning.objectives.choices import BOUNDS, Negatives
 from infomax.learning.objectives.scoring import AMDIM_SCALES, Scales, Scoring, usual_scales
 from infomax.learning.views.kinds import Views
 from infomax.ranges import Positive, Size, Weight, check_ranges

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
 from infomax.learning.encoders.config import DIMEncoderConfig
-from infomax.learning.methods.method import MethodConfig, Negatives
+from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.objectives.choices import BOUNDS, CRITICS, PRIORS
+from infomax.learning.objectives.choices import BOUNDS, CRITICS, PRIORS, Negatives
 from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.views.kinds import Views
 from infomax.ranges import Count, Range, Size, Weight, check_ranges

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from infomax.learning.distributed.groups import ALL, Ranks, all_of, num_ranks, parted
 from infomax.learning.encoders.features import encoders_in, example_features
-from infomax.learning.methods.method import Negatives
 from infomax.learning.methods.online import OnlineClassifiers
 from infomax.learning.methods.optimizer import OptimizerConfig, lr_share, new_optimizer
+from infomax.learning.objectives.choices import Negatives
 from infomax.learning.objectives.objective import Objective
 from infomax.learning.views.kinds import Views
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.views.kinds import Views
@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 
     from infomax.learning.data.streaming.stream import Trainable
     from infomax.learning.methods.learner import Learner
-
-
-Negatives = Literal["all", "host", "device"]
-"""Whose things are negatives, where several processes train together: those of all, of a host, of a process.
-
-The objective is the mean, over the parts that this makes, of what one process would compute of the part.
-"""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A part of one's own is chosen by its place, ``package.module:function``, or regi
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from infomax.registry import Registry
 
@@ -47,6 +47,12 @@ PRIORS: Registry[Callable[[], Any]] = Registry(
     group="infomax.priors",
 )
 """Classes of priors."""
+
+Negatives = Literal["all", "host", "device"]
+"""Whose things are negatives, where several processes train together: those of all, of a host, of a process.
+
+The objective is the mean, over the parts that this makes, of what one process would compute of the part.
+"""
 
 
 def register_bound(name: str, bound: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,8 +2,8 @@
 
 Rank r of a process group holds the sources x_i of its own share of the images, i ∈ r, and needs the targets
 of all of them, as negatives; or those of some of the ranks, itself among them. Let V_i be what `dense`
-averages over i. Rank r computes the mean of V_i over its share. Shares are of one size; the value of the whole
-batch is the mean of the values of all ranks.
+averages over i. Rank r computes the mean of V_i over its share. Shares are of one size; the value of the
+whole batch is the mean of the values of all ranks.
 
 **Gradients.** The features φ_s of rank s, its sources and targets, depend on the parameters θ. In the
 backward pass rank s collects the gradients that all ranks have for its targets, and computes::
