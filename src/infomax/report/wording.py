@@ -36,7 +36,7 @@ def made_with(environment: Mapping[str, Any]) -> dict[str, str]:
 
     The settings of each stretch of training stay in the file: the recipe is on the page.
     """
-    shown = {name: value for name, value in environment.items() if name not in ("recipes", "stages")}
+    shown = {name: value for name, value in environment.items() if name not in ("asked", "recipes", "stages")}
     stretches = [
         f"{one.get('first_step', 0):,} to {one.get('last_step', 0):,}"
         for one in environment.get("stages", [])

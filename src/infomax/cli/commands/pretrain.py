@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +21,7 @@ from infomax.files import absolute
 if TYPE_CHECKING:
     from infomax.evaluation.given import Given
     from infomax.learning.data.streaming.stream import Trainable
-    from infomax.learning.training.config import Recipe
+    from infomax.learning.training.config import Recipe, TrainConfig
     from infomax.learning.training.run import Run
     from infomax.learning.views.kinds import EncoderPlace
 
@@ -57,6 +58,10 @@ class Pretrain:
         flag="--from",
     )
     module: str | None = module()
+    go_on: bool = option(
+        "go on with the run where --out holds it already: for restarts by torchrun, and requeued jobs",
+        default=False,
+    )
     evaluate: str | None = option(
         "then evaluate the run on these labelled images, which may be others",
         default=None,
@@ -85,6 +90,9 @@ class Pretrain:
 
     def __call__(self) -> Answer | None:
         """Return what was trained, or the recipe where it is only shown; None where another process tells."""
+        going_on = self._going_on()
+        if going_on is not self:
+            return going_on()
         with self._saying_how_to_go_on():
             default, recipe = self._recipes()
             if self.dry_run:
@@ -96,6 +104,25 @@ class Pretrain:
             run = self._training(recipe, dataset, loop)()
         with _saying(f"training is complete; {self._evaluating}"):
             return self._answer(run.read_recipe(), dataset, run)
+
+    def _going_on(self) -> "Pretrain":
+        """Return the command that goes on with the run that --out holds, where it is there and --go-on given.
+
+        Of one that has not trained yet, forget that it has begun, in the first process.
+        """
+        from infomax.learning.distributed.launching import started
+        from infomax.learning.training.run import Run
+
+        refuse(self.go_on and not self.out, "pretrain: --go-on looks whether --out holds the run; set --out")
+        if not self.go_on or self.dry_run:
+            return self
+        run, place = Run(str(self.out)), started()
+        if not run.trained:
+            if place is None or place.rank == 0:
+                run.forget_beginning()
+            return self
+        run.check_same(self._complete(self._recipes()[1]))
+        return replace(self, recipe=None, start=None, rest=(), out=None, resume=self.out, go_on=False)
 
     @property
     def _folder(self) -> Path:
@@ -151,7 +178,19 @@ class Pretrain:
         refuse(not (self.resume or self.out), "pretrain: no place for the run; set --out to a new folder")
         skip_broken = recipe.skip_broken or self.skip_broken
         stream = recipe.stream or self.stream
-        return replace(recipe, data=absolute(str(source)), skip_broken=skip_broken, stream=stream)
+        recipe = replace(recipe, data=absolute(str(source)), skip_broken=skip_broken, stream=stream)
+        return replace(recipe, train=self._as_started(recipe.train))
+
+    def _as_started(self, train: "TrainConfig") -> "TrainConfig":
+        """Return how to train in the processes that were started; say that, if it is not what was typed."""
+        from infomax.learning.distributed.launching import started
+
+        place, found = started(), train.as_started()
+        if place is not None and place.rank == 0 and found != train:
+            processes = "1 process" if found.num_processes == 1 else f"{found.num_processes} processes"
+            machines = "" if found.num_nodes == 1 else f" on {found.num_nodes} machines"
+            print(f"{processes}{machines}, as started by {place.by}", file=sys.stderr)
+        return found
 
     def _dataset(self, recipe: "Recipe") -> "Trainable":
         """Start the other processes, if there are to be some; return what each learns from."""
@@ -183,7 +222,8 @@ class Pretrain:
         run = Run(self.resume)
         began = run.read_environment().get("encoder")
         encoder = own_encoder(self.module, began) if self.module else None
-        recipe, more = replace(recipe, train=self._of_run().train), recipe.train.budget
+        train = self._as_started(self._of_run().train)
+        recipe, more = replace(recipe, train=train), recipe.train.budget
         return partial(loop.resume, recipe, dataset, run, encoder=encoder, **more)
 
     def _evaluations(self, recipe: "Recipe") -> Iterator[tuple["EncoderPlace", "Given"]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from infomax.errors import refuse
 from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
+from infomax.learning.distributed.launching import started
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.method import MethodConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
@@ -42,7 +43,7 @@ class TrainConfig:
     write into the run folder, wandb offline; WANDB_MODE=online and MLFLOW_TRACKING_URI name other places.
     tensorboard: what earlier versions called the logger tensorboard, still read.
     devices, num_nodes: processes on each machine, and machines, that train together; each process takes an
-    equal share of the batch.
+    equal share of the batch. Where torchrun or SLURM has started the command, they are as many as it started.
     """
 
     steps: Count | None = None
@@ -98,6 +99,17 @@ class TrainConfig:
         """
         one_budget("train", budget)
         return replace(self, **{**dict.fromkeys(BUDGETS), **budget})
+
+    def as_started(self) -> "TrainConfig":
+        """Return the same on the processes that torchrun or SLURM has started, where one of them has.
+
+        Raises:
+            ValueError: they do not divide the batch; see also `Started.num_on_each`.
+        """
+        place = started()
+        if place is None:
+            return self
+        return replace(self, devices=place.num_on_each, num_nodes=place.num_machines)
 
     def with_choices(self, budget: Mapping[str, int | float | None], seed: int | None) -> "TrainConfig":
         """Return the same with a budget and a seed in place of its own, where they are given.

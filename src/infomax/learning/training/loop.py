@@ -99,7 +99,7 @@ def pretrain(
         Stopped: Ctrl-C; what was learned so far is in the last checkpoint, from which `resume` continues.
     """
     _check_kinds(recipe, dataset)
-    recipe = replace(recipe, views=recipe.views.as_read(dataset))
+    given, recipe = recipe, replace(recipe, views=recipe.views.as_read(dataset))
     _check(recipe, dataset, encoder)
     one_budget("pretrain", recipe.train.budget)
     method, chosen = recipe.method.suited_to(encoder)
@@ -129,6 +129,7 @@ def pretrain(
         facts = {
             **_facts(recipe, dataset, callbacks, logger),
             "stages": [_stage(0, planned, asked.train.budget)],
+            "asked": settings_of(given),
             "asked_batch_size": asked.train.batch_size,
             "began_from": began_from,
             "encoder": None if encoder is None else described(encoder),
@@ -203,6 +204,7 @@ def resume(
             "weights with --from",
         )
     _tell_changes(run, recipe, callbacks, logger, tell)
+    _tell_processes(train.num_processes, run.read_recipe().train.num_processes, tell)
     begin = None
     if more:
         planned = _planned(recipe, dataset, encoder, more, tell, step)
@@ -211,7 +213,7 @@ def resume(
         begin = partial(run.begin_stage, recipe, **facts)
     else:
         tell(f"going on after step {step:,} of {recipe.train.steps:,}")
-        if recipe.data != run.read_settings()["data"]:
+        if _elsewhere(recipe) != _elsewhere(run.read_recipe()):
             begin = partial(run.change, recipe)
     learner = new_learner(recipe, dataset, encoder)
     if saved is None:
@@ -285,6 +287,17 @@ def _check(recipe: Recipe, dataset: Trainable, encoder: Encoders | None) -> None
     _check_shapes(recipe.views, dataset)
     check_trainable(encoder, recipe.views)
     check_loggers(train)
+
+
+def _elsewhere(recipe: Recipe) -> tuple[Any, ...]:
+    """Return what may change where a run goes on."""
+    return recipe.data, recipe.train.devices, recipe.train.num_nodes
+
+
+def _tell_processes(now: int, before: int, tell: Callable[[str], None]) -> None:
+    """Say that other processes go on than before, if they do: each of them draws numbers of its own."""
+    if now != before:
+        tell(f"processes: {now} now, {before} before; images keep their order, their views are drawn anew")
 
 
 def _order(run: Run, tell: Callable[[str], None]) -> str:

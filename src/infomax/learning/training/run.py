@@ -62,8 +62,8 @@ _REMEDY = "expected a file that `infomax pretrain` wrote; copy the run again"
 
 BEGINNING = {"environment.json", "views.npz", LEFT_OUT_FILE, RECORD, "checkpoints"}
 """The files and folders that `begin` writes before the recipe."""
-ELSEWHERE = {"data", "skip_broken"}
-"""Fields of a recipe that say where the same images are found."""
+ELSEWHERE = {"data", "skip_broken", "train.devices", "train.num_nodes"}
+"""Fields of a recipe that say where the same images are found, and where they are learned from."""
 LONGER = {"train.steps", "train.minutes", "train.epochs", "optimizer.restarts"}
 """Fields of a recipe that change where a run is trained longer."""
 
@@ -200,6 +200,35 @@ class Run:
             f"resume: {self.recipe} was edited since the run began ({'; or '.join(found)}); "
             "restore that, or begin a new run with --out; --minutes, --steps or --epochs train it longer",
         )
+
+    @property
+    def trained(self) -> bool:
+        """True if training has begun: there is a checkpoint, which processes write after they have met.
+
+        So processes that start together find the same, whichever of them is the first.
+        """
+        return self.begun and any(path.exists() for path in (self.checkpoint, self.checkpoint_before))
+
+    def check_same(self, asked: Recipe) -> None:
+        """Check that this run was begun by a recipe.
+
+        Raises:
+            ValueError: it was begun by another one; the message names the fields.
+        """
+        found = changes(comparable(self.read_environment().get("asked")), comparable(settings_of(asked)))
+        refuse(
+            found, f"pretrain: {self.folder} holds a run by another recipe ({found}); choose another --out"
+        )
+
+    def forget_beginning(self) -> None:
+        """Remove what says that the run has begun, of one that was ended before it had trained.
+
+        A folder that holds anything else, such as an encoder, is left as it is.
+        """
+        found = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if found <= {*BEGINNING, self.recipe.name}:
+            for path in (self.recipe, self.checkpoint.with_name("lock")):
+                path.unlink(missing_ok=True)
 
     def change(self, recipe: Recipe) -> None:
         """Write ``recipe.yaml``."""
