@@ -15,7 +15,7 @@ const ASSUMPTIONS = [
 
 const STARTS = {
   images: { number: 1e9, passes: 1, rate: 18220, workers: 8, efficiency: 1, price: 2.5, bytes: 3072 },
-  rows: { number: 1e11, passes: 1, rate: 330000, workers: 1, efficiency: 1, price: 0.05, bytes: 52 },
+  rows: { number: 1e11, passes: 1, rate: 250000, workers: 1, efficiency: 1, price: 0.05, bytes: 52 },
 };
 
 function cost({ number, passes, rate, workers, efficiency, price, bytes }) {
