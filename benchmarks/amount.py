@@ -106,7 +106,7 @@ def draw(found, path):
     figure = Figure(figsize=(9.5, 4), layout="constrained")
     panels = figure.subplots(1, 2, sharex=True)
     for axes, (heading, rows) in zip(panels, found.items(), strict=True):
-        kinds = sorted({(row["representation"], row["minutes"]) for row in rows}, key=lambda kind: kind[1])
+        kinds = sorted({(row["representation"], row["minutes"]) for row in rows}, key=lambda kind: kind[::-1])
         for name, minutes in kinds:
             some = [row for row in rows if (row["representation"], row["minutes"]) == (name, minutes)]
             label = f"{name}, {minutes:g} minutes" if minutes else name

@@ -30,6 +30,7 @@ from infomax.learning.objectives.prior_config import PriorConfig
 from infomax.learning.training.loop import new_learner, pretrain, seconds_per_step
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
+from infomax.pages.figures import save_for_light_and_dark
 from recording import RESULTS, arguments_of, environment, report
 
 DIM = recipe_named("dim-cifar10-cpu")
@@ -160,8 +161,7 @@ def draw(rows, path):
         axes.minorticks_off()
     figure.axes[0].set_ylabel("accuracy on 10,000 test images")
     figure.axes[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=130)
+    save_for_light_and_dark(figure, path, dpi=130)
 
 
 if __name__ == "__main__":

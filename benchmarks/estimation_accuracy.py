@@ -37,9 +37,9 @@ from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.estimation.neural import Neural
-from infomax.files import replacing
 from infomax.information.beyond_normal import beyond_normal_tasks
 from infomax.information.distributions import UniformMixture, ZeroInflatedPoisson, correlated_gaussians
+from infomax.pages.figures import save_for_light_and_dark
 from recording import RESULTS, arguments_of, environment, markdown, save
 
 matplotlib.use("Agg")
@@ -355,8 +355,7 @@ def save_pictures(draws):
         "estimation_mixed": draw_mixed(draws[MIXED]),
     }
     for name, figure in pictures.items():
-        with replacing(RESULTS / f"{name}.png") as beside:
-            figure.savefig(beside, dpi=110, format="png")
+        save_for_light_and_dark(figure, RESULTS / f"{name}.png", dpi=110)
         pyplot.close(figure)
 
 

@@ -36,8 +36,8 @@ from infomax.estimation.kernel_density import KernelDensity
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.neighbors.strong_dependence import ResidualKSG
-from infomax.files import replacing
 from infomax.information.measures import mutual_information
+from infomax.pages.figures import save_for_light_and_dark
 from recording import RESULTS, arguments_of, environment, markdown, save
 
 matplotlib.use("Agg")
@@ -307,8 +307,7 @@ def main():
         data = {"environment": about, "results": results}
         save(f"{NAME}.json", json.dumps(data, indent=1, ensure_ascii=False) + "\n", arguments.overwrite)
         save(f"{NAME}.md", page, arguments.overwrite)
-        with replacing(RESULTS / f"{NAME}.png") as beside:
-            draw(rows).savefig(beside, dpi=110)
+        save_for_light_and_dark(draw(rows), RESULTS / f"{NAME}.png", dpi=110)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,8 @@ from infomax.estimation.neighbors.mixed import MixedKSG, Ross
 from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.estimation.resampling.permutation import permutation_test
 from infomax.estimation.tables.pairwise import pairwise
-from infomax.files import replacing
 from infomax.information.distributions import correlated_gaussians
+from infomax.pages.figures import save_for_light_and_dark
 from recording import RESULTS, arguments_of, environment, report
 
 matplotlib.use("Agg")
@@ -256,8 +256,7 @@ def draw(curves, path):
     axes.spines[["top", "right"]].set_visible(False)
     lines = sorted(axes.lines, key=lambda line: -line.get_ydata()[-1] / line.get_xdata()[-1])
     figure.legend(handles=lines, loc="outside right center", frameon=False, fontsize=9)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=110, format="png")
+    save_for_light_and_dark(figure, path, dpi=110)
 
 
 # ------------------------------------------------------------------ report

@@ -36,7 +36,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from decoding import peak_growth
 from infomax.evaluation.embedding import embed_to_file
-from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
@@ -53,6 +52,7 @@ from infomax.learning.objectives.scoring import AMDIM_SCALES
 from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS
+from infomax.pages.figures import save_for_light_and_dark
 from objective import extra_mib, forward_and_backward, noise, peak_mib
 from recording import RESULTS, arguments_of, environment, markdown, save
 from training_step import operations_of, parts_of, timed
@@ -546,8 +546,7 @@ def draw(results, path):
         if heading in results:
             draw_panel(axes, results[heading], columns)
     figure.suptitle("Lines and exponents are fits to the upper half of each range")
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=90)
+    save_for_light_and_dark(figure, path, dpi=90)
 
 
 def draw_panel(axes, rows, columns):
