@@ -1,5 +1,6 @@
 """Pairs of columns measured by the workers of a Dask cluster."""
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -12,7 +13,8 @@ SECONDS_TO_CONNECT = 10
 def on_cluster(address: str | None) -> Generator[None]:
     """Let joblib spread its tasks over the workers of a Dask cluster; without an address, over cores here.
 
-    A task whose worker is lost is repeated by another. The workers need infomax, of the same version.
+    What is lost with a worker is done again by others, see `lost_work`. The workers need infomax, of the same
+    version.
 
     Args:
         address: of the scheduler, ``tcp://HOST:PORT``.
@@ -41,3 +43,16 @@ def on_cluster(address: str | None) -> Generator[None]:
             f"measure: the Dask cluster at {address} has no workers; start some by `dask worker {address}`",
         )
         yield
+
+
+def lost_work() -> tuple[type[BaseException], ...]:
+    """Return the errors of work that a cluster lost with a worker; none where no cluster is in use.
+
+    Dask repeats tasks, but not the columns that a lost worker held, which joblib sends to one worker each.
+    """
+    if "distributed" not in sys.modules:
+        return ()
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    return FutureCancelledError, KilledWorker

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, effective_n_jobs, parallel_config
 
+from infomax.estimation.tables.cluster import lost_work
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring, pair_kind
 from infomax.estimation.tables.testing import adjusted, extended
@@ -20,6 +21,8 @@ from infomax.estimation.tables.testing import adjusted, extended
 MAX_SECONDS = 20
 """A run that takes longer says so before it begins."""
 NUM_TIMED_ROWS = 2000
+MAX_LOSSES = 10
+"""Times that a cluster may lose work, with its workers, in one run."""
 
 SCHEMA: Mapping[str, type[pl.DataType]] = {
     "value": pl.Float64,
@@ -112,14 +115,30 @@ def measure_all(
 def _until_stopped(tasks: Iterable[Any], num_workers: int, bar: Any) -> tuple[list[dict[str, Any]], bool]:
     """Return the rows of all tasks, or those that are done when Ctrl-C is pressed."""
     rows: list[dict[str, Any]] = []
-    parallel: Any = Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
     try:
-        for row in chain.from_iterable(parallel(tasks)):
+        for row in chain.from_iterable(_results(tasks, num_workers)):
             rows.append(row)
             bar(advance=1)
     except KeyboardInterrupt:
         return rows, True
     return rows, False
+
+
+def _results(tasks: Iterable[Any], num_workers: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield what tasks return, in their order; what a cluster lost with a worker is done again."""
+    lost = lost_work()
+    waiting: Any = [*tasks] if lost else tasks
+    for losses in range(MAX_LOSSES + 1):
+        done, parallel = 0, Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
+        try:
+            for result in parallel(waiting):
+                yield result
+                done += 1
+            return
+        except lost:
+            if losses == MAX_LOSSES:
+                raise
+            waiting = waiting[done:]
 
 
 def _extend(rows: list[dict[str, Any]], num_workers: int, num_rows: int, bar: Any) -> bool:
