@@ -27,7 +27,7 @@ def representations(
         encoder: what is evaluated.
         name: what its rows are called.
         seed: of the random encoder.
-        seen: what the random encoder's features are made white on, if those of the encoder are white.
+        seen: what the readout of the random encoder is fitted to, if the encoder has one.
     """
     other = random_counterpart(encoder, seed)
     fit_readout(other.encoder, other.view, seen.examples(NUM_READ, seed))

@@ -48,7 +48,7 @@ class AMDIMEncoder(nn.Module):
         global_dim: dimension of the global feature; default: d.
         whitened: whether training began with a first layer that whitens; kept, without effect here.
         max_fine_side: the longest side, px, that is not halved.
-        readout: ``white`` for white features of all scales in evaluation mode, beside the others.
+        readout: ``joined`` for one vector of all scales in evaluation mode, beside the other features.
         channels: channels of the images.
 
     Raises:
@@ -105,7 +105,7 @@ class AMDIMEncoder(nn.Module):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
         self.readout: Readout | None = None
-        if readout == "white":
+        if readout == "joined":
             self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 

@@ -29,7 +29,7 @@ class Convolution(nn.Module):
 
 
 MIN_VARIANCE = 1e-9
-"""The smallest variance that is made 1, as a share of the largest; anything below is rounding."""
+"""The smallest variance, as a share of the largest; anything below is rounding."""
 NOISE = 5e-4
 """Added to the variances of patches, of normalised pixels, before they are made equal."""
 
@@ -105,13 +105,14 @@ class Embedding(nn.Module):
 
 
 class Readout(nn.Module):
-    """White features of all scales: (u − m) W, where u joins the global feature and the mean of each map.
+    """All scales as one vector, half made white: (u − m) W, u the global feature and the mean of each map.
 
     `fit` takes m, the means of u, and s, their standard deviations, from images. With the covariance of
-    (u − m)/s, which is V S Vᵀ as Ledoit and Wolf estimate it, W = diag(1/s) V S^(−1/2). Features of these
-    images then have variance 1 in all directions, so that cosine similarity hears each of them, and not only
-    those that vary most. Linear units with little noise pass the most information in this way (see
-    `principle.optima`). Before `fit`, W is the identity and m is zero.
+    (u − m)/s, which is V S Vᵀ as Ledoit and Wolf estimate it, W = diag(1/s) V S^(−1/4). A direction of
+    standard deviation r then has √r. Cosine similarity hears directions that vary little, too, and with many
+    labels they tell much. S^(−1/2) would make all of them alike, and S⁰ leave them as they are: there
+    accuracy with a few labels, here accuracy with many is lower (docs/lab-notebook.md). Before `fit`, W is
+    the identity and m is zero.
 
     Reference: Ledoit, Wolf (2004), "A well-conditioned estimator for large-dimensional covariance matrices".
 
@@ -128,10 +129,10 @@ class Readout(nn.Module):
         self.register_buffer("matrix", torch.eye(dim))
 
     def added(self, features: Features) -> Features:
-        """Return the features and, beside them, the white ones."""
-        return replace(features, white=(self.joined(features) - self.mean) @ self.matrix)
+        """Return the features and, beside them, the vector of all scales."""
+        return replace(features, joined=(self.rows(features) - self.mean) @ self.matrix)
 
-    def joined(self, features: Features) -> Float[Tensor, "b f"]:
+    def rows(self, features: Features) -> Float[Tensor, "b f"]:
         """Return u: the global feature, then the mean over the places of each map, smallest map first."""
         means = [features.local[side].flatten(2).mean(2) for side in sorted(features.local)]
         return torch.cat([features.global_, *means], dim=1).float()
@@ -148,11 +149,11 @@ class Readout(nn.Module):
         variances, axes = torch.linalg.eigh(torch.from_numpy(covariance).to(rows))
         variances = variances.clamp_min(MIN_VARIANCE * variances[-1])
         self.mean.copy_(mean)
-        self.matrix.copy_(axes / scale[:, None] * variances.rsqrt())
+        self.matrix.copy_(axes / scale[:, None] * variances**-0.25)
 
 
 def fit_readout(encoder: nn.Module, view: nn.Module, seen: Tensor, batch_size: int = 500) -> None:
-    """Make the features of an encoder white on what is seen; one without a `Readout` stays as it is.
+    """Fit the readout of an encoder to what is seen; one without a `Readout` stays as it is.
 
     Args:
         encoder: after training.
@@ -166,7 +167,7 @@ def fit_readout(encoder: nn.Module, view: nn.Module, seen: Tensor, batch_size: i
     device = readout.mean.device
     view = view.to(device)
     with evaluating(encoder):
-        rows = [readout.joined(encoder(view(some.to(device)))) for some in seen.split(batch_size)]
+        rows = [readout.rows(encoder(view(some.to(device)))) for some in seen.split(batch_size)]
     readout.fit(torch.cat(rows))
 
 

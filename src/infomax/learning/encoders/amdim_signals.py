@@ -43,7 +43,7 @@ class SignalEncoder(nn.Module):
         batch_norm: batch norm inside residual units (the norms of the outputs are always there).
         global_dim: dimension of the global feature; default: d.
         whitened, max_fine_side: of encoders of images; kept, without effect here.
-        readout: ``white`` for white features of all scales in evaluation mode, beside the others.
+        readout: ``joined`` for one vector of all scales in evaluation mode, beside the other features.
 
     Raises:
         ValueError: a length below 16; another number below 1.
@@ -95,7 +95,7 @@ class SignalEncoder(nn.Module):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
         self.readout: Readout | None = None
-        if readout == "white":
+        if readout == "joined":
             self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
 
     def forward(self, signals: Float[Tensor, "b c t"]) -> Features:

@@ -20,15 +20,15 @@ class Features:
 
     global_: one vector for each. local: maps of local vectors, by the length of their longer side: maps of
     images, rows of signals. layers: outputs of inner layers, by name, for probes. embedded: the global
-    feature in the dimension of the maps, where it has another. white: features of all scales, made white, of
-    encoders with a `Readout`, after training.
+    feature in the dimension of the maps, where it has another. joined: all scales as one vector, of encoders
+    with a `Readout` in evaluation mode.
     """
 
     global_: Float[Tensor, "b d"]
     local: Mapping[int, Float[Tensor, "b _ *places"]]
     layers: Mapping[str, Float[Tensor, "b *_"]] = field(default_factory=dict)
     embedded: Float[Tensor, "b e"] | None = None
-    white: Float[Tensor, "b f"] | None = None
+    joined: Float[Tensor, "b f"] | None = None
 
     @property
     def predicting(self) -> Float[Tensor, "b e"]:
@@ -37,8 +37,8 @@ class Features:
 
     @property
     def representation(self) -> Float[Tensor, "b f"]:
-        """The vector that stands for a view in evaluation and in files: white features, or the global one."""
-        return self.global_ if self.white is None else self.white
+        """The vector that stands for a view in evaluation and in files: all scales joined, or the global feature."""
+        return self.global_ if self.joined is None else self.joined
 
 
 def example_features(encoder: nn.Module, num_images: int = 2) -> Features:

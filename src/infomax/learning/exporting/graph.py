@@ -38,7 +38,9 @@ class EncoderGraph(nn.Module):
         self.local = local
         self.read: Input = input_of(encoder.views) if measured else AsLoaded(encoder.views)
         self.input: Port = self.read.port
-        self.outputs: tuple[Port, ...] = _ports(self._wanted(example_features(self.encoder.encoder, 1)))
+        example = example_features(self.encoder.encoder, 1)
+        vector = "global features" if example.joined is None else "features of all scales"
+        self.outputs: tuple[Port, ...] = _ports(self._wanted(example), {EMBEDDING: vector})
         self.eval()
 
     def forward(self, seen: Tensor) -> tuple[Tensor, ...]:
@@ -62,9 +64,8 @@ class EncoderGraph(nn.Module):
         return {EMBEDDING: features.representation, **{f"local_{side}": x for side, x in local.items()}}
 
 
-def _ports(features: Mapping[str, Tensor]) -> tuple[Port, ...]:
-    """Return what comes out."""
-    words = {EMBEDDING: "representation"}
+def _ports(features: Mapping[str, Tensor], words: Mapping[str, str]) -> tuple[Port, ...]:
+    """Return what comes out, with the words for some of it."""
     return tuple(
         Port(name, "float32", ("b", *x.shape[1:]), words.get(name, "local features, channels first"))
         for name, x in features.items()

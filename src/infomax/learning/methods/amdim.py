@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NUM_WHITENED = 1000
 """Images whose patches tell how first layers are whitened."""
 NUM_READ = 10_000
-"""Images, of those learned from, whose features tell how features are made white."""
+"""Images, of those learned from, whose features a readout is fitted to."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class AMDIMConfig(MethodConfig):
         return learner
 
     def ended(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
-        """Return the learner, the features of its encoders made white, if that is wanted."""
+        """Return the learner, the readouts of its encoders fitted, where they have one."""
         if self.encoder.readout == "global":
             return learner
         fit_readout = loaded("infomax.learning.encoders.amdim_layers:fit_readout")

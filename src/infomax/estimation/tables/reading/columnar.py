@@ -82,7 +82,7 @@ def _rows_of(part: Path | bytes, columns: _Columns) -> Iterator[pa.RecordBatch]:
 
 
 def _parquet(part: Path | bytes) -> parquet.ParquetFile:
-    """Return an open file, which is read, not mapped, and not ahead: what was read does not stay in memory."""
+    """Return an open file, read and not mapped, nor ahead: what was read does not stay in memory."""
     return parquet.ParquetFile(pa.BufferReader(part) if isinstance(part, bytes) else part, pre_buffer=False)
 
 
