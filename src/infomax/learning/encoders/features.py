@@ -37,7 +37,7 @@ class Features:
 
     @property
     def representation(self) -> Float[Tensor, "b f"]:
-        """The vector that stands for a view in evaluation and in files: all scales joined, or the global feature."""
+        """The vector that stands for a view in evaluation and files: all scales, or the global feature."""
         return self.global_ if self.joined is None else self.joined
 
 
