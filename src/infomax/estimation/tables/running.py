@@ -129,7 +129,8 @@ def _results(tasks: Iterable[Any], num_workers: int) -> Iterator[list[dict[str, 
     lost = lost_work()
     waiting: Any = [*tasks] if lost else tasks
     for losses in range(MAX_LOSSES + 1):
-        done, parallel = 0, Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
+        parallel: Any = Parallel(n_jobs=num_workers, prefer="threads", return_as="generator")
+        done = 0
         try:
             for result in parallel(waiting):
                 yield result

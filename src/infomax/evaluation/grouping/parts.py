@@ -194,7 +194,8 @@ def _centers(
     """Return k-means whose centres begin at those of drawn rows, and are moved by all rows in one pass."""
     stage.begin("centres", None, "rows")
     begun = KMeans(number, n_init=STARTS, random_state=seed).fit(drawn)
-    model = MiniBatchKMeans(number, init=begun.cluster_centers_, n_init=1, random_state=seed)
+    how: Any = {"init": begun.cluster_centers_, "n_init": 1}
+    model = MiniBatchKMeans(number, random_state=seed, **how)
     for batch in _batches(files):
         model.partial_fit(components.transform(directions(batch)))
         stage.advance(len(batch))
@@ -218,7 +219,7 @@ def _write(
         found = []
         for table in _tables(file):
             places = components.transform(directions(_rows(file, table)))
-            near = model.predict(places)
+            near = np.asarray(model.predict(places))
             far = np.linalg.norm(places - model.cluster_centers_[near], axis=1)
             known = table.select(name for name in ("name", "split") if name in table.columns)
             found.append(known.with_columns(group=pl.Series(number[near] + 1), distance=pl.Series(far)))

@@ -167,7 +167,7 @@ def open_parts(
     options = _options(written)
     opened = _opened(found, split, options)
     try:
-        names, left_out = measurable(found.name, opened.lazy, columns and [*columns], ())
+        names, left_out = measurable(found.name, opened.lazy, None if columns is None else [*columns], ())
         num_rows = int(opened.lazy.select(pl.len()).collect(engine="streaming").item())
     except (pl.exceptions.PolarsError, OSError, RuntimeError) as error:
         raise ValueError(f"measure: {found.name} cannot be read as a table: {first_line(error)}") from error
@@ -222,7 +222,9 @@ def _opened(found: Found, split: str, options: TextOptions) -> Opened:
 
 
 def _options(written: dict[str, Any]) -> TextOptions:
-    several = {name: tuple(map(str, written[name])) for name in ("missing", "keep") if name in written}
+    several: dict[str, Any] = {
+        name: tuple(map(str, written[name])) for name in ("missing", "keep") if name in written
+    }
     return TextOptions(**{**written, **several})
 
 
