@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from infomax.errors import refuse
-from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
+from infomax.learning.data.streaming.defaults import DEFAULT_WINDOW
 from infomax.learning.distributed.launching import started
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.method import MethodConfig

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from infomax.errors import refuse
-from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
+from infomax.learning.data.streaming.defaults import DEFAULT_WINDOW
 from infomax.learning.views.kinds import SingleViews
 from infomax.ranges import (
     MAX_SIDE,

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 from infomax.errors import refuse
-from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW
+from infomax.learning.data.streaming.defaults import DEFAULT_WINDOW
 from infomax.registry import Registry
 
 if TYPE_CHECKING:

@@ -21,9 +21,6 @@ from jaxtyping import Int64
 
 from infomax.errors import refuse
 
-DEFAULT_WINDOW = 4096
-"""Images that are put in a random order together."""
-
 
 class Piece(NamedTuple):
     """Rows of a shard, from `first` to before `stop`."""

@@ -24,7 +24,8 @@ from infomax.learning.data.pixels.ranges import AUTO, Pixels
 from infomax.learning.data.reading import BROKEN, Reading
 from infomax.learning.data.sources.source import Item
 from infomax.learning.data.sources.splits import ALL, chosen
-from infomax.learning.data.streaming.schedule import DEFAULT_WINDOW, Piece
+from infomax.learning.data.streaming.defaults import DEFAULT_WINDOW
+from infomax.learning.data.streaming.schedule import Piece
 from infomax.learning.data.streaming.shard import Shard, naming
 from infomax.learning.data.streaming.shards import Shards, shards_at
 from infomax.learning.data.targets import counted
