@@ -273,7 +273,7 @@ def test_ctrl_c_keeps_what_is_done(capsys, monkeypatch, table):
 
         yield moved
 
-    monkeypatch.setattr(running, "_bar", bar)
+    monkeypatch.setattr(running, "bar_of", bar)
     code, out, err = run(capsys, table, "--target", "x", "--permutations", 0)
     assert code == 130
     result = json.loads(out)
