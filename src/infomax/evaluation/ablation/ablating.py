@@ -20,8 +20,8 @@ from infomax.evaluation.probes.probe import Probe
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import read_json, replacing
-from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.reading import refuse_inside
+from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.distributed.lightning import without_notices
@@ -149,7 +149,7 @@ def _measured(
     return measured
 
 
-def _load(recipe: Recipe, source: str) -> Dataset | Pairs:
+def _load(recipe: Recipe, source: str) -> Trainable:
     """Return what the variants learn from; labels are read for the probes alone."""
     return replace(recipe, labels=None).load(source)
 
