@@ -75,7 +75,7 @@ def test_a_folder_of_photographs_goes_all_the_way(capsys, photos, tmp_path):
     assert embedded["num_images"] == 40
     table = pq.read_table(features)
     assert set(table["label"].to_pylist()) == {"fire", "water"}
-    assert np.array(table["embedding"].to_pylist()).shape == (40, 16)
+    assert np.array(table["embedding"].to_pylist()).shape == (40, 3 * 16)  # of three scales
     page = result_of(capsys, "report", out)["report"]
     assert "<html" in Path(page).read_text()
 
