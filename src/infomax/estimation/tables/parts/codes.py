@@ -39,7 +39,7 @@ class Codes:
 
     def of(self, series: pl.Series) -> Ints | None:
         """Return the codes of a batch, −1 where a value is missing; None if there are more than `most`."""
-        distinct = series.drop_nulls().unique()
+        distinct = series.drop_nulls().unique(maintain_order=True)  # the same codes in each call
         keys = _physical(distinct)
         new = ~np.isin(keys, self._keys)
         if len(self) + np.count_nonzero(new) > self.most:
