@@ -12,7 +12,7 @@ from infomax.learning.data import gathering
 
 
 def decoding_forbidden(monkeypatch) -> None:
-    monkeypatch.setattr(gathering, "_decode_block", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(gathering, "decode_block", lambda *_: pytest.fail("decoded again"))
 
 
 def test_the_cache_holds_the_same_images_and_is_used(load, same, pets, monkeypatch):
@@ -106,7 +106,7 @@ def test_what_a_killed_process_left_is_removed(load, same, pets):
 
 def test_an_interrupted_decoding_leaves_nothing(load, pets, monkeypatch):
     folder, cache = pets
-    monkeypatch.setattr(gathering, "_decode_block", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(gathering, "decode_block", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         load(folder, cache=cache)
     assert not list(cache.glob("*/"))

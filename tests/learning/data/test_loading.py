@@ -46,7 +46,7 @@ def test_signals_are_kept_in_the_cache(tones, tmp_path, same, monkeypatch):
     folder, values = tones
     plain = load_signals(folder, length=40, cache=None, progress=False)
     first = load_signals(folder, length=40, cache=tmp_path / "cache", progress=False)
-    monkeypatch.setattr(gathering, "_decode_block", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(gathering, "decode_block", lambda *_: pytest.fail("decoded again"))
     second = load_signals(folder, length=40, cache=tmp_path / "cache", progress=False)
     assert same(plain, first) and same(first, second)
     assert isinstance(second.values, np.memmap) and second.values.dtype == np.float32

@@ -16,6 +16,11 @@ FEW = ["x", "y", "city", "code", "user", "id", "digits"]
 WHOLE = ("num_samples", "method", "cautions", "kind", "refused")
 
 
+def near(value):
+    """The value, but for the rounding of sums whose terms come in another order."""
+    return value and pytest.approx(value, rel=1e-9, abs=1e-11)
+
+
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch):
     monkeypatch.setattr(opening, "ROWS_AT_ONCE", 400)
@@ -84,8 +89,8 @@ def test_labels_are_those_of_the_whole_table(labels):
         kinds = {parts.kinds[row["x"]], parts.kinds[row["y"]]}
         if "continuous" not in kinds:
             num_labels += 1
-            for name in ("value", "standard_error"):  # but for rounding of the last digit
-                assert row[f"{name}_parts"] == (row[name] and pytest.approx(row[name], rel=1e-12, abs=1e-15))
+            for name in ("value", "standard_error"):
+                assert row[f"{name}_parts"] == near(row[name])
             assert {name: row[f"{name}_parts"] for name in WHOLE} == {name: row[name] for name in WHOLE}
         elif row["refused"] is None:
             assert row["num_samples_parts"] <= 500
@@ -96,7 +101,7 @@ def test_all_rows_drawn_are_the_whole_table(source):
     """With as many rows as there are, also the numbers are equal."""
     whole, parts = pairwise(read_frame(source)), pairwise(open_parts(source))
     for row in both(whole, parts):
-        assert row["value_parts"] == row["value"], row
+        assert row["value_parts"] == near(row["value"]), row
     assert not any("drawn at random" in note for note in parts.about.notes)
 
 
@@ -129,10 +134,10 @@ def test_errors_of_numbers_hold_what_the_sample_adds(frame, tmp_path):
 def test_a_ranking_in_parts(source):
     whole = rank_columns(read_frame(source), "city", num_permutations=0)
     parts = rank_columns(open_parts(source, num_sampled_rows=500), "city", num_permutations=0)
-    assert parts.target_entropy.value == whole.target_entropy.value
+    assert parts.target_entropy.value == near(whole.target_entropy.value)
     for name in ("code", "user", "digits"):
-        assert parts[name]["value"] == whole[name]["value"]
-        assert parts[name]["share"] == whole[name]["share"]
+        assert parts[name]["value"] == near(whole[name]["value"])
+        assert parts[name]["share"] == near(whole[name]["share"])
 
 
 def test_g_tests_are_of_all_rows_and_permutations_of_those_drawn(source):
@@ -185,9 +190,9 @@ def test_other_estimators_and_entropies(source):
     parts = rank_columns(
         open_parts(source, num_sampled_rows=500), "city", estimators=estimators, num_permutations=0
     )
-    assert parts["user"]["value"] == whole["user"]["value"]
+    assert parts["user"]["value"] == near(whole["user"]["value"])
     assert parts["user"]["method"] == "ChaoShen"
-    assert parts.target_entropy.value == whole.target_entropy.value
+    assert parts.target_entropy.value == near(whole.target_entropy.value)
 
 
 def test_what_has_too_many_labels_is_measured_on_rows_that_are_drawn(monkeypatch, frame, tmp_path):
@@ -224,7 +229,8 @@ def test_words_and_numbers_that_mean_a_missing_value(tmp_path):
     frame.write_csv(tmp_path / "t.csv")
     how = {"missing": ["unknown", "-999"]}
     whole, parts = (pairwise(read(tmp_path / "t.csv", **how)) for read in (read_frame, open_parts))
-    assert parts["a", "b"] == whole["a", "b"]
+    for name, value in whole["a", "b"].items():
+        assert parts["a", "b"][name] == (near(value) if isinstance(value, float) else value)
     assert parts["a", "b"]["num_samples"] < 0.6 * N
 
 
