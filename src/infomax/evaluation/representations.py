@@ -12,7 +12,7 @@ from infomax.evaluation.results import RANDOM_ENCODER
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.encoders.amdim_layers import fit_readout
 from infomax.learning.encoders.saving import PretrainedEncoder, untrained
-from infomax.learning.methods.amdim import NUM_READ
+from infomax.learning.methods.amdim import NUM_READ, READ_AT_ONCE
 from infomax.learning.training.run import Run
 
 Representation = Callable[[Dataset], Float[np.ndarray, "n d"]]
@@ -30,7 +30,7 @@ def representations(
         seen: what the readout of the random encoder is fitted to, if the encoder has one.
     """
     other = random_counterpart(encoder, seed)
-    fit_readout(other.encoder, other.view, seen.examples(NUM_READ, seed))
+    fit_readout(other.encoder, other.view, seen.example_batches(NUM_READ, seed, READ_AT_ONCE))
     return {
         name: partial(embed, encoder),
         RANDOM_ENCODER: partial(embed, other),

@@ -81,6 +81,8 @@ def test_features_that_never_change_stay_finite():
     rows[:, 2] = 5.0
     readout.fit(rows)
     assert np.isfinite(joined_of(readout, rows)).all()
+    readout.fit(torch.ones(50, 6))  # none of them does
+    assert np.isfinite(joined_of(readout, rows)).all()
     readout.fit(rows[:2])
     assert np.isfinite(joined_of(readout, rows)).all()
 
@@ -88,6 +90,13 @@ def test_features_that_never_change_stay_finite():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return pretrain(RECIPE, RECIPE.views.load("digits"), tmp_path_factory.mktemp("runs") / "run", quiet=True)
+
+
+def test_few_images_are_in_memory_at_a_time():
+    images = RECIPE.views.load("digits")
+    batches = [*images.example_batches(700, seed=3, batch_size=300)]
+    assert [len(one) for one in batches] == [300, 300, 100]
+    assert torch.equal(torch.cat(batches), images.examples(700, seed=3))
 
 
 def correlations(rows):

@@ -177,6 +177,12 @@ class Dataset:
         """Return `num` of them, chosen by a seed, as a batch; all where there are fewer."""
         return self.batch(np.sort(Permutation(len(self), seed)[:num]))
 
+    def example_batches(self, num: int, seed: int, batch_size: int) -> Iterator[Tensor]:
+        """Yield the `examples` in batches, of which one is in memory at a time."""
+        rows = np.sort(Permutation(len(self), seed)[:num])
+        for start in range(0, len(rows), batch_size):
+            yield self.batch(rows[start : start + batch_size])
+
     def batch(
         self, rows: np.ndarray | slice
     ) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"] | Float32[Tensor, "b c t"]:

@@ -1,6 +1,7 @@
 """Layers of AMDIM encoders, of pictures and, with windows of height 1, of signals."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -29,7 +30,7 @@ class Convolution(nn.Module):
 
 
 MIN_VARIANCE = 1e-9
-"""The smallest variance, as a share of the largest; anything below is rounding."""
+"""Smallest variance, as a share of the largest or of 1; anything below is rounding."""
 NOISE = 5e-4
 """Added to the variances of patches, of normalised pixels, before they are made equal."""
 
@@ -142,24 +143,23 @@ class Readout(nn.Module):
         """Take m and W from the rows u of n images, at least two."""
         from sklearn.covariance import ledoit_wolf  # takes half a second to import
 
-        rows = rows.double()
+        rows = rows.cpu().double()  # not every device has float64
         mean, scale = rows.mean(0), rows.std(0, correction=0)
         scale = torch.where(scale > 0, scale, 1.0)
-        covariance, _ = ledoit_wolf(((rows - mean) / scale).cpu().numpy(), assume_centered=True)
-        variances, axes = torch.linalg.eigh(torch.from_numpy(covariance).to(rows))
-        variances = variances.clamp_min(MIN_VARIANCE * variances[-1])
+        covariance, _ = ledoit_wolf(((rows - mean) / scale).numpy(), assume_centered=True)
+        variances, axes = torch.linalg.eigh(torch.from_numpy(covariance).nan_to_num())  # NaN of no variance
+        variances = variances.clamp_min(MIN_VARIANCE * variances[-1].clamp_min(1.0))
         self.mean.copy_(mean)
         self.matrix.copy_(axes / scale[:, None] * variances**-0.25)
 
 
-def fit_readout(encoder: nn.Module, view: nn.Module, seen: Tensor, batch_size: int = 500) -> None:
+def fit_readout(encoder: nn.Module, view: nn.Module, seen: Iterable[Tensor]) -> None:
     """Fit the readout of an encoder to what is seen; one without a `Readout` stays as it is.
 
     Args:
         encoder: after training.
         view: its plain view.
-        seen: images or signals as datasets hold them.
-        batch_size: of them at a time.
+        seen: batches of images or signals as datasets hold them, two things or more in all.
     """
     readout = getattr(encoder, "readout", None)
     if readout is None:
@@ -167,7 +167,7 @@ def fit_readout(encoder: nn.Module, view: nn.Module, seen: Tensor, batch_size: i
     device = readout.mean.device
     view = view.to(device)
     with evaluating(encoder):
-        rows = [readout.rows(encoder(view(some.to(device)))) for some in seen.split(batch_size)]
+        rows = [readout.rows(encoder(view(some.to(device)))) for some in seen]
     readout.fit(torch.cat(rows))
 
 

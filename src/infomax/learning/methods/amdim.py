@@ -25,6 +25,8 @@ NUM_WHITENED = 1000
 """Images whose patches tell how first layers are whitened."""
 NUM_READ = 10_000
 """Images, of those learned from, whose features a readout is fitted to."""
+READ_AT_ONCE = 500
+"""Images of these that are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class AMDIMConfig(MethodConfig):
             return learner
         fit_readout = loaded("infomax.learning.encoders.amdim_layers:fit_readout")
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
-            fit_readout(encoder, place.views.plain_view(), part.examples(NUM_READ, seed))
+            fit_readout(encoder, place.views.plain_view(), part.example_batches(NUM_READ, seed, READ_AT_ONCE))
         return learner
 
     def suited_to(

@@ -4,7 +4,7 @@ Everything random is a function of (seed, step, rank): the order of the images, 
 resumed run ends as an uninterrupted one does.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,7 +35,7 @@ from infomax.learning.methods.learner import Learner
 from infomax.learning.methods.table import METHODS
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
 from infomax.learning.training.checkpoints import Saved, saved_in
-from infomax.learning.training.config import Recipe, one_budget
+from infomax.learning.training.config import Recipe, TrainConfig, one_budget
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
 from infomax.learning.training.record import Record, waiting
 from infomax.learning.training.run import Run, settings_of
@@ -112,15 +112,7 @@ def pretrain(
     if first:
         run.check_free()
     tell = _teller(quiet or not first)
-    reading = dataset.reading
-    if reading is not None:
-        tell(str(reading))
-    if asked != recipe:
-        tell(
-            f"batches of {recipe.train.batch_size}, not {asked.train.batch_size}: there are no more images "
-            "for all processes"
-        )
-    for line in (*descriptions(encoder), *([chosen] if chosen else [])):
+    for line in _choices(dataset, encoder, asked.train, recipe.train, chosen):
         tell(line)
     planned = _planned(recipe, dataset, encoder, recipe.train.budget, tell)
     train = recipe.train.with_budget(steps=planned.steps)
@@ -136,7 +128,7 @@ def pretrain(
             "chosen": chosen,
         }
         run.make()
-        _list_left_out(run, reading, tell)
+        _list_left_out(run, dataset.reading, tell)
         save_example_views(run, recipe, dataset)
         run.begin(recipe, **{name: one for name, one in facts.items() if one not in (None, [], {})})
     with _fitting(recipe, learner, dataset, run, quiet, callbacks=callbacks, logger=logger) as fit:
@@ -197,12 +189,7 @@ def resume(
     saved = saved_in(run, tell)
     step = saved.step if saved else 0
     if more:
-        one_budget("resume", more)
-        refuse(
-            step == 0,
-            f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
-            "weights with --from",
-        )
+        _check_longer(run, more, step)
     _tell_changes(run, recipe, callbacks, logger, tell)
     _tell_processes(train.num_processes, run.read_recipe().train.num_processes, tell)
     begin = None
@@ -223,6 +210,31 @@ def resume(
         fit()
     _note_broken(run, dataset, tell)
     return run
+
+
+def _choices(
+    dataset: Trainable, encoder: Encoders | None, asked: TrainConfig, now: TrainConfig, chosen: str | None
+) -> Iterator[str]:
+    """Yield lines on what was read, and on what was chosen in place of what was asked for."""
+    if dataset.reading is not None:
+        yield str(dataset.reading)
+    if asked != now:
+        yield (
+            f"batches of {now.batch_size}, not {asked.batch_size}: there are no more images for all processes"
+        )
+    yield from descriptions(encoder)
+    if chosen:
+        yield chosen
+
+
+def _check_longer(run: Run, more: Mapping[str, int | float], step: int) -> None:
+    """Check that a run can be trained for longer: by one budget, from the checkpoint of a step."""
+    one_budget("resume", more)
+    refuse(
+        step == 0,
+        f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
+        "weights with --from",
+    )
 
 
 def save_example_views(run: Run, recipe: Recipe, dataset: Trainable, num_images: int = 16) -> None:
@@ -483,7 +495,7 @@ def _fitting(
             finish_loggers(trainer)
     if trainer.global_step < steps:
         raise Stopped(_where(run, trainer.global_step, steps))
-    _save(learner, recipe, dataset, run)
+    _save(learner, recipe, dataset, run, quiet)
     if interrupt.requested:
         raise Stopped(f"training is complete, its encoder is in {run.folder}")
 
@@ -510,7 +522,7 @@ def _where(run: Run, step: int, steps: int) -> str:
     return f"step {step:,} of {steps:,} is saved in {run.folder}"
 
 
-def _save(learner: Learner, recipe: Recipe, dataset: Trainable, run: Run) -> None:
+def _save(learner: Learner, recipe: Recipe, dataset: Trainable, run: Run, quiet: bool) -> None:
     """Write each encoder into its folder; only the first process does.
 
     An encoder that is there already was written by this run before it was interrupted, and is the same.
@@ -518,7 +530,8 @@ def _save(learner: Learner, recipe: Recipe, dataset: Trainable, run: Run) -> Non
     if rank() > 0:
         return
     note_hash(run.metrics)  # to which no row is added any more
-    learner = recipe.method.ended(learner, recipe.views, dataset, recipe.train.seed)
+    with waiting("fitting what evaluation takes", quiet):
+        learner = recipe.method.ended(learner, recipe.views, dataset, recipe.train.seed)
     for place, encoder in zip(recipe.views.encoders, learner.encoders, strict=True):
         folder = run.folder / place.folder
         if not Run(folder).encoder.exists():

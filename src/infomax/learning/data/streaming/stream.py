@@ -1,6 +1,6 @@
 """A stream: images of shards that are read, and decoded, again in every epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -167,12 +167,17 @@ class Stream:
 
     def examples(self, num: int, seed: int) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"]:
         """Return some images, from the beginnings of up to eight shards that the seed chooses."""
+        return next(self.example_batches(num, seed, num))
+
+    def example_batches(self, num: int, seed: int, batch_size: int) -> Iterator[Tensor]:
+        """Yield the `examples` in batches, of which one is decoded at a time."""
         full = np.flatnonzero(self.counts)
         some = np.random.default_rng(seed).permutation(full)[:NUM_EXAMPLES_FROM]
         each = -(-num // len(some))
         pieces = [Piece(int(shard), 0, min(each, int(self.counts[shard]))) for shard in some]
         rows = [row for piece in pieces for row in self.rows_of(piece)][:num]
-        return as_batch(self.decoded(rows, range(len(rows)))[0])
+        for start in range(0, len(rows), batch_size):
+            yield as_batch(self.decoded(rows, range(start, min(start + batch_size, len(rows))))[0])
 
 
 Trainable = Dataset | Pairs | Stream
