@@ -1,4 +1,4 @@
-"""What negatives of all processes, of a host or of one process cost: bytes a step, and accuracy.
+"""Count what negatives of all processes, of a host or of one process cost: bytes a step, and accuracy.
 
     python benchmarks/scale/negatives.py --save    # a rehearsal of twenty steps: its accuracies mean nothing
     python benchmarks/scale/negatives.py --recipe amdim-cifar10-small --data cifar10 --steps 12000 --seeds 3

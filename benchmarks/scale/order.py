@@ -1,4 +1,4 @@
-"""What an order of epochs costs: to start, to resume, to begin an epoch, from 10⁴ rows to 10⁹.
+"""Time what an order of epochs costs: to start, to resume, to begin an epoch, from 10⁴ rows to 10⁹.
 
     python benchmarks/scale/order.py --save --overwrite      # a minute, no disk: files of holes
 
@@ -75,7 +75,7 @@ def order_row(order, num):
 
 
 def milliseconds(order, num, step):
-    """Of the rows of a batch, from nothing; median of three seeds."""
+    """Return the seconds that the rows of a batch take, from nothing; median of three seeds."""
     epoch, place = divmod(step, num // BATCH)
     times = []
     for seed in range(3):

@@ -72,7 +72,7 @@ def test_images_must_have_as_many_labels_as_pixels(few):
     ],
 )
 def test_number_of_classes(labels, classes, expected, monkeypatch):
-    """Of those that have a name, whichever occur; looked through in blocks."""
+    """Classes are those that have a name, whichever occur; labels are looked through in blocks."""
     monkeypatch.setattr("infomax.learning.data.dataset.LABELS_AT_ONCE", 2)
     images = Dataset(np.zeros((3, 4, 4, 1), np.uint8), np.array(labels), ["x", "y", "z"], classes)
     pairs = Pairs(images, images, np.array([[2, 0], [1, 1], [0, 2]]))

@@ -142,7 +142,7 @@ def counting(call, count):
 
 
 def found_among(num_together):
-    """What this rank finds where so many ranks that follow one another have negatives in common."""
+    """Return what this rank finds where so many ranks that follow one another have negatives in common."""
     among = parted(num_together)
     found = {way: predicted(among, most) for way, most in WAYS.items()}
     return {

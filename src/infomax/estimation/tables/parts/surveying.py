@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import cast
 
-from infomax.estimation.tables.columns import TableColumns, columns_of
+from infomax.estimation.tables.columns import ColumnKind, TableColumns, columns_of
 from infomax.estimation.tables.parts.codes import MAX_CELLS
 from infomax.estimation.tables.parts.counting import Counter, LabelCounts
 from infomax.estimation.tables.parts.opening import Parts, some_of
@@ -47,7 +48,7 @@ def surveyed(
     said = (*guessed.notes, *_notes(parts, wrong, counts, seed))
     given = {name: "labels" if kind == "identifiers" else kind for name, kind in wrong.items()}
     columns = columns_of(operation, sample, {**(kinds or {}), **given}, group=group) if wrong else guessed
-    told = tuple(replace(one, kind=decided[one.name]) for one in columns)  # type: ignore[arg-type]
+    told = tuple(replace(one, kind=cast(ColumnKind, decided[one.name])) for one in columns)
     return replace(columns, columns=told, notes=said), counts
 
 
