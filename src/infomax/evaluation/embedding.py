@@ -50,9 +50,9 @@ def embed(
 def embed_layers(
     encoder: PretrainedEncoder, dataset: Dataset, *, batch_size: int = DEFAULT_BATCH_SIZE
 ) -> dict[str, Float[np.ndarray, "n _"]]:
-    """Return the outputs of inner layers by name, flattened, and last the representation, "Y"; in memory."""
+    """Return the outputs of inner layers by name, flattened, and last the global feature, "Y"; in memory."""
     blocks: dict[str, list[np.ndarray]] = {}
-    for _, outputs in _outputs(encoder, dataset, batch_size, lambda f: {**f.layers, "Y": f.representation}):
+    for _, outputs in _outputs(encoder, dataset, batch_size, lambda f: {**f.layers, "Y": f.global_}):
         for name, output in outputs.items():
             blocks.setdefault(name, []).append(output)
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
