@@ -3,6 +3,7 @@
     python benchmarks/estimation_speed.py                          # ten minutes on a quiet machine
     python benchmarks/estimation_speed.py --save --overwrite       # and writes results/estimation_speed.*
     python benchmarks/estimation_speed.py --largest 20000          # a look, in a minute
+    python benchmarks/estimation_speed.py --redraw 1               # the picture anew
 
 Times are seconds on the wall, the least of several rounds. In each round every contestant has one turn, so
 that whatever else the machine does strikes all alike. infomax uses all cores unless it says one thread; its
@@ -38,11 +39,12 @@ from infomax.estimation.resampling.permutation import permutation_test
 from infomax.estimation.tables.pairwise import pairwise
 from infomax.information.distributions import correlated_gaussians
 from infomax.pages.figures import save_for_light_and_dark
-from recording import RESULTS, arguments_of, environment, report
+from recording import RESULTS, arguments_of, environment, recorded, report
 
 matplotlib.use("Agg")
 
 K = 3
+GROWTH = "Seconds against n"
 
 
 # ------------------------------------------------------------------ timing
@@ -244,14 +246,16 @@ def growth_rows(curves):
     ]
 
 
-def draw(curves, path):
-    """Seconds against samples, named in the order in which the curves end."""
+def draw(rows, path):
+    """Seconds against samples, from `growth_rows`, named in the order in which the curves end."""
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     peers = {"scikit-learn": "--", "infomeasure, 3-D": ":"}
-    for k, (name, curve) in enumerate(curves.items()):
+    for k, row in enumerate(rows):
+        name, curve = row["name"], {n: row[f"n = {n:,}"] for n in SIZES}
+        sizes, seconds = zip(*((n, float(text)) for n, text in curve.items() if text != "–"), strict=True)
         style = {"color": "black", "linestyle": peers[name]} if name in peers else {"color": f"C{k}"}
-        label = f"{name}, n^{exponent(curve):.2f}"
-        axes.plot(list(curve), list(curve.values()), marker="o", markersize=3, label=label, **style)
+        label = f"{name}, n^{row['exponent']}"
+        axes.plot(sizes, seconds, marker="o", markersize=3, label=label, **style)
     axes.set(xscale="log", yscale="log", xlabel="samples", ylabel="seconds")
     axes.spines[["top", "right"]].set_visible(False)
     lines = sorted(axes.lines, key=lambda line: -line.get_ydata()[-1] / line.get_xdata()[-1])
@@ -263,7 +267,10 @@ def draw(curves, path):
 
 
 def main():
-    arguments = arguments_of(__doc__, largest=100_000)
+    arguments = arguments_of(__doc__, largest=100_000, redraw=0)
+    if arguments.redraw:
+        draw(recorded("estimation_speed")[GROWTH], RESULTS / "estimation_speed.png")
+        return
     warnings.filterwarnings("ignore", category=FutureWarning)
     about = environment("numpy", "scipy", "scikit-learn", "ennemi", "infomeasure", "numba")
     start = time.perf_counter()
@@ -273,12 +280,12 @@ def main():
         "KSG given a third variable": conditional_ksg(arguments.largest),
         "All pairs of 200 columns of labels, 100,000 rows": pairs(arguments.largest),
         "KSG at n = 10,000: is it more than chance?": permutations(arguments.largest),
-        "Seconds against n": growth_rows(curves),
+        GROWTH: growth_rows(curves),
     }
     about["minutes"] = round((time.perf_counter() - start) / 60, 1)
     report("estimation_speed", "What estimates cost", about, results, arguments)
     if arguments.save:
-        draw(curves, RESULTS / "estimation_speed.png")
+        draw(results[GROWTH], RESULTS / "estimation_speed.png")
 
 
 if __name__ == "__main__":
