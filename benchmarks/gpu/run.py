@@ -2,6 +2,7 @@
 
     python benchmarks/gpu/run.py --out OUT     # what needs no data; with it, and options as of the CLI:
     python benchmarks/gpu/run.py --out OUT --stages training evaluation --data cifar10 --train.steps 12000
+    python benchmarks/gpu/run.py --out OUT --stages curves --metrics benchmarks/results/gpu_training.csv
 
 Writes OUT/gpu.json after every stage, so that a call cut short keeps what it had. Training goes on from the
 last checkpoint in --run if there is one, and evaluation wants it finished. Without a GPU all of it is
@@ -44,6 +45,7 @@ from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
 from infomax.learning.views.image_views import AugmentedViews
 from infomax.learning.views.images import CIFAR_VIEWS
+from infomax.pages.figures import save_for_light_and_dark
 
 
 def main():
@@ -54,6 +56,7 @@ def main():
     parser.add_argument("--stages", nargs="+", default=["correctness", "fused", "steps"], choices=STAGES)
     parser.add_argument("--data", help="CIFAR-10, for training and evaluation")
     parser.add_argument("--recipe", default="amdim-cifar10-small")
+    parser.add_argument("--metrics", type=Path, help="curves: this file in place of metrics.csv of --run")
     parser.add_argument("--run", type=Path, default=Path("runs/gpu"), help="run folder, kept between calls")
     parser.add_argument(
         "--paper-epochs",
@@ -217,8 +220,14 @@ def training(options):
 
 
 def curves(options):
-    """OUT/curves.png: what metrics.csv of the run says, against passes through the images."""
-    rows = [*csv.DictReader(Run(options.run).metrics.read_text().splitlines())]
+    """OUT/curves.png and curves_dark.png: what metrics.csv of the run says, against epochs."""
+    rows = [*csv.DictReader((options.metrics or Run(options.run).metrics).read_text().splitlines())]
+    save_for_light_and_dark(drawn(rows), options.out / "curves.png", dpi=130)
+    return {"epochs": column(rows, "epoch")[-1], "minutes": column(rows, "seconds")[-1] / 60}
+
+
+def drawn(rows):
+    """A figure of the bits and the accuracy of the online classifiers, against epochs."""
     epochs = column(rows, "epoch")
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     bits, accuracy = figure.subplots(1, 2)
@@ -230,12 +239,10 @@ def curves(options):
     bits.set(xlabel="epochs", ylabel="bits, lower bound", ylim=0)
     for name, label in {"linear": "linear", "mlp": "MLP"}.items():
         accuracy.plot(epochs, column(rows, f"online_{name}"), label=label)
-    accuracy.set(xlabel="epochs", ylabel="of augmented training views, right")
+    accuracy.set(xlabel="epochs", ylabel="accuracy, augmented training views")
     for axes in (bits, accuracy):
         axes.legend(frameon=False)
-    with replacing(options.out / "curves.png") as path:
-        figure.savefig(path, dpi=130)
-    return {"epochs": epochs[-1], "minutes": column(rows, "seconds")[-1] / 60}
+    return figure
 
 
 def column(rows, name):
