@@ -133,9 +133,9 @@ def listing_beside(out: str | Path) -> Path:
 
     Example:
         >>> listing_beside("runs/features.parquet").as_posix()
-        'runs/features-left-out.csv'
+        'runs/features.parquet-left-out.csv'
     """
-    return Path(out).with_name(f"{Path(out).stem}-{LEFT_OUT_FILE}")
+    return Path(out).with_name(f"{Path(out).name}-{LEFT_OUT_FILE}")
 
 
 def together(first: Reading, second: Reading) -> Reading:
