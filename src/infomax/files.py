@@ -298,7 +298,7 @@ def _check_array(file: Any, size: int) -> None:
     version = npy.read_magic(file)
     shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
     named = math.prod(shape) * dtype.itemsize
-    refuse(named > size, f"its header names {sized(named)}, but it has {sized(size)}")
+    refuse(named > size, f"its header promises {sized(named)}, and the file has {sized(size)}")
 
 
 def bytes_in(text: str, operation: str) -> int:

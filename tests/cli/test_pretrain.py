@@ -169,7 +169,7 @@ def test_trained_moved_lengthened_and_begun_from(capsys, terminal, tmp_path):
     assert run("pretrain", "--resume", "a", "--steps", "1") == 2
     assert "if the images have moved: --resume a --data NEW_PLACE" in capsys.readouterr().err
     assert run("pretrain", "--resume", "a", "--steps", "1", "--lr", "1") == 2
-    assert "--resume takes the recipe of the run; beside it go --data" in capsys.readouterr().err
+    assert "--resume uses the recipe of the run; with it you can give --data" in capsys.readouterr().err
     assert run("pretrain", "--resume", "a", "--data", "moved/a", "--steps", "1") == 2
     err = capsys.readouterr().err
     assert re.search(r"the images are not those the run began with \(\d+ now, \d+ then\)", err)

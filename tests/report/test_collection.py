@@ -159,9 +159,9 @@ def test_signals_are_shown_as_traces(tmp_path, capsys):
     "arguments, message",
     [
         (["--num", "0"], "--num must be at least 1, got 0"),
-        (["--num", "99"], "must be in 1…"),
+        (["--num", "99"], "must be from 1 to"),
         (["--method", "kmean"], "did you mean kmeans?"),
-        (["--method", "hdbscan", "--num", "3"], "leave the number out"),
+        (["--method", "hdbscan", "--num", "3"], "leave it out"),
         (["--format", "xlsx"], "csv or parquet"),
         (["--same", "2"], "--same must be above 0 and at most 1, got 2.0"),
     ],

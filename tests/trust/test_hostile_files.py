@@ -294,7 +294,7 @@ def test_tables_without_end(tmp_path, capsys):
     saved.mkdir()
     for file in ("/etc/passwd", "../x.arrow"):
         (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": file}]}))
-        assert "expected one in it" in line_of(capsys, "measure", saved, "--target", "a")
+        assert "expected one inside it" in line_of(capsys, "measure", saved, "--target", "a")
 
 
 def test_public_checkpoints(tmp_path, capsys):
@@ -315,5 +315,5 @@ def test_heads_of_measured_images(tmp_path, monkeypatch):
     tifffile = pytest.importorskip("tifffile")
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 64, 64), np.uint16), photometric="minisblack")
     monkeypatch.setattr("infomax.learning.data.pixels.formats.most_bytes", lambda: 1 << 10)
-    with pytest.raises(ValueError, match=r"a.tif: its head names 40 KiB, expected at most 1 KiB"):
+    with pytest.raises(ValueError, match=r"a.tif: its header promises 40 KiB, expected at most 1 KiB"):
         load_images(tmp_path, size=8, channels=5, pages="channels", cache=None, progress=False)

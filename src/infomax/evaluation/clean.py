@@ -108,7 +108,9 @@ def _few_labels(split: Split, labels_per_class: int | None) -> tuple[int | None,
     """How many labels of each class are drawn, None where that cannot be; and what is left out."""
     notes = []
     if len(split.classes) > MAX_CONFUSED:
-        notes.append(f"{len(split.classes):,} classes: confusion matrices are kept up to {MAX_CONFUSED}")
+        notes.append(
+            f"{len(split.classes):,} classes: confusion matrices are kept for at most {MAX_CONFUSED}"
+        )
     if labels_per_class is None:
         return None, notes
     train, test = (part.labels[part.labelled_rows] for part in (split.train, split.test))

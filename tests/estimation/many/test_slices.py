@@ -111,9 +111,9 @@ def test_noise_is_not_raised_by_the_search():
 
 def test_what_is_refused():
     x, y = coupled(50, 0.5, 3)
-    with pytest.raises(ValueError, match="4 directions need as many columns of x and of y, got 3 and 3"):
+    with pytest.raises(ValueError, match="4 directions need as many columns in x and in y, got 3 and 3"):
         sliced_information(x, y, Gaussian(), num_directions=4)
     with pytest.raises(ValueError, match="num_slices must be at least 2, got 1"):
         sliced_information(x, y, Gaussian(), num_slices=1)
-    with pytest.raises(ValueError, match="max_sliced_information: 6 columns need 16 rows, got 10"):
+    with pytest.raises(ValueError, match="max_sliced_information: 6 columns need 16 rows, got 10; give more"):
         max_sliced_information(x[:10], y[:10], Gaussian())

@@ -204,7 +204,7 @@ def test_what_still_follows_is_refused(monkeypatch):
     x, y = np.sin(300 * z) + 0.1 * rng.standard_normal((2, 300))
     monkeypatch.setattr("infomax.estimation.resampling.conditional.MAX_LEFT", {2: 1.0})
     with pytest.raises(
-        ValueError, match=r"what is left of x and y still follows given.*give more samples or"
+        ValueError, match=r"the residuals of x and y still depend on given.*give more samples or"
     ):
         permutation_test(x, y, Correlation(), given=z)
 

@@ -269,7 +269,7 @@ class TestErrors:
     def test_groups(self, interval):
         with pytest.raises(ValueError, match="groups must have one label for each of 200 samples, got 3"):
             interval(X, X, PlugIn(), groups=list("abc"))
-        with pytest.raises(ValueError, match="groups and blocks were both given"):
+        with pytest.raises(ValueError, match="got groups and blocks, expected one"):
             interval(X, X, PlugIn(), groups=X, blocks=Blocks())
         with pytest.raises(ValueError, match="at least 2 blocks are needed to draw from, got 1"):
             interval(X, X, PlugIn(), blocks=Blocks(150))

@@ -115,7 +115,7 @@ def test_all_orders_by_brute_force():
 
 class TestErrors:
     def test_one_block(self):
-        with pytest.raises(ValueError, match="blocks of 20 rows leave nothing to shuffle in 20; give a"):
+        with pytest.raises(ValueError, match="blocks of 20 rows leave nothing to shuffle in 20 rows; give a"):
             orders(Blocks(12), 20)
 
     def test_length(self):
@@ -131,5 +131,5 @@ class TestErrors:
     @pytest.mark.parametrize("null", [WholeGroup(), CircularShifts(), Blocks(2)])
     def test_conditions(self, null):
         name = type(null).__name__
-        with pytest.raises(ValueError, match=f"{name} also shuffles away what y knows about given"):
+        with pytest.raises(ValueError, match=f"{name} also destroys the dependence of y on given"):
             null.shuffling(JointSamples(np.arange(4), np.arange(4), np.arange(4)), 0)

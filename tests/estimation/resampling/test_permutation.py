@@ -420,7 +420,7 @@ class TestErrors:
             ValueError, match=r"null must be an object such as CircularShifts\(\), got 'blocks'"
         ):
             permutation_test(self.x, self.y, KSG(), null="blocks")
-        with pytest.raises(ValueError, match="WholeGroup also shuffles away what y knows about given"):
+        with pytest.raises(ValueError, match="WholeGroup also destroys the dependence of y on given"):
             permutation_test(self.x, self.y, KSG(), given=self.x, null=WholeGroup())
         with pytest.raises(ValueError, match="groups must have one label for each of 20 samples, got 19"):
             permutation_test(self.x, self.y, KSG(), null=WithinGroups(["a"] * 19))

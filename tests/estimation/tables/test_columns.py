@@ -240,7 +240,7 @@ def test_weights_and_groups_that_clash():
     table = {"x": [1, 2], "w": [1, 2]}
     with pytest.raises(ValueError, match="f: w cannot hold both weights and groups"):
         columns_of("f", table, weights="w", group="w")
-    with pytest.raises(ValueError, match="f: w has a kind already, as weights or groups"):
+    with pytest.raises(ValueError, match="f: w holds weights or groups, which have no kind"):
         columns_of("f", table, {"w": "labels"}, weights="w")
     with pytest.raises(ValueError, match=r"f: no column 'W'; did you mean 'w'\?"):
         columns_of("f", table, weights="W")

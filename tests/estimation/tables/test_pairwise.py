@@ -9,7 +9,7 @@ from scipy.stats.contingency import crosstab, expected_freq
 from sklearn.metrics import mutual_info_score
 
 from infomax.estimation.counting.counts import ChaoShen, Grassberger, JamesStein, MillerMadow, PlugIn
-from infomax.estimation.gaussian import Gaussian
+from infomax.estimation.gaussian import CCA, Gaussian
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.tables import pairwise as module
 from infomax.estimation.tables import testing
@@ -76,6 +76,12 @@ def test_an_estimator_gets_numbers_as_they_are(estimator):
     assert found.value[0, 1] == estimator.estimate(x, y).value
     assert found.standard_error[0, 2] == estimator.estimate(x, x + 2 * y).standard_error
     np.testing.assert_array_equal(found.value, found.value.T)
+
+
+def test_what_was_asked_for_is_recorded_alike_in_each_process():
+    table = {"x": np.arange(50.0), "y": np.arange(50.0) ** 2}
+    found = pairwise(table, estimator=CCA()).about.estimators
+    assert found == {"all": "CCA(num_components=None, covariance=sample_covariance)"}
 
 
 def test_each_pair_by_the_kinds_of_its_columns():

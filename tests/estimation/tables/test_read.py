@@ -259,7 +259,7 @@ def test_addresses(tmp_path, frame):
     finally:
         server.shutdown()
         server.server_close()
-    with pytest.raises(ValueError, match=r"s3://bucket/t.csv is not read from there; download it"):
+    with pytest.raises(ValueError, match=r"cannot read a table at s3://bucket/t.csv; download it"):
         read_frame("s3://bucket/t.csv")
 
 
@@ -383,9 +383,9 @@ def test_unknown_columns_suggest_the_nearest(tmp_path, frame):
         (
             "t.csv",
             b"PAR1 not really",
-            "t.csv is no text, but begins like a .parquet file; name it so that it",
+            "t.csv is not text, it begins like a .parquet file; give it a name",
         ),
-        ("t.csv", bytes(range(256)), "t.csv is no text: it holds bytes without a meaning in any encoding"),
+        ("t.csv", bytes(range(256)), "t.csv is not text: its bytes have no meaning in any encoding"),
         ("t.csv", b'a,b\n"5,3\n4,5\n', "t.csv cannot be read as a table: .*is a quotation mark left open"),
         ("t.parquet", b"PAR1 not really", "t.parquet cannot be read as a table: "),
         ("t.foo", b"x", "t.foo is not a known kind of table; expected one of .csv, .*some also .gz"),

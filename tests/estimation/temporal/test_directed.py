@@ -157,7 +157,7 @@ def test_rate_of_an_autoregression_by_its_covariances():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="directed_information_rate: history must be at least 1, got 0"):
         directed_information_rate([1.0, 2.0], [1.0, 2.0], Gaussian(), 0)
-    with pytest.raises(ValueError, match="a depth of 5 needs more than 6 rows, got 3"):
+    with pytest.raises(ValueError, match="a depth of 5 needs more than 6 rows, got 3; lower depth"):
         directed_information_by_context_trees([0, 1, 0], [0, 1, 1], 5)
     with pytest.raises(ValueError, match="series must have equally many rows"):
         directed_information_by_context_trees([0, 1, 0], [0, 1], 1)

@@ -94,9 +94,9 @@ def test_a_clustering_of_ones_own():
         ({"features": np.ones((1, 4))}, r"at least 2 images, got \[1, 4\]"),
         ({"features": np.full((9, 4), np.nan)}, "NaN or infinity"),
         ({"num_groups": 0}, "must be at least 1, got 0"),
-        ({"num_groups": 21}, "in 1…20"),
+        ({"num_groups": 21}, "from 1 to 20"),
         ({"method": "kmean"}, "no method 'kmean'; did you mean kmeans?"),
-        ({"method": "hdbscan", "num_groups": 3}, "hdbscan finds how many groups"),
+        ({"method": "hdbscan", "num_groups": 3}, "hdbscan finds the number of groups"),
     ],
 )
 def test_what_cannot_be_grouped_is_refused(change, message):

@@ -128,7 +128,7 @@ def test_errors():
         fit_nearest_neighbors(x, y, k=0)
     with pytest.raises(ValueError, match=r"temperature positive, got 3 and -1.0"):
         fit_nearest_neighbors(x, y, k=3, temperature=-1.0)
-    with pytest.raises(ValueError, match=r"k must be in 1…3, the rows of features, got 4"):
+    with pytest.raises(ValueError, match=r"k must be from 1 to 3, the rows of features, got 4"):
         nearest_neighbors(x, x, k=4)
     with pytest.raises(ValueError, match=r"queries are \[3, 2\], features \[3, 3\]"):
         nearest_neighbors(x[:, :2], x, k=1)

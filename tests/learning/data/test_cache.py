@@ -1,8 +1,6 @@
-"""The cache: found by content, whole or not at all, mended when damaged."""
+"""The cache: found while files stay as they are, whole or not at all, mended when damaged."""
 
 import os
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -94,24 +92,6 @@ def test_a_damaged_cache_is_rebuilt_with_a_warning(load, same, pets, damage):
         assert same(load(folder, cache=cache), whole)
 
 
-def test_what_a_killed_process_left_is_removed(load, same, pets):
-    folder, cache = pets
-    load(folder, cache=cache)
-    entry = next(cache.glob("*/meta.json")).parent
-    leftover = entry.rename(entry.with_name(f"{entry.name}.partial-1"))
-    (leftover / "meta.json").unlink()
-    assert same(load(folder, cache=cache), load(folder))
-    assert [path.name for path in cache.glob("*/")] == [entry.name]
-
-
-def test_an_interrupted_decoding_leaves_nothing(load, pets, monkeypatch):
-    folder, cache = pets
-    monkeypatch.setattr(gathering, "decode_block", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        load(folder, cache=cache)
-    assert not list(cache.glob("*/"))
-
-
 def test_skipped_images_are_remembered_by_the_cache(load, same, pets):
     folder, cache = pets
     (folder / "cat/000.png").write_bytes(b"junk")
@@ -130,14 +110,31 @@ def test_a_cache_that_cannot_be_written_is_explained(load, pets):
         load(folder, cache=cache)
 
 
-def test_two_processes_at_once_share_one_entry(load, pets):
+def test_a_change_that_keeps_size_and_time_is_seen(load, same, pets):
+    """The system sets the time of the change itself, which no program can set back."""
     folder, cache = pets
-    code = (
-        "import sys; from infomax.learning.data import load_images;"
-        "print(load_images(sys.argv[1], size=8, cache=sys.argv[2], progress=False).fingerprint)"
-    )
-    command = [sys.executable, "-c", code, str(folder), str(cache)]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    fingerprints = {process.communicate()[0].strip() for process in processes}
-    assert fingerprints == {load(folder).fingerprint}
-    assert len(list(cache.glob("*/"))) == 1
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    arrays = folder.parent / "arrays"
+    arrays.mkdir()
+    for number in range(40):  # more than there are beginnings in a stamp
+        np.save(arrays / f"{number:02d}.npy", pixels)
+    first, changed = load(arrays, cache=cache), arrays / "01.npy"
+    before = changed.stat()
+    np.save(changed, pixels + 9)
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (changed.stat().st_size, changed.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    second = load(arrays, cache=cache)
+    assert same(second, load(arrays)) and not same(first, second)
+
+
+def test_folders_that_were_made_alike_are_told_apart(load, tmp_path):
+    """As archives do it that set every time to the same: then names, sizes and times are equal."""
+    from infomax.learning.data.sources import files
+
+    for value in (1, 2):
+        (tmp_path / str(value)).mkdir()
+        np.save(tmp_path / str(value) / "0.npy", np.full((8, 8, 3), value, np.uint8))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_status", lambda _: "size and times")
+        values = [load(tmp_path / str(value), cache=tmp_path / "cache").values for value in (1, 2)]
+    assert [int(one.max()) for one in values] == [1, 2]

@@ -139,5 +139,5 @@ def test_views_that_say_another_range_refuse_the_dataset():
 def test_only_images_have_a_range():
     both = PairedViewsConfig(first=GREY, second=SignalViewsConfig())
     assert both.reading(range="0:9").first.range == "0:9" and both.reading(range=None) == both
-    with pytest.raises(ValueError, match="views: range is for images, but signal views are of others"):
+    with pytest.raises(ValueError, match="views: range is for images, got signal views"):
         SignalViewsConfig().reading(range="0:9")

@@ -246,7 +246,7 @@ def test_channels_that_come_last(images):
     ("make", "taps", "message"),
     [
         (TimmViT, {"pool": "max"}, r"pool must be one of class, mean, or None, got 'max'"),
-        (TimmViT, {"grid": (5, 5)}, r"'norm' gives 17 tokens .* of which 5×5 are more; give grid"),
+        (TimmViT, {"grid": (5, 5)}, r"'norm' gives 17 tokens .* fewer than 5×5; give grid"),
         (TimmViT, {"grid": (0, 5)}, r"grid must be \(rows, columns\) of patch tokens, got \(0, 5\)"),
         (
             TimmViT,

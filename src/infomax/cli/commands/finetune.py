@@ -56,7 +56,7 @@ class Finetune:
         amounts = [*self.num_labels, *filter(LabelBudget.is_one, self.labels)]
         places = [text for text in self.labels if not LabelBudget.is_one(text)]
         refuse(not amounts, "finetune: no number of labels given; set --num-labels, such as 10% or 50/class")
-        refuse(len(places) > 1, f"finetune: labels come from one place, got {', '.join(places)}")
+        refuse(len(places) > 1, f"finetune: expected one place of labels, got {', '.join(places)}; give one")
         chosen: dict[str, Any] = {**self.given, "labels": places[0] if places else None}
         result = finetune_run(
             Run(self.run),

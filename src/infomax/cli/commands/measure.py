@@ -295,14 +295,16 @@ class Measure:
         )
         refuse(
             self.pairs and (self.given or self.lag or self.plot or self.group or self._tests()),
-            "measure: --pairs goes without --given, --lag, --group, --plot and p-values; leave those out",
+            "measure: --pairs cannot be combined with --given, --lag, --group, --plot or p-values; leave "
+            "those out",
         )
         refuse(
             self.rows is not None and self.rows < 1, f"measure: --rows must be at least 1, got {self.rows}"
         )
         refuse(
             self.rows and (self.lag or any("@" in name for name in self.given)),
-            "measure: --rows picks rows at random, which have no lags; leave one out",
+            "measure: --rows draws rows at random, but lags need all rows in order; leave out --rows or "
+            "the lags",
         )
         for picture in filter(None, (self.plot, self.heat_map)):
             check_picture(picture)

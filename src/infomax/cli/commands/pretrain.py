@@ -153,8 +153,8 @@ class Pretrain:
                 self.recipe
                 or self.start
                 or replace(recipe, data=None, train=recipe.train.without_budget()) != default,
-                "pretrain: --resume takes the recipe of the run; beside it go --data, and one of --minutes, "
-                "--steps and --epochs to train it longer",
+                "pretrain: --resume uses the recipe of the run; with it you can give --data, and one of "
+                "--minutes, --steps and --epochs to train longer; leave other options out",
             )
         return default, recipe
 

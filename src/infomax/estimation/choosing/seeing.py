@@ -99,7 +99,7 @@ def variable(name: str, value: Any, kinds: Mapping[str, str], seed: int) -> Vari
         refuse(
             column.kind == "identifiers",
             f"estimate: {name} holds identifiers: most of its labels occur once, and say nothing about other "
-            f"rows; give kinds={{'{name}': 'labels'}} if they do",
+            f"rows; if they are labels all the same, give kinds={{'{name}': 'labels'}}",
         )
     return _of_columns(name, columns, wanted, seed)
 

@@ -82,7 +82,8 @@ class FromClassifier:
         refuse(num_labels < 2, "FromClassifier: needs at least 2 labels, got 1; there is nothing to predict")
         refuse(
             len(rows) < 2 * self.num_folds,
-            f"FromClassifier: {self.num_folds} folds need {2 * self.num_folds} rows, got {len(rows)}",
+            f"FromClassifier: {self.num_folds} folds need {2 * self.num_folds} rows, got {len(rows)}; "
+            "give more rows, or a smaller num_folds",
         )
         local = np.empty(len(rows))
         order = np.random.default_rng(self.seed).permutation(len(rows))

@@ -160,7 +160,10 @@ def max_sliced_information(
     x, y = as_rows(operation, x=x, y=y)
     _check_directions(operation, num_directions, x, y)
     n, dims = len(x), (x.shape[1], y.shape[1])
-    refuse(n < 2 * sum(dims) + 4, f"{operation}: {sum(dims)} columns need {2 * sum(dims) + 4} rows, got {n}")
+    refuse(
+        n < 2 * sum(dims) + 4,
+        f"{operation}: {sum(dims)} columns need {2 * sum(dims) + 4} rows, got {n}; give more rows",
+    )
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
     seen, kept = order[: n // 2], order[n // 2 :]
@@ -219,6 +222,6 @@ def _check_directions(operation: str, num_directions: int, x: np.ndarray, y: np.
     most = min(x.shape[1], y.shape[1])
     refuse(
         num_directions > most,
-        f"{operation}: {num_directions} directions need as many columns of x and of y, got {x.shape[1]} and "
-        f"{y.shape[1]}; ask for at most {most}",
+        f"{operation}: {num_directions} directions need as many columns in x and in y, got {x.shape[1]} and "
+        f"{y.shape[1]}; set num_directions to at most {most}",
     )

@@ -241,8 +241,8 @@ def _without_singles(operation: str, labels: tuple[str, ...], table: _Table, cel
     alone = sizes[cells] == 1
     refuse(
         alone.all(),
-        f"{operation}: labels need at least 2 samples each, got {len(sizes)} of {len(sizes)} with one; "
-        f"merge rare labels, or set labels to the arguments that hold labels, if they are not {labels}",
+        f"{operation}: labels need at least 2 samples each, got {len(sizes)} labels with one sample each; "
+        f"merge rare labels, or, if {labels} are numbers, set labels to the arguments that hold labels",
     )
     return table.where(~alone) if alone.any() else table
 

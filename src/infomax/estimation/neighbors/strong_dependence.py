@@ -315,8 +315,8 @@ def _sum(method: str, terms: "list[tuple[int, _Form]]", num_neighbors: int) -> E
     cautions = [caution for _, form in terms for caution in form.cautions(num_neighbors)]
     if max(drifts) > MAX_DRIFT:
         cautions.append(
-            f"saturated: {LARGER * num_neighbors} neighbours find {max(drifts):.2f} nats less than "
-            f"{num_neighbors}, so that fewer, or more samples, would find more"
+            f"saturated: {LARGER * num_neighbors} neighbours give {max(drifts):.2f} nats less than "
+            f"{num_neighbors}, so that fewer neighbours, or more samples, would give more"
         )
     error = math.hypot(*(form.error(num_neighbors) for _, form in terms))
     return Estimate(

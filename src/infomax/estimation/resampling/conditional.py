@@ -217,9 +217,9 @@ def _check_left(z: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
         left = float(np.abs(x.T @ y[others[:, :num]].mean(axis=1)).max()) / len(z)
         refuse(
             left * np.sqrt(len(z)) > most,
-            "permutation_test: what is left of x and y still follows given (residuals of near rows correlate "
-            f"by {left:.3f} in {len(z)} samples), and p would be too small; give more samples or fewer "
-            "columns, or null=NearRows(2) if you must",
+            "permutation_test: the residuals of x and y still depend on given (those of near rows correlate "
+            f"by {left:.3f} in {len(z)} samples), so that p would be too small; give more samples or fewer "
+            "columns, or take null=NearRows(2), which is less exact",
         )
 
 

@@ -213,7 +213,7 @@ class _Units:
 def _units(operation: str, samples: JointSamples, groups: Any, blocks: Blocks | None) -> _Units:
     refuse(
         groups is not None and blocks is not None,
-        f"{operation}: groups and blocks were both given; for blocks within groups, Blocks(groups=…)",
+        f"{operation}: got groups and blocks, expected one; for blocks within groups give Blocks(groups=…)",
     )
     if blocks is not None:
         rows, lengths, _ = blocks.cut(samples.x, samples.y)

@@ -286,8 +286,8 @@ class Blocks:
         rows, lengths, num_blocks = self.cut(samples.x, samples.y)
         refuse(
             num_blocks.max() < 2,
-            f"permutation_test: blocks of {lengths.max()} rows leave nothing to shuffle in {len(samples)}; "
-            "give a shorter length, or use CircularShifts()",
+            f"permutation_test: blocks of {lengths.max()} rows leave nothing to shuffle in {len(samples)} "
+            "rows; give a shorter length, or use CircularShifts()",
         )
         chosen = "" if self.length else ", by autocorrelation"
         orders = Orders(len(samples), rows, lengths, num_blocks, False, seed)
@@ -339,6 +339,6 @@ def _refuse_condition(null: Any, samples: JointSamples) -> None:
     name = type(null).__name__
     refuse(
         samples.given is not None,
-        f"permutation_test: {name} also shuffles away what y knows about given, and would not test "
+        f"permutation_test: {name} also destroys the dependence of y on given, and would not test "
         "I(X;Y|given); leave null out, or use WithinGroups for labels and Residuals for numbers",
     )

@@ -172,7 +172,7 @@ class InformativeFeatures(SelectorMixin, BaseEstimator):
         """Return the codes of the target, and the number of bins of features."""
         discrete = _is_discrete(y) if self.discrete_target is None else self.discrete_target
         classes, codes = np.unique(y, return_inverse=True)
-        refuse(len(classes) < 2, "InformativeFeatures: y has one value, and no feature can tell about it")
+        refuse(len(classes) < 2, "InformativeFeatures: y has one value, expected at least 2 different ones")
         num_bins = self.num_bins or suited_num_bins(len(y), len(classes) if discrete else None)
         if discrete:
             self.notes_: tuple[str, ...] = (

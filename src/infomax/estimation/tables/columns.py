@@ -275,7 +275,8 @@ def _check_names(
     taken = {weights, group} & {*kinds}
     refuse(
         taken,
-        f"{operation}: {', '.join(map(str, taken))} has a kind already, as weights or groups; leave it out",
+        f"{operation}: {', '.join(map(str, taken))} holds weights or groups, which have no kind; leave it "
+        "out of the kinds",
     )
 
 

@@ -95,7 +95,10 @@ def directed_information_by_context_trees(
     check_whole(operation, "depth", depth, least=1, remedy="it counts rows of the past")
     n = equal_lengths(operation, source=source, target=target)
     x, y = as_codes(operation, source=source, target=target)
-    refuse(n <= depth + 1, f"{operation}: a depth of {depth} needs more than {depth + 1} rows, got {n}")
+    refuse(
+        n <= depth + 1,
+        f"{operation}: a depth of {depth} needs more than {depth + 1} rows, got {n}; lower depth",
+    )
     num_y = int(y.max()) + 1
     together = x * num_y + y
     own = np.column_stack([y[depth - lag : n - lag] for lag in range(1, depth + 1)])

@@ -269,7 +269,8 @@ def _past(
     n = len(named[target])
     refuse(
         max_lag >= n,
-        f"multivariate_transfer_entropy: a lag of {max_lag} needs more than {max_lag} rows, got {n}",
+        f"multivariate_transfer_entropy: a lag of {max_lag} needs more than {max_lag} rows, got {n}; "
+        "lower max_lag",
     )
     aligned = Aligned("multivariate_transfer_entropy", max_lag, n, groups)
     lags = {name: range(1 if name == target else min_lag, max_lag + 1) for name in named}

@@ -178,7 +178,7 @@ def check_method(method: Any, num_groups: int | None) -> None:
     known = callable(method) or method in METHODS
     refuse(not known, f"groups: no method {method!r}; {did_you_mean(str(method), METHODS)}")
     if num_groups is not None:
-        refuse(method != "kmeans", f"groups: {method} finds how many groups there are; leave the number out")
+        refuse(method != "kmeans", f"groups: {method} finds the number of groups itself; leave it out")
         refuse(num_groups < 1, f"groups: the number of groups must be at least 1, got {num_groups}")
 
 
@@ -188,13 +188,13 @@ def _checked(features: Any, num_groups: int | None, method: Any) -> Float[np.nda
         rows.ndim != 2 or len(rows) < 2,
         f"groups: features must be rows [n, d] of at least 2 images, got {list(rows.shape)}",
     )
-    refuse(not np.isfinite(rows).all(), "groups: features hold NaN or infinity; was training finite?")
+    refuse(not np.isfinite(rows).all(), "groups: features hold NaN or infinity; did training diverge?")
     check_method(method, num_groups)
     if num_groups is not None:
         most = len(np.unique(rows, axis=0)) if len(rows) <= _BLOCK else len(rows)
         refuse(
             num_groups > most,
-            f"groups: the number of groups must be in 1…{most}, the different images, got {num_groups}",
+            f"groups: the number of groups must be from 1 to {most}, the different images, got {num_groups}",
         )
     return rows + np.float32(0)  # no −0, which equals 0 and has other bytes
 

@@ -98,7 +98,10 @@ def groups_of_run(
     data = Given.of(data)
     refuse(file_format not in FORMATS, f"groups: the format must be csv or parquet, got {file_format}")
     check_method(method, num_groups)
-    refuse(same is not None and not 0 < same <= 1, f"groups: same must be in 0…1, a cosine, got {same}")
+    refuse(
+        same is not None and not 0 < same <= 1,
+        f"groups: same must be a cosine above 0, at most 1, got {same}",
+    )
     folder = Path(out) if out is not None else default_folder(run, data)
     check_free(folder, data.source, overwrite)
     encoder = encoder or load_encoder(run.folder)

@@ -111,7 +111,8 @@ def nearest_in_parts(
         width = queries.shape[1]
         refuse(
             batch.shape[1] != width,
-            f"search: queries have {width} features, and the files {batch.shape[1]}; expected one encoder",
+            f"search: queries have {width} features, and the files {batch.shape[1]}; embed both by one "
+            "encoder",
         )
         found, values = nearest_rows(queries, batch, num)
         rows, cosines = np.hstack([rows, found + first]), np.hstack([cosines, values])
@@ -160,7 +161,7 @@ def _rows(file: Path, table: pl.DataFrame) -> Rows:
     )
     rows = table["embedding"].to_numpy().astype(np.float32, copy=False)
     refuse(rows.ndim != 2, f"groups: {file} has embeddings of different lengths; expected one length")
-    refuse(not np.isfinite(rows).all(), f"groups: {file} holds NaN or infinity; was training finite?")
+    refuse(not np.isfinite(rows).all(), f"groups: {file} holds NaN or infinity; did training diverge?")
     return rows
 
 

@@ -183,7 +183,7 @@ def nearest_neighbors(
     )
     refuse(
         not 1 <= k <= len(features),
-        f"nearest_neighbors: k must be in 1…{len(features)}, the rows of features, got {k}",
+        f"nearest_neighbors: k must be from 1 to {len(features)}, the rows of features, got {k}",
     )
     blocks = _similarities(_directions(queries, device), _directions(features, device))
     nearest = [block.topk(k) for block in blocks]

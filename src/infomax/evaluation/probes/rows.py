@@ -69,7 +69,7 @@ def labelled(
     features = as_features(operation, f"{part}_features", features)
     labels = _as_labels(operation, f"{part}_labels", labels, len(features))
     known = labels >= 0
-    refuse(not known.any(), f"{operation}: {part}_labels are all −1 (none), [{len(labels)}]; label some rows")
+    refuse(not known.any(), f"{operation}: all {len(labels)} {part}_labels are −1 (none); label some rows")
     if known.all():
         return features, labels, 0
     return features[known], labels[known], int(np.count_nonzero(~known))

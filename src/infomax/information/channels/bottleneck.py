@@ -125,7 +125,7 @@ def _bottleneck_table(operation: str, p_xy: Array, beta: Number, num_clusters: i
         raise ValueError(f"{operation}: expected one table [x, y], got shape {table.shape}; loop over them")
     if not 0 < as_number(operation, "beta", beta) < math.inf:
         raise ValueError(
-            f"{operation}: beta must be positive and finite, got {beta}; above 1 to keep anything"
+            f"{operation}: beta must be positive and finite, got {beta}; up to 1 it keeps nothing"
         )
     if num_clusters is not None and not 1 <= num_clusters <= len(table):
         raise ValueError(f"{operation}: num_clusters must be from 1 to {len(table)}, got {num_clusters}")

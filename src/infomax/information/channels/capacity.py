@@ -62,8 +62,9 @@ def maximize_information(
     others = _gain_by_others(int(np.sum(np.isfinite(excess) & ~affordable)))
     if others >= tolerance:
         raise RuntimeError(
-            f"capacity: some costs are over {MAX_EXCESS:g} times what the budget allows above the cheapest; "
-            f"what those inputs add is known to {others:.3g}; ask for a larger tolerance than {tolerance:.3g}"
+            f"capacity: some costs exceed the cheapest by more than {MAX_EXCESS:g} times what the budget "
+            f"allows; these inputs add up to {others:.3g} nats, more than the tolerance {tolerance:.3g}; "
+            "raise it"
         )
     best = _within_budget(transition[affordable], excess[affordable], tolerance - others)
     point = np.zeros(len(costs))

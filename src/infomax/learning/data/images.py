@@ -92,7 +92,10 @@ def decode_image(
         128
     """
     pixels = Pixels(range, bits, pages)
-    refuse(not pixels.is_fixed, f"decode_image: the range {range} is found from a set; use load_images")
+    refuse(
+        not pixels.is_fixed,
+        f"decode_image: the range {range} is found from all images of a set, got one; use load_images",
+    )
     whole = range != "full" or bits != 8
     seen = see(image, channels=channels, pages=pages, whole=whole, at_least=3 * max(size))
     if isinstance(seen, Image.Image):

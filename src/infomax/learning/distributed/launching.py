@@ -57,14 +57,14 @@ class Started:
         """
         refuse(
             self.num_processes % self.num_machines,
-            f"processes: every machine needs as many, got {self.num_processes} on {self.num_machines} "
-            "machines; start the same number on each",
+            f"processes: expected the same number on each machine, got {self.num_processes} on "
+            f"{self.num_machines} machines; start as many on each",
         )
         number = self.num_processes // self.num_machines
         refuse(
             self.by == "SLURM" and self.num_processes > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ,
-            f"processes: the job step has {self.num_processes} tasks and says not how many a machine has; "
-            f"use `--ntasks-per-node={number}`",
+            f"processes: the job step has {self.num_processes} tasks and does not say how many each "
+            f"machine has; use `--ntasks-per-node={number}`",
         )
         return number
 

@@ -97,7 +97,7 @@ def _state_in(checkpoint: Any, size: int) -> Mapping[str, Tensor]:
             f"its entry {key!r} is no dense tensor",
         )
         named = one.numel() * one.element_size()
-        refuse(named > size, f"its entry {key!r} names {sized(named)}, more than the file has")
+        refuse(named > size, f"its entry {key!r} promises {sized(named)}, more than the file has")
     return state
 
 

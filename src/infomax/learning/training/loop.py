@@ -232,8 +232,8 @@ def _check_longer(run: Run, more: Mapping[str, int | float], step: int) -> None:
     one_budget("resume", more)
     refuse(
         step == 0,
-        f"resume: {run.folder} holds no checkpoint of a step to train on from; start a new run, from its "
-        "weights with --from",
+        f"resume: {run.folder} holds no checkpoint to continue from; begin a new run; with --from it "
+        "begins with the weights of this one",
     )
 
 
@@ -393,7 +393,7 @@ def _check_shapes(views: Views, dataset: Trainable) -> None:
         refuse(
             shape != seen_by.stored_shape,
             f"pretrain: expected inputs {list(seen_by.stored_shape)} (channels first) for this recipe, got "
-            f"{list(shape)}; load them with this size, or change what the views expect to be stored",
+            f"{list(shape)}; load them with this size, or change the stored size of the views",
         )
 
 

@@ -147,7 +147,8 @@ class Views(ABC):
         able = [name for name in self._within if getattr(self, name).before]
         refuse(
             given and not (self.before or able),
-            f"views: {', '.join(given)} is for images, but {self.kind} views are of others; leave it out",
+            f"views: {', '.join(given)} is for images, got {self.kind} views, which are of something "
+            "else; leave it out",
         )
         own = given if self.before else {}
         return replace(self, **own, **{name: getattr(self, name).reading(**given) for name in able})

@@ -61,7 +61,7 @@ def test_values_that_are_no_numbers_are_refused():
 
 
 def test_one_image_has_no_range_of_a_set():
-    with pytest.raises(ValueError, match="the range auto is found from a set; use load_images"):
+    with pytest.raises(ValueError, match="found from all images of a set, got one; use load_images"):
         decode_image(np.zeros((4, 4), np.uint16), size=(4, 4), range="auto")
 
 

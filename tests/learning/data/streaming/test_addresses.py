@@ -62,7 +62,7 @@ def test_what_follows_a_question_mark_is_no_part_of_the_name():
     ("source", "error", "message"),
     [
         ("{root}/part-{{000..003}}.tar", FileNotFoundError, r"2 of the 4 files .*first is .*part-002"),
-        ("{root}/*.parquet", FileNotFoundError, r"stands for no file; expected .parquet or .tar files"),
+        ("{root}/*.parquet", FileNotFoundError, r"matches no file; expected .parquet or .tar files"),
         ("{root}/a.zip", ValueError, r"cannot stream .*a.zip; expected .* leave --stream out"),
         ("http://127.0.0.1:1/photos/", ValueError, r"cannot reach http.*; check the address"),
         ("nosuch://bucket/*.tar", ValueError, "cannot reach nosuch"),

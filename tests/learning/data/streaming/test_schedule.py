@@ -78,5 +78,5 @@ def test_windows_go_on_at_any_step(num_ranks):
 
 
 def test_fewer_rows_than_a_batch_are_refused():
-    with pytest.raises(ValueError, match="stream: batches of 8 images, of 5 images in all"):
+    with pytest.raises(ValueError, match="stream: a batch has 8 images, and there are 5 in all"):
         Schedule(np.array([5]), 8, 4, 0)

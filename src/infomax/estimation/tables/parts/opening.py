@@ -83,7 +83,8 @@ class Parts:
             ) from error
         refuse(
             first != self.num_rows,
-            f"measure: {self.name} had {self.num_rows:,} rows, and then {first:,}; was it changed meanwhile?",
+            f"measure: {self.name} had {self.num_rows:,} rows, and later {first:,}; "
+            "expected a file that does not change; start again",
         )
 
     def drawn(self, seed: int) -> np.ndarray:

@@ -165,7 +165,7 @@ def _found(source: str) -> Found:
         return _unpacked(source, (_fetched(source),), PurePosixPath(urlsplit(source).path).suffixes)
     refuse(
         re.match(r"[a-z][a-z0-9+]+://", source),
-        f"measure: {source} is not read from there; download it, and give the file",
+        f"measure: cannot read a table at {source}; download it, and give the file",
     )
     path = Path(source).expanduser()
     paths = (path,) if path.exists() else tuple(sorted(path.parent.glob(path.name))) if path.name else ()
@@ -203,7 +203,7 @@ def open_folder(folder: Path, split: str) -> Opened:
     files = read_json(folder / "state.json", "measure", _SAVED, _STATE).get("_data_files", ())
     names = [file["filename"] for file in files]
     for name in names:
-        refuse(Path(name).name != name, f"measure: {folder} names the file {name!r}, expected one in it")
+        refuse(Path(name).name != name, f"measure: {folder} names the file {name!r}, expected one inside it")
     with reading("measure", folder / "state.json", _SAVED):
         for name in names:
             check_stream(folder / name)
@@ -266,11 +266,13 @@ def check_text(found: Found) -> None:
     kind = _kind_of(head)
     refuse(
         kind is None and b"\0" in head and guess_encoding(head)[:3] != "utf",
-        f"measure: {found.name} is no text: it holds bytes without a meaning in any encoding",
+        f"measure: {found.name} is not text: its bytes have no meaning in any encoding; expected a "
+        "table as text",
     )
     refuse(
         kind,
-        f"measure: {found.name} is no text, but begins like a {kind} file; name it so that it ends in {kind}",
+        f"measure: {found.name} is not text, it begins like a {kind} file; give it a name that ends in "
+        f"{kind}",
     )
 
 

@@ -260,7 +260,7 @@ def _check_unique(table: str, key: Any, names: Sequence[str], place: Mapping[str
     if shared:
         both = [name for name in names if key(name) == shared[0]]
         raise ValueError(
-            f"labels: {table} names {shared[0]}, which is {both[0]} and {both[1]}; expected one thing for "
+            f"labels: {table} names {shared[0]}, which may be {both[0]} or {both[1]}; expected one thing for "
             f"each name ({counted(len(shared), 'name')} of this kind); write paths relative to the folder "
             "into the table"
         )

@@ -88,7 +88,9 @@ def _check_size(shape: Any, dtype: Any) -> None:
         ValueError: they do not.
     """
     named = math.prod(map(int, shape)) * np.dtype(dtype).itemsize
-    refuse(named > most_bytes(), f"its head names {sized(named)}, expected at most {sized(most_bytes())}")
+    refuse(
+        named > most_bytes(), f"its header promises {sized(named)}, expected at most {sized(most_bytes())}"
+    )
 
 
 @contextmanager

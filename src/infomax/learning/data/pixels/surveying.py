@@ -352,7 +352,8 @@ def _misfit(text: str, ends: Sequence[tuple[float, float]], survey: Survey) -> s
 
 def _warn(text: str, found: str) -> None:
     warnings.warn(
-        f"load_images: the range {text} does not fit these images: {found}; if they are measured otherwise "
-        "than those that the range is of, give their own (--range LOW:HIGH, auto or percentile)",
+        f"load_images: the range {text} does not fit these images: {found}; if they were measured in "
+        "another way than the images of this range, give a range for them (--range LOW:HIGH, auto or "
+        "percentile)",
         stacklevel=2,
     )

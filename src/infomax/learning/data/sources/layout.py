@@ -129,7 +129,7 @@ def _refuse_sets(root: str, below: Sequence[str], tops: Collection[str], labels:
         raise ValueError(
             f"data: {root.rstrip('/')} holds {len(tops)} sets with splits of their own "
             f"({listed(sorted(inner[next(iter(tops))]))}), expected one; give one of them: {listed(paths)}; "
-            "or say that these folders are classes (--labels folders), or nothing (--labels none)"
+            "or say that these folders are classes (--labels folders), or have no meaning (--labels none)"
         )
 
 

@@ -94,7 +94,7 @@ def places_of(source: str) -> list[Place]:
     found = _elsewhere(source) if is_elsewhere(source) else _here(source)
     if not found:
         raise FileNotFoundError(
-            f"data: {source} stands for no file; expected {' or '.join(SHARD_SUFFIXES)} files, such as "
+            f"data: {source} matches no file; expected {' or '.join(SHARD_SUFFIXES)} files, such as "
             "'photos-{00000..00127}.tar', a folder of them or an address; check it"
         )
     odd = next((one for one in found if suffix(_path_in(one)) not in SHARD_SUFFIXES), None)

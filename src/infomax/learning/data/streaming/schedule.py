@@ -74,7 +74,7 @@ class Schedule:
     def __post_init__(self) -> None:
         refuse(
             self.steps_per_epoch < 1,
-            f"stream: batches of {self.batch_size} images, of {int(self.counts.sum()):,} images in all; "
+            f"stream: a batch has {self.batch_size} images, and there are {int(self.counts.sum()):,} in all; "
             "expected at most as many; set a smaller --batch-size",
         )
 

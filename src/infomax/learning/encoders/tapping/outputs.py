@@ -104,9 +104,13 @@ class Reading:
         refuse(
             grid is None or math.prod(grid) > num_tokens,
             f"TappedEncoder: layer {name!r} gives {num_tokens} tokens for images "
-            f"{self.image_size[0]}×{self.image_size[1]}, of which "
-            + (f"{self.grid[0]}×{self.grid[1]} are more" if self.grid else "no grid of patches is found")
-            + "; give grid=(rows, columns) of those of patches",
+            f"{self.image_size[0]}×{self.image_size[1]}, "
+            + (
+                f"fewer than {self.grid[0]}×{self.grid[1]}"
+                if self.grid
+                else "in which no grid of patches is found"
+            )
+            + "; give grid=(rows, columns), the grid of the patches",
         )
         assert grid is not None
         return grid
