@@ -39,8 +39,9 @@ constraints: dev  ## write the installed versions to constraints.txt
 demo: install  ## learn from the built-in digits, probe, write a report (about 3 minutes)
 	$(BIN)/infomax demo
 
-test: dev  ## the test suite
-	$(BIN)/pytest
+WORKERS ?= 2
+test: dev  ## the test suite, in WORKERS processes of one thread each
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
 test-all: dev  ## the test suite with its slow tests; those of several hosts need root, on Linux
 	$(BIN)/pytest -m '' -rs  # says which were skipped, and why

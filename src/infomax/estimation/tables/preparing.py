@@ -1,5 +1,6 @@
 """Tables made ready: columns as estimators get them, and how they are measured."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -241,6 +242,10 @@ def _notes(weights: np.ndarray | None, how: How) -> list[str]:
 
 
 def _names(how: How) -> dict[str, str]:
-    if how.estimator is not None:
-        return {"all": repr(how.estimator)}
-    return {kind: repr(estimator) for kind, estimator in (how.estimators or {}).items()}
+    chosen = how.estimators or {} if how.estimator is None else {"all": how.estimator}
+    return {kind: _text_of(estimator) for kind, estimator in chosen.items()}
+
+
+def _text_of(estimator: Estimator) -> str:
+    """Return an estimator and its settings, in which a function is its name, without its place in memory."""
+    return re.sub(r"<function (\S+) at 0x[0-9a-f]+>", r"\1", repr(estimator))
