@@ -47,6 +47,8 @@ class Estimate:
         cautions: what is doubtful about the value and its error bar. Each begins with a word of `CAUTIONS`,
             alone or followed by a colon and the details. They are printed with the value.
         second: what an estimator of another family finds, where one was asked.
+        alternatives: estimates that are as credible as the value, such as one extrapolated to more samples;
+            the confidence interval takes in theirs.
         reasons: what was seen of the samples and why this estimator was picked, where it was; see `explain`.
 
     Raises:
@@ -70,6 +72,7 @@ class Estimate:
     cautions: tuple[str, ...] = ()
     second: "Estimate | None" = field(default=None, repr=False)
     reasons: tuple[str, ...] = field(default=(), repr=False)
+    alternatives: "tuple[Estimate, ...]" = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         refuse(
@@ -93,11 +96,11 @@ class Estimate:
         return self.value / math.log(2)
 
     def confidence_interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return value ± z·standard error, in nats.
+        """Return value ± z·standard error, in nats, widened until it holds those of all alternatives.
 
-        It contains E[value] with probability `level` if the value is normally distributed. It knows nothing
-        of a bias: that of a bound, or of an estimator with too few samples, which the cautions name. The
-        upper end of a saturated value is ∞.
+        It contains E[value] with probability `level` if the value is normally distributed. Without
+        alternatives it knows nothing of a bias: that of a bound, or of an estimator with too few samples,
+        which the cautions name. The upper end of a saturated value is ∞.
 
         Raises:
             ValueError: a level that is not between 0 and 1.
@@ -105,13 +108,18 @@ class Estimate:
         Example:
             >>> tuple(round(end, 3) for end in Estimate(1.0, 0.1, 100).confidence_interval(0.95))
             (0.804, 1.196)
+            >>> doubted = Estimate(1.0, 0.1, 100, alternatives=(Estimate(1.5, 0.1, 100),))
+            >>> tuple(round(end, 3) for end in doubted.confidence_interval(0.95))
+            (0.804, 1.696)
         """
         refuse(
             not 0 < level < 1,
             f"confidence_interval: level must be between 0 and 1, got {level}; 0.95 is usual",
         )
         half = NormalDist().inv_cdf((1 + level) / 2) * self.standard_error
-        return self.value - half, math.inf if self.has_caution("saturated") else self.value + half
+        high = math.inf if self.has_caution("saturated") else self.value + half
+        others = [one.confidence_interval(level) for one in self.alternatives]
+        return min([self.value - half, *(low for low, _ in others)]), max([high, *(end for _, end in others)])
 
     def explain(self) -> str:
         """Return the value, what was seen of the samples, what was picked and why, the check, and all doubts.
@@ -145,7 +153,14 @@ class Estimate:
             value = f"at least {value}"
         elif self.standard_error > 0 or not self.cautions:
             value = f"{value} ± {self.standard_error:.{digits}f}"
-        return f"{value} nats ({'; '.join((about, *self.cautions))})"
+        return f"{value} nats ({'; '.join((about, *self.cautions, *self._widened(digits)))})"
+
+    def _widened(self, digits: int) -> list[str]:
+        """Return the 95 % interval in words, where alternatives make it wider."""
+        interval = self.confidence_interval()
+        if interval == replace(self, alternatives=()).confidence_interval():
+            return []
+        return ["95 % interval {:.{d}f} to {:.{d}f}".format(*interval, d=digits)]
 
 
 def _word(caution: str) -> str:

@@ -6,16 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from infomax.errors import refuse
-from infomax.estimation.choosing.rule import AS_THEY_ARE, STRONG, Case, Seen, case_of, estimator_named
-from infomax.estimation.choosing.seeing import Variable, variables
+from infomax.estimation.choosing.doubting import CLEAR, alternatives, clearly_more
+from infomax.estimation.choosing.rule import STRONG, Case, Seen, case_of, run
+from infomax.estimation.choosing.seeing import variables
 from infomax.estimation.estimate import Estimate
 
 MIN_ROWS = 10
 """Rows below which nothing is answered."""
 FEW_ROWS = 50
 """Rows below which an answer has the caution that they are few; or ten for each column of numbers."""
-CLEAR = 2.0
-"""Standard errors by which the second estimator must find more to be reported."""
 NEAR_CEILING = 1.0
 """Nats below log n from which on a value counts as near its ceiling."""
 WITH_CEILING = ("suited-counting", "ross", "mixed-ksg", "ksg", "from-classifier", "extrapolated-critic")
@@ -56,16 +55,16 @@ def estimate(
     seen = Seen(*variables(x, y, given, kinds or {}, seed))
     refuse(
         seen.num_rows < MIN_ROWS,
-        f"estimate: needs at least {MIN_ROWS} rows, got {seen.num_rows}; fewer say nothing about information",
+        f"estimate: needs at least {MIN_ROWS} rows, got {seen.num_rows}; give more rows",
     )
     case = case_of(seen)
     picked, first, second, reasons = _picked(case, seen)
     cautions = (*first.cautions, *_cautions(picked, first, second, seen))
     return replace(
         first,
-        standard_error=math.hypot(first.standard_error, found_more(first, second)),
         cautions=tuple(dict.fromkeys(cautions)),
         second=second,
+        alternatives=alternatives(picked, first, second, seen),
         reasons=(*_described(seen), *reasons),
     )
 
@@ -73,10 +72,10 @@ def estimate(
 def _picked(case: Case, seen: Seen) -> tuple[str, Estimate, Estimate | None, list[str]]:
     """Return the name of what is reported, its estimate, that of the other one, and the reasons."""
     reasons = [f"picked: {case.first}, for {case.words}: {case.why}"]
-    names, found = [case.first], [_run(case.first, seen)]
+    names, found = [case.first], [run(case.first, seen)]
     if case.second is not None:
         try:
-            found.append(_run(case.second, seen))
+            found.append(run(case.second, seen))
             names.append(case.second)
         except ValueError as error:
             reasons.append(f"not checked: {error}")
@@ -84,7 +83,7 @@ def _picked(case: Case, seen: Seen) -> tuple[str, Estimate, Estimate | None, lis
         reasons.append("not checked: no estimator of another family takes these kinds")
     if _is_strong(names, found, seen):
         try:
-            found.insert(0, _run(STRONG, seen))
+            found.insert(0, run(STRONG, seen))
             names.insert(0, STRONG)
             reasons.append(f"picked instead: {STRONG}, because dependence is strong for this many rows")
         except ValueError as error:
@@ -95,31 +94,12 @@ def _picked(case: Case, seen: Seen) -> tuple[str, Estimate, Estimate | None, lis
     return names[0], found[0], found[1] if len(found) > 1 else None, reasons
 
 
-def _run(name: str, seen: Seen) -> Estimate:
-    def values(part: Variable) -> Any:
-        return part.numbers if name in AS_THEY_ARE else part.values
-
-    condition = {} if seen.given is None else {"given": values(seen.given)}
-    return estimator_named(name, seen).estimate(values(seen.x), values(seen.y), **condition)
-
-
 def _is_strong(names: list[str], found: list[Estimate], seen: Seen) -> bool:
     """Return whether dependence is too strong for neighbours or for a critic."""
     if seen.num_labels or (seen.given is not None and seen.given.kind == "labels"):
         return False
     saturated = [one.has_caution("saturated") for one in found]
     return saturated[0] or (names[-1] == "extrapolated-critic" and saturated[-1])
-
-
-def clearly_more(one: Estimate, other: Estimate) -> bool:
-    """Return whether one estimate exceeds another by more than two errors of both, without a known bias."""
-    errors = math.hypot(one.standard_error, other.standard_error)
-    return one.value - other.value > CLEAR * errors and not one.has_caution("biased")
-
-
-def found_more(first: Estimate, second: Estimate | None) -> float:
-    """Return what the second estimate exceeds the first by, 0 where it does not or has a known bias."""
-    return 0.0 if second is None or second.has_caution("biased") else max(second.value - first.value, 0.0)
 
 
 def _cautions(picked: str, first: Estimate, second: Estimate | None, seen: Seen) -> list[str]:
