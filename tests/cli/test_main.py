@@ -87,7 +87,7 @@ def test_what_an_extra_would_bring():
         ["demo"],
         ["pretrain", "amdim-digits", "--out", "y"],
         ["evaluate", *RUN],
-        ["finetune", *RUN, "--labels", "10%"],
+        ["finetune", *RUN, "--num-labels", "10%"],
         ["similarity", *RUN, "--query", "0"],
         ["embed", *RUN, "--out", "y"],
         ["ablate", "amdim-digits", "--out", "y"],

@@ -45,7 +45,7 @@ def encoder():
 def test_few_labels_are_learned(digits, encoder):
     train, test = digits
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
-    result = finetune(encoder, train, test, labels=SIX, num_draws=2, config=CONFIG)
+    result = finetune(encoder, train, test, num_labels=SIX, num_draws=2, config=CONFIG)
     assert result.accuracy > 0.6 > 5 * result.chance
     assert (result.num_labels, result.num_test) == (60, len(test))
     assert len(result.accuracies) == 2 and result.std is not None
@@ -57,7 +57,8 @@ def test_it_is_a_function_of_the_seed(digits, encoder):
     train, test = digits
     some = test.subset(slice(0, 100))
     results = [
-        finetune(encoder, train, some, labels=SIX, num_draws=2, config=SHORT, seed=seed) for seed in (0, 0, 1)
+        finetune(encoder, train, some, num_labels=SIX, num_draws=2, config=SHORT, seed=seed)
+        for seed in (0, 0, 1)
     ]
     assert results[0] == results[1]
     assert results[0].accuracies != results[2].accuracies
@@ -68,7 +69,7 @@ def test_unlabelled_images_are_left_out(digits, encoder):
     labels = test.labels.copy()
     labels[::2] = -1
     partly = type(test)(test.values, labels, test.names, test.classes)
-    result = finetune(encoder, train, partly, labels=SIX, num_draws=1, config=SHORT)
+    result = finetune(encoder, train, partly, num_labels=SIX, num_draws=1, config=SHORT)
     assert result.num_test == int(np.count_nonzero(labels >= 0))
 
 
@@ -90,12 +91,12 @@ def test_comparison_meets_the_same_labels(digits, encoder, quick_probe):
     train, test = digits
     some = test.subset(slice(0, 100))
     split = Split(train, some, "given")
-    found = compare_finetuning(encoder, split, labels=SIX, name="mine", num_draws=2, config=SHORT)
+    found = compare_finetuning(encoder, split, num_labels=SIX, name="mine", num_draws=2, config=SHORT)
     assert [(row["representation"], row["probe"]) for row in found.rows] == [
         ("mine", "fine-tuning"), ("from scratch", "fine-tuning"), ("mine", "linear probe")
     ]  # fmt: skip
     assert {row["num_labels"] for row in found.rows} == {60}
-    alone = finetune(encoder, train, some, labels=SIX, num_draws=2, config=SHORT)
+    alone = finetune(encoder, train, some, num_labels=SIX, num_draws=2, config=SHORT)
     assert found.rows[0]["accuracies"] == alone.accuracies
     features, tested = embed(encoder, train), embed(encoder, some)
     for draw, accuracy in enumerate(found.rows[2]["accuracies"]):
@@ -197,7 +198,7 @@ def test_refused_draws(digits, labels, num_draws, message):
 def test_the_command(encoder, quick_probe, tmp_path, capsys):
     save_encoder(tmp_path, encoder.encoder, encoder.views)
     quick = ["--draws", "1", "--max-steps", "2", "--encoder-lrs", "1e-3", "--out", str(tmp_path / "tuned")]
-    command = ["finetune", str(tmp_path), "--data", "digits", "--labels"]
+    command = ["finetune", str(tmp_path), "--data", "digits", "--num-labels"]
     assert main([*command, "5%", "30/class", *quick]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)

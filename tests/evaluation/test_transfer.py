@@ -108,7 +108,7 @@ def test_an_encoder_in_a_subfolder_of_a_run(quick_probes, photos, tmp_path, caps
     result_of(capsys, "similarity", left, "--data", photos, "--query", "0", "--out", picture)
     assert picture.is_file()
     quick = ["--draws", "1", "--max-steps", "1", "--encoder-lrs", "1e-3"]
-    result_of(capsys, "finetune", left, "--data", photos, "--labels", "4/class", *quick)
+    result_of(capsys, "finetune", left, "--data", photos, "--num-labels", "4/class", *quick)
     assert (left / "finetuning.json").is_file()
 
 
@@ -172,7 +172,7 @@ def test_commands_take_encoders_of_signals(quick_probes, heard, tones, capsys):
     assert not (heard / "similarity.npz").exists()
     paper = ["--protocol", "paper", "--epochs", "1", "--batch-size", "4"]
     assert result_of(capsys, "evaluate", heard, *common, *paper)["rows"][0]["regime"] == "as published"
-    quick = ["--draws", "1", "--max-steps", "1", "--encoder-lrs", "1e-3", "--labels", "50%"]
+    quick = ["--draws", "1", "--max-steps", "1", "--encoder-lrs", "1e-3", "--num-labels", "50%"]
     assert len(result_of(capsys, "finetune", heard, *common, *quick)["rows"]) == 3
     result_of(capsys, "embed", heard, *common, "--out", heard / "f.parquet")
     assert set(pq.read_table(heard / "f.parquet")["label"].to_pylist()) == {"slow", "quick"}

@@ -105,6 +105,6 @@ def test_the_clean_protocol(encoder):
 def test_fine_tuning(encoder):
     config = FinetuningConfig(max_steps=40, encoder_lrs=(3e-3,))
     found = finetune(
-        encoder, noise(90, 0), noise(NUM, 1), labels=LabelBudget(per_class=20), num_draws=1, config=config
+        encoder, noise(90, 0), noise(NUM, 1), num_labels=LabelBudget(per_class=20), num_draws=1, config=config
     )
     assert abs(found.accuracy - CHANCE) < FOUR_DEVIATIONS

@@ -117,10 +117,16 @@ def _probes(
 def _finetuned(
     name: str, encoder: PretrainedEncoder, split: Split, labels_per_class: int, seed: int, progress: Stages
 ) -> dict[str, Any]:
-    labels = LabelBudget(per_class=labels_per_class)
-    progress.begin(f"fine-tuning: {name}, {labels}", DEFAULT_FINETUNING_DRAWS * FINETUNING.num_steps)
+    num_labels = LabelBudget(per_class=labels_per_class)
+    progress.begin(f"fine-tuning: {name}, {num_labels}", DEFAULT_FINETUNING_DRAWS * FINETUNING.num_steps)
     found = finetune(
-        encoder, split.train, split.test, labels=labels, config=FINETUNING, seed=seed, progress=progress
+        encoder,
+        split.train,
+        split.test,
+        num_labels=num_labels,
+        config=FINETUNING,
+        seed=seed,
+        progress=progress,
     )
     return {
         "representation": name,

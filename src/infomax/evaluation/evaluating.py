@@ -110,7 +110,7 @@ def evaluate_run(
 def finetune_run(
     run: Run,
     data: Given | Any,
-    labels: Sequence[LabelBudget],
+    num_labels: Sequence[LabelBudget],
     *,
     encoder: PretrainedEncoder | None = None,
     out: str | Path | None = None,
@@ -125,9 +125,9 @@ def finetune_run(
     Args:
         run: a finished run, or any folder with an encoder.
         data: a source, or `Given`; see `labelled_split`.
-        labels: how many, one comparison each.
+        num_labels: how many, one comparison each.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
-        out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `labels`.
+        out: a folder for the fine-tuned encoder with its head, of the first draw of the last of `num_labels`.
         name: of the data, for the file of the results, as for `evaluate_run`.
         overwrite: replace an earlier comparison on these data.
         options: of `compare_finetuning`.
@@ -150,11 +150,11 @@ def finetune_run(
     parts = labelled_split(given, encoder.views)
     read = told(parts.reading, file)
     parts.check_classes("finetune")
-    for budget in labels:  # refused before anything is trained
+    for budget in num_labels:  # refused before anything is trained
         draws(parts.train.with_labels(), budget, 1, 0)
     found = [
-        compare_finetuning(encoder, parts, labels=budget, name=name_of(run, encoder), **options)
-        for budget in labels
+        compare_finetuning(encoder, parts, num_labels=budget, name=name_of(run, encoder), **options)
+        for budget in num_labels
     ]
     rows = [row for one in found for row in one.rows]
     notes = list(dict.fromkeys((*parts.notes, *(note for one in found for note in one.notes))))

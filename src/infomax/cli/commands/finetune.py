@@ -24,12 +24,6 @@ class Finetune:
         nargs="+",
         metavar="NUMBER",
     )
-    labels: Sequence[str] = option(
-        "numbers mean the same as --num-labels",
-        default=(),
-        nargs="+",
-        metavar="LABELS",
-    )
     given: Mapping[str, Any] = given()
     range: str | None = pixel_range()
     pages: str | None = pages()
@@ -53,15 +47,14 @@ class Finetune:
         from infomax.learning.encoders.own import load_own_encoder
         from infomax.learning.training.run import Run
 
-        amounts = [*self.num_labels, *filter(LabelBudget.is_one, self.labels)]
-        places = [text for text in self.labels if not LabelBudget.is_one(text)]
-        refuse(not amounts, "finetune: no number of labels given; set --num-labels, such as 10% or 50/class")
-        refuse(len(places) > 1, f"finetune: expected one place of labels, got {', '.join(places)}; give one")
-        chosen: dict[str, Any] = {**self.given, "labels": places[0] if places else None}
+        refuse(
+            not self.num_labels,
+            "finetune: no number of labels given; set --num-labels, such as 10% or 50/class",
+        )
         result = finetune_run(
             Run(self.run),
-            Given(**chosen),
-            [LabelBudget.parse(text) for text in amounts],
+            Given(**self.given),
+            [LabelBudget.parse(text) for text in self.num_labels],
             encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
             out=self.out,
             name=self.name,

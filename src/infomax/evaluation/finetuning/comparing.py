@@ -44,7 +44,7 @@ def finetune(
     train: Dataset,
     test: Dataset,
     *,
-    labels: LabelBudget = FIFTY_PER_CLASS,
+    num_labels: LabelBudget = FIFTY_PER_CLASS,
     num_draws: int = DEFAULT_FINETUNING_DRAWS,
     config: FinetuningConfig = DEFAULT_FINETUNING,
     seed: int = 0,
@@ -60,7 +60,7 @@ def finetune(
         encoder: learned, or with random weights for training from scratch; it does not change.
         train: labelled images to draw from.
         test: labelled images.
-        labels: how many are drawn.
+        num_labels: how many are drawn.
         num_draws: draws of labels, each with an order of batches and random views of its own.
         config: of training.
         seed: of the draws and of everything random in training.
@@ -73,10 +73,10 @@ def finetune(
         ValueError: more labels than there are; fewer than two classes would get two labels or more, since one
             stops training. Rarer classes are left out, and settings name them.
     """
-    few = _FewLabels.drawn(Split(train, test, "given"), labels, num_draws, seed)
+    few = _FewLabels.drawn(Split(train, test, "given"), num_labels, num_draws, seed)
     if progress is None:
         with stages() as shown:
-            shown.begin(f"fine-tuning: {labels}", num_draws * config.num_steps)
+            shown.begin(f"fine-tuning: {num_labels}", num_draws * config.num_steps)
             return _finetuned(lambda _: encoder, few, config, shown)[0]
     return _finetuned(lambda _: encoder, few, config, progress)[0]
 
@@ -85,7 +85,7 @@ def compare_finetuning(
     encoder: PretrainedEncoder,
     split: Split,
     *,
-    labels: LabelBudget,
+    num_labels: LabelBudget,
     name: str = "AMDIM",
     num_draws: int = DEFAULT_FINETUNING_DRAWS,
     config: FinetuningConfig = DEFAULT_FINETUNING,
@@ -99,23 +99,23 @@ def compare_finetuning(
     Args:
         encoder: it does not change.
         split: images to draw from, and images to test on.
-        labels: as of `finetune`, and so the other arguments.
+        num_labels: as of `finetune`, and so the other arguments.
         name: what the rows of the encoder are called.
 
     Raises:
         ValueError: as `finetune`.
     """
-    few = _FewLabels.drawn(split, labels, num_draws, seed)
+    few = _FewLabels.drawn(split, num_labels, num_draws, seed)
     at_most = num_draws * config.num_steps
     with stages() as progress:
-        progress.begin(f"fine-tuning: {name}, {labels}", at_most)
+        progress.begin(f"fine-tuning: {name}, {num_labels}", at_most)
         tuned, classifier = _finetuned(lambda _: encoder, few, config, progress)
-        progress.begin(f"from scratch, {labels}", at_most)
+        progress.begin(f"from scratch, {num_labels}", at_most)
         scratch, _ = _finetuned(lambda draw: random_counterpart(encoder, seed + draw), few, config, progress)
-        progress.begin(f"linear probe: {name}, {labels}", num_draws, "draws")
+        progress.begin(f"linear probe: {name}, {num_labels}", num_draws, "draws")
         probed = _probed(encoder, few, progress)
     rows = [
-        {"representation": one, "labels": str(labels), **asdict(found)}
+        {"representation": one, "labels": str(num_labels), **asdict(found)}
         for one, found in ((name, tuned), ("from scratch", scratch), (name, probed))
     ]
     return Comparison(rows, classifier, few.notes)

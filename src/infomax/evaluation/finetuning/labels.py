@@ -1,6 +1,5 @@
 """How many labels, and which: a share, a number or so many of each class, drawn by class."""
 
-import re
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -34,10 +33,10 @@ class LabelBudget:
         given = [one for one in (self.share, self.total, self.per_class) if one is not None]
         refuse(
             len(given) != 1,
-            "labels: expected one of share, total and per_class, got "
+            "num_labels: expected one of share, total and per_class, got "
             f"{self.share}, {self.total}, {self.per_class}",
         )
-        check_ranges(self, "labels")
+        check_ranges(self, "num_labels")
 
     @staticmethod
     def parse(text: str) -> "LabelBudget":
@@ -47,16 +46,6 @@ class LabelBudget:
             ValueError: another text, none at all, or more than 100 %.
         """
         return LabelBudget(*_parsed(text.strip()))
-
-    @staticmethod
-    def is_one(text: str) -> bool:
-        """Return whether a text is an amount of labels rather than the place where they are.
-
-        Example:
-            >>> [LabelBudget.is_one(text) for text in ("10%", "50/class", "labels.csv:age", "0")]
-            [True, True, False, True]
-        """
-        return re.fullmatch(r"\s*-?[\d.]+\s*(%|/class)?\s*", text) is not None
 
     def __str__(self) -> str:
         if self.share is not None:
@@ -73,8 +62,8 @@ class LabelBudget:
         wanted = self._wanted(there)
         refuse(
             wanted.sum() > there.sum() if self.per_class is None else (wanted > there).all(),
-            f"labels: {self} are wanted, {wanted.max()} of one class, but there are {len(labels)} in all and "
-            f"{there.max()} of the largest class; lower the number",
+            f"num_labels: {self} are wanted, {wanted.max()} of one class, but there are {len(labels)} in all "
+            f"and {there.max()} of the largest class; lower the number",
         )
         return np.where(wanted > there, 0, wanted)
 
@@ -100,7 +89,7 @@ def _parsed(text: str) -> tuple[float | None, int | None, int | None]:
         return None, int(text), None
     except ValueError as error:
         raise ValueError(
-            f"labels: expected a share such as 10%, a number such as 500, or 50/class; got {text!r}"
+            f"num_labels: expected a share such as 10%, a number such as 500, or 50/class; got {text!r}"
         ) from error
 
 
