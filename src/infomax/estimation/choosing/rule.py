@@ -6,7 +6,6 @@ columns, circles) before the tasks of `benchmarks/estimation_accuracy.py` were m
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-
 from typing import Any
 
 from infomax.estimation.choices import ESTIMATORS
@@ -149,12 +148,12 @@ STRONG = "residual-ksg"
 AS_THEY_ARE = (STRONG,)
 """Estimators that take numbers as they are: ranks lose what is finer than the distance of two rows."""
 HELD_OUT = ("extrapolated-critic", "from-classifier")
-"""Estimators that rest on a lower bound from rows not trained on: what finds clearly less is refuted by it."""
+"""Estimators that rest on a lower bound from rows not trained on: it refutes what is clearly lower."""
 SETTINGS = {"ksg": {"num_neighbors": 5}}
 """Settings other than the defaults."""
 STEPS_A_ROW, MAX_STEPS = 0.2, 2000
-"""Steps that train a critic, a row, where that is more than its default; and at most. With too few, critics of
-half of the rows learn as much as those of all, and the extrapolation does not see what both miss."""
+"""Steps that train a critic: for each row, where that is more than its default, and at most. With too few,
+critics of half of the rows learn as much as those of all, and the extrapolation does not see what both miss."""
 
 
 def case_of(seen: Seen) -> Case:
