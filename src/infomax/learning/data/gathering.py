@@ -5,9 +5,11 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,32 +103,61 @@ class Gathered(NamedTuple):
         return replace(dataset, targets=found.targets, splits=splits)
 
 
-def gather(job: Job, write: Callable[[Block], None]) -> Summary:
-    """Decode everything once; memory does not grow with the number of items.
+def gather(
+    items: Iterable[Item], job: Job, write: Callable[[Block], None], passed: Callable[[int], None]
+) -> Summary:
+    """Decode items once; memory does not grow with their number.
 
     Args:
-        job: what to decode.
-        write: takes each block, in the order of the source.
+        items: of the source of the job, all of them or some.
+        job: how to decode them.
+        write: takes each block, in the order of the items.
+        passed: is told how many items each block had.
 
     Raises:
         OtherChannels: an item has other channels than those that are wanted, unless such items are skipped.
-        ValueError: a broken item, unless these are skipped; nothing left.
+        ValueError: a broken item, unless these are skipped.
     """
-    values_hash, index_hash, num, shape, skipped = ValuesHash(), xxhash.xxh3_128(), 0, (), []
+    of_values, of_index, num, shape, skipped = ValuesHash(), xxhash.xxh3_128(), 0, (), []
     lost: set[str] = set()
-    for block in _with_progress(job):
+    for block in _decoded(iter(items), job):
         skipped += block.broken
         lost.update(filter(None, block.lost))
         check_skipped(job, skipped)
         if len(block.values):
             write(block)
-            values_hash.update(block.values)
-            index_hash.update(index_bytes(block.index))
+            of_values.update(block.values)
+            of_index.update(index_bytes(block.index))
             num, shape = num + len(block.values), block.values.shape[1:]
-    if num == 0:
-        raise _nothing_left(job, skipped)
-    hashes = values_hash.hexdigest(), index_hash.hexdigest()
+        passed(len(block.values) + len(block.broken))
+    hashes = of_values.hexdigest(), of_index.hexdigest()
     return Summary((num, *shape), *hashes, tuple(skipped), tuple(sorted(lost)))
+
+
+def shape_of(parts: Sequence[Summary]) -> tuple[int, ...]:
+    """Return the shape of the values of several parts together."""
+    full = [part.shape for part in parts if part.shape[0]]
+    return (sum(num for num, *_ in full), *(full[0][1:] if full else ()))
+
+
+def check_any(job: Job, shape: Sequence[int], skipped: Sequence[str]) -> None:
+    """Check that anything is left.
+
+    Args:
+        job: what was decoded.
+        shape: of all values together.
+        skipped: ``name: why`` of each broken item.
+
+    Raises:
+        ValueError: nothing is.
+    """
+    noun = job.decoder.files.noun
+    why = f"all {len(skipped)} {noun}s are broken (first: {skipped[0]})" if skipped else "it is empty"
+    refuse(
+        shape[0] == 0,
+        f"{job.decoder.operation}: nothing to load from split {job.split} of {job.source.name}: {why}; "
+        f"expected at least one {noun}; check the source",
+    )
 
 
 def check_room(job: Job, folder: str | Path, memory: int = 0) -> None:
@@ -180,19 +211,11 @@ def check_skipped(job: Job, skipped: Iterable[str]) -> None:
     )
 
 
-def _nothing_left(job: Job, skipped: list[str]) -> ValueError:
-    noun = job.decoder.files.noun
-    why = f"all {len(skipped)} {noun}s are broken (first: {skipped[0]})" if skipped else "it is empty"
-    return ValueError(
-        f"{job.decoder.operation}: nothing to load from split {job.split} of {job.source.name}: {why}; "
-        f"expected at least one {noun}; check the source"
-    )
-
-
-def _with_progress(job: Job) -> Iterator[Block]:
-    """Yield the blocks, and show on stderr how many items have passed."""
+@contextmanager
+def showing(job: Job) -> Generator[Callable[[int], None]]:
+    """Give a function that is told how many items have passed; a bar on stderr shows it, where wanted."""
     if not job.progress:
-        yield from _decoded(job)
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -200,15 +223,11 @@ def _with_progress(job: Job) -> Iterator[Block]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         what = f"decoding {Path(job.source.name).name} ({job.split})"
-        task = bar.add_task(what, total=job.source.count(job.split))
-        for block in _decoded(job):
-            bar.advance(task, len(block.values) + len(block.broken))
-            yield block
+        yield partial(bar.advance, bar.add_task(what, total=job.source.count(job.split)))
 
 
-def _decoded(job: Job) -> Iterator[Block]:
-    """Yield blocks in the order of the source: one by one until one is slow, from then on by threads."""
-    items = job.source.items(job.split)
+def _decoded(items: Iterator[Item], job: Job) -> Iterator[Block]:
+    """Yield blocks in the order of the items: one by one until one is slow, from then on by threads."""
     blocks = iter(lambda: [*itertools.islice(items, BLOCK_SIZE)], [])
     for block in blocks:
         start = time.perf_counter()

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from infomax.learning.data.cache import cache_folder, cached, entry_name
+from infomax.learning.data.cache.decoding import cached
+from infomax.learning.data.cache.folder import cache_folder
 from infomax.learning.data.dataset import Dataset, Names
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.gathering import Job
@@ -76,9 +77,9 @@ def load_images(
             ``metadata.csv``, the usual column, or folders where all images lie in one, equally deep, and
             their names are no dates. What was taken is in `.reading`; numbers and tags are in `.targets`.
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
-        cache: where decoded images are kept, memory-mapped and found again by their content: True for
-            $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for nowhere. Python sequences have no
-            content key and are decoded each time.
+        cache: where decoded images are kept, memory-mapped, and found again while names, sizes and times of
+            all files stay the same: True for $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for
+            nowhere. Python sequences are decoded each time.
         memory_limit: bytes of values to hold in memory if there is no cache; beyond it they are mapped from a
             temporary file. None for 40 % of the available memory.
         progress: show a bar on stderr.
@@ -167,8 +168,7 @@ def _load(
     decoder = decoder.for_source(opened, column, folder)
     job = Job(*chosen(opened, split), decoder, skip_broken, progress)
     limit = default_memory_limit() if memory_limit is None else memory_limit
-    entry = folder and entry_name(job, column)
-    found = cached(folder / entry, job, limit) if folder and entry else gathered(job, limit)
+    found = (folder and cached(folder, job, column, limit)) or gathered(job, limit)
     things = Things(
         job.source, job.split, Names(found.index["name"]), found.index["label"], found.summary.lost
     )

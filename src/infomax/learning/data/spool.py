@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from infomax.learning.data.gathering import INDEX, Block, Gathered, Job, check_room, gather
+from infomax.learning.data.gathering import (
+    INDEX,
+    Block,
+    Gathered,
+    Job,
+    check_any,
+    check_room,
+    gather,
+    showing,
+)
 from infomax.memory import total_memory
 
 
@@ -14,7 +23,7 @@ def gathered(job: Job, memory_limit: int) -> Gathered:
     """Return what was decoded, its values in memory if they take no more than `memory_limit` bytes.
 
     Raises:
-        ValueError: as `gather`.
+        ValueError: as `gather`; nothing left.
     """
     check_room(job, tempfile.gettempdir(), memory_limit)
     spool, indices = Spool(memory_limit), []
@@ -23,7 +32,9 @@ def gathered(job: Job, memory_limit: int) -> Gathered:
         spool.write(block.values.data)
         indices.append(block.index)
 
-    summary = gather(job, write)
+    with showing(job) as passed:
+        summary = gather(job.source.items(job.split), job, write, passed)
+    check_any(job, summary.shape, summary.skipped)
     values = spool.array(summary.shape, job.decoder.dtype)
     return Gathered(summary, values, pa.Table.from_batches(indices, INDEX))
 

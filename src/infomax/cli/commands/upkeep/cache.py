@@ -1,5 +1,6 @@
 """``infomax cache``."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from infomax.cli.output import Answer, table
 from infomax.errors import did_you_mean, refuse
 
 if TYPE_CHECKING:
-    from infomax.learning.data.cache import Entry
+    from infomax.learning.data.cache.folder import Entry
 
 
 ACTIONS = ("list", "prune")
@@ -18,7 +19,7 @@ ACTIONS = ("list", "prune")
 
 @dataclass(frozen=True)
 class Cache:
-    """List the decoded data in the cache, or remove the least recently used until it fits a size."""
+    """List what is in the cache, or remove the least recently used until it fits a size."""
 
     action: str = argument("list or prune", default="list", metavar="list|prune")
     limit: str | None = option(
@@ -38,7 +39,7 @@ class Cache:
 
     def __call__(self) -> Answer:
         """Return what is kept, and what was removed."""
-        from infomax.learning.data.cache import cache_folder, cache_limit, entries_in, prune
+        from infomax.learning.data.cache.folder import cache_folder, cache_limit, entries_in, prune
 
         refuse(
             self.action not in ACTIONS,
@@ -68,7 +69,8 @@ class Cache:
 def _facts(entry: "Entry") -> dict[str, Any]:
     when = datetime.fromtimestamp(entry.last_used).astimezone()
     return {
-        "name": entry.folder.name,
+        "name": entry.path.name,
+        "kind": entry.kind,
         "source": entry.source,
         "split": entry.split,
         "bytes": entry.num_bytes,
@@ -78,19 +80,37 @@ def _facts(entry: "Entry") -> dict[str, Any]:
 
 
 def _shown(found: Mapping[str, Any]) -> Iterator[Any]:
-    from infomax.files import sized
-
-    if found["entries"]:
-        yield table(("decoded data", "split", "size", "last used", "entry"), map(_row, found["entries"]))
+    """Yield a row for each entry of a source, then the others, counted."""
+    named = [one for one in found["entries"] if one["source"]]
+    if named:
+        yield table(("decoded data", "split", "size", "last used", "entry"), map(_row, named))
+    yield from _counts(one for one in found["entries"] if not one["source"])
     if "removed" in found:
-        total = sum(one["bytes"] for one in found["removed"])
-        yield f"removed: {len(found['removed']):,} entries, {sized(total)}"
-    limit = "no limit" if found["limit"] is None else f"limit {sized(found['limit'])}"
-    yield f"{found['folder']}: {len(found['entries']):,} entries, {sized(found['bytes'])}, {limit}"
+        yield f"removed: {_sum(found['removed'])}"
+    limit = "no limit" if found["limit"] is None else f"limit {_sized(found['limit'])}"
+    yield f"{found['folder']}: {_sum(found['entries'])}, {limit}"
+
+
+def _counts(entries: Iterator[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each kind of what belongs to no source by name."""
+    num, size = Counter[str](), Counter[str]()
+    for one in entries:
+        num[one["kind"]] += 1
+        size[one["kind"]] += one["bytes"]
+    yield from (f"{kind}: {num[kind]:,} entries, {_sized(size[kind])}" for kind in num)
 
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
+    used = "in use" if one["in_use"] else one["last_used"][:16].replace("T", " ")
+    state = used if one["kind"] == "decoded" else f"{used}, {one['kind']}"
+    return one["source"], one["split"], _sized(one["bytes"]), state, one["name"][:8]
+
+
+def _sum(entries: Sequence[Mapping[str, Any]]) -> str:
+    return f"{len(entries):,} entries, {_sized(sum(one['bytes'] for one in entries))}"
+
+
+def _sized(num_bytes: int) -> str:
     from infomax.files import sized
 
-    used = "in use" if one["in_use"] else one["last_used"][:16].replace("T", " ")
-    return one["source"] or "–", one["split"] or "–", sized(one["bytes"]), used, one["name"][:8]
+    return sized(num_bytes)

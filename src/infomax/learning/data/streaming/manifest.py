@@ -1,6 +1,7 @@
 """A manifest: what is known of each shard, kept as long as its name, size and time stay the same."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -58,6 +59,7 @@ def _kept(path: Path) -> Iterator[Facts]:
             table = pa.ipc.open_file(file).read_all()
             labels = table["label"].combine_chunks().dictionary_decode()
         about = json.loads(table.schema.metadata[b"facts"])
+        os.utime(path)
         yield Facts(int(about["num_rows"]), str(about["digest"]), labels)
     except (OSError, ValueError, LookupError, TypeError, pa.ArrowException):  # not there, or damaged
         return

@@ -9,13 +9,13 @@ from typing import Any, final
 
 import xxhash
 
+from infomax.learning.data.cache.folder import SHARDS, cache_folder
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
 from infomax.learning.data.sources.splits import in_order, split_of_file
 from infomax.learning.data.streaming.addresses import Place, is_elsewhere, is_pattern, places_of
 from infomax.learning.data.streaming.manifest import facts_of
 from infomax.learning.data.streaming.shard import Columns, Facts, Shard, naming, shard_at
-from infomax.registry import loaded
 
 
 @final
@@ -124,8 +124,8 @@ def shards_at(source: str, column: str | None = None) -> Shards:
     Raises:
         UnknownColumn: the first shard has no such column.
     """
-    folder = loaded("infomax.learning.data.cache:cache_folder")(True)  # imports torch
-    shards = Shards(source, places_of(source), folder and folder / "shards", column)
+    folder = cache_folder(True)
+    shards = Shards(source, places_of(source), folder and folder / SHARDS, column)
     first = shards.shards[shards.splits[0]][0]
     with naming(first):
         next(first.rows(), None)

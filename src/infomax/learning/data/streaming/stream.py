@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from infomax.errors import refuse
-from infomax.learning.data.cache import cache_folder
+from infomax.learning.data.cache.folder import cache_folder
 from infomax.learning.data.dataset import Dataset, Pairs, as_batch, fingerprint_of
 from infomax.learning.data.gathering import Job, check_skipped, decode_block
 from infomax.learning.data.images import image_decoder
