@@ -7,7 +7,7 @@ from typing import Any, final
 
 from infomax.learning.data.labels.tables import METADATA
 from infomax.learning.data.sources.columns import no_columns
-from infomax.learning.data.sources.files import ARRAY_SUFFIXES, hash_files, suffix
+from infomax.learning.data.sources.files import ARRAY_SUFFIXES, stamp, suffix
 from infomax.learning.data.sources.layout import layout_of
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source
@@ -91,8 +91,8 @@ class Folder(Source):
         return len(self._files[split])
 
     def digest(self, split: str) -> str:
-        """Return a hash of the paths and bytes of the files."""
-        return hash_files(self._root, self._files[split])
+        """Return the stamp of the files."""
+        return stamp(self._root, self._files[split])
 
     def select(self, column: str) -> "Folder":
         """Return this, where it was opened as that column.

@@ -63,7 +63,7 @@ class Source(ABC):
 
     @abstractmethod
     def digest(self, split: str) -> str | None:
-        """Return a hash of everything the items of `split` depend on; None where there is no cheap one."""
+        """Return a text that changes when an item of `split` does; None where there is no cheap one."""
 
     @abstractmethod
     def labels(self, split: str, columns: Sequence[str] = ()) -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from infomax.errors import refuse
 from infomax.estimation.tables.reading.columnar import check_stream
 from infomax.learning.data.sources.archives import archive_labels, open_archive
 from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
-from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, hash_files, suffix, unpacked, within
+from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, stamp, suffix, unpacked, within
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
 from infomax.learning.data.sources.splits import in_order, split_of_file
@@ -62,7 +62,7 @@ class Tables(Source):
     Args:
         name: for messages.
         parts: the pieces of each split.
-        digest: returns a hash of the content of a split, or None.
+        digest: returns the digest of a split, or None.
         column: the column of the values; None for the first that looks like an image's.
     """
 
@@ -171,7 +171,7 @@ class Tables(Source):
         return None if None in counts else sum(filter(None, counts))
 
     def digest(self, split: str) -> str | None:
-        """Return a hash of the files; None if their rows hold only paths of other files."""
+        """Return the stamp of the files; None if their rows hold only paths of other files."""
         first = next(self.items(split), None)
         return None if first is None or _is_path(first.value) else self._digest(split)
 
@@ -231,7 +231,7 @@ def _tables(name: str, root: Path, files: Sequence[str]) -> Tables:
     for file in files:
         splits[split_of_file(file)].append(file)
     parts = {split: [_file_part(root, file) for file in paths] for split, paths in splits.items()}
-    return Tables(name, parts, lambda split: hash_files(root, splits[split]))
+    return Tables(name, parts, lambda split: stamp(root, splits[split]))
 
 
 def _file_part(root: Path, file: str) -> Part:
