@@ -153,7 +153,7 @@ SETTINGS = {"ksg": {"num_neighbors": 5}}
 """Settings other than the defaults."""
 STEPS_A_ROW, MAX_STEPS = 0.2, 2000
 """Steps that train a critic: for each row, where that is more than its default, and at most. With too few,
-critics of half of the rows learn as much as those of all, and the extrapolation does not see what both miss."""
+critics of half of the rows learn as much as those of all: the extrapolation does not see what both miss."""
 
 
 def case_of(seen: Seen) -> Case:
