@@ -15,6 +15,7 @@ from jaxtyping import Float32, Int64, UInt8, UInt16
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.learning.data.mapped import ask_for
 from infomax.learning.data.order.permutation import Permutation
 from infomax.learning.data.pixels.ranges import Pixels
 from infomax.learning.data.reading import WITHOUT_PARTNER, Reading, together
@@ -190,6 +191,8 @@ class Dataset:
 
         Pictures of 8 bits are uint8, of 16 bits float32 in [0, 1]. Their memory format is channels_last.
         """
+        if not isinstance(rows, slice):
+            ask_for(self.values, rows)
         values = np.asarray(self.values)[rows]
         return as_batch(values.copy() if isinstance(rows, slice) else values)
 
