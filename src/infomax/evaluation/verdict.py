@@ -311,8 +311,8 @@ def _otherwise(leading: Sequence[Comparison], others: Sequence[Sequence[Comparis
         for one in other
     )
     if _better(leading):
-        return f"By these it is not better than every baseline: {probes}."
-    return f"By these it is better than every baseline: {probes}."
+        return f"These probes do not find it better than every baseline: {probes}."
+    return f"These probes find it better than every baseline: {probes}."
 
 
 _WRITTEN = {"mlp": "MLP", "svm": "SVM"}
