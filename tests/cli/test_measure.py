@@ -227,6 +227,17 @@ def test_pairs_of_columns(capsys, tmp_path):
     assert best["interaction"] == pytest.approx(1, abs=0.02)
 
 
+def test_what_columns_tell_together_is_decomposed(capsys, tmp_path):
+    a, b, c = np.random.default_rng(0).integers(2, size=(3, 200))
+    pl.DataFrame({"a": a, "b": b, "c": c, "xor": a ^ b}).write_csv(tmp_path / "t.csv")
+    found = result_of(capsys, tmp_path / "t.csv", "--target", "xor", "--decompose", "a", "b")
+    atoms = {row["atom"]: row["bits"] for row in found["rows"]}
+    assert atoms == pytest.approx({"{1}{2}": 0, "{1}": 0, "{2}": 0, "{12}": 1}, abs=0.05)
+    by = ["--redundancy", "williams-beer"]
+    asked = result_of(capsys, tmp_path / "t.csv", "--target", "xor", "--decompose", "a", "b", *by)
+    assert asked["rows"][0]["method"].startswith("Williams–Beer")
+
+
 def test_how_a_table_is_read(capsys, monkeypatch, tmp_path):
     """Semicolons, decimal commas, a word for missing values, no header, standard input."""
     rng = np.random.default_rng(0)
@@ -312,6 +323,13 @@ def test_a_long_run_says_how_long(capsys, monkeypatch, table):
         (["table.csv", "--given", "x"], "say which with --target"),
         (["table.csv", "--lag", "1"], "say which with --target"),
         (["table.csv", "--pairs"], "say which with --target"),
+        (["table.csv", "--decompose", "group", "one"], "say which with --target"),
+        (["table.csv", "--redundancy", "broja"], "--redundancy belongs to --decompose"),
+        (
+            ["table.csv", "--target", "group", "--decompose", "x", "one", "--lag", "1"],
+            "--decompose cannot be combined with",
+        ),
+        (["table.csv", "--target", "group", "--decompose", "x", "y"], "hold numbers or identifiers: x, y"),
         (["table.csv", "--target", "x", "--pairs", "--lag", "1"], "--pairs cannot be combined with"),
         (["table.csv", "--estimator", "nsb"], "--estimator expects KIND=NAME, such as labels=nsb, got 'nsb'"),
         (["table.csv", "--estimator", "labels=nbs"], "no estimator 'nbs'; did you mean nsb?"),

@@ -22,6 +22,7 @@ examples:
   infomax measure table.csv                        all pairs of columns
   infomax measure table.csv --target label         what each tells about label
   infomax measure table.csv --target label --given age
+  infomax measure table.csv --target label --decompose age sex
   infomax measure panel.csv --target y --given id y@1 --lag 1 2 --group id
   infomax measure big/*.parquet --target label     one table, larger than memory
 
@@ -126,6 +127,18 @@ class Measure:
         **SEVERAL,
     )
     pairs: bool = option("rank pairs of columns by what they tell about the target together", default=False)
+    decompose: Sequence[str] = option(
+        "two to four columns of labels: decompose what they tell about the target into what each tells, what "
+        "one tells alone, and what only several tell together",
+        default=(),
+        metavar="COLUMN",
+        **SEVERAL,
+    )
+    redundancy: str = option(
+        "how --decompose measures what each column tells; auto: broja for two, williams-beer for more",
+        default="auto",
+        choices=("auto", "broja", "williams-beer"),
+    )
     group: str | None = option(
         "column that says which rows belong together, such as a patient: lags and shuffles stay within",
         default=None,
@@ -202,12 +215,24 @@ class Measure:
         settings = self._settings()
         if not self.target:
             return pairwise.pairwise(frame, **settings, **self._tests()), heat_map
+        if self.decompose:
+            return self._decomposed(frame), None
         if self.pairs:
             del settings["group"]
             return joint.rank_pairs(frame, self.target[0], **settings), None
         lags = {"given": self.given, "lags": self.lag or (0,)}
         ranking = rank.rank_columns(frame, self.target[0], **lags, **settings, **self._tests())
         return ranking, ranking_chart
+
+    def _decomposed(self, frame: Any) -> Any:
+        """Return the atoms of what the columns tell about the target."""
+        from infomax.estimation.tables.decompose import MEASURES, decompose_table
+
+        measure = None if self.redundancy == "auto" else MEASURES[self.redundancy]
+        kinds = self._settings()["kinds"]
+        return decompose_table(
+            frame, self.target[0], self.decompose, measure=measure, kinds=kinds, seed=self.seed
+        )
 
     def _draw(self, frame: Any, found: Any, draw: Any) -> dict[str, str]:
         """Return the pictures that were drawn, by the name of their option."""
@@ -243,6 +268,8 @@ class Measure:
     def _next(self, found: Any) -> str:
         if not self.target:
             return "next: --target COLUMN ranks the others by it; --plot FILE draws all pairs"
+        if self.decompose:
+            return "next: --pairs looks for other columns that tell something only together"
         if self.pairs:
             return "next: --given COLUMN ranks what the others tell beyond it"
         first = found[0]
@@ -290,8 +317,19 @@ class Measure:
         targets = ", ".join(self.target)
         refuse(len(self.target) > 1, f"measure: got the targets {targets}; expected one --target")
         refuse(
-            not self.target and (self.given or self.lag or self.pairs),
-            "measure: --given, --lag and --pairs are for information about a column; say which with --target",
+            not self.target and (self.given or self.lag or self.pairs or self.decompose),
+            "measure: --given, --lag, --pairs and --decompose are for information about a column; say which "
+            "with --target",
+        )
+        refuse(
+            self.redundancy != "auto" and not self.decompose,
+            "measure: --redundancy belongs to --decompose; name its columns, or leave it out",
+        )
+        others = (self.given, self.lag, self.pairs, self.plot, self.group, self.weights, self.estimator)
+        refuse(
+            self.decompose and (any(others) or self._tests()),
+            "measure: --decompose cannot be combined with --given, --lag, --pairs, --group, --weights, "
+            "--estimator, --plot or p-values; leave those out",
         )
         refuse(
             self.pairs and (self.given or self.lag or self.plot or self.group or self._tests()),

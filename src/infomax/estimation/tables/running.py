@@ -109,7 +109,7 @@ def measure_all(
     if all(row["refused"] for row in rows):
         more = f" (and so on, for all {len(rows)})" if len(rows) > 1 else ""
         raise ValueError(f"{operation}: {rows[0]['refused']}{more}")
-    return Measured(_frame(rows), _notes(rows, measuring), num_results - len(rows), stopped)
+    return Measured(as_frame_of_rows(rows), _notes(rows, measuring), num_results - len(rows), stopped)
 
 
 def _until_stopped(tasks: Iterable[Any], num_workers: int, bar: Any) -> tuple[list[dict[str, Any]], bool]:
@@ -176,7 +176,7 @@ def stacked_task(function: Any, keys: Sequence[Mapping[str, Any]], *arguments: A
         return [{**key, **row} for key, row in zip(keys, function(*arguments), strict=True)]
 
 
-def _frame(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def as_frame_of_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """Return rows as a frame, with bits, and p-values adjusted for their number."""
     kept = [{name: value for name, value in row.items() if name not in ("test", "shared")} for row in rows]
     frame = pl.DataFrame(kept, schema_overrides=_kept_schema(kept[0]), infer_schema_length=None)

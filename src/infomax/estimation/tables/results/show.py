@@ -169,7 +169,7 @@ def _headings(found: Shown, width: int | None = None) -> list[str]:
 _GAP = 2  # between columns
 _LEAST = ("method", "n", "kind")  # columns that are left out first where there is no room
 _ORDER = ("lag", "kind", "interaction", "bits", "share", "p", "n", "method", "caution")
-_NAMES = ("column", "x", "y", "x1", "x2")
+_NAMES = ("column", "x", "y", "x1", "x2", "atom")
 _LEFT = {*_NAMES, "kind", "method", "caution"}
 
 _WRITTEN: dict[str, Callable[[Row], str]] = {
