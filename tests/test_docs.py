@@ -213,6 +213,33 @@ def test_a_table_written_by_hand_is_noticed():
     assert docs_tables.by_hand(f"{made}\n\n{table}") == ["| a | b |"]
 
 
+def broken_lines(text):
+    """Rows of tables with other cells than their head, and items of lists that follow another in its line."""
+    text = re.sub(r"<!--.*?-->|^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^.*(?<=[.:;]) - [A-Z`].*$|^\d\..*\. \d\. [A-Z].*$", text, re.MULTILINE)
+    for block in re.split(r"\n\s*\n", text):
+        rows = block.strip().splitlines()
+        if rows and rows[0].startswith("|"):
+            num_bars = len(re.findall(r"(?<!\\)\|", rows[0]))
+            found += [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != num_bars]
+    return found
+
+
+def test_no_table_or_list_is_broken():
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"]
+    assert {str(page): found for page in pages if (found := broken_lines(page.read_text()))} == {}
+
+
+def test_what_wrapping_breaks_is_noticed():
+    assert broken_lines("| a | b |\n|---|---|\n| x | y |") == []
+    assert (
+        broken_lines("| a | b |\n|---|---|\n| x | y\nz |\n| u | v | | x | y |")[-1] == "| u | v | | x | y |"
+    )
+    assert broken_lines("- One. - Two") == ["- One. - Two"]
+    assert broken_lines("3. Three. 4. Four") == ["3. Three. 4. Four"]
+    assert broken_lines("It is 2 - 1.\n\n```\n| a | b |\n|---|\n```") == []
+
+
 def test_every_result_is_shown_or_named_by_a_page():
     """A file of benchmarks/results fills a table, or a page names it or the page written with it."""
     pages = "\n".join(page.read_text() for page in PAGES)
