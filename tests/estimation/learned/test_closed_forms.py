@@ -150,6 +150,15 @@ def test_ccmi_of_gaussians():
     assert short.estimate(x, y).value == pytest.approx(0.203, abs=0.1)
 
 
+def test_ccmi_says_where_rows_are_few_for_the_condition():
+    rng = np.random.default_rng(0)
+    x, y, z = (rng.standard_normal((600, columns)) for columns in (1, 1, 5))
+    brief = CCMI(1, Neural(bound=CLASSIFIER, canonical=False, max_steps=5))
+    caution = "undersampled: 600 rows are fewer than 500 for each of 7 columns"
+    assert brief.estimate(x, y, given=z).cautions[0].startswith(caution)
+    assert not brief.estimate(x, y).has_caution("undersampled")
+
+
 @pytest.mark.parametrize("objective", [KL_DIME, GAN_DIME, HELLINGER_DIME])
 def test_dime_reads_the_log_ratio_of_its_best_critic(objective):
     """The value of the best critic is the mean log ratio, and no scaled critic trains better."""
