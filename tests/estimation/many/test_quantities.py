@@ -10,6 +10,7 @@ from infomax.estimation import (
     Gaussian,
     MillerMadow,
     PlugIn,
+    Ross,
     SumsOfCounts,
     SumsOfCovariances,
     SumsOfNeighbors,
@@ -113,6 +114,31 @@ def test_two_variables_are_what_pairs_are():
     assert corrected.standard_error**2 - plug_in**2 < (found.value - corrected.value) ** 2
 
 
+def test_a_label_and_a_number_are_what_ross_finds():
+    rng = np.random.default_rng(0)
+    label = rng.integers(3, size=300)
+    x = rng.standard_normal(300) + label
+    words = np.array(["a", "b", "c"])[label]
+    expected = Ross().estimate(label, x)
+    for columns, places in (([words, x], (0,)), ([x, label], (1,))):
+        found = estimate_total_correlation(columns, SumsOfNeighbors(labels=places))
+        assert found.value == pytest.approx(expected.value)
+        assert found.kind == "estimate" and found.standard_error > 0
+
+
+def test_labels_and_numbers_together():
+    """A number whose sign two coins give, Z = |N| (−1)^(A + B): Ω = −log 2, and TC = log 2."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(2, size=(2, 1500))
+    z = np.abs(rng.standard_normal(1500)) * np.where(a ^ b, -1, 1)
+    for quantity, truth in zip(QUANTITIES, np.array([1, 2, -1]) * math.log(2), strict=True):
+        found = quantity([a, z, b], SumsOfNeighbors(labels=(0, 2)))
+        assert found.value == pytest.approx(truth, abs=max(0.03, 2 * found.standard_error))
+    noise = rng.standard_normal(1500)
+    found = estimate_o_information({"a": a, "b": b, "noise": noise}, SumsOfNeighbors(labels=(0, 1)))
+    assert abs(found.value) < max(0.02, 2 * found.standard_error)
+
+
 def test_several_columns_make_one_variable():
     z = gaussians(400, 0)
     found = estimate_total_correlation([z[:, :2], z[:, 2:]], SumsOfCovariances())
@@ -152,6 +178,14 @@ def test_what_is_refused():
         estimate_o_information(z[:, :2], SumsOfCovariances())
     with pytest.raises(ValueError, match=r"SumsOfNeighbors: variable 1 must be continuous, .* 50 times"):
         estimate_total_correlation([z[:, 0], np.zeros(50)], SumsOfNeighbors())
+    coins = np.arange(50) % 2
+    with pytest.raises(ValueError, match=r"SumsOfNeighbors: variable 1 must .*; name it in labels="):
+        estimate_total_correlation([z[:, 0], coins], SumsOfNeighbors())
+    for labels in ((0, 1), (2,)):
+        with pytest.raises(ValueError, match=r"labels must be places from 0 to 1, .*SumsOfCounts"):
+            estimate_total_correlation([z[:, 0], coins], SumsOfNeighbors(labels=labels))
+    with pytest.raises(ValueError, match="1 combinations of the labels occur once, and have no neighbours"):
+        estimate_total_correlation([z[:, 0], np.arange(50) == 7], SumsOfNeighbors(labels=(1,)))
     with pytest.raises(ValueError, match="SumsOfCovariances: the covariance is singular"):
         estimate_total_correlation([z[:, 0], z[:, 0]], SumsOfCovariances())
     with pytest.raises(ValueError, match="equally many samples"):

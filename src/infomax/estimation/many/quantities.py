@@ -41,7 +41,8 @@ def estimate_total_correlation(columns: Any, estimator: SumEstimator) -> Estimat
     Args:
         columns: an array [n, m] or a frame, each column a variable; or a list or mapping of variables, each
             [n] or [n, d].
-        estimator: `SumsOfNeighbors` or `SumsOfCovariances` for numbers, `SumsOfCounts` for labels.
+        estimator: `SumsOfNeighbors` or `SumsOfCovariances` for numbers, `SumsOfCounts` for labels,
+            `SumsOfNeighbors(labels=…)` for both together.
 
     Raises:
         ValueError: fewer than two variables, or samples that the estimator does not take.
