@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from infomax.learning.distributed.launching import leave_group_at_exit
 
 RANKS = 2
-FILES = ("test_distributed", "test_dim_together", "test_negatives")
+FILES = ("test_distributed", "test_dim_together", "test_negatives", "test_streaming_together")
 
 
 def worker(rank, folder):
