@@ -18,6 +18,7 @@ from PIL import Image
 from infomax.cli import main
 from infomax.cli.commands import COMMANDS
 from infomax.cli.main import read_command
+from infomax.pages.figures import dark_form
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "_extensions"))
@@ -238,6 +239,18 @@ def test_what_wrapping_breaks_is_noticed():
     assert broken_lines("- One. - Two") == ["- One. - Two"]
     assert broken_lines("3. Three. 4. Four") == ["3. Three. 4. Four"]
     assert broken_lines("It is 2 - 1.\n\n```\n| a | b |\n|---|\n```") == []
+
+
+def test_every_drawn_picture_has_a_form_for_dark_pages():
+    """Photographs (.jpg) are the same on both."""
+    shown = {
+        (page.parent / name).resolve()
+        for page in PAGES
+        for name in re.findall(r"[(\s\"]([\w./-]+\.png)\)?\s", page.read_text())
+        if (page.parent / name).is_file()
+    }
+    assert len(shown) > 20
+    assert [path for path in shown if not path.stem.endswith("_dark") and not dark_form(path).is_file()] == []
 
 
 def test_every_result_is_shown_or_named_by_a_page():
