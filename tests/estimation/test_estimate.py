@@ -95,13 +95,15 @@ class TestConfidenceInterval:
             Estimate(1.0, 0.1, 10).confidence_interval(level)
 
 
-def test_the_interval_takes_in_those_of_alternatives():
+def test_the_interval_reaches_to_the_far_ends_of_alternatives():
     low, high = Estimate(0.5, 0.1, 10), Estimate(1.2, 0.2, 10)
     doubted = Estimate(1.0, 0.05, 10, alternatives=(low, high))
     for level in (0.5, 0.95):
         expected = low.confidence_interval(level)[0], high.confidence_interval(level)[1]
         assert doubted.confidence_interval(level) == expected
     assert repr(doubted) == "1.000 ± 0.050 nats (, n=10; 95 % interval 0.304 to 1.592)"
+    unsure = Estimate(1.0, 0.05, 10, alternatives=(Estimate(1.1, 0.5, 10),))  # only above
+    assert unsure.confidence_interval() == pytest.approx((1 - 0.05 * 1.96, 1.1 + 0.5 * 1.96), abs=1e-3)
     agreeing = Estimate(1.0, 0.5, 10, alternatives=(low,))
     assert agreeing.confidence_interval() == Estimate(1.0, 0.5, 10).confidence_interval()
     assert "interval" not in repr(agreeing)

@@ -48,7 +48,7 @@ class Estimate:
             alone or followed by a colon and the details. They are printed with the value.
         second: what an estimator of another family finds, where one was asked.
         alternatives: estimates that are as credible as the value, such as one extrapolated to more samples;
-            the confidence interval takes in theirs.
+            the confidence interval reaches to the far ends of theirs.
         reasons: what was seen of the samples and why this estimator was picked, where it was; see `explain`.
 
     Raises:
@@ -96,7 +96,9 @@ class Estimate:
         return self.value / math.log(2)
 
     def confidence_interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return value ± z·standard error, in nats, widened until it holds those of all alternatives.
+        """Return value ± z·standard error, in nats, widened to the far end of each alternative's interval.
+
+        The far end is the upper one of an alternative above the value, the lower one of one below.
 
         It contains E[value] with probability `level` if the value is normally distributed. Without
         alternatives it knows nothing of a bias: that of a bound, or of an estimator with too few samples,
@@ -118,8 +120,9 @@ class Estimate:
         )
         half = NormalDist().inv_cdf((1 + level) / 2) * self.standard_error
         high = math.inf if self.has_caution("saturated") else self.value + half
-        others = [one.confidence_interval(level) for one in self.alternatives]
-        return min([self.value - half, *(low for low, _ in others)]), max([high, *(end for _, end in others)])
+        others = [(one.value > self.value, *one.confidence_interval(level)) for one in self.alternatives]
+        lower = min([self.value - half, *(low for above, low, _ in others if not above)])
+        return lower, max([high, *(end for above, _, end in others if above)])
 
     def explain(self) -> str:
         """Return the value, what was seen of the samples, what was picked and why, the check, and all doubts.

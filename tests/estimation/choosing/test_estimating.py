@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import torch
+from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import infomax
@@ -169,6 +170,27 @@ def test_the_interval_takes_in_what_the_second_estimator_finds_more():
     assert found.second.value > found.value  # the seed is such
     assert found.second in found.alternatives
     assert found.confidence_interval()[1] >= found.second.confidence_interval()[1]
+
+
+def test_what_a_classifier_has_not_learned_is_in_the_interval():
+    """A label among eight by 30 columns of noise and weak signal; the truth from the posterior."""
+    centres = 0.7 * np.random.default_rng(1).standard_normal((8, 30))
+
+    def draw(n, seed):
+        rng = np.random.default_rng(seed)
+        label = rng.integers(8, size=n)
+        return label, centres[label] + rng.standard_normal((n, 30))
+
+    label, values = draw(20_000, 0)
+    scores = -((values[:, None] - centres) ** 2).sum(axis=2) / 2
+    truth = math.log(8) + (scores[np.arange(20_000), label] - logsumexp(scores, axis=1)).mean()
+    held = 0
+    for seed in range(1, 5):
+        found = infomax.estimate(*draw(500, seed))
+        low, high = found.confidence_interval()
+        assert found.method == "FromClassifier" and found.value + 1.96 * found.standard_error < truth
+        held += low < truth < high
+    assert held >= 3
 
 
 def test_the_bias_of_neighbours_at_edges_is_in_the_interval():

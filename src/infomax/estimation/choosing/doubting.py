@@ -1,17 +1,21 @@
 """Other values that are as credible as the one that is reported; the confidence interval takes them in.
 
-Two doubts are known beyond scatter: an estimator of another family finds another value, and neighbours are
-biased, by an amount that more neighbours show.
+Three doubts are known beyond scatter: an estimator of another family finds another value; neighbours are
+biased, by an amount that more neighbours show; a classifier has not learned all, as half of the rows show.
 """
 
 import math
 from dataclasses import replace
+
+import numpy as np
 
 from infomax.estimation.choosing.rule import HELD_OUT, SETTINGS, Seen, run
 from infomax.estimation.estimate import Estimate
 
 CLEAR = 2.0
 """Standard errors of both by which two values must differ to be clearly different."""
+MIN_ROWS_TO_HALVE = 100
+"""Rows of which half still teach a classifier."""
 
 
 def alternatives(picked: str, first: Estimate, second: Estimate | None, seen: Seen) -> tuple[Estimate, ...]:
@@ -28,6 +32,8 @@ def alternatives(picked: str, first: Estimate, second: Estimate | None, seen: Se
         found.append(second)
     if picked == "ksg" and not first.has_caution("saturated"):
         found += _of_no_neighbors(first, seen)
+    if picked == "from-classifier" and seen.num_rows >= MIN_ROWS_TO_HALVE:
+        found += _of_all_rows(first, seen)
     return tuple(found)
 
 
@@ -56,3 +62,15 @@ def _of_no_neighbors(first: Estimate, seen: Seen) -> list[Estimate]:
     k = SETTINGS["ksg"]["num_neighbors"]
     lost = first.value - run("ksg", seen, num_neighbors=2 * k).value if seen.num_rows > 4 * k else 0.0
     return [replace(first, value=first.value + lost / (math.sqrt(2) - 1), local=None)] if lost > 0 else []
+
+
+def _of_all_rows(first: Estimate, seen: Seen) -> list[Estimate]:
+    """Return I(∞) = I(n) + (I(n) − I(n/2)) / (√2 − 1), if it is more: what more rows would teach.
+
+    What is not learned falls about as 1/√n, or faster; the slower law is taken.
+    """
+    rows = np.random.default_rng(0).permutation(seen.num_rows)[: seen.num_rows // 2]
+    learned = first.value - run("from-classifier", seen.of_rows(rows)).value
+    if learned <= 0:
+        return []
+    return [replace(first, value=first.value + learned / (math.sqrt(2) - 1), local=None)]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from infomax.estimation.choices import ESTIMATORS
 from infomax.estimation.choosing.seeing import Variable
 from infomax.estimation.estimate import Estimate, Estimator
@@ -25,6 +27,11 @@ class Seen:
     x: Variable
     y: Variable
     given: Variable | None = None
+
+    def of_rows(self, rows: np.ndarray) -> "Seen":
+        """Return the same of some rows."""
+        given = None if self.given is None else self.given.of_rows(rows)
+        return Seen(self.x.of_rows(rows), self.y.of_rows(rows), given)
 
     @property
     def num_rows(self) -> int:

@@ -1,7 +1,7 @@
 """Samples as far as an estimator is chosen by them: labels or numbers, columns, ties, tails."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class Variable:
         values = self.codes if self.codes is not None else self.scores
         assert values is not None
         return values
+
+    def of_rows(self, rows: np.ndarray) -> "Variable":
+        """Return the same of some rows."""
+        parts = {name: getattr(self, name) for name in ("codes", "scores", "numbers")}
+        return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
 
     @property
     def description(self) -> str:
