@@ -4,15 +4,20 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from infomax.cli.commands.upkeep.cache import Cache
 from infomax.cli.main import main
 from infomax.files import bytes_in
-from infomax.learning.data import load_images
+from infomax.learning.data import load_images, stream_images
+from infomax.learning.data.cache import decoding
+from infomax.learning.data.cache.folder import held
 
 
 @pytest.fixture
@@ -115,6 +120,42 @@ def test_what_a_killed_process_left_is_pruned(folders, tmp_path, capsys):
     left.mkdir()
     listed(capsys, "prune", "--limit", "1T")
     assert not left.exists() and len(listed(capsys)["entries"]) == 1
+
+
+@pytest.fixture
+def all_kinds(folders, tmp_path, monkeypatch):
+    """A cache with everything that it can hold; return its folder."""
+    for folder in folders[:2]:
+        load(folder)
+    cache = tmp_path / "cache" / "datasets"
+    about = min(cache.glob("*/about.json"))
+    about.write_text(json.dumps({"source": "old", "split": "train"}))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            load(folders[2])
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        archive.add(folders[0] / "0.png", "0.png")
+    stream_images(tmp_path / "shard.tar", size=8)
+    (cache / f"{'0' * 32}.range.json").write_text("{}")
+    return cache
+
+
+def test_everything_in_the_cache_is_listed_and_pruned(all_kinds, capsys):
+    found = listed(capsys)
+    assert Counter(one["kind"] for one in found["entries"]) == {
+        "decoded": 1, "of an earlier version": 1, "unfinished": 1, "range of pixels": 1,
+        "facts of a shard": 1,
+    }  # fmt: skip
+    assert found["bytes"] == sum(path.stat().st_size for path in all_kinds.rglob("*") if path.is_file())
+    shown = [str(one) for one in Cache()().shown() if isinstance(one, str)]
+    assert shown[0].startswith(("range of pixels: 1 entries, ", "facts of a shard: 1 entries, "))
+    (unfinished,) = all_kinds.glob("*.parts-*")
+    with held(unfinished):  # as by a process that decodes
+        left = listed(capsys, "prune", "--limit", "0")["entries"]
+    assert [(one["kind"], one["in_use"]) for one in left] == [("unfinished", True)]
+    assert listed(capsys, "prune", "--limit", "0")["bytes"] == 0
+    assert sum(path.stat().st_size for path in all_kinds.rglob("*") if path.is_file()) == 0
 
 
 def test_sizes_and_refusals(folders, capsys, monkeypatch):
