@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -101,6 +102,25 @@ def test_npy_equals_parquet(capsys, photos, tmp_path):
     np.testing.assert_array_equal(
         array, np.array(pq.read_table(tmp_path / "f.parquet")["embedding"].to_pylist())
     )
+
+
+def test_embeddings_in_parts_are_those_of_one_file(capsys, photos, tmp_path):
+    """A part that is missing is written again, the others stay."""
+    out = tmp_path / "run"
+    result_of(capsys, "pretrain", "amdim-photos-cpu", "--data", photos, "--out", out, *TINY)
+    result_of(capsys, "embed", out, "--data", photos, "--out", tmp_path / "whole.parquet")
+    command = ["embed", out, "--data", photos, "--out", tmp_path / "features.parquet", "--parts", "3"]
+    written = result_of(capsys, *command)
+    assert written["file"] == str(tmp_path / "features-*-of-00003.parquet") and written["num_images"] == 40
+    parts = [tmp_path / f"features-{number:05}-of-00003.parquet" for number in range(3)]
+    times = [part.stat().st_mtime_ns for part in parts]
+    parts[1].unlink()
+    result_of(capsys, *command)
+    assert [part.stat().st_mtime_ns == time for part, time in zip(parts, times, strict=True)] == [1, 0, 1]
+    found, whole = pa.concat_tables(map(pq.read_table, parts)), pq.read_table(tmp_path / "whole.parquet")
+    assert found.drop("embedding").equals(whole.drop("embedding"))
+    features = [np.array(table["embedding"].to_pylist()) for table in (found, whole)]
+    np.testing.assert_allclose(*features, atol=1e-4)  # float32, in batches of other sizes
 
 
 def test_recipes(capsys):
