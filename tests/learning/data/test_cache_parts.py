@@ -180,6 +180,7 @@ def test_files_that_change_while_they_are_decoded_are_refused(load, pets, monkey
     monkeypatch.setattr(gathering, "decode_block", changing)
     with pytest.raises(ValueError, match=r"load_images: .*pets changed while it was decoded, expected files"):
         load(folder, cache=cache)
+    assert not [*cache.glob("*/")]
 
 
 def test_an_entry_of_an_earlier_version_is_decoded_again_with_a_line(load, same, pets):

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -24,7 +24,6 @@ import pyarrow as pa
 import xxhash
 from filelock import FileLock
 
-from infomax.errors import refuse
 from infomax.learning.data.cache.entry import (
     DAMAGE,
     describe,
@@ -115,14 +114,17 @@ def _made(entry: Path, job: Job, column: str | None, memory_limit: int) -> Gathe
                 return found
             _begin(place, entry, job)
             stack.enter_context(held(place))
-        _decode(place, entry, job)
+        parts = _decode(place, entry, job)
         with FileLock(f"{entry}.lock"):
-            if (found := open_sound(entry, job, memory_limit)) is None:
-                _check_unchanged(entry, job, column)
-                _join(place, job).rename(entry)
+            found = open_sound(entry, job, memory_limit)
+            if found is None and parts is not None:
+                _check_unchanged(place, entry, job, column)
+                _join(parts, place / "whole", job).rename(entry)
                 found = open_entry(entry, job, verify_up_to=0)
-            shutil.rmtree(place, ignore_errors=True)
-            return found
+            if found is not None:
+                shutil.rmtree(place, ignore_errors=True)
+                return found
+    return _made(entry, job, column, memory_limit)  # another process made it, and a third removed it
 
 
 def _begin(place: Path, entry: Path, job: Job) -> None:
@@ -140,22 +142,24 @@ def _begin(place: Path, entry: Path, job: Job) -> None:
     describe(place, job)
 
 
-def _decode(place: Path, entry: Path, job: Job) -> None:
-    """Decode all parts that no other process has decoded, or return when another has made the entry."""
-    while not entry.exists():
+def _decode(place: Path, entry: Path, job: Job) -> list[Path] | None:
+    """Return all parts, decoded here or by others; None where another process has made the entry of them."""
+    while True:
         with showing(job) as passed:
             parts = _decoded_parts(place, entry, job, passed)
-        others = [part for part in parts if not part.exists()]
+        others = [part for part in parts or () if not part.exists()]
         if not others:
-            return
+            return parts
         with FileLock(f"{others[0]}.lock"):  # until its process is done, or dead
             pass
 
 
-def _decoded_parts(place: Path, entry: Path, job: Job, passed: Callable[[int], None]) -> list[Path]:
-    """Go through the items once, decode the parts that are free, and return all of them."""
+def _decoded_parts(place: Path, entry: Path, job: Job, passed: Callable[[int], None]) -> list[Path] | None:
+    """Go through the items once and decode the parts that are free; return as `_decode`."""
     items, parts = iter(job.source.items(job.split)), []
-    while (first := next(items, None)) is not None and not entry.exists():
+    while (first := next(items, None)) is not None:
+        if entry.exists():
+            return None
         part = place / f"{len(parts):06}"
         some = chain([first], islice(items, PART_SIZE - 1))
         parts.append(part)
@@ -166,22 +170,22 @@ def _decoded_parts(place: Path, entry: Path, job: Job, passed: Callable[[int], N
     return parts
 
 
-def _check_unchanged(entry: Path, job: Job, column: str | None) -> None:
-    refuse(
-        entry_name(job, column) != entry.name,
-        f"{job.decoder.operation}: {job.source.name} changed while it was decoded, expected files that stay "
-        "as they are; start again when nothing writes there",
-    )
+def _check_unchanged(place: Path, entry: Path, job: Job, column: str | None) -> None:
+    """Check that the source is still the one whose name the entry has; parts of another are worth nothing."""
+    if entry_name(job, column) != entry.name:
+        shutil.rmtree(place, ignore_errors=True)
+        raise ValueError(
+            f"{job.decoder.operation}: {job.source.name} changed while it was decoded, expected files that "
+            "stay as they are; start again when nothing writes there"
+        )
 
 
-def _join(place: Path, job: Job) -> Path:
-    """Return an entry that is made of the parts in a folder, each of which is moved into it.
+def _join(parts: Sequence[Path], whole: Path, job: Job) -> Path:
+    """Return an entry that is made of parts, each of which is moved into it.
 
     Raises:
         ValueError: a part is damaged, and removed; all items are broken.
     """
-    numbered = (part for part in place.iterdir() if part.name.isdigit())
-    parts, whole = sorted(numbered, key=lambda part: int(part.name)), place / "whole"
     summaries = [*map(read_summary, parts)]
     shape = shape_of(summaries)
     skipped = tuple(one for summary in summaries for one in summary.skipped)
