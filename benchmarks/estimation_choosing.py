@@ -1,6 +1,6 @@
 """How near the truth is `infomax.estimate`, what did it pick, and how often does its 95 % interval hold it?
 
-    python benchmarks/estimation_choosing.py --cache DIR --save --overwrite    # an hour of processor time
+    python benchmarks/estimation_choosing.py --cache DIR --save --overwrite    # half an hour of processor
     python benchmarks/estimation_choosing.py --samples 500 --seeds 1           # a look, in five minutes
     … --redraw 1 --save --overwrite                                            # the page anew
 
@@ -9,7 +9,8 @@ curves, heavy tails, labels beside columns of which few matter, noisy binary ima
 other tasks before these were measured (`estimation/choosing/rule.py`). With --cache every draw is kept, and a
 call that is stopped goes on there; --workers 0 measures nothing, and reports what is kept.
 
-bias: mean error over the draws. covered: draws whose 95 % interval holds the truth, of those made. The best
+bias: mean error over the draws. interval: how far the 95 % interval reaches below and above the value, on
+average. covered: draws whose interval holds the truth, of those made. The best
 single estimator is that of `estimation_accuracy.json`, chosen for each task with the truth in hand.
 """
 
@@ -173,6 +174,13 @@ def bias(draws):
     return float(np.mean([one["value"] - one["truth"] for one in draws]))
 
 
+def reach(draws):
+    """Return how far the intervals reach below and above the values; the latter may be ∞."""
+    highs = [math.inf if one["high"] is None else one["high"] for one in draws]
+    below = [one["low"] - one["value"] for one in draws]
+    return below, [high - one["value"] for high, one in zip(highs, draws, strict=True)]
+
+
 def summary(by_size):
     """A row a number of samples, over all tasks."""
     rows = []
@@ -206,8 +214,8 @@ def by_task(by_size, best=None):
             draws = tasks.get(task, [])
             if not draws:
                 continue
-            width = np.mean([(one["value"] - one["low"]) for one in draws])
-            row[f"n = {n}: bias ± half of the interval"] = f"{bias(draws):+.3f} ± {width:.3f}"
+            row[f"n = {n}: bias"] = f"{bias(draws):+.3f}"
+            row[f"n = {n}: interval"] = " to ".join(f"{np.mean(ends):+.3f}" for ends in reach(draws))
             row[f"n = {n}: covered"] = f"{sum(map(covers, draws))} of {len(draws)}"
             row[f"n = {n}: picked"] = ", ".join(sorted({one["method"].split(",")[0] for one in draws}))
             row[f"n = {n}: cautions"] = (
@@ -236,7 +244,7 @@ def near_best(by_size):
     best = {task: abs(float(text.rpartition(" ")[2])) for task, text in best_single().items()}
     near = []
     for task, draws in by_size.get(5000, {}).items():
-        error = np.mean([(one["value"] - one["low"]) / 1.96 for one in draws])
+        error = np.mean([min(-low, high) / 1.96 for low, high in zip(*reach(draws), strict=True)])
         near.append(abs(bias(draws)) <= best[task] + max(0.05, error))
     return [{"tasks": len(near), "within": int(sum(near))}] if near else []
 
