@@ -146,7 +146,7 @@ def test_a_copula_that_is_too_high_is_disputed():
     assert found.value > truth + 0.5 and found.has_caution("disputed")
     assert found.second.value == pytest.approx(truth, abs=0.15)
     low, high = found.confidence_interval()
-    assert low < truth < high and f"95 % interval {low:.1f}" in str(found)
+    assert low < truth < high and f"95 % interval {low:.3f} to" in str(found)
 
 
 def test_more_is_clear_beyond_two_errors_of_both_and_where_no_bias_is_known():
