@@ -15,8 +15,8 @@ from infomax.evaluation.embedding import embed, embed_layers
 from infomax.evaluation.finetuning.classifier import FinetunedClassifier
 from infomax.evaluation.representations import representations
 from infomax.learning.encoders.amdim_layers import Readout
+from infomax.learning.encoders.amdim_signals import SignalEncoder
 from infomax.learning.encoders.config import AMDIMEncoderConfig
-from infomax.learning.encoders.features import Features
 from infomax.learning.encoders.saving import DESCRIPTION, load_encoder
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.training.config import Recipe, TrainConfig
@@ -32,7 +32,7 @@ RECIPE = Recipe(
 
 
 def joined_of(readout, rows):
-    return readout.added(Features(rows, {})).joined.numpy()
+    return readout(rows).numpy()
 
 
 def features(seed, num=4000, dim=6):
@@ -135,9 +135,7 @@ def test_fine_tuning_starts_from_the_global_feature(run):
 
 
 def test_encoders_of_before_give_their_global_feature(tmp_path):
-    plain = replace(
-        RECIPE, method=replace(RECIPE.method, encoder=replace(RECIPE.method.encoder, readout="global"))
-    )
+    plain = with_readout("global")
     run = pretrain(plain, plain.views.load("digits"), tmp_path / "run", quiet=True)
     file = run.folder / DESCRIPTION
     description = json.loads(file.read_text())
@@ -146,6 +144,34 @@ def test_encoders_of_before_give_their_global_feature(tmp_path):
     found = load_encoder(run.folder)(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
     assert found.joined is None
     assert torch.equal(found.representation, found.global_)
+
+
+def with_readout(name, recipe=RECIPE):
+    method = replace(recipe.method, encoder=replace(recipe.method.encoder, readout=name))
+    return replace(recipe, method=method)
+
+
+def test_an_image_and_its_mirror_image_are_the_same_to_a_mirrored_readout(run, tmp_path):
+    images = RECIPE.views.load("digits")
+    recipe = with_readout("mirrored")
+    mirrored = load_encoder(pretrain(recipe, images, tmp_path / "run", quiet=True).folder)
+    seen = mirrored.view(images.batch(slice(0, 50)))
+    joined = mirrored.encoder(seen).joined
+    torch.testing.assert_close(mirrored.encoder(seen.flip(-1)).joined, joined, rtol=0, atol=1e-5)
+    assert correlations(embed(mirrored, images)) < 1e-4
+    # the mean of both, by the encoder that was trained alike
+    alone = load_encoder(run.folder).encoder
+    alone.readout.reset()
+    both = (alone(seen).joined + alone(seen.flip(-1)).joined) / 2
+    torch.testing.assert_close(mirrored.encoder.readout(both), joined, rtol=1e-4, atol=1e-4)
+
+
+def test_mirror_images_need_views_that_mirror(tmp_path):
+    unmirrored = replace(with_readout("mirrored"), views=replace(RECIPE.views, flip=0.0))
+    with pytest.raises(ValueError, match="readout joined, or --views"):
+        pretrain(unmirrored, RECIPE.views.load("digits"), tmp_path / "run", quiet=True)
+    with pytest.raises(ValueError, match="signals have no mirror image"):
+        SignalEncoder(256, 1, width=4, embedding_dim=8, depth=1, readout="mirrored")
 
 
 def test_signals_and_two_encoders(tmp_path):

@@ -1,6 +1,6 @@
 """Pictures to features: the AMDIM encoder of Bachman et al. (2019)."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, trunk
+from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, all_scales, trunk
 from infomax.learning.encoders.config import AMDIMEncoderConfig, ReadoutKind
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import missing, stages_of
@@ -48,7 +48,8 @@ class AMDIMEncoder(nn.Module):
         global_dim: dimension of the global feature; default: d.
         whitened: whether training began with a first layer that whitens; kept, without effect here.
         max_fine_side: the longest side, px, that is not halved.
-        readout: ``joined`` for one vector of all scales in evaluation mode, beside the other features.
+        readout: ``joined`` for one vector of all scales in evaluation mode, beside the other features;
+            ``mirrored`` for the mean of those of an image and its mirror image.
         channels: channels of the images.
 
     Raises:
@@ -105,21 +106,29 @@ class AMDIMEncoder(nn.Module):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
         self.readout: Readout | None = None
-        if readout == "joined":
+        if readout != "global":
             self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Features:
         """Return features of normalised images: global_ [b, d], local {7: [b, d, 7, 7], 5: [b, d, 5, 5]}."""
         images = of_shape("AMDIMEncoder", images, self.input_shape)
+        features = self._features(images)
+        if self.readout is None or self.training:
+            return features
+        rows = all_scales(features)
+        if self.config.readout == "mirrored":
+            rows = (rows + all_scales(self._features(images.flip(-1)))) / 2
+        return replace(features, joined=self.readout(rows))
+
+    def _features(self, images: Float[Tensor, "b c h w"]) -> Features:
         last = {}  # side of a map -> the last map of that side
         for layer in self.layers:
             images = layer(images)
             last[images.shape[-1]] = images
         local = {side: self.embed[str(side)](last[side]) for side in (7, 5)}
         embedded = self.embed["1"](images).flatten(1) if "1" in self.embed else None
-        features = Features(images.flatten(1), local, embedded=embedded)
-        return features if self.readout is None or self.training else self.readout.added(features)
+        return Features(images.flatten(1), local, embedded=embedded)
 
 
 def _stem(

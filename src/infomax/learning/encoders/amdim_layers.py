@@ -129,14 +129,9 @@ class Readout(nn.Module):
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("matrix", torch.eye(dim))
 
-    def added(self, features: Features) -> Features:
-        """Return the features and, beside them, the vector of all scales."""
-        return replace(features, joined=(self.rows(features) - self.mean) @ self.matrix)
-
-    def rows(self, features: Features) -> Float[Tensor, "b f"]:
-        """Return u: the global feature, then the mean over the places of each map, smallest map first."""
-        means = [features.local[side].flatten(2).mean(2) for side in sorted(features.local)]
-        return torch.cat([features.global_, *means], dim=1).float()
+    def forward(self, rows: Float[Tensor, "b f"]) -> Float[Tensor, "b f"]:
+        """Return (u − m) W for rows u."""
+        return (rows - self.mean) @ self.matrix
 
     @torch.no_grad()
     def fit(self, rows: Float[Tensor, "n f"]) -> None:
@@ -152,6 +147,17 @@ class Readout(nn.Module):
         self.mean.copy_(mean)
         self.matrix.copy_(axes / scale[:, None] * variances**-0.25)
 
+    def reset(self) -> None:
+        """Take W and m as before `fit`."""
+        self.mean.zero_()
+        nn.init.eye_(self.matrix)
+
+
+def all_scales(features: Features) -> Float[Tensor, "b f"]:
+    """Return u: the global feature, then the mean over the places of each map, smallest map first."""
+    means = [features.local[side].flatten(2).mean(2) for side in sorted(features.local)]
+    return torch.cat([features.global_, *means], dim=1).float()
+
 
 def fit_readout(encoder: nn.Module, view: nn.Module, seen: Iterable[Tensor]) -> None:
     """Fit the readout of an encoder to what is seen; one without a `Readout` stays as it is.
@@ -166,8 +172,9 @@ def fit_readout(encoder: nn.Module, view: nn.Module, seen: Iterable[Tensor]) -> 
         return
     device = readout.mean.device
     view = view.to(device)
+    readout.reset()
     with evaluating(encoder):
-        rows = [readout.rows(encoder(view(some.to(device)))) for some in seen]
+        rows = [encoder(view(some.to(device))).joined for some in seen]
     readout.fit(torch.cat(rows))
 
 

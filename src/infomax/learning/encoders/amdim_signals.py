@@ -3,14 +3,14 @@
 The layers are those for images, with windows of height 1: a signal is an image of one row.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from infomax.errors import refuse
-from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, trunk
+from infomax.learning.encoders.amdim_layers import Convolution, Embedding, Readout, all_scales, trunk
 from infomax.learning.encoders.config import AMDIMEncoderConfig, ReadoutKind
 from infomax.learning.encoders.features import Features, of_shape
 from infomax.learning.encoders.shrinking import shrinking
@@ -79,6 +79,10 @@ class SignalEncoder(nn.Module):
             f"SignalEncoder: length must be at least {MIN_LENGTH} samples, got {length}; "
             "record longer signals",
         )
+        refuse(
+            readout == "mirrored",
+            "SignalEncoder: signals have no mirror image, got readout mirrored; choose joined or global",
+        )
         self.input_shape: tuple[int, int] = (channels, length)
         self.config: AMDIMEncoderConfig = AMDIMEncoderConfig(
             width, embedding_dim, depth, batch_norm, global_dim, whitened, max_fine_side, readout
@@ -95,7 +99,7 @@ class SignalEncoder(nn.Module):
             self.embed["1"] = Embedding(global_dim, embedding_dim, batch_norm)
             self.needed_maps = frozenset({1, 5, 7})
         self.readout: Readout | None = None
-        if readout == "joined":
+        if readout != "global":
             self.readout = Readout((global_dim or embedding_dim) + 2 * embedding_dim)
 
     def forward(self, signals: Float[Tensor, "b c t"]) -> Features:
@@ -108,7 +112,9 @@ class SignalEncoder(nn.Module):
         local = {cells: self.embed[str(cells)](last[cells]).squeeze(2) for cells in (7, 5)}
         embedded = self.embed["1"](row).flatten(1) if "1" in self.embed else None
         features = Features(row.flatten(1), local, embedded=embedded)
-        return features if self.readout is None or self.training else self.readout.added(features)
+        if self.readout is None or self.training:
+            return features
+        return replace(features, joined=self.readout(all_scales(features)))
 
 
 def _stem(width: int, length: int, channels: int) -> tuple[list[nn.Module], int]:

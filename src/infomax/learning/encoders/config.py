@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from infomax.ranges import MAX_SIDE, Depth, Range, Size, check_ranges
 
-ReadoutKind = Literal["global", "joined"]
+ReadoutKind = Literal["global", "joined", "mirrored"]
 """Names of the vectors that can stand for an image."""
 
 
@@ -20,7 +20,8 @@ class AMDIMEncoderConfig:
     filters that whiten patches of the training images (see `whiten`), not with random ones. max_fine_side: px
     of the longest side of an image that the first layer does not halve; without effect on signals. readout:
     what evaluation, `embed`, `search` and exports take of an encoder: ``global``, the global feature;
-    ``joined``, it and the means of the embedded maps, scaled after training (see `Readout`).
+    ``joined``, it and the means of the embedded maps, scaled after training (see `Readout`); ``mirrored``,
+    the mean of these for an image and its mirror image, which takes twice the time.
     """
 
     width: Size = 128

@@ -93,7 +93,19 @@ class AMDIMConfig(MethodConfig):
         return learner(self, views, optimizer, num_classes, encoder)
 
     def begun(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
-        """Return the learner, its first layers whitening patches of some images, if that is wanted."""
+        """Return the learner, its first layers whitening patches of some images, if that is wanted.
+
+        Raises:
+            ValueError: mirror images are to be read, and the views never mirror.
+        """
+        for encoder, place in zip(learner.encoders, views.encoders, strict=False):
+            refuse(
+                self.encoder.readout == "mirrored"
+                and getattr(encoder, "readout", None) is not None
+                and not getattr(place.views, "flip", 0),
+                "amdim: the readout mirrored expects views that mirror images, and these never do; set "
+                "--method.encoder.readout joined, or --views.flip 0.5 if mirror images mean the same",
+            )
         if not self.encoder.whitened:
             return learner
         whiten = loaded("infomax.learning.encoders.amdim_layers:whiten")

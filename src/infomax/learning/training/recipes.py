@@ -20,7 +20,7 @@ DIM_OPTIMIZER = OptimizerConfig(lr=1e-4, betas=(0.9, 0.999), weight_decay=0.0, w
 
 _SMALL = AMDIMConfig(encoder=AMDIMEncoderConfig(width=16, embedding_dim=64, depth=1))
 _SMALL_CPU = AMDIMEncoderConfig(
-    width=48, embedding_dim=256, depth=1, global_dim=512, whitened=True, max_fine_side=48, readout="joined"
+    width=48, embedding_dim=256, depth=1, global_dim=512, whitened=True, max_fine_side=48, readout="mirrored"
 )
 _QUICK = OptimizerConfig(lr=3e-3, decay="cosine", warmup_steps=50)
 _MUON = OptimizerConfig(rule="muon", lr=1e-2, weight_decay=0.0, decay="linear", warmup_steps=100)
