@@ -55,7 +55,9 @@ def test_what_is_better_without_training_is_named():
 
 def test_other_probes_and_few_labels_that_say_otherwise_are_named():
     some = rows(0.6, 0.4, 0.5) + rows(0.3, 0.4, 0.5, probe="knn") + rows(0.4, 0.3, 0.3, labels="5 per class")
-    assert verdict(some)["words"].endswith("These probes do not find it better than every baseline: knn probe.")
+    assert verdict(some)["words"].endswith(
+        "These probes do not find it better than every baseline: knn probe."
+    )
     assert verdict(some[3:])["words"].startswith("AMDIM is worse than a random encoder and raw pixels")
     assert verdict(some[3:])["words"].endswith(
         "These probes find it better than every baseline: linear probe, 5 per class."
