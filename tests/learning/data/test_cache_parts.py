@@ -100,7 +100,7 @@ def test_kill_9_in_the_middle_goes_on_with_what_is_there(load, same, pets, start
 def test_processes_decode_each_part_once_between_them(load, pets, start, tmp_path):
     """As the ranks of a training do, or two trainings that begin at once."""
     folder, cache = pets
-    processes = [start(folder, cache, str(number), pause=0.1) for number in range(2)]
+    processes = [start(folder, cache, str(number), pause=0.4) for number in range(2)]
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
