@@ -29,6 +29,7 @@ def test_few_frames_from_the_command_to_the_bound(recipe, module, bound, tmp_pat
     def recorded(*arguments):
         stack = traceback.extract_stack()[:-1]
         ours = [f for f in stack if f.filename.startswith(SOURCE) and not f.name.startswith("<")]
+        ours = [f for f in ours if Path(f.filename).name != "muon.py"]  # calls back, and hands nothing on
         frames.append([f"{f.filename}:{f.name}" for f in ours])
         return original(*arguments)
 

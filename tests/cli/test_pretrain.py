@@ -122,7 +122,7 @@ def test_help_of_a_recipe_lists_its_fields(capsys):
         run("pretrain", "amdim-digits", "--help")
     out = capsys.readouterr().out
     assert re.search(r"--train.batch_size 32 +images in each step", out)
-    assert re.search(r"--optimizer.lr 0.003 +of Adam", out)
+    assert re.search(r"--optimizer.lr 0.005 +of Adam", out)
 
 
 def test_a_terminal_shows_tables_and_a_pipe_json(capsys, terminal):
@@ -136,7 +136,7 @@ def test_a_terminal_shows_tables_and_a_pipe_json(capsys, terminal):
     assert run("pretrain", "amdim-digits", "--minutes", "0.1", "--dry-run") == 0
     out = capsys.readouterr().out
     assert "  minutes: 0.1\n" in out
-    assert "--train.steps null, not 1000" in out
+    assert "--train.steps null, not 500" in out
 
 
 def test_values_of_fields_are_no_recipe(capsys):

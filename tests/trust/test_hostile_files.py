@@ -307,7 +307,7 @@ def test_public_checkpoints(tmp_path, capsys):
         torch.save({"model": state}, path)
         line_of(capsys, "import-amdim", path, "--out", "x")
     torch.save({"model": {"encoder.a": torch.zeros(1).expand(1 << 20, 1 << 20)}}, path)
-    with pytest.raises(ValueError, match=r"entry 'encoder\.a' names"):
+    with pytest.raises(ValueError, match=r"entry 'encoder\.a' promises"):
         load_public_checkpoint(path)
 
 

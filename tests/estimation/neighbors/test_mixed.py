@@ -366,7 +366,7 @@ class TestErrors:
             MixedKSG(labels=("x", "y")).estimate([0, 0, 1, 1], [1, 1, 0, 0])
 
     def test_single_label(self):
-        with pytest.raises(ValueError, match=r"at least 2 samples each, got 10 of 10 with one.*not \('x',\)"):
+        with pytest.raises(ValueError, match=r"2 samples each, got 10 labels with one.*\('x',\) are numbers"):
             Ross().estimate(np.arange(10) / 7, np.arange(10) % 2)
 
     def test_repeated_numbers(self):

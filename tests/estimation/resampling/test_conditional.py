@@ -214,7 +214,7 @@ def test_a_slanting_jump_is_refused():
     rng = np.random.default_rng(0)
     z = rng.standard_normal((600, 2))
     x, y = np.sign(z.sum(axis=1)) + 0.3 * rng.standard_normal((2, 600))
-    with pytest.raises(ValueError, match=r"residuals of near rows correlate by .* in 600 samples"):
+    with pytest.raises(ValueError, match=r"those of near rows correlate by .* in 600 samples"):
         permutation_test(x, y, Correlation(), given=z)
 
 

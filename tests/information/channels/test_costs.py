@@ -203,7 +203,7 @@ def test_a_torch_channel_with_costs():
         (
             {"costs": [0, 1e300], "budget": 1, "tolerance": 1e-13},
             RuntimeError,
-            "capacity: some costs are over 1e.13 times what the budget allows.*larger tolerance",
+            "some costs exceed the cheapest by more than 1e.13 times what the budget allows.*raise it",
         ),
     ],
 )

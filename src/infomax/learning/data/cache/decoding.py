@@ -144,14 +144,19 @@ def _begin(place: Path, entry: Path, job: Job) -> None:
 
 def _decode(place: Path, entry: Path, job: Job) -> list[Path] | None:
     """Return all parts, decoded here or by others; None where another process has made the entry of them."""
-    while True:
-        with showing(job) as passed:
-            parts = _decoded_parts(place, entry, job, passed)
-        others = [part for part in parts or () if not part.exists()]
-        if not others:
-            return parts
-        with FileLock(f"{others[0]}.lock"):  # until its process is done, or dead
-            pass
+    try:
+        while True:
+            with showing(job) as passed:
+                parts = _decoded_parts(place, entry, job, passed)
+            others = [part for part in parts or () if not part.exists()]
+            if not others:
+                return parts
+            with FileLock(f"{others[0]}.lock"):  # until its process is done, or dead
+                pass
+    except FileNotFoundError:  # whoever makes the entry removes the parts
+        if not entry.exists():
+            raise
+        return None
 
 
 def _decoded_parts(place: Path, entry: Path, job: Job, passed: Callable[[int], None]) -> list[Path] | None:
