@@ -112,6 +112,23 @@ def test_processes_decode_each_part_once_between_them(load, pets, start, tmp_pat
     assert len([*cache.glob("*/")]) == 1
 
 
+def test_who_waits_for_a_part_takes_the_entry_when_another_has_made_it(
+    load, same, pets, tmp_path, monkeypatch
+):
+    folder, cache = pets
+    made = load(folder, cache=cache)
+    (entry,) = cache.glob("*/")
+    entry.rename(tmp_path / "made")
+
+    def made_by_another(place, entry, *_):
+        (tmp_path / "made").rename(entry)
+        shutil.rmtree(place)
+        return [place / "000000"]
+
+    monkeypatch.setattr(decoding, "_decoded_parts", made_by_another)
+    assert same(load(folder, cache=cache), made)
+
+
 def stopped_in(monkeypatch, function, number):
     """Let Ctrl-C come at a call of a function of the cache."""
     original, calls = getattr(decoding, function), []

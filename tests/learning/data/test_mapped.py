@@ -16,7 +16,7 @@ SIZE = 3 * mmap.PAGESIZE
 
 
 def resident(values):
-    """Whether each page of the file is in memory, as the kernel says (mincore)."""
+    """Return whether each page of the file is in memory, as the kernel says (mincore)."""
     whole = np.frombuffer(values._mmap, np.uint8)
     pages = (ctypes.c_ubyte * -(-len(whole) // mmap.PAGESIZE))()
     libc = ctypes.CDLL(None, use_errno=True)

@@ -191,5 +191,5 @@ def run(name: str, seen: Seen, **settings: Any) -> Estimate:
         return part.numbers if name in AS_THEY_ARE else part.values
 
     condition = {} if seen.given is None else {"given": values(seen.given)}
-    estimator: Any = replace(estimator_named(name, seen), **settings)  # pyright: ignore[reportArgumentType]
-    return estimator.estimate(values(seen.x), values(seen.y), **condition)
+    estimator: Any = estimator_named(name, seen)
+    return replace(estimator, **settings).estimate(values(seen.x), values(seen.y), **condition)
