@@ -5,7 +5,6 @@ import tarfile
 
 import numpy as np
 import pytest
-import torch
 import torch.distributed as dist
 from PIL import Image
 
