@@ -355,3 +355,15 @@ def test_directed_information_of_a_channel_with_and_without_delay():
     assert float(m.directed_information(delayed.transpose(1, 0, 3, 2), base=2)) == pytest.approx(0)
     with pytest.raises(ValueError, match="directed_information: expected an even number of axes"):
         m.directed_information(XOR)
+
+
+@pytest.mark.parametrize("num", range(2, 60))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_has_no_share_whatever_its_probabilities_round_to(num, dtype):
+    """Fifteen times 1/15 is a little less than 1, and its entropy 1.1e-16: what share was it of?"""
+    constant = np.full((1, num), dtype(1) / dtype(num))
+    for yardstick in (m.geometric_mean, np.minimum):
+        with pytest.raises(ValueError, match="0/0 has no value"):
+            m.normalized_mutual_information(constant, yardstick=yardstick)
+    with pytest.raises(ValueError, match="0/0 has no value"):
+        m.uncertainty_coefficient(constant)

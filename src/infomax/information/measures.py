@@ -27,6 +27,9 @@ from infomax.information.tables import (
     safe_log,
 )
 
+ROUNDING = 64
+"""Units in the last place of 1 up to which the entropy of a constant is off."""
+
 # ---------------------------------------------------------------------------------------- one variable
 
 
@@ -284,7 +287,7 @@ def normalized_mutual_information(
     Reference: Vinh, Epps and Bailey (2010), table 2.
     """
     p_xy = as_probabilities("normalized_mutual_information", p_xy, axis=(-2, -1), num_axes=2)
-    h_x, h_y, h_xy = _entropies(p_xy)
+    h_x, h_y, h_xy = _above_rounding(*_entropies(p_xy))
     return _ratio("normalized_mutual_information", h_x + h_y - h_xy, yardstick(h_x, h_y))
 
 
@@ -304,7 +307,7 @@ def uncertainty_coefficient(p_xy: Array, *, given: int = -1) -> Array:
     """
     _check_given("uncertainty_coefficient", given, 2)
     p_xy = as_probabilities("uncertainty_coefficient", p_xy, axis=(-2, -1), num_axes=2)
-    h_x, h_y, h_xy = _entropies(p_xy)
+    h_x, h_y, h_xy = _above_rounding(*_entropies(p_xy))
     return _ratio("uncertainty_coefficient", h_x + h_y - h_xy, h_x if given == -1 else h_y)
 
 
@@ -320,8 +323,14 @@ def normalized_variation_of_information(p_xy: Array) -> Array:
     Reference: Kraskov et al. (2005).
     """
     p_xy = as_probabilities("normalized_variation_of_information", p_xy, axis=(-2, -1), num_axes=2)
-    h_x, h_y, h_xy = _entropies(p_xy)
+    h_x, h_y, h_xy = _above_rounding(*_entropies(p_xy))
     return _ratio("normalized_variation_of_information", 2 * h_xy - h_x - h_y, h_xy)
+
+
+def _above_rounding(*entropies: Array) -> list[Array]:
+    """Return entropies, 0 for those that rounding alone makes: of a constant whose probabilities sum to 1."""
+    xp = array_namespace(*entropies)
+    return [xp.where(abs(h) > ROUNDING * xp.finfo(h.dtype).eps, h, xp.zeros_like(h)) for h in entropies]
 
 
 def _ratio(operation: str, information: Array, yardstick: Array) -> Array:

@@ -41,6 +41,13 @@ def test_equal_to_scikit_learn(average, pairs):
         assert found == pytest.approx(theirs(x, y, average_method=average), abs=1e-9)
 
 
+@pytest.mark.parametrize("n", range(2, 60))
+def test_a_constant_has_no_entropy_whatever_the_number_of_rows(n):
+    """By log n − Σ c log c / n it was −2e-16 for n = 6, whose square root is complex."""
+    with pytest.raises(ValueError, match="0/0 has no value"):
+        normalized_information([0] * n, [*[0] * (n - 1), 1], yardstick=geometric_mean)
+
+
 def test_expectations_of_scikit_learn():
     table = np.zeros((3, 3), dtype=int)
     np.add.at(table, (np.array(SKLEARN_A) - 1, np.array(SKLEARN_B) - 1), 1)

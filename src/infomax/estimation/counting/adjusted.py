@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import entr
 
 from infomax.errors import refuse
 from infomax.estimation.counting.doubt import Doubt
@@ -143,8 +143,7 @@ def _terms(table: np.ndarray, yardstick: Yardstick) -> tuple[float, float]:
     """Return the plug-in information and the yardstick."""
     n = table.sum()
     h_x, h_y, h_xy = (
-        float(np.log(n) - xlogy(counts, counts).sum() / n)
-        for counts in (table.sum(axis=1), table.sum(axis=0), table)
+        float(entr(counts / n).sum()) for counts in (table.sum(axis=1), table.sum(axis=0), table)
     )
     return h_x + h_y - h_xy, float(yardstick(h_x, h_y))
 
