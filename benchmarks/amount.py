@@ -42,7 +42,7 @@ def main():
         recipe="amdim-cpu",
         images="300,1000,3000,10000,50000",
         minutes="2,5,20,60",
-        steps_a_minute=125,
+        steps_a_minute=138.75,
     )
     about = environment("torch", "lightning", "kornia", "scikit-learn")
     about["settings"] = f"a minute is {arguments.steps_a_minute} steps"
