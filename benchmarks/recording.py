@@ -12,6 +12,8 @@ from pathlib import Path
 from infomax.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
+WRITTEN: set[Path] = set()
+"""Files that this process wrote, and may replace."""
 
 
 def arguments_of(docstring, **options):
@@ -99,7 +101,8 @@ def add(rows, key, values):
 
 def save(name, text, overwrite):
     path = RESULTS / name
-    if path.exists() and not overwrite:
+    if path.exists() and not overwrite and path not in WRITTEN:
         raise SystemExit(f"{path} exists; give --overwrite to replace it")
     with replacing(path) as beside:
         beside.write_text(text)
+    WRITTEN.add(path)

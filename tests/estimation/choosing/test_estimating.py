@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 import torch
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import binom, entropy, multivariate_normal
 
 import infomax
 from infomax.estimation.choices import ESTIMATORS
 from infomax.estimation.choosing.doubting import clearly_more, is_credible
-from infomax.estimation.choosing.rule import RULE, Seen, case_of, estimator_named
+from infomax.estimation.choosing.rule import RULE, Seen, case_of, estimator_named, run
 from infomax.estimation.choosing.seeing import variable, variables
 from infomax.estimation.estimate import Estimate
 from infomax.information.distributions import StudentT, correlated_gaussians
@@ -172,18 +172,35 @@ def test_the_interval_takes_in_what_the_second_estimator_finds_more():
     assert found.confidence_interval()[1] >= found.second.confidence_interval()[1]
 
 
+def test_equal_numbers_are_no_noise_to_what_is_learned():
+    """Flipped pixels: ranked at random, they tell a classifier and a critic far less than they know."""
+    rng = np.random.default_rng(0)
+    pattern, label = rng.integers(2, size=30), rng.integers(2, size=1000)
+    pixels = label[:, None] ^ pattern ^ (rng.random((1000, 30)) < 0.4)
+    agree = np.arange(31)  # how many agree with the pattern tells all that the pixels tell
+    given = binom.pmf(agree, 30, [[0.4], [0.6]])
+    truth = float((given / 2 * np.log(given / given.mean(axis=0))).sum())
+    assert infomax.estimate(label, pixels).value == pytest.approx(truth, abs=0.03)
+
+    coins = rng.integers(2, size=(1000, 5))
+    noisy = coins ^ (rng.random(coins.shape) < 0.1)
+    seen = Seen(*variables(coins, noisy, None, dict.fromkeys("xy", "numbers"), 0))
+    truth = 5 * (math.log(2) - entropy([0.1, 0.9]))
+    assert run("extrapolated-critic", seen).value == pytest.approx(truth, abs=0.12)
+
+
 def test_what_a_classifier_has_not_learned_is_in_the_interval():
-    """A label among eight by 30 columns of noise and weak signal; the truth from the posterior."""
-    centres = 0.7 * np.random.default_rng(1).standard_normal((8, 30))
+    """A label among eight, each at three places in 30 columns; the truth from the posterior."""
+    places = 0.8 * np.random.default_rng(1).standard_normal((8, 3, 30))
 
     def draw(n, seed):
         rng = np.random.default_rng(seed)
-        label = rng.integers(8, size=n)
-        return label, centres[label] + rng.standard_normal((n, 30))
+        label, place = rng.integers(8, size=n), rng.integers(3, size=n)
+        return label, places[label, place] + rng.standard_normal((n, 30))
 
-    label, values = draw(20_000, 0)
-    scores = -((values[:, None] - centres) ** 2).sum(axis=2) / 2
-    truth = math.log(8) + (scores[np.arange(20_000), label] - logsumexp(scores, axis=1)).mean()
+    label, values = draw(10_000, 0)
+    scores = logsumexp(-((values[:, None, None] - places) ** 2).sum(axis=3) / 2, axis=2)
+    truth = math.log(8) + (scores[np.arange(10_000), label] - logsumexp(scores, axis=1)).mean()
     held = 0
     for seed in range(1, 5):
         found = infomax.estimate(*draw(500, seed))

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chi2
 
 from infomax.estimation import bounds
 from infomax.estimation.estimate import Estimator
@@ -138,6 +139,26 @@ def test_a_label_of_which_numbers_tell_a_part():
     x, y = task.sample(1500, np.random.default_rng(0))
     found = FromClassifier().estimate(x[:, 0].astype(int), y)
     assert task.mutual_information - 0.12 < found.value < task.mutual_information + 0.03
+
+
+def test_a_label_that_only_the_scale_tells():
+    """Gaussians of 6 columns with scales 1 and 2: the squared length tells all, and is chi-square."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(2, size=1500)
+    values = rng.standard_normal((1500, 6)) * (1 + label)[:, None]
+    grid = np.linspace(1e-3, 250, 200_001)
+    given = np.stack([chi2.pdf(grid, 6), chi2.pdf(grid / 4, 6) / 4])
+    inside = given / 2 * np.log(np.maximum(given, 1e-300) / np.maximum(given.mean(axis=0), 1e-300))
+    truth = np.trapezoid(inside.sum(axis=0), grid)
+    assert FromClassifier().estimate(label, values).value == pytest.approx(truth, abs=0.03)
+
+
+def test_labels_that_occur_once_are_predicted_by_their_frequency():
+    rng = np.random.default_rng(0)
+    label = np.r_[np.repeat([0, 1], 100), 2, 3]
+    values = rng.standard_normal((202, 8)) + 4 * np.minimum(label, 1)[:, None]
+    values[:, 5] = 1.0  # and a constant column
+    assert FromClassifier().estimate(label, values).value == pytest.approx(math.log(2), abs=0.1)
 
 
 def test_ccmi_of_gaussians():

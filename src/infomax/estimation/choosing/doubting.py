@@ -2,6 +2,7 @@
 
 Three doubts are known beyond scatter: an estimator of another family finds another value; neighbours are
 biased, by an amount that more neighbours show; a classifier has not learned all, as half of the rows show.
+`ExtrapolatedCritic` brings the last one along.
 """
 
 import math

@@ -64,7 +64,7 @@ def estimate(
         first,
         cautions=tuple(dict.fromkeys(cautions)),
         second=second,
-        alternatives=alternatives(picked, first, second, seen),
+        alternatives=(*first.alternatives, *alternatives(picked, first, second, seen)),
         reasons=(*_described(seen), *reasons),
     )
 

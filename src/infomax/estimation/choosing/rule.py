@@ -152,8 +152,9 @@ Where neighbours say that they are saturated, `STRONG` is picked."""
 
 STRONG = "residual-ksg"
 """Picked in place of neighbours that are saturated or biased, and of a second estimator that is saturated."""
-AS_THEY_ARE = (STRONG,)
-"""Estimators that take numbers as they are: ranks lose what is finer than the distance of two rows."""
+AS_THEY_ARE = (STRONG, "from-classifier", "extrapolated-critic")
+"""Estimators that take numbers as they are. Ranks lose what is finer than the distance of two rows; and equal
+numbers in random order are noise that a classifier or a critic has to learn to leave out."""
 HELD_OUT = ("extrapolated-critic", "from-classifier")
 """Estimators that rest on a lower bound from rows not trained on: it refutes what is clearly lower."""
 SETTINGS = {"ksg": {"num_neighbors": 5}}
@@ -188,7 +189,7 @@ def run(name: str, seen: Seen, **settings: Any) -> Estimate:
     """Return what an estimator finds; `settings` are other than those of the rule."""
 
     def values(part: Variable) -> Any:
-        return part.numbers if name in AS_THEY_ARE else part.values
+        return part.numbers if part.numbers is not None and name in AS_THEY_ARE else part.values
 
     condition = {} if seen.given is None else {"given": values(seen.given)}
     estimator: Any = estimator_named(name, seen)

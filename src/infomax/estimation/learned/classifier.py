@@ -6,16 +6,18 @@ q(x|y) are the probabilities of a classifier on rows that it has not seen, q(x) 
 among those it has. The first term is too low by the divergence of the classifier from the truth, on average;
 the second is too high by about (number of labels − 1)/2n.
 
-In each fold the best of three classifiers is taken, by their likelihood on rows of their own: logistic
-regression on the columns, much or little penalised, and on Gaussian functions of the distance to 200 of the
-rows (Nyström's).
+In each fold the best of some classifiers is taken, by their likelihood on rows of their own: Gaussian
+densities with one covariance or with one for each label (where each label has more rows than columns);
+logistic regression on the columns, and on Gaussian functions of the distance to 500 of the rows (Nyström's).
+The regressions are penalised much or little.
 
-Cost: four regressions a fold; grows with labels times columns. Assumes nothing of the columns.
+Cost: seven classifiers a fold; grows with labels times columns. Assumes nothing of the columns.
 
 Reference: McAllester and Stratos (2020), section 6; Williams and Seeger (2001), for Nyström's method.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,18 @@ from infomax.estimation.canonical import NormalScores
 from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.samples import as_codes, as_rows, check_lengths, check_whole
 
-NUM_CENTRES = 200
+NUM_CENTRES = 500
 """Rows whose distances Nyström's method takes."""
-CLASSIFIERS = ((False, 0.1), (False, 10.0), (True, 100.0))
-"""Choices that are compared: distances in place of the columns or not, and the inverse of the penalty."""
+KINDS = (
+    ("one covariance", 0.0),
+    ("a covariance for each label", 0.1),
+    ("columns", 0.1),
+    ("columns", 10.0),
+    ("distances", 10.0),
+    ("distances", 100.0),
+)
+"""Choices that are compared. The number of densities is the share of a sphere in each covariance, that of
+regressions the inverse of their penalty."""
 CHOOSING_FRACTION = 0.2
 """Share of the training rows that choose between the classifiers."""
 
@@ -106,21 +116,30 @@ class FromClassifier:
         scores = NormalScores.of(rows[train]).apply(rows)
         choosing = train[: int(CHOOSING_FRACTION * len(train))]
         fitting = train[len(choosing) :]
-        trials = [
-            (_log_probabilities(kind, scores, codes, fitting, choosing, frequency, self.seed).mean(), kind)
-            for kind in CLASSIFIERS
-        ]
-        _, best = max(trials)
-        log_q = _log_probabilities(best, scores, codes, train, part, frequency, self.seed)
+        log_probability = partial(_log_probabilities, scores, codes, frequency=frequency, seed=self.seed)
+        trials = {
+            kind: log_probability(kind, fitting, choosing).mean()
+            for kind in _kinds(codes, fitting, rows.shape[1])
+        }
+        log_q = log_probability(max(trials, key=lambda kind: trials[kind]), train, part)
         return log_q - np.log(frequency[codes[part]])
 
 
+def _kinds(codes: np.ndarray, train: np.ndarray, num_columns: int) -> list[tuple[str, float]]:
+    """Return the kinds that these rows allow: a covariance of a label needs more rows than columns."""
+    counts = np.bincount(codes[train])
+    fewest = counts[counts > 0].min()
+    needed = {"one covariance": 1, "a covariance for each label": num_columns}
+    return [kind for kind in KINDS if fewest > needed.get(kind[0], 0)]
+
+
 def _log_probabilities(
-    kind: tuple[bool, float],
     rows: np.ndarray,
     codes: np.ndarray,
+    kind: tuple[str, float],
     train: np.ndarray,
     part: np.ndarray,
+    *,
     frequency: np.ndarray,
     seed: int,
 ) -> np.ndarray:
@@ -136,15 +155,21 @@ def _log_probabilities(
     return np.asarray(logsumexp(mixed, axis=0))
 
 
-def _classifier(kind: tuple[bool, float], rows: np.ndarray, seed: int) -> Any:
+def _classifier(kind: tuple[str, float], rows: np.ndarray, seed: int) -> Any:
+    """Return a classifier of this kind, to be fitted to these rows."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
     from sklearn.kernel_approximation import Nystroem
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    with_distances, inverse_penalty = kind
-    regression = LogisticRegression(C=inverse_penalty, max_iter=300)
-    if not with_distances:
+    name, setting = kind
+    if name == "one covariance":  # the share of a sphere is that of Ledoit and Wolf
+        return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    if name == "a covariance for each label":
+        return QuadraticDiscriminantAnalysis(reg_param=setting)
+    regression = LogisticRegression(C=setting, max_iter=300)
+    if name == "columns":
         return make_pipeline(StandardScaler(), regression)
     width = 1 / (2 * max(float(rows.var(axis=0).sum()), 1e-12))
     centres = Nystroem(gamma=width, n_components=min(NUM_CENTRES, len(rows)), random_state=seed)
