@@ -113,6 +113,14 @@ def test_filters_are_matrices_and_the_rest_is_moved_by_adam():
     assert bool(((spectrum > 0.7) & (spectrum < 1.3)).all())
 
 
+def test_a_matrix_of_more_rows_and_columns_than_the_limit_is_left_to_adam():
+    large, long, small = (torch.nn.Parameter(torch.zeros(shape)) for shape in ((20, 30), (16, 90), (8, 8)))
+    config = OptimizerConfig(rule="muon", max_side=16)
+    matrices, others = new_optimizer(config, [large, long, small]).param_groups
+    assert [list(one.shape) for one in matrices["params"]] == [[16, 90], [8, 8]]
+    assert [list(one.shape) for one in others["params"]] == [[20, 30]]
+
+
 def test_goes_on_from_its_state():
     whole, parted = network(), network()
     one, two = (new_optimizer(OptimizerConfig(rule="muon"), m.parameters()) for m in (whole, parted))

@@ -30,9 +30,9 @@ class Muon(torch.optim.Optimizer):
         M ← μ M + (1 − μ) G            U = (1 − μ) G + μ M                     (Nesterov's momentum)
         W ← (1 − η λ) W − η √max(1, r/c) · orthogonal(U)
 
-    The move has the spectral norm η √max(1, r/c), nearly. Biases, norms, and weights of fewer than 8 rows or
-    columns are moved by Adam. Where `found_inf` is set to 1, as callers do for a
-    gradient that is not finite, a step moves nothing, like those of PyTorch's fused optimizers.
+    The move has the spectral norm η √max(1, r/c), nearly. Adam moves biases, norms, weights of fewer than 8
+    rows or columns and, with `max_side`, those of more of both. Where `found_inf` is set to 1, as callers do
+    for a gradient that is not finite, a step moves nothing, like those of PyTorch's fused optimizers.
 
     Args:
         parameters: to be learned.
@@ -41,6 +41,8 @@ class Muon(torch.optim.Optimizer):
         momentum: μ.
         weight_decay: λ, of the matrices; Adam's parameters have none.
         betas: of Adam.
+        max_side: rows or columns, the fewer of the two, up to which a matrix is made orthogonal: the time
+            that this takes grows with their square. None for any number.
         dtype: in which matrices are made orthogonal. bfloat16 suffices, and is the faster one where a
             processor has instructions for it.
 
@@ -57,12 +59,13 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         betas: tuple[float, float] = (0.9, 0.999),
+        max_side: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
     ):
         self.dtype = dtype
         parameters = list(parameters)
-        matrices = [one for one in parameters if is_matrix(one)]
-        others = [one for one in parameters if not is_matrix(one)]
+        matrices = [one for one in parameters if is_matrix(one, max_side)]
+        others = [one for one in parameters if not is_matrix(one, max_side)]
         self.others: torch.optim.Adam = torch.optim.Adam(
             [{"params": others}], lr=adam_share * lr, betas=betas, fused=True
         )
@@ -103,9 +106,10 @@ class Muon(torch.optim.Optimizer):
         weight.sub_(direction.reshape(weight.shape) * (lr * size))
 
 
-def is_matrix(parameter: nn.Parameter) -> bool:
-    """Return whether a parameter has two or more axes, at least 8 rows and 8 columns."""
-    return parameter.ndim >= 2 and min(parameter.flatten(1).shape) >= MIN_SIDE
+def is_matrix(parameter: nn.Parameter, max_side: int | None = None) -> bool:
+    """Return whether a parameter has two or more axes; of rows and columns, the fewer are 8 to `max_side`."""
+    side = min(parameter.flatten(1).shape) if parameter.ndim >= 2 else 0
+    return MIN_SIDE <= side <= (max_side or side)
 
 
 def orthogonal(matrix: Float[Tensor, "r c"]) -> Float[Tensor, "r c"]:

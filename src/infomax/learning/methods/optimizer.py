@@ -23,7 +23,8 @@ class OptimizerConfig:
 
     rule: adam; or muon, for weights that are matrices, with Adam for the rest (see `Muon`). lr, betas: of
     Adam; lr also of Muon. adam_share: rate of Adam beside Muon, as a share of lr. weight_decay: of Adam, part
-    of the gradient; of Muon's matrices, apart from it. momentum: of Muon. warmup_steps: steps of linear
+    of the gradient; of Muon's matrices, apart from it. momentum: of Muon. max_side: rows or columns, the
+    fewer of the two, up to which Muon moves a matrix; null for any number. warmup_steps: steps of linear
     warm-up, at most a tenth of the run.
     decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
     lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run,
@@ -38,6 +39,7 @@ class OptimizerConfig:
     weight_decay: Weight = 1e-5
     momentum: Decay = 0.95
     adam_share: Positive = 0.2
+    max_side: Count | None = None
     warmup_steps: Annotated[int, Range(0)] = 500
     decay: Literal["steps", "cosine", "linear"] = "steps"
     milestones: tuple[Share, ...] = (250 / 300, 280 / 300)
@@ -70,6 +72,7 @@ def new_optimizer(
             momentum=config.momentum,
             weight_decay=config.weight_decay,
             betas=config.betas,
+            max_side=config.max_side,
             dtype=torch.bfloat16 if bf16 else torch.float32,
         )
     return torch.optim.Adam(
