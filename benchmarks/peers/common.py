@@ -218,9 +218,13 @@ IMAGENET_VIEWS = replace(ViewsConfig(), crop_scale=None)
 """Plain images with the mean and standard deviation that lightly and lightly-train normalise by."""
 
 
-def accuracies(backbone, views, split):
+def accuracies(encoder, split):
     """Accuracy of infomax's probes on features of plain images."""
-    encoder = PretrainedEncoder(AsEncoder(backbone), views)
     rows = (embed(encoder, split.train), split.train.labels, embed(encoder, split.test), split.test.labels)
     probes = {"linear": linear_probe, "knn": nearest_neighbor_probe}
     return {name: probe(*rows).accuracy for name, probe in probes.items()}
+
+
+def plain_encoder(backbone, views):
+    """The encoder whose features are the rows of a backbone."""
+    return PretrainedEncoder(AsEncoder(backbone), views)

@@ -18,7 +18,8 @@ the threads that OMP_NUM_THREADS names. The minutes become a number of steps onc
 which counts, so that every run has its whole schedule of rates. Then infomax's probes get the labels, on
 features of the plain images, and are tested on the test images. What is compared:
 
-- infomax: its recipe `amdim-cpu`.
+- infomax: its recipe `amdim-cpu`, by the features of `infomax embed` (all scales, the mean over an image and
+  its mirror image), and by the global feature alone, as all others are evaluated.
 - simclr, byol, vicreg, barlow-twins, dino: lightly's parts with lightly's published settings. The file of
   each says where they come from. Nothing was tuned here.
 - lightly-train: its function `pretrain`, by DINO. Its file says why not by its default method.
@@ -50,7 +51,16 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from common import BATCH_SIZE, IMAGENET_VIEWS, RECIPE, Task, Trained, accuracies, new_encoder
+from common import (
+    BATCH_SIZE,
+    IMAGENET_VIEWS,
+    RECIPE,
+    Task,
+    Trained,
+    accuracies,
+    new_encoder,
+    plain_encoder,
+)
 
 from infomax.errors import Diverged
 from infomax.evaluation.splits import Split, labelled_split, some_of
@@ -166,8 +176,9 @@ def measured(key, split, arguments):
     folder.mkdir(parents=True, exist_ok=True)
     given = {part: key[part] for part in ("encoder", "minutes", "seed", "optimizer")}
     task = Task(split.train, steps=steps, workers=arguments.workers, folder=folder, **given)
+    module = importlib.import_module(peer.module)
     try:
-        trained = kept(folder / "trained.pt", task, importlib.import_module(peer.module).train)
+        trained = kept(folder / "trained.pt", task, module.train)
     except Diverged as error:
         print(f"{folder.name}: {error}", flush=True)
         return {"linear": None, "knn": None, "note": "the loss was not finite"}
@@ -175,9 +186,18 @@ def measured(key, split, arguments):
         "steps": trained.steps,
         "minutes of training": trained.seconds / 60,
         "images/s": trained.steps * BATCH_SIZE / trained.seconds,
-        **accuracies(trained.backbone, peer.views, split),
+        **known(module, task, trained.backbone, peer.views, split),
         "parameters": sum(one.numel() for one in trained.backbone.parameters()),
     }
+
+
+def known(module, task, backbone, views, split):
+    """The accuracies of a row; for a module with a readout of its own also those of the backbone alone."""
+    plain = accuracies(plain_encoder(backbone, views), split)
+    if not hasattr(module, "encoder"):
+        return plain
+    of_backbone = {f"{name}, global feature": value for name, value in plain.items()}
+    return accuracies(module.encoder(task), split) | of_backbone
 
 
 def kept(path, task, train):
