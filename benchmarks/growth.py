@@ -37,6 +37,7 @@ from torch.nn.parallel import DistributedDataParallel
 from decoding import peak_growth
 from infomax.evaluation.embedding import embed_to_file
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.distributed.groups import num_ranks, wait_for_all
 from infomax.learning.encoders.architectures import amdim_encoder
@@ -49,7 +50,6 @@ from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
 from infomax.learning.objectives.contrastive.streamed import streamed_prediction
 from infomax.learning.objectives.scoring import AMDIM_SCALES
-from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.views.images import CIFAR_VIEWS
 from infomax.pages.figures import save_for_light_and_dark

@@ -32,7 +32,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from decoding import anonymous_mib, peak_growth
 from infomax.learning.data.dataset import Dataset
-from infomax.learning.training.batches import Batches
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.training.options import recipe_from_options
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.geometry import Geometry

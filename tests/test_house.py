@@ -23,8 +23,8 @@ ROOMS = ["data", "views", "encoders", "distributed", "objectives", "methods", "t
          "exporting"]  # fmt: skip
 MAX_FILES = 13
 KINDS = {"ViewsConfig", "SignalViewsConfig", "PairedViewsConfig", "TemporalViewsConfig", "SingleViews",
-         "Dataset", "Pairs", "AMDIMConfig", "DIMConfig", "AMDIMEncoder", "SignalEncoder", "TappedEncoder",
-         "AugmentedViews", "AugmentedSignals", "AMDIM", "DIM"}  # fmt: skip
+         "Dataset", "Pairs", "Stream", "AMDIMConfig", "DIMConfig", "AMDIMEncoder", "SignalEncoder",
+         "TappedEncoder", "AugmentedViews", "AugmentedSignals", "AMDIM", "DIM"}  # fmt: skip
 
 
 def module_of(path):

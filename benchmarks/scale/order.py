@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from decoding import peak_growth
 from infomax.learning.data.dataset import Dataset, Names
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.data.order.epochs import ORDERS
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
-from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.views.images import CIFAR_VIEWS

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from infomax.evaluation.ablation.ablating import ablate
 from infomax.learning.data import Dataset
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.distributed import groups
 from infomax.learning.distributed.batch_norm import share_batch_norm
 from infomax.learning.encoders.amdim import AMDIMEncoder
@@ -20,7 +21,6 @@ from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
-from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import ViewsConfig

@@ -16,11 +16,11 @@ import torch
 import infomax
 from infomax.errors import Diverged
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
 from infomax.learning.methods.optimizer import OptimizerConfig
-from infomax.learning.training.batches import Batches
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.options import recipe_from_options

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from infomax.errors import refuse
 from infomax.learning.data.mapped import ask_for
+from infomax.learning.data.order.batches import Batches
 from infomax.learning.data.order.permutation import Permutation
 from infomax.learning.data.pixels.ranges import Pixels
 from infomax.learning.data.reading import WITHOUT_PARTNER, Reading, together
@@ -196,6 +197,15 @@ class Dataset:
         values = np.asarray(self.values)[rows]
         return as_batch(values.copy() if isinstance(rows, slice) else values)
 
+    def batches(self, batch_size: int, seed: int, **how: Any) -> Batches:
+        """Return batches with their labels, step after step without end; arguments as of `Batches`."""
+        return Batches(self, batch_size, seed, **how)
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Return what could not be decoded in training: nothing, because all was decoded before."""
+        return {}
+
     def subset(self, rows: np.ndarray | slice) -> "Dataset":
         """Return the dataset at `rows`: a view for a slice, a copy in memory otherwise."""
         places = np.arange(len(self))[rows]
@@ -292,6 +302,15 @@ class Pairs:
         """Return what was seen first and second, of the pairs at `rows`."""
         first, second = self.rows[rows].T
         return self.first.batch(first), self.second.batch(second)
+
+    def batches(self, batch_size: int, seed: int, **how: Any) -> Batches:
+        """Return batches with their labels, step after step without end; arguments as of `Batches`."""
+        return Batches(self, batch_size, seed, **how)
+
+    @property
+    def broken(self) -> dict[str, str]:
+        """Return what could not be decoded in training: nothing, as of `Dataset`."""
+        return {}
 
     @cached_property
     def labels(self) -> Int64[np.ndarray, " n"]:

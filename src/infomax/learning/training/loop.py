@@ -24,7 +24,7 @@ from infomax.files import replacing
 from infomax.hashes import begin_record, note_hash
 from infomax.learning.data.order.epochs import DEFAULT_ORDER, FIRST_ORDER
 from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
-from infomax.learning.data.streaming.stream import Stream, Trainable
+from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.data.targets import counted
 from infomax.learning.distributed.groups import objects_of_all, rank
 from infomax.learning.distributed.launching import ending_together
@@ -271,11 +271,9 @@ def _list_left_out(run: Run, reading: Reading | None, tell: Callable[[str], None
 
 def _note_broken(run: Run, dataset: Trainable, tell: Callable[[str], None]) -> None:
     """List and record what training could not decode, in any process: of a stream it is not known before."""
-    if not isinstance(dataset, Stream):
-        return
     each = objects_of_all(dataset.broken)
     dataset.broken.update({name: why for one in each for name, why in one.items()})
-    if dataset.broken and rank() == 0:
+    if dataset.broken and dataset.reading and rank() == 0:
         run.note(data=dataset.reading.record)
         tell(f"{counted(len(dataset.broken), 'image')} could not be decoded, others stood in for them")
         _list_left_out(run, dataset.reading, tell)

@@ -15,12 +15,10 @@ from torch.utils.data import DataLoader
 
 from infomax.errors import MissingExtra, refuse
 from infomax.learning.data.order.epochs import DEFAULT_ORDER, order_named
-from infomax.learning.data.streaming.ahead import streamed
-from infomax.learning.data.streaming.stream import Stream, Trainable
+from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.distributed.batch_norm import SyncSharesBatchNorm
 from infomax.learning.distributed.lightning import EndTogether
 from infomax.learning.methods.learner import Learner
-from infomax.learning.training.batches import Batches
 from infomax.learning.training.callbacks import CaptureStep, Seed, StopAtNonFinite
 from infomax.learning.training.checkpoints import Files
 from infomax.learning.training.config import LoggerName, Recipe, TrainConfig
@@ -126,9 +124,14 @@ def new_loader(
     order: str = DEFAULT_ORDER,
 ) -> DataLoader[tuple[Any, Tensor]]:
     """Return the batches of this process, from the step after `first_step` on, in an order by its name."""
-    how = config.batch_size, config.seed, first_step, trainer.global_rank, trainer.world_size
-    is_stream = isinstance(dataset, Stream)
-    batches = streamed(dataset, *how) if is_stream else Batches(dataset, *how, order_named(order))
+    batches = dataset.batches(
+        config.batch_size,
+        config.seed,
+        first_step=first_step,
+        rank=trainer.global_rank,
+        num_ranks=trainer.world_size,
+        order=order_named(order),
+    )
     on_gpu = isinstance(trainer.accelerator, CUDAAccelerator)
     return DataLoader(batches, batch_size=None, pin_memory=on_gpu)
 

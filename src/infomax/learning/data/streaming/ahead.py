@@ -5,10 +5,11 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -16,7 +17,6 @@ from infomax.learning.data.dataset import as_batch
 from infomax.learning.data.gathering import BLOCK_SIZE
 from infomax.learning.data.sources.source import Item
 from infomax.learning.data.streaming.schedule import Piece, Schedule, Window
-from infomax.learning.data.streaming.stream import Stream
 
 BATCHES_AHEAD = 4
 """Batches that are decoded, or being decoded, before a step asks for them."""
@@ -29,6 +29,33 @@ Rows = list[tuple[int, Item]]
 """Rows that are not decoded, with their numbers."""
 
 
+@runtime_checkable
+class InShards(Protocol):
+    """Rows in shards, which are read piece by piece and decoded."""
+
+    @property
+    def counts(self) -> Int64[np.ndarray, " s"]:
+        """Rows of each shard."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Rows that are put in a random order together."""
+        ...
+
+    def rows_of(self, piece: Piece, /) -> Rows:
+        """Return number and value of each row of a piece, not decoded."""
+        ...
+
+    def decoded(self, rows: Rows, places: Sequence[int], /) -> tuple[np.ndarray, Int64[np.ndarray, " b"]]:
+        """Return the values at some places among rows, and their numbers."""
+        ...
+
+    def labels_at(self, rows: np.ndarray, /) -> Int64[np.ndarray, " m"]:
+        """Return the labels of rows by their numbers."""
+        ...
+
+
 class StreamedBatches(IterableDataset[tuple[Any, Tensor]]):
     """Batches of a stream with their labels, step after step without end.
 
@@ -38,8 +65,8 @@ class StreamedBatches(IterableDataset[tuple[Any, Tensor]]):
         first_step: the step to begin with.
     """
 
-    def __init__(self, stream: Stream, schedule: Schedule, first_step: int = 0):
-        self.stream: Stream = stream
+    def __init__(self, stream: InShards, schedule: Schedule, first_step: int = 0):
+        self.stream: InShards = stream
         self.schedule: Schedule = schedule
         self.first_step: int = first_step
 
@@ -90,7 +117,7 @@ def num_threads() -> int:
 
 
 def streamed(
-    stream: Stream, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, num_ranks: int = 1
+    stream: InShards, batch_size: int, seed: int, first_step: int = 0, rank: int = 0, num_ranks: int = 1
 ) -> StreamedBatches:
     """Return the batches of a stream; arguments as of `Schedule` and `StreamedBatches`."""
     schedule = Schedule(stream.counts, batch_size, stream.window, seed, rank, num_ranks)

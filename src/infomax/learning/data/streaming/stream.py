@@ -24,6 +24,7 @@ from infomax.learning.data.pixels.ranges import AUTO, Pixels
 from infomax.learning.data.reading import BROKEN, Reading
 from infomax.learning.data.sources.source import Item
 from infomax.learning.data.sources.splits import ALL, chosen
+from infomax.learning.data.streaming.ahead import StreamedBatches, streamed
 from infomax.learning.data.streaming.defaults import DEFAULT_WINDOW
 from infomax.learning.data.streaming.schedule import Piece
 from infomax.learning.data.streaming.shard import Shard, naming
@@ -98,6 +99,13 @@ class Stream:
     def skipped(self) -> tuple[str, ...]:
         """``name: why`` for each image that could not be decoded so far; another one stood in for it."""
         return tuple(f"{name}: {why}" for name, why in sorted(self.broken.items()))
+
+    def batches(self, batch_size: int, seed: int, *, order: Any = None, **share: Any) -> StreamedBatches:
+        """Return batches with their labels, step after step without end; arguments as of `streamed`.
+
+        `order`, which is of the rows of a `Dataset`, is not used: a stream has an order of its own.
+        """
+        return streamed(self, batch_size, seed, **share)
 
     def labels_at(self, rows: np.ndarray | slice) -> Int64[np.ndarray, " m"]:
         """Return the labels at `rows`."""

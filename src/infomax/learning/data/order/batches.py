@@ -1,7 +1,7 @@
 """Batches of a dataset, step after step."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,8 +10,27 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from infomax.errors import refuse
-from infomax.learning.data.dataset import Dataset, Pairs
 from infomax.learning.data.order.epochs import MakeOrder, keyed
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Rows in memory, or memory-mapped, with their labels."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Label -> name."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: np.ndarray, /) -> Any:
+        """Return what was seen at `rows`."""
+        ...
+
+    def labels_at(self, rows: np.ndarray, /) -> Int64[np.ndarray, " m"]:
+        """Return the labels at `rows`."""
+        ...
 
 
 class Batches(IterableDataset[tuple[Any, Tensor]]):
@@ -28,7 +47,7 @@ class Batches(IterableDataset[tuple[Any, Tensor]]):
 
     def __init__(
         self,
-        dataset: Dataset | Pairs,
+        dataset: Rows,
         batch_size: int,
         seed: int,
         first_step: int = 0,
@@ -36,7 +55,7 @@ class Batches(IterableDataset[tuple[Any, Tensor]]):
         num_ranks: int = 1,
         order: MakeOrder = keyed,
     ):
-        self.dataset: Dataset | Pairs = dataset
+        self.dataset: Rows = dataset
         self.batch_size: int = batch_size
         self.seed: int = seed
         self.first_step: int = first_step
