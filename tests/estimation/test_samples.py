@@ -7,9 +7,11 @@ import pytest
 
 from infomax.estimation.counting.counts import PlugIn
 from infomax.estimation.gaussian import Gaussian
+from infomax.estimation.lags import transfer_entropy
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import Ross
-from infomax.estimation.samples import as_codes, as_rows, as_weights, check_whole, rescaled
+from infomax.estimation.resampling.permutation import permutation_test
+from infomax.estimation.samples import as_codes, as_rows, as_weights, check_whole, rescaled, to_array
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint64, object])
@@ -46,6 +48,24 @@ def test_masks_are_missing_values():
         as_codes("PlugIn", x=np.ma.masked_equal(np.array([1, 2, 9]), 9))
     with pytest.raises(ValueError, match="1 missing"):
         PlugIn().entropy(np.ma.masked_equal(np.array([[1, 2], [1, 9]]), 9))
+
+
+def test_masks_stay_where_rows_are_moved():
+    masked = np.ma.masked_equal(np.array([1, 2, 99] * 10), 99)
+    others = np.arange(30.0)
+    with pytest.raises(ValueError, match=r"Gaussian: x must be finite.*9 of 29 rows"):
+        transfer_entropy(masked, others, Gaussian())
+    with pytest.raises(ValueError, match=r"Gaussian: x must be finite.*10 of 30 rows"):
+        permutation_test(masked, others, Gaussian(), num_permutations=1)
+    words = np.ma.masked_array(["a", "b", "c"], [False, True, False])
+    assert to_array(words).tolist() == ["a", None, "c"] and to_array(masked[:2]).tolist() == [1, 2]
+
+
+def test_rows_of_labels_may_be_objects():
+    rows = np.array([["a", 1], ["b", 1], ["a", 1]], dtype=object)
+    assert as_codes("PlugIn", x=rows)[0].tolist() == [0, 1, 0]
+    with pytest.raises(ValueError, match="PlugIn: x has 1 missing values"):
+        as_codes("PlugIn", x=np.array([["a", None], ["b", 1]], dtype=object))
 
 
 def test_none_is_missing():

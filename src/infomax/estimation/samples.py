@@ -76,7 +76,15 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def to_array(value: Any) -> np.ndarray:
-    """Return a NumPy, Torch, Polars or pandas value, or a sequence, as a NumPy array."""
+    """Return a NumPy, Torch, Polars or pandas value, or a sequence, as a NumPy array.
+
+    Masked values become NaN, and None where they are not numbers.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        mask, data = np.ma.getmaskarray(value), value.data
+        if not mask.any():
+            return data
+        return np.where(mask, np.nan, data) if data.dtype.kind in "biuf" else np.where(mask, None, data)
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
@@ -129,8 +137,9 @@ def check_whole(operation: str, name: str, value: Any, *, least: int, remedy: st
 
 def _with_mask(value: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the array, and which of its values are masked, if it is NumPy's masked array."""
-    masked = isinstance(value, np.ma.MaskedArray)
-    return to_array(value), np.ma.getmaskarray(value) if masked else None
+    if isinstance(value, np.ma.MaskedArray):
+        return value.data, np.ma.getmaskarray(value)
+    return to_array(value), None
 
 
 def _floats(operation: str, name: str, value: Any) -> np.ndarray:
@@ -201,8 +210,11 @@ def _codes(operation: str, name: str, value: Any) -> np.ndarray:
     array, mask = (value, None) if isinstance(value, list | tuple) else _with_mask(value)
     if not isinstance(array, list | tuple) and array.ndim > 1:
         array = array.reshape(len(array), -1)  # [n, d]
-        missing = array != array if array.dtype.kind in "fc" else np.zeros(array.shape, bool)
-        codes = np.unique(array, axis=0, return_inverse=True)[1].reshape(-1)
+        missing = (array != array) | np.equal(array, None)
+        if array.dtype.kind == "O":
+            codes = _codes_of_objects(operation, name, [tuple(row) for row in array.tolist()])
+        else:
+            codes = np.unique(array, axis=0, return_inverse=True)[1].reshape(-1)
     elif isinstance(array, np.ndarray) and array.dtype.kind in "biufSU":
         missing = array != array
         codes = _ranks(array)

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from infomax.estimation import (
@@ -190,5 +191,12 @@ def test_what_is_refused():
         estimate_total_correlation([z[:, 0], z[:, 0]], SumsOfCovariances())
     with pytest.raises(ValueError, match="equally many samples"):
         estimate_total_correlation([[0, 1], [0, 1, 1]], SumsOfCounts())
+    twice = pd.DataFrame(np.column_stack([coins, np.arange(50) % 3]), columns=["a", "a"])
+    with pytest.raises(
+        ValueError, match=r"estimate_total_correlation: columns have equal names, got \['a', "
+    ):
+        estimate_total_correlation(twice, SumsOfCounts())
+    with pytest.raises(ValueError, match=r"an array must be \[n, variables\], got \[50\]; a vector is one"):
+        estimate_total_correlation(coins, SumsOfCounts())
     with pytest.raises(ValueError, match="num_neighbors must be at least 1"):
         SumsOfNeighbors(0)

@@ -121,16 +121,23 @@ def variables_of(operation: str, columns: Any, *, least: int) -> list[Any]:
     """Return the variables of a list, a mapping, a frame, or an array whose columns they are.
 
     Raises:
-        ValueError: fewer than `least`.
+        ValueError: fewer than `least`, an array of other than two axes, or columns of equal names.
     """
     if isinstance(columns, Mapping):
         found = list(columns.values())
     elif isinstance(columns, list | tuple):
         found = list(columns)
     elif hasattr(columns, "columns"):
-        found = [columns[name] for name in columns.columns]
+        names = list(columns.columns)
+        refuse(len({*names}) < len(names), f"{operation}: columns have equal names, got {names}; rename them")
+        found = [columns[name] for name in names]
     else:
-        found = list(np.atleast_2d(to_array(columns)).T)
+        array = to_array(columns)
+        refuse(
+            array.ndim != 2,
+            f"{operation}: an array must be [n, variables], got {list(array.shape)}; a vector is one variable",
+        )
+        found = list(array.T)
     refuse(
         len(found) < least,
         f"{operation}: expected at least {least} variables, got {len(found)}; give an array whose columns "
