@@ -82,9 +82,8 @@ def to_array(value: Any) -> np.ndarray:
     """
     if isinstance(value, np.ma.MaskedArray):
         mask, data = np.ma.getmaskarray(value), value.data
-        if not mask.any():
-            return data
-        return np.where(mask, np.nan, data) if data.dtype.kind in "biuf" else np.where(mask, None, data)
+        nothing: Any = np.nan if data.dtype.kind in "biuf" else None
+        return np.where(mask, nothing, data) if mask.any() else data
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     return value.to_numpy() if hasattr(value, "to_numpy") else np.asarray(value)
@@ -210,7 +209,8 @@ def _codes(operation: str, name: str, value: Any) -> np.ndarray:
     array, mask = (value, None) if isinstance(value, list | tuple) else _with_mask(value)
     if not isinstance(array, list | tuple) and array.ndim > 1:
         array = array.reshape(len(array), -1)  # [n, d]
-        missing = (array != array) | np.equal(array, None)
+        nothing: Any = None
+        missing = (array != array) | (array == nothing)
         if array.dtype.kind == "O":
             codes = _codes_of_objects(operation, name, [tuple(row) for row in array.tolist()])
         else:

@@ -16,8 +16,6 @@ Reference: Watanabe (1960); Han (1978); Rosas, Mediano, Gastpar and Jensen (2019
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import to_array
@@ -135,7 +133,8 @@ def variables_of(operation: str, columns: Any, *, least: int) -> list[Any]:
         array = to_array(columns)
         refuse(
             array.ndim != 2,
-            f"{operation}: an array must be [n, variables], got {list(array.shape)}; a vector is one variable",
+            f"{operation}: an array must be [n, variables], got {list(array.shape)}; a vector is one "
+            "variable",
         )
         found = list(array.T)
     refuse(
