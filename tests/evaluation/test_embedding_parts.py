@@ -1,5 +1,7 @@
 """Embeddings in several files: the same rows as in one, each file written once, gone on with after a stop."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -16,8 +18,8 @@ from infomax.evaluation import (
     nearest_rows,
 )
 from infomax.evaluation import embedding as embedding_module
-from infomax.evaluation.grouping import parts as parts_module
 from infomax.evaluation.grouping.features import features_of
+from infomax.evaluation.in_parts import files as files_module
 from infomax.evaluation.outputs.parts import part_path, parts_pattern, record_path, rows_of_part
 from infomax.learning.data import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder
@@ -62,6 +64,17 @@ def test_parts_hold_the_rows_of_one_file(encoder, dataset, tmp_path, suffix):
     if suffix == ".parquet":
         names = [name for path in paths for name in pl.read_parquet(path)["name"]]
         assert names == list(dataset.names)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_parts_have_the_same_columns_where_some_rows_have_no_label(encoder, dataset, tmp_path, suffix):
+    some = replace(dataset, labels=np.where(np.arange(N) < 12, dataset.labels, -1))
+    embed_to_parts(encoder, some, tmp_path / f"f{suffix}", 4)
+    read = {".parquet": pl.read_parquet, ".csv": pl.read_csv}[suffix](tmp_path / f"f-*{suffix}")
+    assert read["label"].to_list() == [*"ab" * 6] + [None] * 11
+    with stages(quiet=True) as stage:
+        rows = features_of(encoder, some, tmp_path / f"f-*{suffix}", stage=stage)
+    np.testing.assert_allclose(rows, embed(encoder, some), atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 7, 64, 1000])
@@ -153,7 +166,7 @@ def rows(kinds):
 
 @pytest.fixture
 def files(rows, tmp_path, monkeypatch):
-    monkeypatch.setattr(parts_module, "ROWS_AT_ONCE", 300)
+    monkeypatch.setattr(files_module, "ROWS_AT_ONCE", 300)
     (tmp_path / "features").mkdir()
     for number, part in enumerate(np.array_split(rows, 7)):
         table = {"name": [f"{number} {k}" for k in range(len(part))], "embedding": list(part)}

@@ -1,5 +1,8 @@
 """Parts to test on: the source's own splits, a fifth by class, rare classes, numbers and tags; notes."""
 
+import shutil
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,10 +15,10 @@ from infomax.learning.views.images import ViewsConfig
 GREY = ViewsConfig(mean=(0.5,), std=(0.3,))
 
 
-def paint(folder, num, seed=0):
-    """Return a number of grey images."""
+def paint(folder, num):
+    """Write a number of grey images, others in each folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(zlib.crc32(str(folder).encode()))
     for number in range(num):
         Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(folder / f"{number}.png")
 
@@ -114,3 +117,29 @@ def test_labels_without_names_are_named_by_their_numbers():
     dataset = Dataset(pixels, labels, ["a", "b", "c", "d"], ("x",))
     split = Split(dataset, dataset.subset(slice(0, 1)), "by hand")
     assert split.class_sizes == {"x": (1, 1), "1": (0, 0), "2": (2, 0)}
+
+
+def test_test_images_that_are_training_images_are_said(tmp_path):
+    for place in ("train/a", "train/b", "test/a", "test/b"):
+        paint(tmp_path / place, 4)
+    assert labelled_split(tmp_path, GREY).notes == ()
+    shutil.copy(tmp_path / "train/a/0.png", tmp_path / "test/b/other name.png")
+    line = "1 of 9 test images is in the training part, too, equal in all values: "
+    assert [note.partition("their")[0] for note in labelled_split(tmp_path, GREY).notes] == [line]
+
+
+def test_copies_within_one_split_are_said_where_the_fifth_parts_them(tmp_path):
+    for name in "ab":
+        paint(tmp_path / name, 1)
+        for number in range(1, 5):
+            shutil.copy(tmp_path / name / "0.png", tmp_path / name / f"{number}.png")
+    assert labelled_split(tmp_path, GREY).notes[0].startswith("2 of 2 test images are in the training part")
+
+
+def test_a_split_that_is_not_used_is_said(tmp_path):
+    for split in ("train", "validation", "test"):
+        for name in "ab":
+            paint(tmp_path / split / name, 3)
+    assert labelled_split(tmp_path, GREY).notes == (
+        "splits that are not used: validation (--split takes another)",
+    )

@@ -27,7 +27,7 @@ from infomax.evaluation.outputs.parts import (
     rows_of_part,
     weights_hash,
 )
-from infomax.evaluation.outputs.rows import Batches
+from infomax.evaluation.outputs.rows import Batches, without_idle_classes
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.groups import block_of, num_ranks, rank, wait_for_all
@@ -102,6 +102,7 @@ def embed_to_file(
     if dataset.reading is not None:
         dataset.reading.refuse_inside("embed", out)
     refuse(not len(dataset), "embed: the dataset is empty; give at least one row")
+    dataset = without_idle_classes(dataset)
     wait_for_all()  # until every process has looked for the file
     batches = _batches(encoder, dataset, batch_size)
     if rank() > 0:
@@ -147,6 +148,7 @@ def embed_to_parts(
         dataset.reading.refuse_inside("embed", out)
     check_num_parts(num_parts, len(dataset))
     _record(encoder, dataset, out, num_parts, {"batch_size": batch_size, "columns": columns})
+    dataset = without_idle_classes(dataset)
     paths = [part_path(out, number, num_parts) for number in range(num_parts)]
     own = [number for number in range(rank(), num_parts, num_ranks()) if not paths[number].exists()]
     with stages() if rank() == 0 else nullcontext() as progress:

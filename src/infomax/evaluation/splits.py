@@ -1,5 +1,6 @@
 """Labelled datasets for evaluations: one part to fit probes on, another to test on."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,8 +81,22 @@ class Split:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what was decided, and which classes can only be learned or only be tested, in lines."""
-        return (*self.decided, *(_notes(self.class_sizes) if self.has_classes else ()))
+        """Return what was decided, and what of the tests says little, in lines.
+
+        These are test rows that are training rows, too, and classes that can only be learned or only tested.
+        """
+        of_classes = _notes(self.class_sizes) if self.has_classes else ()
+        return (*self.decided, *_copies(self.train, self.test), *of_classes)
+
+
+def _copies(train: Dataset, test: Dataset) -> Iterator[str]:
+    """Yield a line where test rows have the values of training rows: answers for them can be remembered."""
+    num, noun = int(np.isin(test.hashes, train.hashes).sum()), test.reading.noun if test.reading else "row"
+    if num:
+        yield (
+            f"{num:,} of {counted(len(test), f'test {noun}')} {'is' if num == 1 else 'are'} in the training "
+            "part, too, equal in all values: their answers can be remembered; remove them from one part"
+        )
 
 
 def _notes(sizes: dict[str, tuple[int, int]]) -> list[str]:
@@ -124,13 +139,17 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
     for name in held_out if not given.split else ():
         test = load(split=name)
         if _is_known(test) and _is_known(train):
-            return Split(train, test, f"split '{name}'", tuple(decided))
+            unused = [one for one in names[1:] if one not in held_out[: held_out.index(name) + 1]]
+            return Split(train, test, f"split '{name}'", (*decided, *_unused(unused)))
         decided.append(f"split '{name}' has no labels and is not used")
     _check_labels(given, train)
-    unused = [name for name in names[1:] if name not in held_out]
-    decided += [f"splits that are not used: {listed(unused)} (--split takes another)"] if unused else []
+    decided += _unused([name for name in names[1:] if name not in held_out])
     part = "all splits" if given.split == "all" else f"split '{names[0]}'"
     return _hold_out(given, train, part, tuple(decided), seed)
+
+
+def _unused(splits: Sequence[str]) -> tuple[str, ...]:
+    return (f"splits that are not used: {listed(splits)} (--split takes another)",) if splits else ()
 
 
 def _is_known(dataset: Dataset) -> bool:

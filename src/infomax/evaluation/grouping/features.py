@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import xxhash
 from jaxtyping import Float, Int
 
 from infomax.errors import refuse
@@ -83,15 +82,7 @@ def nearest_others(
 
 def same_values(dataset: Dataset) -> Int[np.ndarray, " n"]:
     """Return a number for each row, equal for rows of equal values; −1 for a row that is the only one."""
-    hashes = np.array(
-        [
-            xxhash.xxh3_64_intdigest(np.ascontiguousarray(one).data)
-            for rows in _blocks(len(dataset))
-            for one in np.asarray(dataset.values[rows[0] : rows[-1] + 1])
-        ],
-        np.uint64,
-    )
-    _, which, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    _, which, counts = np.unique(dataset.hashes, return_inverse=True, return_counts=True)
     return np.where(counts[which] > 1, which, -1)
 
 
@@ -127,9 +118,9 @@ def _read(path: Path, dataset: Dataset) -> Rows:
     for one in paths:
         with reading("features", one, "make it by `infomax embed`", most_bytes()):
             found.append(readers[path.suffix](one))
-    read = pl.concat(found) if isinstance(found[0], pl.DataFrame) else np.concatenate(found)
-    if isinstance(read, pl.DataFrame):
-        return _joined(path, read, dataset)
+    if isinstance(found[0], pl.DataFrame):
+        return _joined(path, pl.concat(found, how="diagonal_relaxed"), dataset)
+    read = np.concatenate(found)
     refuse(
         read.ndim != 2 or len(read) != len(dataset),
         f"features: {path} has the shape {list(read.shape)}, but there are {len(dataset):,} images; "

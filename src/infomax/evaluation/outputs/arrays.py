@@ -6,7 +6,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
-from infomax.evaluation.outputs.rows import Batches, record_of
+from infomax.evaluation.outputs.rows import Batches, has_classes, record_of
 from infomax.learning.data.dataset import Dataset
 
 _BLOCK = 8192  # texts written at a time
@@ -33,7 +33,7 @@ def write_npz(path: Path, dataset: Dataset, batches: Batches) -> None:
         _add_texts(archive, "names", dataset.names)
         if dataset.splits is not None:
             _add_texts(archive, "splits", dataset.splits)
-        if dataset.labelled:
+        if has_classes(dataset):
             _add(archive, "labels", len(dataset), [dataset.labels])
             _add_texts(archive, "classes", dataset.classes)
         if dataset.targets is not None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +22,22 @@ def columns_of(dataset: Dataset, rows: slice) -> dict[str, pa.Array]:
     columns = {"name": pa.array(list(dataset.names[rows]), pa.string())}
     if dataset.splits is not None:
         columns["split"] = pa.array(list(dataset.splits[rows]), pa.string())
-    if dataset.labelled:
+    if has_classes(dataset):
         columns["label"] = pa.array(_label_names(dataset, rows), pa.string())
     if dataset.targets is not None:
         named = zip(dataset.targets.names, dataset.targets.values[rows].T, strict=True)
         columns |= {f"target {name}": pa.array(known, from_pandas=True) for name, known in named}
     return columns
+
+
+def without_idle_classes(dataset: Dataset) -> Dataset:
+    """Return a dataset that names classes only if any row has one: so its parts know that others have them."""
+    return dataset if dataset.labelled else replace(dataset, classes=())
+
+
+def has_classes(dataset: Dataset) -> bool:
+    """Return whether a column holds classes: of this dataset, or of others that it is a part with."""
+    return dataset.labelled or bool(dataset.classes)
 
 
 def feature_names(num: int) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 import xxhash
-from jaxtyping import Float32, Int64, UInt8, UInt16
+from jaxtyping import Float32, Int64, UInt8, UInt16, UInt64
 from torch import Tensor
 
 from infomax.errors import refuse
@@ -247,6 +247,12 @@ class Dataset:
     def class_names(self, labels: Iterable[int] | Int64[np.ndarray, " m"]) -> list[str]:
         """Return the names of label numbers; the numbers themselves where they have no name."""
         return [self.classes[one] if 0 <= one < len(self.classes) else str(one) for one in labels]
+
+    @cached_property
+    def hashes(self) -> UInt64[np.ndarray, " n"]:
+        """A hash (xxh3) of the values of each row, equal for rows of equal values."""
+        rows = np.asarray(self.values)
+        return np.array([xxhash.xxh3_64_intdigest(np.ascontiguousarray(one).data) for one in rows], np.uint64)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -139,6 +139,14 @@ def test_metadata_is_found_by_itself_and_said(load, scans, write):
     assert not load(folder, labels="none").labelled
 
 
+def test_a_column_that_says_the_split_is_not_followed_and_that_is_said(load, scans):
+    folder, table = scans
+    path = table({"file": FILES, "label": [*"ababab"], "split": ["train"] * 4 + ["test"] * 2})
+    line = "column split of labels.csv is not used; folders such as train/ and test/ are splits"
+    assert line in load(folder, labels=path).reading.notes
+    assert line not in load(folder, labels=f"{path}:split").reading.notes
+
+
 def test_metadata_of_each_split_names_files_beside_it(load, write, random_pixels):
     for split in ("train", "test"):
         folder = write(f"set/{split}/1.png", random_pixels(0, 8, 8, 3)).parents[1]

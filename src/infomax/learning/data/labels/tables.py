@@ -171,7 +171,7 @@ def joined(
     title = ",".join(wanted)
     several = tuple(wanted) if len(wanted) > 1 else None
     asked = Asked(f"{table.name}:{title}", f"{table.option}{title}", title, form, several, bool(columns))
-    notes = _notes(table.name, keys, rows, level, every)
+    notes = (*_notes(table.name, keys, rows, level, every), *_splits_unused(table, (key, *wanted)))
     return Joined(texts.take(pa.array(rows, pa.int64())), texts, asked, notes)
 
 
@@ -264,6 +264,15 @@ def _check_unique(table: str, key: Any, names: Sequence[str], place: Mapping[str
             f"each name ({counted(len(shared), 'name')} of this kind); write paths relative to the folder "
             "into the table"
         )
+
+
+def _splits_unused(table: LabelTable, used: Sequence[str]) -> list[str]:
+    """Return a line where a table says of which split things are, which nothing here follows."""
+    named = [one for one in table.frame.columns if one.lower() in SPLIT_COLUMNS and one not in used]
+    return [
+        f"column {one} of {table.name} is not used; folders such as train/ and test/ are splits"
+        for one in named
+    ]
 
 
 def _notes(
