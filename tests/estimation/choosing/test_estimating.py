@@ -77,6 +77,22 @@ def test_labels_of_any_type():
     assert expected == pytest.approx(math.log(3) - 2 / 3 * math.log(2), abs=0.05)
 
 
+def test_categories_times_and_masks_keep_their_kind():
+    many = pd.Series(np.arange(400) % 40).astype("category")
+    assert variable("x", many, {}, 0).kind == variable("x", many.to_frame(), {}, 0).kind == "labels"
+    assert variable("x", np.arange(400) % 40, {}, 0).kind == "numbers"
+    for unit in ("D", "s", "us"):
+        days = np.arange(400).astype(f"M8[{unit}]")
+        assert variable("x", days, {}, 0).numbers[:, 0].argsort().tolist() == list(range(400))
+        assert variable("x", (days - days[0])[:, None], {}, 0).num_columns == 1
+    masked = np.ma.masked_less(NUMBERS, -1)
+    for value in (masked, np.ma.column_stack([masked, masked])):
+        with pytest.raises(ValueError, match=r"estimate: x has .* missing values"):
+            infomax.estimate(value, NUMBERS)
+    with pytest.raises(ValueError, match="x has columns that cannot be measured: b holds lists; give each"):
+        infomax.estimate(pl.DataFrame({"a": NUMBERS[:20], "b": [[1]] * 20}), NUMBERS[:20])
+
+
 def test_what_is_seen_is_said():
     seen = variable("x", np.round(np.exp(3 * NUMBERS)), {}, 0)
     assert seen.kind == "numbers" and seen.heavy and "heavy tails" in seen.description
@@ -247,6 +263,27 @@ def test_few_rows_are_cautioned():
     assert not infomax.estimate(NUMBERS[:60], NUMBERS[100:160]).has_caution("undersampled")
 
 
+def test_copied_rows_are_cautioned():
+    pair = np.repeat(RNG.standard_normal((2, 100)), 3, axis=1)[:, RNG.permutation(300)]  # independent: 0
+    found = infomax.estimate(*pair)
+    assert found.value > 0.3 and "200 of 300 rows repeat others in all columns" in str(found)
+    rounded = np.round(RNG.standard_normal((2, 2000)), 1)  # repeats, by chance
+    assert not infomax.estimate(*rounded).cautions
+
+
+def test_labels_without_order_and_ties_are_cautioned_where_they_are_taken_as_numbers():
+    names = np.array([f"place {i}" for i in RNG.permutation(30)])
+    codes = RNG.integers(30, size=200)
+    height = RNG.standard_normal(30)[codes]
+    mixed = pd.DataFrame({"place": names[codes], "noise": NUMBERS[:200]})
+    assert "labels without order in 1 column are taken as numbers" in str(infomax.estimate(mixed, height))
+    bits = RNG.integers(2, size=(200, 6))
+    flipped = bits ^ (RNG.random((200, 6)) < 0.1)
+    truth = 6 * (math.log(2) + 0.1 * math.log(0.1) + 0.9 * math.log(0.9))  # 2.21
+    found = infomax.estimate(bits, flipped)
+    assert found.value < truth - 1 and "random order of equal numbers is" in str(found)
+
+
 def test_the_ceiling_is_said():
     names = [f"name {i // 2}" for i in range(200)]
     found = infomax.estimate(names, names, kinds={"x": "labels", "y": "labels"})
@@ -280,5 +317,7 @@ def test_what_is_refused(x, message):
 def test_unknown_kinds_and_lengths_are_refused():
     with pytest.raises(ValueError, match="kinds must be 'labels' or 'numbers', got 'text' for x"):
         infomax.estimate(NUMBERS, NUMBERS, kinds={"x": "text"})
+    with pytest.raises(ValueError, match="estimate: kinds are of x, y, got given; there is no such argument"):
+        infomax.estimate(NUMBERS, NUMBERS, kinds={"given": "labels"})
     with pytest.raises(ValueError, match="estimate: variables must have equally many samples, got"):
         infomax.estimate(NUMBERS, NUMBERS[:50])

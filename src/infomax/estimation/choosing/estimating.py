@@ -1,15 +1,19 @@
 """One call for mutual information: look at the samples, pick an estimator, check it by another family's."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from infomax.errors import refuse
 from infomax.estimation.choosing.doubting import CLEAR, alternatives, clearly_more
 from infomax.estimation.choosing.rule import STRONG, Case, Seen, case_of, run
 from infomax.estimation.choosing.seeing import variables
 from infomax.estimation.estimate import Estimate
+from infomax.estimation.samples import num_copies
+from infomax.estimation.tables.reading.cells import counted
 
 MIN_ROWS = 10
 """Rows below which nothing is answered."""
@@ -17,6 +21,10 @@ FEW_ROWS = 50
 """Rows below which an answer has the caution that they are few; or ten for each column of numbers."""
 NEAR_CEILING = 1.0
 """Nats below log n from which on a value counts as near its ceiling."""
+MAX_HIDDEN = 0.05
+"""Share of the variance of ranks that may be the random order of equal numbers without a caution."""
+MAX_COPIES = 0.05
+"""Share of the rows that may repeat others in all columns without a caution."""
 WITH_CEILING = ("suited-counting", "ross", "mixed-ksg", "ksg", "from-classifier", "extrapolated-critic")
 """Estimators that can find at most about log n."""
 
@@ -59,7 +67,7 @@ def estimate(
     )
     case = case_of(seen)
     picked, first, second, reasons = _picked(case, seen)
-    cautions = (*first.cautions, *_cautions(picked, first, second, seen))
+    cautions = (*first.cautions, *_cautions(picked, first, second, seen), *_of_samples(picked, seen))
     return replace(
         first,
         cautions=tuple(dict.fromkeys(cautions)),
@@ -116,6 +124,29 @@ def _cautions(picked: str, first: Estimate, second: Estimate | None, seen: Seen)
         if abs(first.value - second.value) > CLEAR * errors:
             cautions.append(f"disputed: {second.method} finds {second.value:.3g} nats")
     return cautions
+
+
+def _of_samples(picked: str, seen: Seen) -> Iterator[str]:
+    """Yield what is doubtful because of the samples: labels taken as numbers, ties, copied rows."""
+    parts = [part for part in (seen.x, seen.y, seen.given) if part is not None]
+    unordered, hidden = sum(part.num_unordered for part in parts), max(part.hidden for part in parts)
+    if unordered:
+        yield (
+            f"biased: labels without order in {counted(unordered, 'column')} are taken as numbers, in the "
+            "order of their names; give labels alone, or a column of 0 and 1 for each label"
+        )
+    if picked == "gaussian-copula" and hidden > MAX_HIDDEN:
+        yield (
+            f"biased: the random order of equal numbers is {hidden:.0%} of the ranks of a column, and hides "
+            "dependence from a Gaussian copula"
+        )
+    numbers = [part.numbers for part in parts if part.numbers is not None and part.tied > MAX_COPIES]
+    copies = num_copies(np.hstack(numbers).T) if len(numbers) == len(parts) else 0
+    if copies > MAX_COPIES * seen.num_rows:
+        yield (
+            f"undersampled: {copies} of {seen.num_rows} rows repeat others in all columns; if they are "
+            f"copies, {seen.num_rows - copies} samples are independent"
+        )
 
 
 def _described(seen: Seen) -> list[str]:

@@ -1,16 +1,19 @@
 """Samples as far as an estimator is chosen by them: labels or numbers, columns, ties, tails."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from scipy.stats import kurtosis
 
 from infomax.errors import refuse
 from infomax.estimation.canonical import NormalScores
+from infomax.estimation.gaussian import hidden_by_ties
 from infomax.estimation.samples import check_lengths, joint_codes, to_array
 from infomax.estimation.tables.columns import MIN_ROWS_PER_LABEL, Column, columns_of
+from infomax.estimation.tables.reading.frames import LeftOut, as_frame
 
 KINDS_OF_VARIABLES = ("labels", "numbers")
 """Kinds that a variable may have; also the values of `kinds`."""
@@ -33,6 +36,8 @@ class Variable:
         num_columns: columns that were given.
         tied: share of the rows with a value that others have as well.
         heavy: whether a column has heavy tails.
+        hidden: the largest share of a column's scores that is the random order of equal numbers, as variance.
+        num_unordered: columns of more than two labels without order that are taken as numbers.
         note: what was decided about it and could be otherwise, in one sentence; "" where nothing was.
     """
 
@@ -44,6 +49,8 @@ class Variable:
     num_columns: int
     tied: float = 0.0
     heavy: bool = False
+    hidden: float = 0.0
+    num_unordered: int = 0
     note: str = ""
 
     @property
@@ -94,7 +101,7 @@ def variable(name: str, value: Any, kinds: Mapping[str, str], seed: int) -> Vari
         wanted not in (None, *KINDS_OF_VARIABLES),
         f"estimate: kinds must be 'labels' or 'numbers', got {wanted!r} for {name}",
     )
-    columns = _columns(name, value, wanted)
+    columns, text = _columns(name, value, wanted)
     for column in columns:
         missing = int((~column.present).sum())
         refuse(
@@ -106,25 +113,40 @@ def variable(name: str, value: Any, kinds: Mapping[str, str], seed: int) -> Vari
             f"estimate: {name} holds identifiers: most of its labels occur once, and say nothing about other "
             f"rows; if they are labels all the same, give kinds={{'{name}': 'labels'}}",
         )
-    return _of_columns(name, columns, wanted, seed)
+    return _of_columns(name, columns, text, wanted, seed)
 
 
-def _columns(name: str, value: Any, wanted: str | None) -> list[Column]:
-    """Return the columns of a value, each with its kind."""
-    array: Any = value if isinstance(value, list | tuple) else to_array(value)
-    whole = isinstance(array, np.ndarray) and array.ndim > 1
-    refuse(
-        whole and (array.ndim != 2 or array.shape[1] == 0),
-        f"estimate: {name} must be [n] or [n, d], got {list(np.shape(array))}; flatten each sample",
-    )
-    parts = list(array.T) if whole else [array]
-    table = {f"{name}{i}" if whole else name: list(part) for i, part in enumerate(parts)}
+def _columns(name: str, value: Any, wanted: str | None) -> tuple[list[Column], set[str]]:
+    """Return the columns of a value, each with its kind, and the names of those that hold text."""
+    read = as_frame("estimate", _table(name, value))
+    refuse(read.left_out, f"estimate: {name} has columns that cannot be measured: {_listed(read.left_out)}")
+    series = [one.rename(f"{name}{i}") for i, one in enumerate(read.frame)]  # names mean nothing here
     kind = "continuous" if wanted == "numbers" else "labels"
-    kinds = dict.fromkeys(table, kind) if wanted else None
-    return list(columns_of("estimate", table, kinds))
+    kinds = {one.name: kind for one in series} if wanted else None
+    text = {one.name for one in series if one.dtype in (pl.String, pl.Categorical)}
+    return list(columns_of("estimate", {one.name: one for one in series}, kinds)), text
 
 
-def _of_columns(name: str, columns: list[Column], wanted: str | None, seed: int) -> Variable:
+def _table(name: str, value: Any) -> Any:
+    """Return a frame as it is, an array of two axes as its columns, and anything else as one column."""
+    if hasattr(value, "columns"):
+        return value
+    shape = getattr(value, "shape", (1,))
+    refuse(
+        len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] == 0),
+        f"estimate: {name} must be [n] or [n, d], got {list(shape)}; flatten each sample",
+    )
+    if len(shape) == 1:
+        return {name: value}
+    array = value if isinstance(value, np.ma.MaskedArray) else to_array(value)
+    return {str(i): column for i, column in enumerate(array.T)}
+
+
+def _listed(left_out: Iterable[LeftOut]) -> str:
+    return "; ".join(f"{one.name} {one.reason}" for one in left_out)
+
+
+def _of_columns(name: str, columns: list[Column], text: set[str], wanted: str | None, seed: int) -> Variable:
     labels = [column.values for column in columns if column.has_labels]
     if len(labels) == len(columns):
         codes = labels[0] if len(labels) == 1 else joint_codes(*labels)
@@ -144,6 +166,8 @@ def _of_columns(name: str, columns: list[Column], wanted: str | None, seed: int)
         len(columns),
         tied=float(np.mean([_share_tied(column) for column in numbers.T])),
         heavy=bool((np.array([_kurtosis(column) for column in numbers.T]) > HEAVY_TAILS).any()),
+        hidden=hidden_by_ties(numbers),
+        num_unordered=sum(c.name in text and c.has_labels and int(c.values.max()) > 1 for c in columns),
         note=note,
     )
 
@@ -173,6 +197,8 @@ def variables(x: Any, y: Any, given: Any, kinds: Mapping[str, str], seed: int) -
         ValueError: as `variable`; different numbers of rows.
     """
     parts = {"x": x, "y": y} | ({} if given is None else {"given": given})
+    unknown = ", ".join(map(str, kinds.keys() - parts.keys()))
+    refuse(unknown, f"estimate: kinds are of {', '.join(parts)}, got {unknown}; there is no such argument")
     seen = [variable(name, value, kinds, seed) for name, value in parts.items()]
     check_lengths("estimate", {one.name: one.values for one in seen})
     return seen

@@ -304,6 +304,8 @@ def _of_array(array: np.ndarray) -> pl.Series:
         return _of_objects(array.tolist())
     if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
         array = array.astype(np.float64)
+    if array.dtype.kind in "mM" and np.datetime_data(array.dtype)[0] in ("Y", "M", "W", "D", "h", "m", "s"):
+        array = array.astype(f"{array.dtype.kind}8[us]")
     if array.dtype.kind == "S":
         array = np.char.decode(array, "utf-8", "replace")
     return pl.Series(array.copy() if not array.dtype.isnative or not array.flags.c_contiguous else array)
