@@ -139,6 +139,16 @@ def test_nothing_is_done_twice(finished, monkeypatch):
     assert again == rows
 
 
+def test_results_of_something_else_are_not_taken(finished):
+    out, _ = finished
+    longer = replace(RECIPE, train=replace(RECIPE.train, steps=4))
+    options = {"variants": ["no clip"], "num_seeds": 1, "quiet": True}
+    with pytest.raises(ValueError, match=r"seed-0 holds a run by another recipe \(train.steps is 4, was 3\)"):
+        ablate(longer, "digits", out, max_labels=200, **options)
+    with pytest.raises(ValueError, match="probes.json is of other images, labels or max_labels; remove it"):
+        ablate(RECIPE, "digits", out, max_labels=100, **options)
+
+
 def test_an_interrupted_run_goes_on(finished, tmp_path, monkeypatch):
     class Killed(Exception):
         pass

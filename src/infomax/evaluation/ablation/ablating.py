@@ -50,9 +50,10 @@ def ablate(
     """Train every variant with every seed, probe the features, and write table and picture into `out`.
 
     Runs are in ``out/variant/seed-k``. Call it again with the same arguments to continue: finished runs are
-    not repeated, and an interrupted run goes on. Where a run has several encoders, the accuracy is the mean
-    of theirs, each probed on the column that it sees. Where the recipe asks for several devices, each of its
-    processes calls this and gets the same; the first one probes, and writes.
+    not repeated, and an interrupted run goes on. What another recipe or other labelled data gave is refused.
+    Where a run has several encoders, the accuracy is the mean of theirs, each probed on the column that it
+    sees. Where the recipe asks for several devices, each of its processes calls this and gets the same; the
+    first one probes, and writes.
 
     Args:
         recipe: of AMDIM. Its budget is that of each run; minutes are turned into steps for each variant by
@@ -69,7 +70,7 @@ def ablate(
 
     Raises:
         ValueError: an unknown variant, or one whose part the recipe does not have; a recipe of another
-            method; no seed; data without labels.
+            method; no seed; data without labels; results of another recipe or of other labelled data.
     """
     _check(recipe, num_seeds)
     first = writes(recipe.train)
@@ -132,9 +133,12 @@ def _measured(
     All processes embed, the first one probes, and all get what it finds.
     """
     run, result = Run(folder), folder / "probes.json"
-    if result.exists():
-        return read_json(result, "ablate", "remove it to measure again")
     splits = [_few(split, max_labels) for split in _splits(recipe, source, labels)]  # refused before training
+    probed = [[split.train.fingerprint, split.test.fingerprint] for split in splits]
+    if run.begun:
+        run.check_same(recipe, "ablate")
+    if result.exists():
+        return _same(result, probed)
     if not run.finished:
         _train(recipe, source, run, quiet)
         wait_for_all()  # until the first process has written the encoders
@@ -143,10 +147,21 @@ def _measured(
         progress.begin("probing")
         accuracies = [_accuracies(*pair) for pair in zip(encoders, splits, strict=True)]
     means = {name: float(np.mean([one[name] for one in accuracies])) for name in _PROBES}
-    measured = {"steps": run.read_recipe().train.steps, "accuracies": means}
+    measured = {"steps": run.read_recipe().train.steps, "accuracies": means, "probed": probed}
     if writes(recipe.train):
         write_json(result, measured)
     return measured
+
+
+def _same(result: Path, probed: list[list[str]]) -> dict[str, Any]:
+    """Return what was measured before, of the same labelled data; earlier versions did not record which."""
+    found = read_json(result, "ablate", "remove it to measure again")
+    refuse(
+        found.get("probed", probed) != probed,
+        f"ablate: {result} is of other images, labels or max_labels; remove it to measure again, or choose "
+        "another --out",
+    )
+    return found
 
 
 def _load(recipe: Recipe, source: str) -> Trainable:

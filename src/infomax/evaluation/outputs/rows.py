@@ -31,7 +31,7 @@ def columns_of(dataset: Dataset, rows: slice) -> dict[str, pa.Array]:
 
 
 def without_idle_classes(dataset: Dataset) -> Dataset:
-    """Return a dataset that names classes only if any row has one: so its parts know that others have them."""
+    """Return a dataset that names classes only if a row has one, so that its parts know what others have."""
     return dataset if dataset.labelled else replace(dataset, classes=())
 
 

@@ -209,7 +209,7 @@ class Run:
         """
         return self.begun and any(path.exists() for path in (self.checkpoint, self.checkpoint_before))
 
-    def check_same(self, asked: Recipe) -> None:
+    def check_same(self, asked: Recipe, operation: str = "pretrain") -> None:
         """Check that this run was begun by a recipe.
 
         Raises:
@@ -217,7 +217,7 @@ class Run:
         """
         found = changes(comparable(self.read_environment().get("asked")), comparable(settings_of(asked)))
         refuse(
-            found, f"pretrain: {self.folder} holds a run by another recipe ({found}); choose another --out"
+            found, f"{operation}: {self.folder} holds a run by another recipe ({found}); choose another --out"
         )
 
     def forget_beginning(self) -> None:
