@@ -24,16 +24,18 @@ from infomax.learning.data.targets import Targets
 
 LABELS_AT_ONCE = 2**20
 """Labels that are looked through at once."""
+ROWS_AT_ONCE = 4096
+"""Rows that are read for their hashes at once."""
 
 
 class Names(Sequence[str]):
     """Names in an Arrow column, which may be memory-mapped: a million take no Python objects."""
 
     def __init__(self, column: pa.ChunkedArray):
-        self._column = column
+        self.column: pa.ChunkedArray = column
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self.column)
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -42,15 +44,15 @@ class Names(Sequence[str]):
     def __getitem__(self, index):
         if isinstance(index, slice):
             return self.take(np.arange(len(self))[index])
-        return self._column[int(index)].as_py()
+        return self.column[int(index)].as_py()
 
     def __iter__(self) -> Iterator[str]:
-        for chunk in self._column.iterchunks():
+        for chunk in self.column.iterchunks():
             yield from chunk.to_pylist()
 
     def take(self, rows: np.ndarray) -> "Names":
         """Return the names at `rows`."""
-        return Names(self._column.take(pa.array(rows)))
+        return Names(self.column.take(pa.array(rows)))
 
 
 def names_at(names: Sequence[str], rows: np.ndarray) -> Sequence[str]:
@@ -251,8 +253,15 @@ class Dataset:
     @cached_property
     def hashes(self) -> UInt64[np.ndarray, " n"]:
         """A hash (xxh3) of the values of each row, equal for rows of equal values."""
-        rows = np.asarray(self.values)
-        return np.array([xxhash.xxh3_64_intdigest(np.ascontiguousarray(one).data) for one in rows], np.uint64)
+        blocks = (slice(first, first + ROWS_AT_ONCE) for first in range(0, len(self), ROWS_AT_ONCE))
+        return np.array(
+            [
+                xxhash.xxh3_64_intdigest(np.ascontiguousarray(one).data)
+                for block in blocks
+                for one in np.asarray(self.values[block])
+            ],
+            np.uint64,
+        )
 
     @cached_property
     def fingerprint(self) -> str:
