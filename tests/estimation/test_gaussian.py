@@ -109,6 +109,15 @@ def test_copula_gives_ties_the_mean_rank():
     assert GaussianCopula(bias_corrected=False).estimate(x, y).value == pytest.approx(expected)
 
 
+def test_copula_cautions_where_values_are_few():
+    bits = np.random.default_rng(0).integers(2, size=500)
+    flipped = bits ^ (np.random.default_rng(1).random(500) < 0.1)
+    found = GaussianCopula().estimate(bits, flipped)  # log 2 − H(0.1) = 0.37 nats
+    assert found.value > 0.5 and "36% of the variance of a column's ranks is within equal" in str(found)
+    x, y = pairs(500)
+    assert not GaussianCopula().estimate(np.round(x, 1), np.round(y, 1)).cautions
+
+
 @pytest.mark.parametrize(("correlation", "n"), [(0.3, 100), (0.95, 50), (0.99, 100), (0.99, 1000)])
 def test_copula_counts_what_ranks_lose(correlation, n):
     pair = correlated_gaussians(correlation)

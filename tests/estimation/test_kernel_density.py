@@ -127,6 +127,15 @@ def test_functions_are_saturated():
     assert not KernelDensity().estimate(*pairs(500)).has_caution("saturated")
 
 
+def test_rows_that_repeat_are_cautioned():
+    rng = np.random.default_rng(0)
+    x, y = np.where(rng.random((2, 300)) < 0.5, 0, rng.poisson(5, (2, 300)))  # independent
+    assert KernelDensity().estimate(x, y).has_caution("biased")
+    copied = KernelDensity().estimate(*np.repeat(rng.standard_normal((2, 60)), 5, axis=1))
+    assert copied.value > 3 and "100% of the rows equal others" in str(copied)
+    assert not KernelDensity().estimate(*(np.round(v, 1) for v in pairs(300))).cautions
+
+
 def test_converges_where_a_model_does_not():
     """Y = ±X + noise, 2.334 nats."""
     values = []

@@ -21,6 +21,7 @@ from infomax.estimation.estimate import Estimate
 from infomax.estimation.samples import as_rows, rescaled
 
 MAX_BLUR = 0.1  # nats, up to which blur follows its law
+MAX_REPEATED = 0.1  # share of the rows that may equal others without a caution
 MAX_CELLS = 2**17  # in one block of kernels, which then fits in a core's cache
 
 
@@ -101,7 +102,8 @@ class KernelDensity:
         finer, coarser = (
             self._local(variables, width * factor, given is not None)[0].mean() for factor in (0.5, 2)
         )
-        return _with_bias(found, float(finer) - found.value, float(coarser) - found.value)
+        found = _with_bias(found, float(finer) - found.value, float(coarser) - found.value)
+        return replace(found, cautions=(*found.cautions, *_atoms(np.hstack(variables), width)))
 
     def _local(
         self, variables: list[np.ndarray], width: float, conditional: bool
@@ -154,6 +156,15 @@ def _blur(finer: float, blur: float, error: float) -> tuple[str, ...]:
     if blur > max(MAX_BLUR, 2 * error):
         return (f"biased: too low by about {blur:.2g} nats, which the bandwidth blurs",)
     return ()
+
+
+def _atoms(scores: np.ndarray, width: float) -> tuple[str, ...]:
+    """Return the caution that rows repeat and the bandwidth has shrunk to them, where no density exists."""
+    counts = np.unique(scores, axis=0, return_counts=True)[1]
+    share = float(counts[counts > 1].sum() / len(scores))
+    if share <= MAX_REPEATED or width >= scott(scores) / 4:
+        return ()
+    return (f"biased: {share:.0%} of the rows equal others, and kernels shrink to them; use MixedKSG",)
 
 
 def _standardised(rows: np.ndarray) -> np.ndarray:

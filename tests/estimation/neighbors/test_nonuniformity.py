@@ -69,3 +69,7 @@ def test_what_is_refused():
         LocalNonuniformity().estimate(x, x + 1)
     with pytest.raises(ValueError, match="no conditional form; use KSG"):
         LocalNonuniformity().estimate(x, x, given=x)
+    rng = np.random.default_rng(0)
+    for pair in ((x[:, 0], 2 * x[:, 0] + 1), np.repeat(rng.standard_normal((2, 40)), 5, axis=1)):
+        with pytest.raises(ValueError, match=r"100% of the rows lie on a line.*; leave repeated rows out"):
+            LocalNonuniformity().estimate(*pair)

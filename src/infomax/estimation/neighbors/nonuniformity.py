@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
+from infomax.estimation.neighbors.boxes import MAX_SATURATED
 from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.search import NumNeighbors, NumWorkers, nearest, unequal_spread
 from infomax.estimation.samples import as_rows
@@ -33,6 +34,8 @@ NUM_SIMULATED = 20_000
 """Boxes of uniform rows from which α is computed."""
 SHARE_BY_CHANCE = 0.005
 """Share of uniform boxes that are turned by mistake: α is this quantile of V̄/V."""
+LOG_ROUNDING = math.log(1e-10)
+"""Logarithm of V̄/V below which a box is thin by rounding alone."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class LocalNonuniformity:
         """Return I(X;Y) in nats, from samples [n] or [n, d].
 
         Raises:
-            ValueError: a condition; as many columns as neighbours; anything that `KSG` refuses.
+            ValueError: a condition; as many columns as neighbours; columns that determine each other, as
+                copies do, or repeated rows; anything that `KSG` refuses.
         """
         refuse(
             given is not None,
@@ -84,6 +88,12 @@ class LocalNonuniformity:
         points = np.hstack([x, y])
         around = nearest(points, k, num_workers=self.num_workers).indices
         excess = log_excess(points, around, dims)
+        share = float((excess > -LOG_ROUNDING).mean())
+        refuse(
+            share > MAX_SATURATED,
+            f"LocalNonuniformity: the neighbours of {share:.0%} of the rows lie on a line, apart from "
+            "rounding: x and y determine each other, or rows are repeated; leave repeated rows out",
+        )
         return replace(
             found,
             value=found.value + float(excess.mean()),
