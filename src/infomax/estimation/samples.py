@@ -11,6 +11,7 @@ from infomax.errors import refuse
 from infomax.ranges import Range, check_numbers
 
 MAX_EXACT = 2**53  # up to which float64 holds every integer
+MAX_SHARE_COPIED = 0.05  # of the rows, that may repeat others without a word
 MIN_SHARE_DIFFERENT = 0.9  # of different rows, that some column tells apart where rows are copies
 
 
@@ -78,9 +79,10 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def num_copies(columns: Iterable[np.ndarray]) -> int:
-    """Return how many rows repeat an earlier one in all columns, as copies do; 0 where these may be chance.
+    """Return how many rows repeat an earlier one in all columns, as copies do; 0 where that may be chance.
 
-    It is chance where no column differs in nine of ten different rows, as on a grid or among labels.
+    Chance are up to a twentieth of the rows, and rows on a grid or of labels, where no column has different
+    values in nine of ten different rows.
 
     Example:
         >>> num_copies([np.array([0.1, 0.7, 0.1, 0.9]), np.array([1, 2, 1, 2])])
@@ -90,7 +92,7 @@ def num_copies(columns: Iterable[np.ndarray]) -> int:
     for column in columns:
         codes = np.unique(column, return_inverse=True)[1].reshape(-1)
         joint, most = joint_codes(np.broadcast_to(joint, codes.shape), codes), max(most, int(codes.max()) + 1)
-        if joint.max() + 1 == len(joint):
+        if joint.max() + 1 >= (1 - MAX_SHARE_COPIED) * len(joint):
             return 0
     different = int(joint.max()) + 1
     return len(joint) - different if most >= MIN_SHARE_DIFFERENT * different else 0

@@ -150,6 +150,30 @@ def test_what_is_given_unlocks_a_sum():
     assert abs(known["number", 0]["value"]) < 0.05
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_error_of_what_is_left_of_a_target_is_that_of_a_conditional_entropy(weighted):
+    """z = 0 leaves log 4, z = 1 nothing: all five pairs are equally frequent, and H(Y,Z) hardly scatters."""
+    rng = np.random.default_rng(0)
+    z = (rng.random(2000) < 0.2).astype(int)
+    y = np.where(z, 0, rng.integers(4, size=2000))
+    table = {"z": z.astype(str), "y": y.astype(str), "x": z.astype(str), "w": np.full(2000, 2.0)}
+    settings = {"given": "z", "num_permutations": 0, "weights": "w" if weighted else None}
+    left = rank_columns(table, "y", **settings).target_entropy
+    assert left.value == pytest.approx(0.8 * np.log(4), abs=0.03)
+    assert left.standard_error == pytest.approx(0.4 * np.log(4) / np.sqrt(2000), rel=0.1)
+
+
+def test_copied_rows_are_said():
+    rng = np.random.default_rng(0)
+    pair = np.repeat(rng.standard_normal((2, 60)), 5, axis=1)[:, rng.permutation(300)]  # independent
+    table = {"x": pair[0], "y": pair[1], "side": np.where(pair[0] > 0, "a", "b")}
+    found = rank_columns(table, "y", num_permutations=19)
+    assert found["x"]["value"] > 1 and found["x"]["p_value"] <= 0.05
+    assert any(note.startswith("240 of 300 rows repeat earlier ones") for note in found.about.notes)
+    rounded = {name: np.round(rng.standard_normal(1000), 1) for name in "xy"} | {"day": np.arange(1000) % 7}
+    assert not any("repeat" in note for note in rank_columns(rounded, "y", num_permutations=0).about.notes)
+
+
 def test_rows_with_missing_values_are_left_out(series):
     gap = np.arange(400) % 3 == 0
     table = {**series, "z": np.where(gap, np.nan, series["z"])}

@@ -141,6 +141,12 @@ def test_long_tables_are_tested_on_some_rows_and_measured_on_all():
     assert some["c0"]["p_value"] < 0.05
 
 
+def test_series_are_tested_on_their_first_rows_and_say_so():
+    x, y = columns(300, 1)
+    ranking = rank_columns({"c": x[0], "y": y}, "y", null=CircularShifts(), num_tested_rows=50)
+    assert "p-values by shifts are from the first 50 of 300 rows" in ranking.about.notes
+
+
 def test_the_work_is_limited(monkeypatch):
     monkeypatch.setattr(module, "MAX_SHUFFLED_ROWS", 100 * 300)
     x, y = columns(100, 40)

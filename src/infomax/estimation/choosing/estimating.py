@@ -12,6 +12,7 @@ from infomax.estimation.choosing.doubting import CLEAR, alternatives, clearly_mo
 from infomax.estimation.choosing.rule import STRONG, Case, Seen, case_of, run
 from infomax.estimation.choosing.seeing import variables
 from infomax.estimation.estimate import Estimate
+from infomax.estimation.gaussian import MAX_HIDDEN
 from infomax.estimation.samples import num_copies
 from infomax.estimation.tables.reading.cells import counted
 
@@ -21,10 +22,6 @@ FEW_ROWS = 50
 """Rows below which an answer has the caution that they are few; or ten for each column of numbers."""
 NEAR_CEILING = 1.0
 """Nats below log n from which on a value counts as near its ceiling."""
-MAX_HIDDEN = 0.05
-"""Share of the variance of ranks that may be the random order of equal numbers without a caution."""
-MAX_COPIES = 0.05
-"""Share of the rows that may repeat others in all columns without a caution."""
 WITH_CEILING = ("suited-counting", "ross", "mixed-ksg", "ksg", "from-classifier", "extrapolated-critic")
 """Estimators that can find at most about log n."""
 
@@ -140,9 +137,9 @@ def _of_samples(picked: str, seen: Seen) -> Iterator[str]:
             f"biased: the random order of equal numbers is {hidden:.0%} of the ranks of a column, and hides "
             "dependence from a Gaussian copula"
         )
-    numbers = [part.numbers for part in parts if part.numbers is not None and part.tied > MAX_COPIES]
+    numbers = [part.numbers for part in parts if part.numbers is not None and part.tied > 0]
     copies = num_copies(np.hstack(numbers).T) if len(numbers) == len(parts) else 0
-    if copies > MAX_COPIES * seen.num_rows:
+    if copies:
         yield (
             f"undersampled: {copies} of {seen.num_rows} rows repeat others in all columns; if they are "
             f"copies, {seen.num_rows - copies} samples are independent"

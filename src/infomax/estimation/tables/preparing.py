@@ -12,6 +12,7 @@ from infomax.errors import refuse
 from infomax.estimation.estimate import Estimator
 from infomax.estimation.resampling.nulls import Null
 from infomax.estimation.resampling.shared import SharedNulls
+from infomax.estimation.samples import num_copies
 from infomax.estimation.tables.columns import Column, TableColumns, columns_of, named
 from infomax.estimation.tables.measuring import Measuring
 from infomax.estimation.tables.parts.counting import Cells, LabelCounts
@@ -125,7 +126,11 @@ def prepared(operation: str, table: Any, how: How, progress: bool = False) -> Pr
         num_rows=len(table) if isinstance(table, Parts) else num_rows,
         num_sampled_rows=num_rows if isinstance(table, Parts) else None,
         kinds={column.name: column.kind for column in columns},
-        notes=(*(note for note in columns.notes if note not in unread), *_notes(weights, how)),
+        notes=(
+            *(note for note in columns.notes if note not in unread),
+            *_notes(weights, how),
+            *_on_copies(columns),
+        ),
         left_out={one.name: one.reason for one in columns.left_out},
         estimators=_names(how),
         num_permutations=testing.num_permutations,
@@ -239,6 +244,21 @@ def _notes(weights: np.ndarray | None, how: How) -> list[str]:
     if weights is None or not how.num_permutations:
         return []
     return [f"no p-values: shuffling rows does not allow for the weights in {how.weights}"]
+
+
+def _on_copies(columns: TableColumns) -> list[str]:
+    """Return a line where many rows with numbers repeat earlier ones in all columns."""
+    numbers = [column.values for column in columns if not column.has_labels]
+    others = [column.values for column in columns if column.has_labels]
+    groups = None if columns.groups is None else columns.groups.values
+    extra = [one for one in (columns.weights, groups) if one is not None]
+    copies, num_rows = num_copies([*numbers, *others, *extra]) if numbers else 0, len(columns[0])
+    if not copies:
+        return []
+    return [
+        f"{copies:,} of {num_rows:,} rows repeat earlier ones in all columns; if they are copies, bits of "
+        "numbers are too high, errors and p too small: leave them out"
+    ]
 
 
 def _names(how: How) -> dict[str, str]:

@@ -238,7 +238,17 @@ def entropy_left(measuring: Measuring, y: Column, given: Sequence[Column] = ()) 
         return measuring.entropy(codes[0], rows)
     whole = measuring.entropy(joint_codes(*codes), rows)
     known = measuring.entropy(joint_codes(*codes[1:]), rows)
-    return Estimate(whole.value - known.value, whole.standard_error, whole.num_samples, method=whole.method)
+    assert whole.local is not None and known.local is not None
+    scatter = _error_of_mean(whole.local - known.local, measuring.weights, rows)
+    error = max(whole.standard_error, scatter)  # the first holds what the bias may be
+    return Estimate(whole.value - known.value, error, whole.num_samples, method=whole.method)
+
+
+def _error_of_mean(local: np.ndarray, weights: np.ndarray | None, rows: np.ndarray) -> float:
+    """Return the standard error of the mean of values, by weight, of these rows of weight above 0."""
+    weights = np.ones(len(local)) if weights is None else weights[rows & (weights > 0)]
+    deviations = local - np.average(local, weights=weights)
+    return float(np.linalg.norm(weights * deviations) / weights.sum())
 
 
 def with_share(frame: pl.DataFrame, entropy: Estimate | None) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from joblib import Parallel, effective_n_jobs, parallel_config
 from infomax.estimation.tables.cluster import lost_work
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring, pair_kind
-from infomax.estimation.tables.testing import adjusted, extended
+from infomax.estimation.tables.testing import adjusted, extended, is_for_series, null_name
 
 MAX_SECONDS = 20
 """A run that takes longer says so before it begins."""
@@ -205,7 +205,10 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
         notes.append(f"no p-value: {_first_key(untested[0])}: {untested[0]['untested']}{more}")
     if measuring.testing and measuring.testing.rows is not None:
         tested, number = int(measuring.testing.rows.sum()), len(measuring.testing.rows)
-        notes.append(f"p-values by permutations are from {tested:,} of {number:,} rows, drawn at random")
+        series = is_for_series(measuring.testing.null)
+        which = f"the first {tested:,} of {number:,} rows" if series else f"{tested:,} of {number:,} rows"
+        shuffled = null_name(measuring.testing.null)
+        notes.append(f"p-values by {shuffled} are from {which}{'' if series else ', drawn at random'}")
     return tuple(notes)
 
 
