@@ -121,6 +121,26 @@ def test_a_matrix_of_more_rows_and_columns_than_the_limit_is_left_to_adam():
     assert [list(one.shape) for one in others["params"]] == [[20, 30]]
 
 
+def test_parameters_that_adam_is_to_move_are_moved_by_it_and_the_others_as_before():
+    config = OptimizerConfig(rule="muon", lr=1e-2, weight_decay=0.1)
+    models = [nn.ModuleList([network(0), nn.Linear(24, 16)]) for _ in range(3)]
+    for one in models[1:]:
+        one.load_state_dict(models[0].state_dict())
+    apart, plain, adam = models
+    optimizers = [
+        new_optimizer(config, apart.parameters(), by_adam=apart[1].parameters()),
+        new_optimizer(config, plain.parameters()),
+        torch.optim.Adam(adam.parameters(), lr=config.adam_share * config.lr, betas=config.betas, fused=True),
+    ]
+    for seed in range(3):
+        for model, optimizer in zip(models, optimizers, strict=True):
+            gradients_of(model, seed)
+            optimizer.step()
+    assert all(map(torch.equal, apart[0].parameters(), plain[0].parameters()))
+    assert all(map(torch.equal, apart[1].parameters(), adam[1].parameters()))
+    assert not torch.equal(apart[1].weight, plain[1].weight)
+
+
 def test_goes_on_from_its_state():
     whole, parted = network(), network()
     one, two = (new_optimizer(OptimizerConfig(rule="muon"), m.parameters()) for m in (whole, parted))

@@ -27,7 +27,8 @@ class Learner(LightningModule, ABC):
         encoder: views to `Features`; or several encoders by name, as a `ModuleDict`.
         views: how the views are made.
         num_views: of each thing.
-        optimizer: of what kind, and its schedule, for all parameters that require a gradient.
+        optimizer: of what kind, and its schedule, for all parameters that require a gradient; Adam always
+            moves the online classifiers.
         num_classes: of the labels, for the online classifiers; 0 without labels.
         negatives: whose things are negatives, where several processes train together.
 
@@ -106,7 +107,8 @@ class Learner(LightningModule, ABC):
         """Return the optimizer, with a rate that is a function of the step."""
         learned = (one for one in self.parameters() if one.requires_grad)
         bf16 = self.trainer.precision == "bf16-mixed"
-        optimizer = new_optimizer(self.optimizer_config, learned, bf16=bf16)
+        beside = () if self.classifiers is None else self.classifiers.parameters()
+        optimizer = new_optimizer(self.optimizer_config, learned, bf16=bf16, by_adam=beside)
         share = lr_share(self.optimizer_config, int(self.trainer.max_steps))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -45,6 +45,7 @@ class Muon(torch.optim.Optimizer):
             that this takes grows with their square. None for any number.
         dtype: in which matrices are made orthogonal. bfloat16 suffices, and is the faster one where a
             processor has instructions for it.
+        by_adam: those of the parameters that Adam moves, matrices too.
 
     References: Jordan et al. (2024), "Muon: An optimizer for hidden layers in neural networks"; Amsel et al.
     (2025), "The Polar Express", for polynomials that are best one after the other.
@@ -61,11 +62,13 @@ class Muon(torch.optim.Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         max_side: int | None = None,
         dtype: torch.dtype = torch.bfloat16,
+        by_adam: Iterable[nn.Parameter] = (),
     ):
         self.dtype = dtype
-        parameters = list(parameters)
-        matrices = [one for one in parameters if is_matrix(one, max_side)]
-        others = [one for one in parameters if not is_matrix(one, max_side)]
+        parameters, apart = list(parameters), {id(one) for one in by_adam}
+        matrices = [one for one in parameters if is_matrix(one, max_side) and id(one) not in apart]
+        chosen = {id(one) for one in matrices}
+        others = [one for one in parameters if id(one) not in chosen]
         self.others: torch.optim.Adam = torch.optim.Adam(
             [{"params": others}], lr=adam_share * lr, betas=betas, fused=True
         )

@@ -51,7 +51,11 @@ class OptimizerConfig:
 
 
 def new_optimizer(
-    config: OptimizerConfig, parameters: "Iterable[nn.Parameter]", *, bf16: bool = False
+    config: OptimizerConfig,
+    parameters: "Iterable[nn.Parameter]",
+    *,
+    bf16: bool = False,
+    by_adam: "Iterable[nn.Parameter]" = (),
 ) -> "torch.optim.Optimizer":
     """Return what updates the parameters: Adam, fused, or Muon.
 
@@ -59,6 +63,7 @@ def new_optimizer(
         config: which, and how.
         parameters: what is updated.
         bf16: whether products of matrices are made in bfloat16.
+        by_adam: those of the parameters that Adam moves by either rule.
     """
     import torch
 
@@ -74,6 +79,7 @@ def new_optimizer(
             betas=config.betas,
             max_side=config.max_side,
             dtype=torch.bfloat16 if bf16 else torch.float32,
+            by_adam=by_adam,
         )
     return torch.optim.Adam(
         parameters, lr=config.lr, betas=config.betas, weight_decay=config.weight_decay, fused=True
