@@ -11,7 +11,7 @@ from infomax.errors import refuse
 from infomax.learning.data.decoder import Decoder
 from infomax.learning.data.pixels.ranges import STORED, Pixels, full_scaled, limits_of, scaled
 from infomax.learning.data.pixels.seeing import see
-from infomax.learning.data.pixels.sizing import suited_size
+from infomax.learning.data.pixels.sizing import cut_away, suited_size
 from infomax.learning.data.pixels.surveying import decided
 from infomax.learning.data.sources.files import IMAGE_FILES
 from infomax.learning.data.sources.source import Source
@@ -55,10 +55,8 @@ def _decoder(
 
     def adapt(source: Source, *where: Any) -> Decoder:
         found = decided(pixels, channels, source, *where)
-        if size is not None:
-            return _decoder(size, channels, found)
-        side, why = suited_size(source, channels, pixels.pages)
-        return _decoder((side, side), channels, found, (why,))
+        kept, notes = (size, ()) if size is not None else suited_size(source, channels, pixels.pages)
+        return _decoder(kept, channels, found, (*notes, *cut_away(source, kept, channels, pixels.pages)))
 
     expected = "a whole image in a format that Pillow or a package of infomax[formats] reads"
     return Decoder(IMAGE_FILES, decode, STORED[pixels.depth], expected, pixels, notes, adapt)

@@ -35,6 +35,21 @@ def test_a_size_that_is_given_is_not_decided(tmp_path):
     assert images.values.shape == (2, 96, 96, 3) and "median" not in str(images.reading)
 
 
+@pytest.mark.parametrize(
+    ("shapes", "size", "line"),
+    [
+        ([(40, 160), (40, 40)], 32, "up to 75 % is cut"),
+        ([(30, 40), (40, 30)], None, "up to 25 % is cut"),
+        ([(30, 40)], (48, 64), ""),
+        ([(100, 101)], 32, ""),
+    ],
+)
+def test_what_the_crop_leaves_out_is_said(tmp_path, shapes, size, line):
+    images = load_images(written(tmp_path, shapes), size=size, cache=None, progress=False)
+    said = [note for note in images.reading.notes if "the middle is kept" in note]
+    assert [line in note for note in said] == [True] * bool(line)
+
+
 def test_arrays_and_splits_decide_together():
     large = [np.zeros((64, 64, 3), np.uint8)] * 3
     small = [np.zeros((8, 8, 3), np.uint8)] * 2
