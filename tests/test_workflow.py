@@ -41,6 +41,13 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_shows_no_bar_of_decoding_either(recipe, tmp_path, capsys, quiet):
+    images = [*np.random.default_rng(0).integers(0, 256, (9, 32, 32), np.uint8)]
+    infomax.pretrain(images, recipe, tmp_path / "run", steps=1, quiet=quiet)
+    assert ("decoding" in capsys.readouterr().err) is not quiet
+
+
 def test_three_lines_from_a_folder_to_a_page(recipe, photos, tmp_path):
     run = infomax.pretrain(str(photos), recipe, tmp_path / "run", **QUICK)
     features = run.embed(str(photos))

@@ -2,11 +2,30 @@
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence(quiet: bool = True) -> Generator[None]:
+    """Show no bars of decoding within, where `quiet`; lines and warnings are said all the same."""
+    before = _SILENT.set(quiet or _SILENT.get())
+    try:
+        yield
+    finally:
+        _SILENT.reset(before)
+
+
+def is_silent() -> bool:
+    """Return whether bars are not wanted here, by `silence`."""
+    return _SILENT.get()
 
 
 def can_move(console: Any) -> bool:

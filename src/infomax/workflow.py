@@ -33,6 +33,7 @@ from infomax.learning.training.config import Recipe
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.training.run import Run
 from infomax.learning.views.kinds import Views
+from infomax.progress import silence
 from infomax.report.page import report_run
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def pretrain(
     chosen = _chosen(recipe, {"bound": bound, "critic": critic}, views, optimizer)
     budget = {"steps": steps, "minutes": minutes, "epochs": epochs}
     chosen = replace(chosen, train=chosen.train.with_choices(budget, seed))
-    dataset = images if hasattr(images, "fingerprint") else chosen.load(images)
+    with silence(quiet):
+        dataset = images if hasattr(images, "fingerprint") else chosen.load(images)
     chosen = replace(chosen, data=absolute(str(images)) if isinstance(images, str | Path) else None)
     how: dict[str, Any] = {"encoder": encoder, "callbacks": callbacks, "logger": logger, "quiet": quiet}
     run = loop.pretrain(chosen, dataset, _free_folder(recipe, quiet) if out is None else out, **how)

@@ -145,7 +145,7 @@ def test_results_of_something_else_are_not_taken(finished):
     options = {"variants": ["no clip"], "num_seeds": 1, "quiet": True}
     with pytest.raises(ValueError, match=r"seed-0 holds a run by another recipe \(train.steps is 4, was 3\)"):
         ablate(longer, "digits", out, max_labels=200, **options)
-    with pytest.raises(ValueError, match="probes.json is of other images, labels or max_labels; remove it"):
+    with pytest.raises(ValueError, match=r"probes\.json is of other images, labels or max_labels; remove it"):
         ablate(RECIPE, "digits", out, max_labels=100, **options)
 
 

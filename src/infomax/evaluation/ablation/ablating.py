@@ -30,7 +30,7 @@ from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain, resume
 from infomax.learning.training.run import Run
 from infomax.learning.training.trainer import writes
-from infomax.progress import stages
+from infomax.progress import silence, stages
 
 _PROBES: dict[str, Probe] = dict(zip(PROBE_NAMES, (linear_probe, nearest_neighbor_probe), strict=True))
 
@@ -77,7 +77,8 @@ def ablate(
     quiet = quiet or not first
     refuse_inside("ablate", out, source)
     names = _names(recipe, variants, quiet)
-    recipe = replace(recipe, views=recipe.views.as_read(_load(recipe, source)))  # one size and range for all
+    with silence(quiet):  # one size and range for all
+        recipe = replace(recipe, views=recipe.views.as_read(_load(recipe, source)))
     out = Path(out)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
@@ -88,7 +89,8 @@ def ablate(
             changed = VARIANTS[name](replace(recipe, data=source))
             changed = replace(changed, train=replace(changed.train, seed=seed))
             folder = out / name.replace(" ", "-") / f"seed-{seed}"
-            found[name].append(_measured(changed, source, folder, max_labels, labels, quiet))
+            with silence(quiet):
+                found[name].append(_measured(changed, source, folder, max_labels, labels, quiet))
             if first:
                 _write(out, rows_of(found))
     return rows_of(found)

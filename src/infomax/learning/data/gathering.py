@@ -26,6 +26,7 @@ from infomax.learning.data.pixels.formats import OtherChannels
 from infomax.learning.data.sources.files import checked
 from infomax.learning.data.sources.source import Item, Source
 from infomax.memory import total_memory
+from infomax.progress import is_silent
 
 BLOCK_SIZE = 32
 """Items decoded by one task."""
@@ -214,7 +215,7 @@ def check_skipped(job: Job, skipped: Iterable[str]) -> None:
 @contextmanager
 def showing(job: Job) -> Generator[Callable[[int], None]]:
     """Give a function that is told how many items have passed; a bar on stderr shows it, where wanted."""
-    if not job.progress:
+    if not job.progress or is_silent():
         yield lambda _: None
         return
     from rich.console import Console

@@ -18,6 +18,7 @@ from infomax.learning.training.config import Recipe
 from infomax.learning.training.loop import pretrain
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.kinds import SingleViews
+from infomax.progress import silence
 
 DEFAULT_RECIPE = "amdim-cpu"
 """Recipe of a transformer for which none is named."""
@@ -138,7 +139,8 @@ class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         refuse(
             not len(rows), "EncoderTransformer: received no images, expected at least one; give a sequence"
         )
-        return views.load(rows)
+        with silence(self.quiet):
+            return views.load(rows)
 
     def _shaped(self, X: np.ndarray, views: SingleViews) -> np.ndarray:
         """Return an array of images; rows of numbers in the shape that was named."""

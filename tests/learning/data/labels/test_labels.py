@@ -215,3 +215,11 @@ def test_fields_of_archives_may_be_labels(load, write_tar, tmp_path, encode, ran
     write_tar(tmp_path / "train.tar", members)
     assert load(tmp_path, labels="age").targets.values[:, 0].tolist() == [0.5, 1.5, 2.5]
     assert load(tmp_path, labels="site").labels.tolist() == [0, 1, 0]
+
+
+def test_an_array_of_labels_of_another_length_is_not_used_and_that_is_said(load, tmp_path):
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array([0, 1, 0]))
+    loaded = load(tmp_path / "a.npz")
+    assert not loaded.labelled
+    assert "array labels is not used: it has 3 rows, images has 4" in loaded.summary

@@ -174,13 +174,14 @@ def _array_file(request: Request) -> Objects:
             f"it holds the arrays {', '.join(arrays.files)}, expected one called "
             f"{', '.join(_VALUE_ARRAYS)}, or train_images, x_test, …; rename it",
         )
-        return Objects(
-            request.path.name,
-            {
-                split: _rows(arrays[name], arrays[labels[split]] if split in labels else None)
-                for split, name in values.items()
-            },
+        pairs = {s: (arrays[name], arrays[labels[s]] if s in labels else None) for s, name in values.items()}
+        source = Objects(request.path.name, {split: _rows(*pair) for split, pair in pairs.items()})
+        source.notes = tuple(
+            f"array {labels[split]} is not used: it has {len(of)} rows, {values[split]} has {len(images)}"
+            for split, (images, of) in pairs.items()
+            if of is not None and len(of) != len(images)
         )
+        return source
 
 
 _VALUE_ARRAYS = ("images", "image", "x", "signals", "data", "arr_0")
