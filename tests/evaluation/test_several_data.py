@@ -46,6 +46,22 @@ def scans(tmp_path_factory):
     return folder
 
 
+def test_data_in_memory_are_recorded_by_what_they_are_not_by_their_values(tmp_path):
+    torch.manual_seed(0)
+    save_encoder(tmp_path, AMDIMEncoder(32, 4, 8, 1, channels=1), ViewsConfig(mean=(0.5,), std=(0.3,)))
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 1), np.uint8)
+    data = {
+        "train": [*zip(pixels, [0, 1] * 6, strict=True)],
+        "test": [*zip(pixels[::-1], [1, 0] * 6, strict=True)],
+    }
+    found = evaluate_run(Run(tmp_path), data, **QUICK)
+    assert (found["data"]["source"], found["data"]["name"]) == ("dict", "dict")
+    assert found["notes"][0].startswith("12 of 12 test images are in the training part, too")
+    with pytest.raises(FileExistsError, match=r"evaluation\.json"):
+        evaluate_run(Run(tmp_path), {**data, "test": data["train"]}, **QUICK)
+    assert evaluate_run(Run(tmp_path), data, name="other", **QUICK)["data"]["name"] == "other"
+
+
 def test_each_data_set_keeps_its_result(run, scans):
     ages = Given(str(scans / "set"), labels=f"{scans / 'ages.csv'}:age")
     first = evaluate_run(run, str(scans / "set"), **QUICK)

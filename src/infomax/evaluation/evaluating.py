@@ -176,7 +176,7 @@ def _check_images(protocol: Protocol, encoder: PretrainedEncoder) -> None:
 def _identity(given: Given) -> dict[str, str | None]:
     """Return what tells these data from others."""
     return {
-        "source": str(given.source),
+        "source": given.name,
         "column": given.column,
         "split": given.split,
         "labels": None if given.labels is None else str(given.labels),

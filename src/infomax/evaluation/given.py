@@ -1,6 +1,7 @@
 """The data that a user gives to an encoder: the source, and what of it is wanted."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infomax.files import absolute
@@ -8,6 +9,16 @@ from infomax.files import absolute
 if TYPE_CHECKING:
     from infomax.learning.data.dataset import Dataset
     from infomax.learning.views.kinds import SingleViews
+
+
+def row_of(text: str, dataset: "Dataset") -> int | None:
+    """Return the row that is meant by its name, by its number from 0, or by its file; None where none is."""
+    names, root = [*dataset.names], dataset.reading.root if dataset.reading else None
+    if text not in names and text.isdecimal() and int(text) < len(names):
+        return int(text)
+    if text not in names and root is not None and Path(text).resolve().is_relative_to(root.resolve()):
+        text = Path(text).resolve().relative_to(root.resolve()).as_posix()
+    return names.index(text) if text in names else None
 
 
 def _option(text: str, default: Any, **metadata: Any) -> Any:
@@ -49,6 +60,11 @@ class Given:
     def of(data: "Given | Any") -> "Given":
         """Return the data as `Given`: a source alone is taken with its own splits and usual labels."""
         return data if isinstance(data, Given) else Given(data)
+
+    @property
+    def name(self) -> str:
+        """The source as text: a path or a name; of things in memory what they are, such as ``list``."""
+        return str(self.source) if isinstance(self.source, str | Path) else type(self.source).__name__
 
     def splits(self, views: "SingleViews") -> tuple[str, ...]:
         """Return the names of the splits of the source, train first."""

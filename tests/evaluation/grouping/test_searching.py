@@ -84,6 +84,14 @@ def test_a_file_that_is_not_of_the_data(run, photos, tmp_path, capsys):
     assert found["query"] == "red & other.png" and len(found["found"]) == 20
 
 
+def test_an_image_of_the_data_named_by_its_path_is_not_found_itself(run, photos, tmp_path, capsys):
+    """Its path, as a shell completes it, is the same query as its name."""
+    out, path = tmp_path / "found.png", photos / "red, 3.png"
+    assert search(run, photos, out, "--query", str(path), "red, 3.png", "--num", "5") == 0
+    by_path, by_name = json.loads(capsys.readouterr().out)["queries"]
+    assert by_path == by_name and "red, 3.png" not in [one["name"] for one in by_path["found"]]
+
+
 def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, capsys, monkeypatch):
     from infomax import load_encoder
 

@@ -129,9 +129,9 @@ def groups_of_run(
 def default_folder(run: Run, data: Given) -> Path:
     """Return where groups go: ``groups`` in the run folder for the data of the run, else ``groups-NAME``."""
     known = (run.pretraining or {}).get("source")
-    if known is None or str(known) == str(data.source):
+    if known is None or str(known) == data.name:
         return run.folder / "groups"
-    name = re.sub(r"[^\w.-]+", "-", Path(str(data.source)).name).strip("-.") or "data"
+    name = re.sub(r"[^\w.-]+", "-", Path(data.name).name).strip("-.") or "data"
     return run.folder / f"groups-{name}"
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from infomax.errors import refuse
 from infomax.evaluation.embedding import embed
-from infomax.evaluation.given import Given
+from infomax.evaluation.given import Given, row_of
 from infomax.evaluation.grouping.features import features_of
 from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.probes.neighbors import nearest_neighbors
@@ -148,9 +148,7 @@ class _Query:
         """Return the thing that a name, a number or a file means."""
         names = [*dataset.names]
         refuse(not names, "search: there is nothing to search in; give at least one image")
-        row = names.index(text) if text in names else None
-        if row is None and text.isdecimal() and int(text) < len(names):
-            row = int(text)
+        row = row_of(text, dataset)
         if row is not None:
             return _Query(str(names[row]), row, None)
         refuse(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from infomax.errors import refuse
-from infomax.evaluation.given import Given
+from infomax.evaluation.given import Given, row_of
 from infomax.evaluation.options import DEFAULT_CELL_SIDE, DEFAULT_NUM_SIMILAR, DEFAULT_TARGET
 from infomax.evaluation.representations import sees_images
 from infomax.evaluation.similarity.fields import Field, receptive_field
@@ -118,9 +118,7 @@ class _Query:
     def of(encoder: PretrainedEncoder, text: str, images: Dataset) -> "_Query":
         """The image that a name, a number or a file means."""
         names = [*images.names]
-        row = names.index(text) if text in names else None
-        if row is None and text.isdecimal() and int(text) < len(names):
-            row = int(text)
+        row = row_of(text, images)
         if row is not None:
             return _Query(names[row], images.batch(np.array([row]))[0], row)
         refuse(
