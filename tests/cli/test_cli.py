@@ -104,11 +104,31 @@ def test_npy_equals_parquet(capsys, photos, tmp_path):
     )
 
 
+def test_embed_keeps_the_list_of_what_an_earlier_call_left_out(capsys, photos, tmp_path):
+    """The features were moved away, their list was not: of the same data it is written again, else kept."""
+    out, listing = tmp_path / "run", tmp_path / "f.npy-left-out.csv"
+    (photos / "notes.md").write_text("no image")
+    result_of(capsys, "pretrain", "amdim-photos-cpu", "--data", photos, "--out", out, *TINY)
+    command = ["embed", out, "--data", photos, "--out", tmp_path / "f.npy"]
+    result_of(capsys, *command)
+    before = listing.read_text()
+    assert "notes.md" in before
+    (tmp_path / "f.npy").unlink()
+    result_of(capsys, *command)
+    (tmp_path / "f.npy").unlink()
+    for other in (photos / "more.md", photos / "notes.md"):
+        other.unlink() if other.exists() else other.write_text("neither")
+        assert "lists what an earlier call left out; move it away" in refusal_of(capsys, *command)
+        assert listing.read_text() == before
+        (photos / "more.md").unlink(missing_ok=True)
+
+
 def test_embeddings_in_parts_are_those_of_one_file(capsys, photos, tmp_path):
     """A part that is missing is written again, the others stay."""
     out = tmp_path / "run"
     result_of(capsys, "pretrain", "amdim-photos-cpu", "--data", photos, "--out", out, *TINY)
     result_of(capsys, "embed", out, "--data", photos, "--out", tmp_path / "whole.parquet")
+    (tmp_path / "features.parquet").write_text("another file, which parts do not touch")
     command = ["embed", out, "--data", photos, "--out", tmp_path / "features.parquet", "--parts", "3"]
     written = result_of(capsys, *command)
     assert written["file"] == str(tmp_path / "features-*-of-00003.parquet") and written["num_images"] == 40

@@ -12,6 +12,22 @@ SCRIPT = Path(infomax.report.__file__).parent / "templates" / "map.js"
 
 
 @pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("group 1", [True, False]),
+        ("group", [True, True]),
+        ("group 1/im", [True, False]),
+        ("0/img_1", [False, True]),
+    ],
+)
+def test_names_with_parts_of_a_number_are_found_where_none_has_it_whole(node, text, found):
+    names = json.dumps(["group 1/img_10.png", "group 10/img_11.png"])
+    code = f"{SCRIPT.read_text()}; console.log(JSON.stringify(namesWith({names}, {json.dumps(text)})))"
+    told = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == found
+
+
+@pytest.mark.parametrize(
     ("name", "text", "found"),
     [
         ("group 1", "group 1", True),

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -144,10 +143,7 @@ def embed_to_parts(
         ValueError: as `embed_to_file`; more parts than rows; parts of another encoder or of other data.
     """
     writing = format_of(out, columns).chosen(columns)
-    if dataset.reading is not None:
-        dataset.reading.refuse_inside("embed", out)
-    check_num_parts(num_parts, len(dataset))
-    _record(encoder, dataset, out, num_parts, {"batch_size": batch_size, "columns": columns})
+    begin_parts(encoder, dataset, out, num_parts, batch_size=batch_size, columns=columns)
     dataset = without_idle_classes(dataset)
     paths = [part_path(out, number, num_parts) for number in range(num_parts)]
     own = [number for number in range(rank(), num_parts, num_ranks()) if not paths[number].exists()]
@@ -164,13 +160,25 @@ def embed_to_parts(
     return paths
 
 
-def _record(
-    encoder: PretrainedEncoder, dataset: Dataset, out: str | Path, num_parts: int, settings: dict[str, Any]
+def begin_parts(
+    encoder: PretrainedEncoder,
+    dataset: Dataset,
+    out: str | Path,
+    num_parts: int,
+    *,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+    columns: bool = False,
 ) -> None:
-    """Begin the parts, or check that those that are there can be gone on with; by the first process."""
+    """Begin the parts, or check that those that are there can be gone on with; as `embed_to_parts` does.
+
+    The first of several processes looks, and the others wait for it.
+    """
+    if dataset.reading is not None:
+        dataset.reading.refuse_inside("embed", out)
+    check_num_parts(num_parts, len(dataset))
     if rank() == 0:
         made_of = {"encoder": weights_hash(encoder), "data": dataset.fingerprint, "num_rows": len(dataset)}
-        begin_or_go_on(out, num_parts, {**made_of, **settings})
+        begin_or_go_on(out, num_parts, {**made_of, "batch_size": batch_size, "columns": columns})
     wait_for_all()
 
 

@@ -1,6 +1,7 @@
 """Records of what was read of a source and what was left out: one line, a list, and a mapping for results."""
 
 import csv
+import io
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -99,12 +100,29 @@ class Reading:
     def write_left_out(self, path: str | Path) -> None:
         """Write name, kind and reason of all that was left out as CSV."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["name", "kind", "why"])
-            for kind, names in self.left_out.items():
-                for name in names:
-                    table.writerow([*_named(kind, name)])
+        with replacing(path) as beside:
+            beside.write_text(self._listing, encoding="utf-8", newline="")
+
+    def check_listing(self, operation: str, listing: Path) -> None:
+        """Check that a list of an earlier call, if there is one, says the same, so that none is lost.
+
+        Raises:
+            FileExistsError: it lists something else.
+        """
+        if listing.exists() and (not self.left_out or listing.read_bytes() != self._listing.encode()):
+            raise FileExistsError(
+                f"{operation}: {listing} lists what an earlier call left out; move it away, or choose "
+                "another --out"
+            )
+
+    @property
+    def _listing(self) -> str:
+        """Name, kind and reason of all that was left out, as CSV."""
+        text = io.StringIO(newline="")
+        table = csv.writer(text)
+        table.writerow(["name", "kind", "why"])
+        table.writerows(_named(kind, name) for kind, names in self.left_out.items() for name in names)
+        return text.getvalue()
 
     def refuse_inside(self, operation: str, out: str | Path) -> None:
         """Check that a result will not lie in the folder that was read, where it would become data.

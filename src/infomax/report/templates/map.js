@@ -11,7 +11,6 @@ function showMap(id, { points, colourings, columns, captions, near }) {
   let by = colourings[0] ?? { of: [], names: {}, colours: {} }, at = -1, shown = points.map(() => true), drag = null;
 
   const words = i => [captions?.[i], ...colourings.map(one => one.names[one.of[i]])].filter(Boolean).join(", ");
-  const isFound = (i, text) => captions?.[i]?.toLowerCase().includes(text) || hasText(words(i).toLowerCase(), text);
   const place = (picture, i) => {
     picture.style.setProperty("--x", i % columns);
     picture.style.setProperty("--y", Math.floor(i / columns));
@@ -21,7 +20,8 @@ function showMap(id, { points, colourings, columns, captions, near }) {
   // what is shown ------------------------------------------------------------------------------------------
   const choose = () => {
     const text = find.value.trim().toLowerCase(), some = text || chosen.size;
-    shown = points.map((_, i) => (!chosen.size || chosen.has(by.of[i])) && isFound(i, text));
+    const found = namesWith(points.map((_, i) => words(i).toLowerCase()), text);
+    shown = points.map((_, i) => (!chosen.size || chosen.has(by.of[i])) && found[i]);
     map.classList.toggle("chosen", Boolean(some));
     circles.forEach((circle, i) => circle.classList.toggle("on", shown[i]));
     status.textContent = some ? `${shown.filter(Boolean).length} of ${points.length} are shown in full colour.` : "";
@@ -144,6 +144,12 @@ function showMap(id, { points, colourings, columns, captions, near }) {
     choose();
     circles.forEach((circle, i) => circle.setAttribute("fill", by.colours[by.of[i]] ?? GREY));
   }));
+}
+
+// Which names hold a text, numbers whole; where none does, those that hold it as a part of a number.
+function namesWith(names, text) {
+  const whole = names.map(name => hasText(name, text));
+  return whole.some(Boolean) ? whole : names.map(name => name.includes(text));
 }
 
 // Numbers are found whole: "group 1" is not in "group 10".
