@@ -65,7 +65,7 @@ class ExtrapolatedCritic:
     extrapolated: bool = True
     hidden: int = 128
     embedding: int = 16
-    training: Training = Training(max_steps=300, num_folds=3)  # noqa: RUF009  frozen
+    training: Training = Training(max_steps=300, num_folds=5)  # noqa: RUF009  frozen
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n] or [n, d].
