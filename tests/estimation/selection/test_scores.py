@@ -59,3 +59,15 @@ def test_labels_that_are_text():
     X = pd.DataFrame({"same": y, "other": np.tile(["a", "b"], 50)})
     same, other = information_classif(X, y)
     assert same == pytest.approx(np.log(2), abs=0.02) and abs(other) < 0.05
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_every_column_has_its_own_score_whatever_the_target_is_called(same):
+    """A column of the target's name, equal to it or not, is a feature like the others."""
+    rng = np.random.default_rng(0)
+    label = pd.Series(rng.integers(2, size=300), name="label")
+    other = rng.integers(2, size=300)
+    X = pd.DataFrame({"noise": other, "label": label if same else 1 - label, "copy": label})
+    scores = information_classif(X, label)
+    assert scores == pytest.approx([0, np.log(2), np.log(2)], abs=0.02)
+    assert scores.tolist() == information_classif(X, label.rename("another name")).tolist()

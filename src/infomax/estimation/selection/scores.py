@@ -5,12 +5,14 @@ labels are recognised; values are not clipped at 0; missing values (NaN) are all
 ``num_permutations`` there are p-values, which `SelectFdr` and its relatives need.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from infomax.estimation.tables.preparing import with_target
 from infomax.estimation.tables.rank import rank_columns
+from infomax.estimation.tables.reading.frames import ReadFrame, as_frame
 
 Scores = np.ndarray | tuple[np.ndarray, np.ndarray]
 
@@ -46,9 +48,16 @@ def information_regression(X: Any, y: Any, *, num_permutations: int = 0, seed: i
 
 
 def _scores(X: Any, y: Any, kind: str, num_permutations: int, seed: int) -> Scores:
-    table, target = with_target("rank_columns", X, y)
+    table, target = with_target("rank_columns", _apart_from(str(getattr(y, "name", None) or "target"), X), y)
     ranking = rank_columns(table, target, kinds={target: kind}, num_permutations=num_permutations, seed=seed)
     names = [name for name in table.frame.columns if name != target]
     rows = dict(zip(ranking.frame["column"], ranking.frame.select("value", "p_value").rows(), strict=True))
     values, p_values = np.array([rows.get(name, (None, None)) for name in names], dtype=float).T
     return (values, p_values) if num_permutations else values
+
+
+def _apart_from(name: str, X: Any) -> ReadFrame:
+    """Return X as a frame in which no column has the name of the target, so that each has a score."""
+    read = as_frame("rank_columns", X)
+    names = {name: f"{name} of X"} if name in read.frame.columns else {}
+    return replace(read, frame=read.frame.rename(names))
