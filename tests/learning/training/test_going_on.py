@@ -18,9 +18,10 @@ from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.order.epochs import ORDERS, drawn
 from infomax.learning.encoders.config import AMDIMEncoderConfig
 from infomax.learning.encoders.saving import load_encoder
+from infomax.learning.methods import learner
 from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.amdim_learner import AMDIM
-from infomax.learning.methods.optimizer import OptimizerConfig
+from infomax.learning.methods.optimizer import OptimizerConfig, new_optimizer
 from infomax.learning.training import callbacks
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain, resume
@@ -215,3 +216,21 @@ def test_what_a_run_takes_is_said(tmp_path, capsys, monkeypatch):
     assert run.read_recipe().train.budget == {"steps": steps}
     assert run.read_environment()["stages"][0]["budget"] == {"minutes": 0.02}
     assert f"step {steps:,} of {steps:,}, 0:00:00 left" in err  # where there is no terminal
+
+
+def test_a_run_in_which_muon_moved_the_online_classifiers_goes_on_as_it_began(tmp_path, monkeypatch):
+    """As in earlier versions; the encoder has the same bytes, whatever moves the classifiers."""
+    recipe = replace(SHORT, optimizer=OptimizerConfig(rule="muon", lr=1e-2), train=replace(TRAIN, steps=2))
+    pixels = make_images().values
+    images = Dataset(pixels, np.arange(len(pixels)) % 3, [*map(str, range(len(pixels)))], ("a", "b", "c"))
+    own = pretrain(recipe, images, tmp_path / "own", quiet=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(learner, "new_optimizer", lambda *given, by_adam, **how: new_optimizer(*given, **how))
+        run = pretrain(recipe, images, tmp_path / "earlier", quiet=True)
+    groups = [
+        [len(group["params"]) for group in torch.load(one.checkpoint)["optimizer_states"][0]["param_groups"]]
+        for one in (own, run)
+    ]
+    assert groups[1][0] > groups[0][0] and sum(groups[0]) == sum(groups[1])
+    assert own.encoder.read_bytes() == run.encoder.read_bytes()
+    assert resume(run.read_recipe(), images, run, steps=2, quiet=True).finished

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -34,6 +34,8 @@ class Learner(LightningModule, ABC):
 
     Attributes:
         among: the ranks whose things are negatives of each other.
+        num_first: parameters in the first group of the optimizer of a run that goes on; in runs of earlier
+            versions, Muon moved the online classifiers, too.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Learner(LightningModule, ABC):
         self.views: nn.Module = views.random_views(num_views)
         self.optimizer_config = optimizer
         self.watched: dict[str, Tensor] = {}
+        self.num_first: int | None = None
         num_features = example_features(self.encoders[0]).global_.shape[1]
         self.classifiers: OnlineClassifiers | None = (
             OnlineClassifiers(num_features, num_classes) if num_classes else None
@@ -103,12 +106,18 @@ class Learner(LightningModule, ABC):
         self.watched = {name: value.detach() for name, value in watched.items()}
         return loss
 
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Note what the optimizer held, so that a run goes on as it began; see `num_first`."""
+        self.num_first = len(checkpoint["optimizer_states"][0]["param_groups"][0]["params"])
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer, with a rate that is a function of the step."""
-        learned = (one for one in self.parameters() if one.requires_grad)
         bf16 = self.trainer.precision == "bf16-mixed"
+        learned = [one for one in self.parameters() if one.requires_grad]
         beside = () if self.classifiers is None else self.classifiers.parameters()
         optimizer = new_optimizer(self.optimizer_config, learned, bf16=bf16, by_adam=beside)
+        if self.num_first not in (None, len(optimizer.param_groups[0]["params"])):
+            optimizer = new_optimizer(self.optimizer_config, learned, bf16=bf16)
         share = lr_share(self.optimizer_config, int(self.trainer.max_steps))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
