@@ -286,3 +286,8 @@ def test_interrupted(capsys, monkeypatch, arguments, message):
     monkeypatch.setattr("infomax.learning.training.recipes.RECIPES", Interrupting())
     assert main(arguments) == 130
     assert capsys.readouterr().err == message
+
+
+def test_report_refuses_data_that_it_would_not_read(capsys, tmp_path):
+    said = refusal_of(capsys, "report", tmp_path, "--no-pictures", "--data", tmp_path)
+    assert "report: --no-pictures reads no images, got --data; leave one of them out" in said

@@ -206,6 +206,12 @@ def test_refusals(recipe, options, message, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+def test_two_budgets_are_refused(tmp_path, capsys):
+    command = ["ablate", "amdim-digits", "--out", str(tmp_path / "out"), "--minutes", "1", "--steps", "5"]
+    assert main(command) == 2
+    assert "expected one budget, got steps 5 and minutes 1" in capsys.readouterr().err
+
+
 def test_command(tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ["ablate", "amdim-digits", "--out", str(out), "--seeds", "1", "--only", "one scale"]

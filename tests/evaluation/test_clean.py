@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from infomax.evaluation.clean import evaluate_clean
+from infomax.evaluation.clean import evaluate_clean, tasks_of
 from infomax.evaluation.embedding import embed
 from infomax.evaluation.options import CleanOptions
 from infomax.evaluation.probes.neighbors import nearest_neighbor_probe
@@ -152,6 +152,16 @@ def test_numbers_are_probed_beside_classes():
     assert (ridge["num_labels"], ridge["num_missing_train"], ridge["num_test"]) == (59, 1, 29)
     assert rows["raw pixels", "ridge", "noise"]["measures"]["r2"]["value"] < 0.2
     json.dumps([*found.rows, *found.targets])
+
+
+def test_probes_that_targets_do_not_have_are_said():
+    values = np.arange(30, dtype=np.float32)[:, None]
+    images = replace(toy_images([0] * 30, targets=Numbers(values, ("age",))), labels=np.full(30, -1))
+    split = Split(images.subset(slice(0, 20)), images.subset(slice(20, 30)), "given")
+    tasks, notes = tasks_of(split, CleanOptions(probes=("mlp", "svm")))
+    assert notes == ["mlp, svm: no probe of numbers is called so; linear, knn are fitted"]
+    assert [task.name for task in tasks] == ["linear probe of age", "knn probe of age"]
+    assert tasks_of(split, CleanOptions())[1] == []
 
 
 def test_tags_are_probed_without_classes():

@@ -213,7 +213,9 @@ def test_the_command(folder, capsys):
     assert sum(shares) == pytest.approx(1) and shares == sorted(shares, reverse=True)
     assert Image.open(folder / "s.png").size[0] > 400
     assert result("--query", "3", "--num", "14") == by_name
-    by_file = result("--query", str(folder / "data" / "03.png"))
+    assert result("--query", str(folder / "data" / "03.png"), "--num", "14") == by_name
+    Image.open(folder / "data" / "03.png").save(folder / "another.png")
+    by_file = result("--query", str(folder / "another.png"))
     assert by_file["num_images"] == 15 and len(by_file["images"]) == 12
     of_cell = result("--query", "3", "--cell", "1,4", "--num", "1")
     assert of_cell["source"] == "cell 1, 4 of 5×5 → 5×5"
@@ -229,6 +231,7 @@ def test_the_command(folder, capsys):
         (["--query", "15"], "'15' is no file"),
         (["--query", "0", "--cell", "7,0"], "no cell (7, 0) in a map of 5×5 cells"),
         (["--query", "0", "--out", "x.jpg"], "the suffix of x.jpg says no format"),
+        (["--query", "0", "--source", "7"], "--source 7 is the side of the map of a cell, got no cell"),
         (["--query", "0", "--num", "0"], "--num must be at least 1, got 0"),
     ],
 )

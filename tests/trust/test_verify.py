@@ -193,3 +193,8 @@ def test_a_folder_with_an_encoder_alone(tmp_path, digits, capsys):
 def test_a_bad_tolerance(run):
     with pytest.raises(ValueError, match="verify: tolerance must be 0 or more, got nan"):
         verify_run(run, tolerance=float("nan"))
+
+
+def test_data_for_evaluations_that_are_not_repeated(run):
+    with pytest.raises(ValueError, match="files_only repeats no evaluation, got data for them"):
+        verify_run(run, files_only=True, data="elsewhere")

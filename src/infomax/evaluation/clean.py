@@ -132,6 +132,9 @@ def _of_targets(split: Split, options: CleanOptions) -> tuple[list[Task], list[s
     columns, notes = probeable(train.kind, train.names, train.values, test.values)
     probes = TARGET_PROBES[train.kind]
     chosen = {key: probe for key, probe in probes.items() if key in options.chosen_probes} or probes
+    if chosen.keys().isdisjoint(options.chosen_probes):
+        given, taken = ", ".join(options.chosen_probes), ", ".join(probes)
+        notes = [*notes, f"{given}: no probe of {train.kind}s is called so; {taken} are fitted"]
     return [
         Task(f"{key} probe of {train.names[column]}", partial(_of_target, probe, split, column, options.seed))
         for column in columns

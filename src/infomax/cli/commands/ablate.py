@@ -67,12 +67,10 @@ class Ablate:
         return answer
 
     def _recipe(self) -> "Recipe":
-        """Return the recipe that is named, with its options, and with the minutes as its only budget."""
+        """Return the recipe that is named, with its options, of which the minutes are one."""
         from infomax.learning.training.options import recipe_from_options
         from infomax.learning.training.recipes import recipe_named
 
-        recipe = recipe_from_options(recipe_named(self.recipe), self.rest, "ablate")
-        recipe = replace(recipe, skip_broken=recipe.skip_broken or self.skip_broken)
-        if self.minutes is None:
-            return recipe
-        return replace(recipe, train=replace(recipe.train, minutes=self.minutes, steps=None, epochs=None))
+        budget = [] if self.minutes is None else ["--train.minutes", str(self.minutes)]
+        recipe = recipe_from_options(recipe_named(self.recipe), [*self.rest, *budget], "ablate")
+        return replace(recipe, skip_broken=recipe.skip_broken or self.skip_broken)

@@ -64,4 +64,8 @@ class Report:
         how = {"split": self.split, "column": self.column, "labels": self.labels}
         for name, value in {**how, "skip-broken": self.skip_broken}.items():
             refuse(value and self.data is None, f"report: --{name} says how --data is read; give --data, too")
+        refuse(
+            self.no_pictures and self.data is not None,
+            "report: --no-pictures reads no images, got --data; leave one of them out",
+        )
         return None if self.data is None else Given(self.data, skip_broken=self.skip_broken, **how)

@@ -76,6 +76,11 @@ def similarity_of_run(
         f"similarity: the suffix of {out} says no format; expected .png, .svg or .pdf",
     )
     check_free("similarity", out, overwrite)
+    refuse(
+        cell is None and source_side != DEFAULT_CELL_SIDE,
+        f"similarity: source_side {source_side} is the side of the map of a cell, got no cell; give one, or "
+        "leave it out",
+    )
     refuse(num_images < 1, f"similarity: at least 1 image must be drawn, got {num_images}")
     given = Given.of(data)
     refuse_inside("similarity", out, given.source)

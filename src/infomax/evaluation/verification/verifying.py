@@ -49,9 +49,13 @@ def verify_run(
 
     Raises:
         FileNotFoundError: it is no run, and holds no encoder.
-        ValueError: a negative tolerance.
+        ValueError: a negative tolerance; data, although no evaluation is repeated.
     """
     refuse(not tolerance >= 0, f"verify: tolerance must be 0 or more, got {tolerance}")
+    refuse(
+        files_only and data is not None,
+        "verify: files_only repeats no evaluation, got data for them; leave one of them out",
+    )
     is_run = run.recipe.is_file()
     if not is_run and not run.encoder.is_file():
         raise FileNotFoundError(
