@@ -255,6 +255,7 @@ def test_torch_tables_keep_gradients_and_batches():
         (lambda: Joint.from_samples({"x": []}), "not empty"),
         (lambda: Joint.from_samples({"x": [1.0, math.nan]}), "column 'x' has missing values"),
         (lambda: Joint.from_samples({"x": ["a", None]}), "column 'x' has missing values"),
+        (lambda: Joint.from_samples({"x": np.ma.masked_equal([0, 9], 9)}), "column 'x' has missing values"),
         (lambda: Joint.from_samples({"x": [[1, 2]]}), r"column 'x' must have one axis, got shape \(1, 2\)"),
         (lambda: Joint.from_samples([1, 2]), "expected named columns, got list"),
     ],

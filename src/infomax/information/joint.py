@@ -307,7 +307,7 @@ def _column(name: Any, column: Any) -> np.ndarray:
     values = column.to_numpy() if hasattr(column, "to_numpy") else _as_values(name, column)
     if values.ndim != 1:
         raise ValueError(f"Joint.from_samples: column {name!r} must have one axis, got shape {values.shape}")
-    if any(value is None or value != value for value in values.tolist()):
+    if np.ma.is_masked(column) or any(value is None or value != value for value in values.tolist()):
         raise ValueError(
             f"Joint.from_samples: column {name!r} has missing values; drop or fill those rows first"
         )

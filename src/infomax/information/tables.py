@@ -74,7 +74,7 @@ def as_number(operation: str, name: str, value: Number) -> float:
     array: Any = value
     scalar = array.item() if is_array_api_obj(value) and array.ndim == 0 else value
     if isinstance(scalar, bool | np.bool_) or not isinstance(scalar, Number):
-        raise TypeError(f"{operation}: {name} must be a real number, got {value!r}; pass one such as 0.5")
+        raise TypeError(f"{operation}: {name} must be a real number, got {value!r}; pass one such as 2.0")
     number = float(scalar)
     if math.isnan(number):
         raise ValueError(f"{operation}: {name} is NaN, expected a real number; find where it comes from")
