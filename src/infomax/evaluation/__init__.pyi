@@ -27,6 +27,7 @@ from .grouping.parts import group_parts as group_parts
 from .grouping.parts import nearest_in_parts as nearest_in_parts
 from .grouping.searching import nearest_rows as nearest_rows
 from .grouping.searching import search_of_run as search_of_run
+from .in_parts.nearest import InvertedLists as InvertedLists
 from .options import (
     CleanOptions as CleanOptions,
 )
@@ -61,6 +62,7 @@ from .probes.neighbors import (
 )
 from .probes.probe import ProbeResult as ProbeResult
 from .probes.reconstruction import decoder_similarity as decoder_similarity
+from .probes.stored import StoredRows as StoredRows
 from .probes.svm import svm_probe as svm_probe
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import Protocol as Protocol

@@ -20,6 +20,7 @@ from infomax.evaluation.options import DEFAULT_CLEAN, CleanOptions
 from infomax.evaluation.probes import NamedProbe
 from infomax.evaluation.probes.few_labels import few_labels, names_of, not_drawable, too_rare
 from infomax.evaluation.probes.probe import MAX_CONFUSED, Probe, ProbeResult
+from infomax.evaluation.probes.stored import StoredRows
 from infomax.evaluation.probes.targets import TARGET_PROBES
 from infomax.evaluation.probes.targets.several import mean_result, probeable
 from infomax.evaluation.probes.targets.target import TargetResult
@@ -30,9 +31,9 @@ from infomax.learning.data.targets import listed
 from infomax.learning.distributed.groups import num_ranks, objects_of_all, rank
 from infomax.learning.encoders.saving import PretrainedEncoder
 
-Features = Float[np.ndarray, "n d"]
-TestFeatures = Float[np.ndarray, "m d"]
-Embedded = tuple[str, Features, TestFeatures]
+Features = Float[np.ndarray, "n d"] | StoredRows
+TestFeatures = Float[np.ndarray, "m d"] | StoredRows
+Embedded = tuple[str, Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]
 """Name of a representation, and its rows of the training and of the test set."""
 
 
@@ -87,7 +88,7 @@ def evaluate_clean(
         for (number, _), some in sorted(everything.items())
         for labels, one in some.items()
     ]
-    return Assessment(_rows(results), test_features, targets=_targets(results), notes=notes)
+    return Assessment(rows_of(results), test_features, targets=_targets(results), notes=notes)
 
 
 def tasks_of(split: Split, options: CleanOptions) -> tuple[list[Task], list[str]]:
@@ -183,8 +184,8 @@ Found = Sequence[tuple[str, str, ProbeResult | TargetResult]]
 """Results with their representation and number of labels."""
 
 
-def _rows(found: Found) -> list[dict[str, Any]]:
-    """Results for classes as rows."""
+def rows_of(found: Found) -> list[dict[str, Any]]:
+    """Return results for classes as rows."""
     return [
         {"representation": representation, "labels": labels, **asdict(one)}
         for representation, labels, one in found

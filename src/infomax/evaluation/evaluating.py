@@ -11,6 +11,8 @@ from infomax.evaluation.finetuning.comparing import compare_finetuning
 from infomax.evaluation.finetuning.labels import LabelBudget, draws
 from infomax.evaluation.gallery import shows_test, write_pictures
 from infomax.evaluation.given import Given
+from infomax.evaluation.in_parts.files import parts_in
+from infomax.evaluation.in_parts.probing import DEFAULT_PROBES, prepared
 from infomax.evaluation.probes.probe import INTERVAL
 from infomax.evaluation.protocols import PROTOCOLS, Protocol, result_file
 from infomax.evaluation.representations import name_of, sees_images
@@ -50,7 +52,9 @@ def evaluate_run(
 
     Args:
         run: a finished run, or any folder with an encoder.
-        data: a source, or `Given`; see `labelled_split`.
+        data: a source, or `Given`; see `labelled_split`. Or features of the encoder in parts, a folder or a
+            pattern of files by `embed_to_parts`: they are probed by `linear` and `knn`, without baselines, in
+            memory that does not grow with them.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         protocol: name of one of `PROTOCOLS`.
         name: of the data, for the file of the results; by default the first data have none, and others that
@@ -67,21 +71,22 @@ def evaluate_run(
             protocol that needs images; several processes for a protocol that runs in one.
     """
     chosen = PROTOCOLS.find(protocol, "evaluate")
-    settings = chosen.chosen(options)
+    given = Given.of(data)
+    in_parts = protocol == "clean" and parts_in(given.source)
+    settings = chosen.chosen({"probes": DEFAULT_PROBES, **options} if in_parts else options)
     refuse(
         not chosen.shared and num_ranks() > 1,
         f"evaluate: the {protocol} protocol runs in one process, got {num_ranks()}; use clean",
     )
-    given = Given.of(data)
     out, of_data = result_file("evaluate", run.folder / chosen.file, _identity(given), name)
     check_free("evaluate", out, overwrite)
     encoder = encoder or load_encoder(run.folder)
     _check_images(chosen, encoder)
-    parts = labelled_split(given, encoder.views)
+    parts, evaluate = prepared(given, encoder, chosen, run.folder)
     read = told(parts.reading, out)
     if chosen.shared:
         encoder.to(own_device())
-    found = chosen.evaluate(encoder, parts, settings, name=name_of(run, encoder))
+    found = evaluate(settings, name=name_of(run, encoder))
     result = {
         "protocol": protocol,
         "note": chosen.note,
@@ -102,7 +107,8 @@ def evaluate_run(
     }
     if rank() == 0:
         write_json(out, result)
-        if (chosen.leads and out.name == chosen.file) or not shows_test(run):
+        shown = len(found.test_features) > 0  # not of features in parts, whose images are not read
+        if shown and ((chosen.leads and out.name == chosen.file) or not shows_test(run)):
             write_pictures(run, encoder.cpu(), parts.test, features=found.test_features)
     return result
 

@@ -1,6 +1,6 @@
 """Labelled datasets for evaluations: one part to fit probes on, another to test on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from infomax.errors import refuse
 from infomax.evaluation.given import Given
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.reading import Reading, listing_beside, together
+from infomax.learning.data.sources.splits import ALL
 from infomax.learning.data.targets import counted, listed
 from infomax.learning.distributed.groups import rank
 from infomax.learning.views.kinds import SingleViews
@@ -76,7 +77,7 @@ class Split:
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, by label."""
-        known = max([-1, *self.train.labels.tolist(), *self.test.labels.tolist()])
+        known = max(int(part.labels.max(initial=-1)) for part in (self.train, self.test))
         return (*self.train.classes, *map(str, range(len(self.train.classes), known + 1)))
 
     @property
@@ -135,18 +136,30 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
     """
     given = Given.of(data)
     names = (given.split,) if given.split else given.splits(views)
+    return split_by(given, names, partial(given.load, views), seed)
+
+
+def split_by(given: Given, names: Sequence[str], load: Callable[[str], Dataset], seed: int = 0) -> Split:
+    """Return the splits among these names, or a fifth held out, as `labelled_split` does.
+
+    Args:
+        given: the data, for messages, and whether a split was chosen.
+        names: of the splits to take, train first.
+        load: returns a split by its name.
+        seed: of the fifth.
+    """
     held_out = [name for name in ("test", "validation") if name in names and "train" in names]
-    load, decided = partial(given.load, views), []
-    train = load(split=names[0])
+    decided = []
+    train = load(names[0])
     for name in held_out if not given.split else ():
-        test = load(split=name)
+        test = load(name)
         if _is_known(test) and _is_known(train):
             unused = [one for one in names[1:] if one not in held_out[: held_out.index(name) + 1]]
             return Split(train, test, f"split '{name}'", (*decided, *_unused(unused)))
         decided.append(f"split '{name}' has no labels and is not used")
     _check_labels(given, train)
     decided += _unused([name for name in names[1:] if name not in held_out])
-    part = "all splits" if given.split == "all" else f"split '{names[0]}'"
+    part = "all splits" if names[0] == ALL else f"split '{names[0]}'"
     return _hold_out(given, train, part, tuple(decided), seed)
 
 

@@ -10,7 +10,7 @@ all, are not found. Neighbours of some queries are exact.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,18 @@ from infomax.errors import refuse
 from infomax.evaluation.grouping.groups import MAX_FULL_BATCH, NUM_COMPONENTS, STARTS, directions
 from infomax.evaluation.grouping.number import chosen_number
 from infomax.evaluation.grouping.searching import nearest_rows
-from infomax.files import reading, replacing
+from infomax.evaluation.in_parts.files import (
+    ROWS_AT_ONCE,
+    Files,
+    Rows,
+    batches,
+    features_in,
+    files_of,
+    tables,
+)
+from infomax.evaluation.in_parts.nearest import Found, Queries, nearest_of_blocks
+from infomax.files import replacing
 from infomax.progress import Stages, stages
-
-ROWS_AT_ONCE = 1 << 16
-Rows = Float[np.ndarray, "n d"]
-Files = str | Path | Sequence[str | Path]
 
 
 def group_parts(
@@ -58,7 +64,7 @@ def group_parts(
     Raises:
         ValueError: no such files, features of different lengths, fewer than 2 rows, NaN or infinity.
     """
-    files, folder = files_of(features), Path(out)
+    files, folder = files_of("groups", features), Path(out)
     refuse(
         any(file.parent.resolve() == folder.resolve() for file in files),
         f"groups: {folder} holds the features; expected another folder, where files of the same names go",
@@ -104,65 +110,17 @@ def nearest_in_parts(
     Raises:
         ValueError: no such files, or features of another length.
     """
-    rows = np.zeros((len(queries), 0), np.int64)
-    cosines = np.zeros((len(queries), 0), np.float32)
-    first = 0
-    for batch in _batches(files_of(features)):
+
+    def nearest(queries: Queries, batch: Rows, num: int) -> Found:
         width = queries.shape[1]
         refuse(
             batch.shape[1] != width,
             f"search: queries have {width} features, and the files {batch.shape[1]}; embed both by one "
             "encoder",
         )
-        found, values = nearest_rows(queries, batch, num)
-        rows, cosines = np.hstack([rows, found + first]), np.hstack([cosines, values])
-        best = np.argsort(-cosines, axis=1, kind="stable")[:, :num]
-        rows, cosines = np.take_along_axis(rows, best, 1), np.take_along_axis(cosines, best, 1)
-        first += len(batch)
-    return rows, cosines
+        return nearest_rows(queries, batch, num)
 
-
-def files_of(features: Files) -> list[Path]:
-    """Return Parquet files, or those that fit a pattern, in the order of their names.
-
-    Raises:
-        ValueError: there are none, or they are no Parquet files.
-    """
-    if isinstance(features, str | Path):
-        path = Path(features)
-        features = [path] if path.exists() else sorted(path.parent.glob(path.name))
-    files = [Path(file) for file in features]
-    refuse(not files, "groups: there are no such files of features; make them by `infomax embed --parts`")
-    wrong = [file for file in files if file.suffix != ".parquet"]
-    refuse(wrong, f"groups: expected .parquet files, got {wrong[:1]}; embed into Parquet")
-    return files
-
-
-def _batches(files: Sequence[Path]) -> Iterator[Rows]:
-    for file in files:
-        for table in _tables(file):
-            yield _rows(file, table)
-
-
-def _tables(file: Path) -> Iterator[pl.DataFrame]:
-    """Yield batches of a file."""
-    with reading("groups", file, "make it by `infomax embed --parts`"), pq.ParquetFile(file) as opened:
-        for batch in opened.iter_batches(ROWS_AT_ONCE):
-            table = pl.from_arrow(batch)
-            assert isinstance(table, pl.DataFrame)
-            yield table
-
-
-def _rows(file: Path, table: pl.DataFrame) -> Rows:
-    """Return the features of a batch, float32."""
-    refuse(
-        "embedding" not in table.columns,
-        f"groups: {file} has no column embedding; write it by `infomax embed` without --columns",
-    )
-    rows = table["embedding"].to_numpy().astype(np.float32, copy=False)
-    refuse(rows.ndim != 2, f"groups: {file} has embeddings of different lengths; expected one length")
-    refuse(not np.isfinite(rows).all(), f"groups: {file} holds NaN or infinity; did training diverge?")
-    return rows
+    return nearest_of_blocks(queries, batches("search", files_of("search", features)), num, nearest)
 
 
 def _components(
@@ -173,7 +131,7 @@ def _components(
     num_drawn = min(num_rows, MAX_FULL_BATCH)
     drawn = np.sort(np.random.default_rng(seed).choice(num_rows, num_drawn, replace=False, shuffle=False))
     model, kept, first, waiting = IncrementalPCA(), [], 0, np.zeros((0, 0), np.float32)
-    for batch in _batches(files):
+    for batch in batches("groups", files):
         rows = directions(batch)
         low, high = np.searchsorted(drawn, [first, first + len(rows)])
         kept.append(rows[drawn[low:high] - first])
@@ -197,7 +155,7 @@ def _centers(
     begun = KMeans(number, n_init=STARTS, random_state=seed).fit(drawn)
     how: Any = {"init": begun.cluster_centers_, "n_init": 1}
     model = MiniBatchKMeans(number, random_state=seed, **how)
-    for batch in _batches(files):
+    for batch in batches("groups", files):
         model.partial_fit(components.transform(directions(batch)))
         stage.advance(len(batch))
     return model
@@ -218,8 +176,8 @@ def _write(
     sizes = np.zeros(model.n_clusters, np.int64)
     for file in files:
         found = []
-        for table in _tables(file):
-            places = components.transform(directions(_rows(file, table)))
+        for table in tables("groups", file):
+            places = components.transform(directions(features_in("groups", file, table)))
             near = np.asarray(model.predict(places))
             far = np.linalg.norm(places - model.cluster_centers_[near], axis=1)
             known = table.select(name for name in ("name", "split") if name in table.columns)

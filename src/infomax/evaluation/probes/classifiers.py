@@ -1,6 +1,6 @@
 """The fitted classifier, and the rows held out to validate choices: shared by all fits of classifiers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from infomax.errors import refuse
-from infomax.evaluation.probes.rows import BLOCK, Array, as_features
+from infomax.evaluation.probes.rows import Features, as_rows, pieces
 
 MAX_FOLDED = 2000
 """Labels up to which validation takes folds, in which every label is used to fit and to validate."""
@@ -33,32 +33,31 @@ class FittedClassifier:
     scores: Callable[[np.ndarray], Tensor]
     settings: dict[str, Any]
 
-    def predict(self, features: Array) -> Int[np.ndarray, " n"]:
+    def predict(self, features: Features) -> Int[np.ndarray, " n"]:
         """Return the label of each row of features [n, d].
 
         Raises:
             ValueError: features are not [n, d] and finite, or have another d than the training features.
         """
-        return self.classes[self._scores("predict", features).argmax(1)]
+        return np.concatenate([self.classes[one.argmax(1)] for one in self._scores("predict", features)])
 
-    def log_probabilities(self, features: Array) -> Float[np.ndarray, "n k"]:
+    def log_probabilities(self, features: Features) -> Float[np.ndarray, "n k"]:
         """Return the log softmax of the scores of rows [n, d], for classifiers fitted by cross-entropy.
 
         Raises:
             ValueError: as `predict`.
         """
-        scores = torch.from_numpy(self._scores("log_probabilities", features))
+        scores = torch.from_numpy(np.concatenate([*self._scores("log_probabilities", features)]))
         return scores.log_softmax(1).numpy()
 
-    def _scores(self, operation: str, features: Array) -> Float[np.ndarray, "n k"]:
-        features = as_features(operation, "features", features)
+    def _scores(self, operation: str, features: Features) -> Iterator[Float[np.ndarray, "b k"]]:
+        features = as_rows(operation, "features", features)
         refuse(
             features.shape[1] != self.num_features,
             f"{operation}: features must have the {self.num_features} columns of the training features, "
             f"got {list(features.shape)}; both must come from the same encoder",
         )
-        blocks = (features[start : start + BLOCK] for start in range(0, len(features), BLOCK))
-        return np.concatenate([self.scores(block).cpu().numpy() for block in blocks])
+        yield from (self.scores(piece).cpu().numpy() for piece in pieces(features))
 
 
 def validation_parts(targets: Int[np.ndarray, " n"], seed: int) -> list[Bool[np.ndarray, " n"]]:

@@ -10,14 +10,15 @@ from jaxtyping import Bool, Int
 from infomax.errors import refuse
 from infomax.evaluation.probes import DEFAULT_LABELS_PER_CLASS, DEFAULT_NUM_DRAWS
 from infomax.evaluation.probes.probe import Probe, ProbeResult, accuracy_interval, mean_and_std
-from infomax.evaluation.probes.rows import Array, ProbeData
+from infomax.evaluation.probes.rows import Array, Features, ProbeData
+from infomax.evaluation.probes.stored import taken
 
 
 def few_labels(
     probe: Probe,
-    train_features: Array,
+    train_features: Features,
     train_labels: Array,
-    test_features: Array,
+    test_features: Features,
     test_labels: Array,
     *,
     labels_per_class: int = DEFAULT_LABELS_PER_CLASS,
@@ -68,7 +69,7 @@ def few_labels(
         randomness = np.random.default_rng([seed, draw])
         rows = stratified_draw(labels, labels_per_class, randomness)
         fit_seed = int(randomness.integers(2**31))
-        results.append(probe(features[rows], labels[rows], *tested_on, seed=fit_seed))
+        results.append(probe(taken(features, rows), labels[rows], *tested_on, seed=fit_seed))
     settings = {
         "labels_per_class": labels_per_class,
         "num_draws": num_draws,

@@ -23,7 +23,7 @@ from infomax.estimation.estimate import Estimate, mean_with_error
 from infomax.estimation.neural import Neural
 from infomax.evaluation.probes.classifiers import FittedClassifier
 from infomax.evaluation.probes.linear import fit_linear
-from infomax.evaluation.probes.rows import Array, Device, ProbeData, labelled
+from infomax.evaluation.probes.rows import Array, Device, Features, ProbeData, labelled
 from infomax.fitting import perceptron
 
 # -------------------------------------------------------------------------------------- about the label
@@ -65,7 +65,7 @@ def label_information(
     return classifier_information(classifier, data.test_features, data.test_labels)
 
 
-def classifier_information(classifier: FittedClassifier, features: Array, labels: Array) -> Estimate:
+def classifier_information(classifier: FittedClassifier, features: Features, labels: Array) -> Estimate:
     """Return H(Y) − mean −log q(y_i | z_i) ≤ I(Z; Y): what a classifier takes away of the label's entropy.
 
     q is the softmax of a classifier that was fitted by cross-entropy and regularised by held-out

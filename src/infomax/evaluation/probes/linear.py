@@ -14,7 +14,7 @@ from infomax.errors import refuse
 from infomax.evaluation.probes.classifiers import FittedClassifier, validation_parts, validation_settings
 from infomax.evaluation.probes.probe import ProbeResult, tested
 from infomax.evaluation.probes.regression import Loss, Problem, affine, few_threads
-from infomax.evaluation.probes.rows import SCALINGS, Array, Device, ProbeData, labelled
+from infomax.evaluation.probes.rows import SCALINGS, Array, Device, Features, ProbeData, labelled
 
 LOGIT_VARIANCES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Variances of a logit that validation chooses from."""
@@ -33,9 +33,9 @@ CROSS_ENTROPY = Loss(_cross_entropy, lambda num_classes: 1 / num_classes)
 
 
 def linear_probe(
-    train_features: Array,
+    train_features: Features,
     train_labels: Array,
-    test_features: Array,
+    test_features: Features,
     test_labels: Array,
     *,
     seed: int = 0,
@@ -45,7 +45,7 @@ def linear_probe(
     """Return the test accuracy of multinomial logistic regression on standardised features; see `fit_linear`.
 
     Args:
-        train_features: [n, d], NumPy or torch.
+        train_features: [n, d], NumPy, torch or `StoredRows`.
         train_labels: [n], integers, −1 for none.
         test_features: [m, d].
         test_labels: [m].
@@ -72,7 +72,7 @@ def linear_probe(
 
 
 def fit_linear(
-    features: Array,
+    features: Features,
     labels: Array,
     *,
     seed: int = 0,

@@ -12,7 +12,16 @@ from torch.nn import functional as F
 from infomax.errors import refuse
 from infomax.evaluation.probes.classifiers import FittedClassifier, validation_parts, validation_settings
 from infomax.evaluation.probes.probe import ProbeResult, tested
-from infomax.evaluation.probes.rows import BLOCK, SCALINGS, Array, Device, ProbeData, Scaling, labelled
+from infomax.evaluation.probes.rows import (
+    BLOCK,
+    SCALINGS,
+    Array,
+    Device,
+    Features,
+    ProbeData,
+    Scaling,
+    labelled,
+)
 from infomax.fitting import batches, mlp_head, seeded
 
 BATCH_SIZE, LR, WEIGHT_DECAY = 256, 1e-3, 1e-2
@@ -25,9 +34,9 @@ DEFAULT_NUM_SEEDS, DEFAULT_NUM_HIDDEN = 3, 1024
 
 
 def mlp_probe(
-    train_features: Array,
+    train_features: Features,
     train_labels: Array,
-    test_features: Array,
+    test_features: Features,
     test_labels: Array,
     *,
     seed: int = 0,
@@ -68,7 +77,7 @@ def mlp_probe(
 
 
 def fit_mlps(
-    features: Array,
+    features: Features,
     labels: Array,
     *,
     seed: int = 0,
@@ -97,6 +106,7 @@ def fit_mlps(
         ValueError: shapes that do not fit, NaN or infinity, no labels, or a single one.
     """
     features, labels, _ = labelled("fit_mlps", "train", features, labels)
+    features = np.asarray(features)  # all of them in memory, also of stored rows
     _check(labels, num_seeds, num_hidden)
     classes, targets = np.unique(labels, return_inverse=True)
     y = torch.from_numpy(targets).to(device)

@@ -3,13 +3,17 @@
 Features are compared as they are, without whitening and centring; the linear probe may therefore see more in
 them.
 
-Memory: besides the features one block of similarities, at most 64 MiB or one row; never [m, n].
+Memory: besides the features one block of similarities, at most 64 MiB or one row; never [m, n]. Rows that are
+stored (`StoredRows`) are read a block at a time, twice for each block of queries: for the k nearest, and for
+their votes.
 
 References: Wu et al. (2018), "Unsupervised Feature Learning via Non-Parametric Instance Discrimination",
 section 3.4, with k = 200; k = 20 with their temperature 0.07, the default here, as Caron et al. (2021).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -20,34 +24,56 @@ from torch.nn import functional as F
 from infomax.errors import refuse
 from infomax.evaluation.probes.classifiers import FittedClassifier
 from infomax.evaluation.probes.probe import ProbeResult, tested
-from infomax.evaluation.probes.rows import Array, Device, ProbeData, as_features, labelled
+from infomax.evaluation.probes.rows import Array, Device, Features, ProbeData, as_features, labelled
+from infomax.evaluation.probes.stored import StoredRows, blocks, mapped
 
 DEFAULT_K, DEFAULT_TEMPERATURE = 20, 0.07
 MAX_BLOCK_ELEMENTS = 2**24
 """Similarities that are held at a time."""
 
 
+class Index(Protocol):
+    """Finds rows near to queries."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How it finds them."""
+        ...
+
+    def __call__(
+        self, queries: Float[Tensor, "m d"], k: int
+    ) -> tuple[Int[np.ndarray, "m k"], Float[np.ndarray, "m k"]]:
+        """Return k rows for each query, nearest first, and cosines; −1 and −∞ where it finds fewer."""
+        ...
+
+
+MakeIndex = Callable[..., Index]
+"""Called with the directions of all rows, [n, d]."""
+
+
 def nearest_neighbor_probe(
-    train_features: Array,
+    train_features: Features,
     train_labels: Array,
-    test_features: Array,
+    test_features: Features,
     test_labels: Array,
     *,
     seed: int = 0,
     k: int = DEFAULT_K,
     temperature: float = DEFAULT_TEMPERATURE,
+    index: MakeIndex | None = None,
     device: Device = "cpu",
 ) -> ProbeResult:
     """Return the test accuracy of the vote of the k nearest training rows; see `fit_nearest_neighbors`.
 
     Args:
-        train_features: [n, d], NumPy or torch.
+        train_features: [n, d], NumPy, torch or `StoredRows`.
         train_labels: [n], integers, −1 for none.
         test_features: [m, d].
         test_labels: [m].
         seed: not used, since nothing is random; all probes are called alike.
         k: neighbours.
         temperature: of their weights.
+        index: as of `fit_nearest_neighbors`.
         device: where similarities are computed.
 
     Returns:
@@ -63,17 +89,18 @@ def nearest_neighbor_probe(
     """
     data = ProbeData.of("nearest_neighbor_probe", train_features, train_labels, test_features, test_labels)
     classifier = fit_nearest_neighbors(
-        data.train_features, data.train_labels, k=k, temperature=temperature, device=device
+        data.train_features, data.train_labels, k=k, temperature=temperature, index=index, device=device
     )
     return tested("nearest neighbours", [classifier], data)
 
 
 def fit_nearest_neighbors(
-    features: Array,
+    features: Features,
     labels: Array,
     *,
     k: int = DEFAULT_K,
     temperature: float = DEFAULT_TEMPERATURE,
+    index: MakeIndex | None = None,
     device: Device = "cpu",
 ) -> FittedClassifier:
     """Return a classifier whose vote for class c is Σ e^{s_i/τ} over the nearest rows i of class c.
@@ -87,6 +114,8 @@ def fit_nearest_neighbors(
         labels: [n], integers; rows with −1 (none) are left out.
         k: neighbours; n where there are fewer rows.
         temperature: τ.
+        index: makes of the directions of all rows what finds the nearest of them, perhaps not all of these;
+            None finds them exactly.
         device: where similarities are computed.
 
     Raises:
@@ -95,17 +124,49 @@ def fit_nearest_neighbors(
     features, labels, _ = labelled("fit_nearest_neighbors", "train", features, labels)
     _check_weights("fit_nearest_neighbors", k, temperature)
     classes, targets = np.unique(labels, return_inverse=True)
-    directions = _directions(features, device)
-    members = F.one_hot(torch.from_numpy(targets).to(device)).float()  # [n, classes]
-    k = min(k, len(labels))
+    directions = mapped(features, lambda rows: _directions(rows, device))
+    members = _Members(torch.from_numpy(targets).to(device), len(classes), min(k, len(labels)), temperature)
+    find = None if index is None else index(directions)
 
     def votes(rows: np.ndarray) -> Tensor:
-        blocks = _similarities(_directions(rows, device), directions)
-        return torch.cat([_weights(block, k, temperature) @ members for block in blocks])
+        queries = _directions(rows, device)
+        if find is not None:
+            return members.votes_of_found(*find(queries, members.k))
+        return torch.cat([members.votes(each) for each in _similarities(queries, directions)])
 
-    return FittedClassifier(
-        classes, features.shape[1], votes, {"k": k, "temperature": temperature, "similarity": "cosine"}
-    )
+    settings = {"k": members.k, "temperature": temperature, "similarity": "cosine"}
+    found_by = {} if find is None else find.settings
+    return FittedClassifier(classes, features.shape[1], votes, {**settings, **found_by})
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The classes of the rows, whose nearest k vote."""
+
+    targets: Int[Tensor, " n"]
+    num_classes: int
+    k: int
+    temperature: float
+
+    def votes(self, each: Iterable[Float[Tensor, "b _"]]) -> Float[Tensor, "b c"]:
+        """Return the votes for queries whose similarities to the rows come block by block, twice."""
+        nearest, start = _Nearest.among(each, self.k), 0
+        votes = nearest.similarities.new_zeros(len(nearest.similarities), self.num_classes)
+        for block in each:
+            targets = self.targets[start : start + block.shape[1]]
+            members = F.one_hot(targets, self.num_classes).float()
+            votes += nearest.weights(block, self.temperature) @ members
+            start += block.shape[1]
+        return votes
+
+    def votes_of_found(
+        self, rows: Int[np.ndarray, "b k"], cosines: Float[np.ndarray, "b k"]
+    ) -> Float[Tensor, "b c"]:
+        """Return the votes of rows that were found, −1 for none."""
+        similarities = torch.from_numpy(cosines).to(self.targets.device)
+        weights = _Nearest.among([similarities], self.k).weights(similarities, self.temperature)
+        targets = self.targets[torch.from_numpy(rows).to(self.targets.device).clamp_min(0)]
+        return weights.new_zeros(len(rows), self.num_classes).scatter_add_(1, targets, weights)
 
 
 def neighbor_means(
@@ -140,8 +201,8 @@ def neighbor_means(
     k = min(k, len(values))
 
     def means(rows: np.ndarray) -> np.ndarray:
-        blocks = _similarities(_directions(rows, device), directions)
-        weights = (_weights(block, k, temperature).double() for block in blocks)
+        each = (block for [block] in _similarities(_directions(rows, device), directions))
+        weights = (_Nearest.among([one], k).weights(one, temperature).double() for one in each)
         return torch.cat([block @ y / block.sum(1) for block in weights]).cpu().numpy()
 
     return means
@@ -185,27 +246,71 @@ def nearest_neighbors(
         not 1 <= k <= len(features),
         f"nearest_neighbors: k must be from 1 to {len(features)}, the rows of features, got {k}",
     )
-    blocks = _similarities(_directions(queries, device), _directions(features, device))
-    nearest = [block.topk(k) for block in blocks]
+    nearest = [
+        block.topk(k)
+        for [block] in _similarities(_directions(queries, device), _directions(features, device))
+    ]
     indices = torch.cat([block.indices for block in nearest])
     return indices.cpu().numpy(), torch.cat([block.values for block in nearest]).cpu().numpy()
 
 
-def _weights(similarities: Float[Tensor, "b n"], k: int, temperature: float) -> Float[Tensor, "b n"]:
-    """e^{(s − s_max)/τ} for the k nearest, else 0; rows tied at the k-th place share the places left."""
-    nearest = similarities.topk(k, sorted=True).values
-    last = nearest[:, -1:]
-    closer, tied = similarities > last, similarities == last
-    share = (k - closer.sum(1, keepdim=True)) / tied.sum(1, keepdim=True)
-    return torch.exp((similarities - nearest[:, :1]) / temperature) * (closer + tied * share)
+@dataclass(frozen=True)
+class _Nearest:
+    """The k largest similarities of each query, and how many rows are as near as the last of them."""
+
+    similarities: Float[Tensor, "b k"]
+    num_tied: Int[Tensor, "b 1"]
+
+    @staticmethod
+    def among(each: Iterable[Float[Tensor, "b _"]], k: int) -> "_Nearest":
+        """Return the nearest of all rows, whose similarities come block by block."""
+        found = None
+        for block in each:
+            best = block.topk(min(k, block.shape[1]), sorted=True).values
+            found = (
+                _Nearest(best, (block == best[:, -1:]).sum(1, keepdim=True))
+                if found is None
+                else (found._with(block, best, k))
+            )
+        assert found is not None
+        return found
+
+    def _with(self, block: Float[Tensor, "b n"], best: Float[Tensor, "b _"], k: int) -> "_Nearest":
+        both = torch.cat([self.similarities, best], dim=1)
+        both = both.topk(min(k, both.shape[1]), sorted=True).values
+        last, before = both[:, -1:], self.similarities
+        closer_before = (before == last).sum(1, keepdim=True)  # all rows before that are nearer than the last
+        num_tied = torch.where(before[:, -1:] == last, self.num_tied, closer_before)
+        return _Nearest(both, num_tied + (block == last).sum(1, keepdim=True))
+
+    def weights(self, similarities: Float[Tensor, "b n"], temperature: float) -> Float[Tensor, "b n"]:
+        """e^{(s − s_max)/τ} for the k nearest, else 0; rows tied at the k-th place share the places left."""
+        first, last, k = self.similarities[:, :1], self.similarities[:, -1:], self.similarities.shape[1]
+        closer, tied = similarities > last, similarities == last
+        share = (k - (self.similarities > last).sum(1, keepdim=True)) / self.num_tied
+        return torch.exp((similarities - first) / temperature) * (closer + tied * share)
+
+
+@dataclass(frozen=True)
+class _ByBlocks:
+    """Similarities of queries to stored rows, computed anew each time that one goes through them."""
+
+    queries: Float[Tensor, "b d"]
+    directions: StoredRows
+
+    def __iter__(self) -> Iterator[Float[Tensor, "b _"]]:
+        for block in blocks(self.directions):
+            yield self.queries @ torch.from_numpy(block).to(self.queries).T
 
 
 def _similarities(
-    queries: Float[Tensor, "m d"], directions: Float[Tensor, "n d"]
-) -> Iterator[Float[Tensor, "b n"]]:
-    """Cosine similarities of blocks of queries to all rows."""
-    for block in queries.split(max(1, MAX_BLOCK_ELEMENTS // len(directions))):
-        yield block @ directions.T
+    queries: Float[Tensor, "m d"], directions: Float[Tensor, "n d"] | StoredRows
+) -> Iterator[Iterable[Float[Tensor, "b _"]]]:
+    """Cosine similarities of blocks of queries to all rows, in one block or, of stored rows, in several."""
+    stored = isinstance(directions, StoredRows)
+    at_once = min(directions.most_at_once, len(directions)) if stored else len(directions)
+    for some in queries.split(max(1, MAX_BLOCK_ELEMENTS // at_once)):
+        yield _ByBlocks(some, directions) if stored else [some @ directions.T]
 
 
 def _directions(features: np.ndarray, device: Device) -> Float[Tensor, "n d"]:

@@ -9,12 +9,14 @@ L-BFGS runs in coordinates in which the Hessian at W = 0 is the identity. A fit 
 even for strongly correlated features, where plain L-BFGS takes hundreds. With d > n the fit runs in the span
 of the rows, where the optimum lies.
 
-Memory: about three float32 copies of the features (scaled, rotated, and without the validation part).
+Memory: about three float32 copies of the features (scaled, rotated, and without the validation part). Those
+of `StoredRows` are stored; every evaluation reads them, and memory does not grow with their number.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from infomax.evaluation.probes.rows import SCALINGS, Device, Scaling
+from infomax.evaluation.probes.stored import Rows, StoredRows, blocks, mapped
 
 MAX_ROTATED = 4096
 """Features up to which principal axes are searched; beyond, finding them costs more than it saves."""
@@ -48,12 +51,12 @@ class Problem:
     """Rows and targets of a fit.
 
     Attributes:
-        features: [n, d].
+        features: [n, d], in memory or stored.
         targets: number of each row's class, 0 … k − 1.
         tolerance: of the largest component of the gradient, in the coordinates of L-BFGS.
     """
 
-    features: Float[np.ndarray, "n d"]
+    features: Rows
     targets: Int[np.ndarray, " n"]
     loss: Loss
     tolerance: float
@@ -62,9 +65,9 @@ class Problem:
     def scaled(self, scaling: str) -> "Regression":
         """Return the problem in scaled features, rotated to their principal axes."""
         scale = SCALINGS[scaling](self.features)
-        z, y = scale(self.features, self.device), torch.from_numpy(self.targets).to(self.device)
-        basis = _principal_axes(z)
-        rotated = z if basis is None else z @ basis
+        z = mapped(self.features, lambda rows: scale(rows, self.device))
+        basis, y = _principal_axes(z, self.device), torch.from_numpy(self.targets).to(self.device)
+        rotated = z if basis is None else mapped(z, lambda rows: torch.as_tensor(rows).to(basis) @ basis)
         return Regression(scale, rotated, basis, y, int(self.targets.max()) + 1, self.loss, self.tolerance)
 
 
@@ -73,12 +76,12 @@ class Regression:
     """Scaled rows and their classes, in rotated coordinates.
 
     Attributes:
-        rotated: scaled features · basis.
+        rotated: scaled features · basis, [n, r], in memory or stored.
         basis: orthonormal columns that span the rows; None for the identity.
     """
 
     scaling: Scaling
-    rotated: Float[Tensor, "n r"]
+    rotated: Float[Tensor, "n r"] | StoredRows
     basis: Float[Tensor, "d r"] | None
     targets: Int[Tensor, " n"]
     num_classes: int
@@ -90,6 +93,17 @@ class Regression:
         if self.basis is None:
             return weights
         return torch.cat([weights[:, :-1] @ self.basis.T, weights[:, -1:]], dim=1)
+
+    def blocks(self) -> Iterator[tuple[Float[Tensor, "b r"], Int[Tensor, " b"]]]:
+        """Yield the rows with their targets, a block at a time."""
+        start = 0
+        for block in blocks(self.rotated):
+            yield torch.as_tensor(block).to(self.targets.device), self.targets[start : start + len(block)]
+            start += len(block)
+
+    def only(self, mask: Bool[Tensor, " n"]) -> "Regression":
+        """Return some of the rows, in the same coordinates."""
+        return replace(self, rotated=self.rotated[mask], targets=self.targets[mask])
 
     def path(
         self, parts: Sequence[Bool[np.ndarray, " n"]], variances: Sequence[float]
@@ -104,22 +118,27 @@ class Regression:
         Each fit starts from the one before.
         """
         held = torch.from_numpy(held_out).to(self.targets.device)
-        others = replace(self, rotated=self.rotated[~held], targets=self.targets[~held])
-        held &= torch.isin(self.targets, others.targets)
+        others = self.only(~held)
+        tested = self.only(held & torch.isin(self.targets, others.targets))
         weights, losses = None, []
         for variance in variances:
             weights, _ = others.fit(variance, start=weights)
-            scores = affine(self.rotated[held], weights)
-            losses.append(self.loss.of_rows(scores, self.targets[held])[0].sum().item())
+            losses.append(tested.total_loss(weights))
         return losses
+
+    def total_loss(self, weights: Float[Tensor, "k r1"]) -> float:
+        """Return the loss of all rows, without the penalty."""
+        each = (self.loss.of_rows(affine(z, weights), y)[0].sum().item() for z, y in self.blocks())
+        return sum(each)
 
     def fit(
         self, variance: float, start: Float[Tensor, "k r1"] | None = None
     ) -> tuple[Float[Tensor, "k r1"], bool]:
         """Return the argmin of mean loss + |W|² / 2Cn, b its last column, and whether L-BFGS converged."""
-        device = self.rotated.device
-        strength = self.scaling.num_varying / variance / len(self.targets)
-        hessian = self.rotated.square().mean(0) * self.loss.curvature(self.num_classes) + strength
+        device, num = self.targets.device, len(self.targets)
+        strength = self.scaling.num_varying / variance / num
+        squares = _sum(z.square().sum(0) for z, _ in self.blocks()) / num
+        hessian = squares * self.loss.curvature(self.num_classes) + strength
         scale = torch.cat([hessian, hessian.new_ones(1)]).rsqrt()  # W = U · scale
         shape = (self.num_classes, len(scale))
 
@@ -137,23 +156,34 @@ class Regression:
 
     def _objective(self, weights: Float[Tensor, "k r1"], strength: float) -> tuple[float, Tensor]:
         """Mean loss + λ|W|²/2 with λ = strength, and its gradient, mean (∂loss/∂score) zᵀ + λW."""
-        losses, slopes = self.loss.of_rows(affine(self.rotated, weights), self.targets)
-        value = losses.mean() + strength / 2 * weights[:, :-1].square().sum()
-        slopes = slopes / len(losses)
-        gradient = slopes.T @ self.rotated + strength * weights[:, :-1]
-        return value.item(), torch.cat([gradient, slopes.sum(0)[:, None]], dim=1)
+        value, gradients = strength / 2 * weights[:, :-1].square().sum(), torch.zeros_like(weights)
+        for z, y in self.blocks():
+            losses, slopes = self.loss.of_rows(affine(z, weights), y)
+            slopes = slopes / len(self.targets)
+            value = value + losses.sum() / len(self.targets)
+            gradients += torch.cat([slopes.T @ z, slopes.sum(0)[:, None]], dim=1)
+        gradients[:, :-1] += strength * weights[:, :-1]
+        return value.item(), gradients
 
 
-def _principal_axes(features: Float[Tensor, "n d"]) -> Float[Tensor, "d r"] | None:
+def _principal_axes(
+    features: Float[Tensor, "n d"] | StoredRows, device: Device
+) -> Float[Tensor, "d r"] | None:
     """Orthonormal axes [d, min(n, d)] that span and decorrelate the rows; None where there are too many."""
     n, d = features.shape
     if min(n, d) > MAX_ROTATED:
         return None
-    if n < d:
-        span = torch.linalg.qr(features.T).Q  # [d, n]
-        inside = features @ span
-        return span @ _eigenvectors(inside.T @ inside)
-    return _eigenvectors(features.T @ features / n)
+    rows = (torch.as_tensor(block).to(device) for block in blocks(features))
+    if n >= d:
+        return _eigenvectors(_sum(block.T @ block for block in rows) / n)
+    whole = torch.cat([*rows])
+    span = torch.linalg.qr(whole.T).Q  # [d, n]
+    inside = whole @ span
+    return span @ _eigenvectors(inside.T @ inside)
+
+
+def _sum(terms: Iterator[Tensor]) -> Tensor:
+    return reduce(torch.add, terms)
 
 
 def _eigenvectors(moments: Float[Tensor, "r r"]) -> Float[Tensor, "r r"]:

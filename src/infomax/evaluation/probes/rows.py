@@ -3,7 +3,7 @@
 Labels are integers; −1 marks a row without a label.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from infomax.errors import refuse
+from infomax.evaluation.probes.stored import Rows, StoredRows, blocks
 
 Array = np.ndarray | Tensor
+Features = Array | StoredRows
+"""Rows [n, d]: in memory, or `StoredRows`, which were checked as they were written."""
 Device = str | torch.device
 
 BLOCK = 4096
@@ -31,17 +34,21 @@ class ProbeData:
         num_unlabelled: how many rows without a label were left out of each, by the names that settings use.
     """
 
-    train_features: Float[np.ndarray, "n d"]
+    train_features: Float[np.ndarray, "n d"] | StoredRows
     train_labels: Int[np.ndarray, " n"]
-    test_features: Float[np.ndarray, "m d"]
+    test_features: Float[np.ndarray, "m d"] | StoredRows
     test_labels: Int[np.ndarray, " m"]
     num_unlabelled: dict[str, int]
 
     @staticmethod
     def of(
-        operation: str, train_features: Array, train_labels: Array, test_features: Array, test_labels: Array
+        operation: str,
+        train_features: Features,
+        train_labels: Array,
+        test_features: Features,
+        test_labels: Array,
     ) -> "ProbeData":
-        """Return the labelled rows as NumPy arrays, checked.
+        """Return the labelled rows, checked.
 
         Raises:
             ValueError: as `labelled`; the test features have another number of columns than the training
@@ -59,20 +66,25 @@ class ProbeData:
 
 
 def labelled(
-    operation: str, part: str, features: Array, labels: Array
-) -> tuple[Float[np.ndarray, "n d"], Int[np.ndarray, " n"], int]:
+    operation: str, part: str, features: Features, labels: Array
+) -> tuple[Rows, Int[np.ndarray, " n"], int]:
     """Return the rows that have a label, their labels, and the number of rows that have none.
 
     Raises:
         ValueError: features are not [n, d] and finite; labels are not n integers ≥ −1; no row has a label.
     """
-    features = as_features(operation, f"{part}_features", features)
+    features = as_rows(operation, f"{part}_features", features)
     labels = _as_labels(operation, f"{part}_labels", labels, len(features))
     known = labels >= 0
     refuse(not known.any(), f"{operation}: all {len(labels)} {part}_labels are −1 (none); label some rows")
     if known.all():
         return features, labels, 0
     return features[known], labels[known], int(np.count_nonzero(~known))
+
+
+def as_rows(operation: str, name: str, features: Features) -> Rows:
+    """Return stored rows as they are, others as `as_features` does."""
+    return features if isinstance(features, StoredRows) else as_features(operation, name, features)
 
 
 def as_features(operation: str, name: str, features: Array) -> Float[np.ndarray, "n d"]:
@@ -155,13 +167,13 @@ class Scaling:
         return torch.from_numpy(z).to(device)
 
 
-def scale_each(features: Float[np.ndarray, "n d"]) -> Scaling:
+def scale_each(features: Rows) -> Scaling:
     """Return the scaling that gives every feature mean 0 and variance 1: units of features do not matter."""
     mean, std, varies = _moments(features)
     return Scaling(mean, np.divide(1, std, out=np.zeros_like(std), where=varies))
 
 
-def scale_together(features: Float[np.ndarray, "n d"]) -> Scaling:
+def scale_together(features: Rows) -> Scaling:
     """Return the scaling that gives every feature mean 0, and all features together a mean variance of 1.
 
     A feature that varies little, such as a pixel at the border, stays small.
@@ -171,13 +183,22 @@ def scale_together(features: Float[np.ndarray, "n d"]) -> Scaling:
     return Scaling(mean, varies / common)
 
 
-SCALINGS: Mapping[str, Callable[[np.ndarray], Scaling]] = {"each": scale_each, "together": scale_together}
+SCALINGS: Mapping[str, Callable[[Rows], Scaling]] = {"each": scale_each, "together": scale_together}
 """The scalings that validation chooses from, by the names that settings use."""
 
 
-def _moments(features: Float[np.ndarray, "n d"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pieces(features: Rows) -> Iterator[np.ndarray]:
+    """Yield rows some at a time: 4096 of an array, stored ones as they are read."""
+    if isinstance(features, StoredRows):
+        yield from features.blocks()
+    else:
+        yield from (features[start : start + BLOCK] for start in range(0, len(features), BLOCK))
+
+
+def _moments(features: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean and std in float64, and whether a feature varies by more than the resolution of its numbers."""
-    mean = features.mean(0, dtype=np.float64)
-    blocks = (features[start : start + BLOCK] - mean for start in range(0, len(features), BLOCK))
-    std = np.sqrt(sum(np.square(block).sum(0) for block in blocks) / len(features))
+    n, zeros = len(features), np.zeros(features.shape[1])
+    mean = sum((block.sum(0, dtype=np.float64) for block in blocks(features)), start=zeros) / n
+    squares = (np.square(piece - mean).sum(0) for piece in pieces(features))
+    std = np.sqrt(sum(squares, start=zeros) / n)
     return mean, std, std > np.finfo(features.dtype).eps * np.abs(mean)

@@ -15,7 +15,7 @@ from torch import Tensor
 from infomax.evaluation.probes.linear import fit_linear
 from infomax.evaluation.probes.probe import ProbeResult, tested
 from infomax.evaluation.probes.regression import Loss
-from infomax.evaluation.probes.rows import Array, Device, ProbeData
+from infomax.evaluation.probes.rows import Array, Device, Features, ProbeData
 
 SCORE_VARIANCES = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Variances of a score, C·d, that validation chooses from."""
@@ -35,9 +35,9 @@ SQUARED_HINGE = Loss(_squared_hinge, lambda _: 2.0)
 
 
 def svm_probe(
-    train_features: Array,
+    train_features: Features,
     train_labels: Array,
-    test_features: Array,
+    test_features: Features,
     test_labels: Array,
     *,
     seed: int = 0,

@@ -9,9 +9,9 @@ from typing import Any
 from infomax.errors import refuse
 from infomax.evaluation.evaluating import made_of
 from infomax.evaluation.given import Given
-from infomax.evaluation.protocols import PROTOCOLS, Protocol
+from infomax.evaluation.in_parts.probing import prepared
+from infomax.evaluation.protocols import PROTOCOLS
 from infomax.evaluation.representations import name_of
-from infomax.evaluation.splits import Split, labelled_split
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.training.run import Run
@@ -61,22 +61,17 @@ def repeat(
         skip_broken=how["skip_broken"],
     )
     seeing = PretrainedEncoder(encoder.encoder, views_from(how["views"]))
-    parts = labelled_split(given, seeing.views)
-    now = _evaluated(run, protocol, seeing, parts, _restored(protocol.options(), how["options"]))
+    parts, evaluate = prepared(
+        given, seeing.to(own_device() if protocol.shared else "cpu"), protocol, run.folder
+    )
+    found = evaluate(_restored(protocol.options(), how["options"]), name=name_of(run, seeing))
+    now = {"rows": found.rows, "targets": found.targets, "measures": found.measures}
     notes = tuple(
         f"the {what} of {file.name} {'are' if what == 'data' else 'is'} another now"
         for what, one in made_of(run, parts).items()
         if one != how[what]
     )
     return _compared(file.name, dict(_numbers(before)), dict(_numbers(now)), notes)
-
-
-def _evaluated(
-    run: Run, protocol: Protocol, encoder: PretrainedEncoder, parts: Split, options: Any
-) -> dict[str, Any]:
-    device = own_device() if protocol.shared else "cpu"
-    found = protocol.evaluate(encoder.to(device), parts, options, name=name_of(run, encoder))
-    return {"rows": found.rows, "targets": found.targets, "measures": found.measures}
 
 
 def _restored(default: Any, values: Mapping[str, Any]) -> Any:

@@ -1,0 +1,1 @@
+"""Features in several files, larger than memory: reading, probing, and the nearest of them."""
