@@ -57,10 +57,10 @@ print(json.dumps({
 
 
 def main():
-    arguments = arguments_of(__doc__, most=1_000_000, folder="")
+    arguments = arguments_of(__doc__, least=100_000, most=1_000_000, folder="")
     results = recorded("scale_probes", HEADING)
     for num, kept in ((100_000, "in memory"), (100_000, "stored"), (1_000_000, "stored")):
-        if num <= arguments.most:
+        if arguments.least <= num <= arguments.most:
             with TemporaryDirectory(dir=arguments.folder or None) as folder:
                 command = [sys.executable, "-c", WORK, str(num), folder, kept]
                 done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
