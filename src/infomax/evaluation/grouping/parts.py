@@ -10,7 +10,7 @@ all, are not found. Neighbours of some queries are exact.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from infomax.evaluation.in_parts.files import (
     files_of,
     tables,
 )
-from infomax.evaluation.in_parts.nearest import Found, Queries, nearest_of_blocks
+from infomax.evaluation.in_parts.nearest import nearest_of_blocks
 from infomax.files import replacing
 from infomax.progress import Stages, stages
 
@@ -110,17 +110,19 @@ def nearest_in_parts(
     Raises:
         ValueError: no such files, or features of another length.
     """
+    files, width = files_of("search", features), queries.shape[1]
+    return nearest_of_blocks(queries, _of_width(width, files), num, nearest_rows)
 
-    def nearest(queries: Queries, batch: Rows, num: int) -> Found:
-        width = queries.shape[1]
+
+def _of_width(width: int, files: Sequence[Path]) -> Iterator[Rows]:
+    """Yield the features of all files, of so many numbers each."""
+    for batch in batches("search", files):
         refuse(
             batch.shape[1] != width,
             f"search: queries have {width} features, and the files {batch.shape[1]}; embed both by one "
             "encoder",
         )
-        return nearest_rows(queries, batch, num)
-
-    return nearest_of_blocks(queries, batches("search", files_of("search", features)), num, nearest)
+        yield batch
 
 
 def _components(
