@@ -19,7 +19,7 @@ from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.evaluation.probes.stored import StoredRows
 
 NUM_PROBED = 16
-"""InvertedLists that a query is compared with."""
+"""Lists that a query is compared with."""
 ROWS_A_LIST = 64
 """Drawn rows for each list, from which the centres are found."""
 NUM_CHECKED = 100
