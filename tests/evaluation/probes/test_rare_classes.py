@@ -21,6 +21,14 @@ NAMES = ("left", "right", "up", "down")
 PROBES = [linear_probe, svm_probe, nearest_neighbor_probe, partial(mlp_probe, num_seeds=2, num_hidden=16)]
 
 
+@pytest.mark.parametrize(("right", "n"), [(0, 7), (3, 7), (7, 7), (451, 500)])
+def test_the_interval_of_an_accuracy_is_wilsons(right, n):
+    ends = binomtest(right, n).proportion_ci(0.95, "wilson")
+    assert accuracy_interval(right / n, n) == pytest.approx((ends.low, ends.high), abs=1e-12)
+    between = accuracy_interval(min(right + 0.4, n) / n, n)
+    assert between > accuracy_interval(right / n, n) or right == n  # a mean of several fits is not rounded
+
+
 def rows_of(counts, seed):
     """Four overlapping blobs with so many rows each."""
     rng = np.random.default_rng(seed)
