@@ -491,3 +491,12 @@ def test_bias_is_seen_where_all_boxes_are_too_wide():
     assert found.value < 0
     assert found.has_caution("biased")
     assert "more at k=1 show" in found.cautions[0]
+
+
+def test_long_tails_are_cautioned_and_normal_scores_have_none():
+    """exp(3u) and exp(3v) of Gaussians: increasing functions, so .337 nats, but few near neighbours."""
+    u = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], 1000)
+    raw, scores = KSG().estimate(*np.exp(3 * u).T), KSG().estimate(*u.T)
+    assert raw.has_caution("biased") and "take normal scores" in str(raw)
+    assert raw.value + 1.96 * raw.standard_error < 0.337
+    assert not scores.cautions and scores.value == pytest.approx(0.337, abs=1.96 * scores.standard_error)

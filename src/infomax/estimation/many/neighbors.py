@@ -31,7 +31,7 @@ from infomax.estimation.neighbors.search import (
     check_num_samples,
     most_repeats,
     nearest,
-    unequal_spread,
+    scale_cautions,
 )
 from infomax.estimation.samples import as_codes, as_rows, check_lengths, joint_codes
 
@@ -72,7 +72,7 @@ class SumsOfNeighbors:
         table = self._read(variables)
         found = self._boxes(table, terms).estimate(f"sum of neighbours, k={self.num_neighbors}")
         found = self._with_bias(found, table, terms)
-        return replace(found, cautions=(*found.cautions, *unequal_spread(np.hstack(table.numbers))))
+        return replace(found, cautions=(*found.cautions, *scale_cautions(np.hstack(table.numbers))))
 
     def _read(self, variables: Sequence[Any]) -> "_Table":
         """Return the variables as numbers and as codes of labels."""

@@ -28,7 +28,7 @@ from infomax.estimation.neighbors.search import (
     check_num_samples,
     most_repeats,
     nearest,
-    unequal_spread,
+    scale_cautions,
 )
 from infomax.estimation.samples import as_rows, as_weights
 from infomax.ranges import check_ranges
@@ -135,7 +135,7 @@ class KSG:
             error = math.hypot(found.standard_error, self._bias_of_wide_boxes(found, *variables))
             found = replace(found, standard_error=error)
         compared = [np.hstack(variables)] if self.variant == 1 else variables
-        return replace(found, cautions=(*cautions, *unequal_spread(*compared)))
+        return replace(found, cautions=(*cautions, *scale_cautions(*compared)))
 
     def _cubes(self, *variables: np.ndarray) -> Boxes:
         k = self.num_neighbors

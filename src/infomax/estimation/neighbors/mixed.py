@@ -24,7 +24,7 @@ from infomax.estimation.neighbors.search import (
     most_repeats,
     nearest,
     repeats,
-    unequal_spread,
+    scale_cautions,
 )
 from infomax.estimation.samples import as_codes, as_rows, as_weights, check_lengths, joint_codes
 from infomax.ranges import check_ranges
@@ -269,7 +269,7 @@ def _estimate(operation: str, table: _Table, num_neighbors: int, num_workers: in
     cautions = _left_out(table)
     if not {"x", "y"} & set(table.codes):
         cautions += saturation(boxes, num_neighbors)
-    cautions += _rare(boxes, num_neighbors) + unequal_spread(table.columns(*NAMES))
+    cautions += _rare(boxes, num_neighbors) + scale_cautions(table.columns(*NAMES))
     found = boxes.estimate(method, cautions)
     bias = _bias_of_small_cells(table, found, num_neighbors, num_workers)
     return replace(found, standard_error=math.hypot(found.standard_error, bias))

@@ -26,7 +26,7 @@ from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neighbors.boxes import MAX_SATURATED
 from infomax.estimation.neighbors.ksg import KSG
-from infomax.estimation.neighbors.search import NumNeighbors, NumWorkers, nearest, unequal_spread
+from infomax.estimation.neighbors.search import NumNeighbors, NumWorkers, nearest, scale_cautions
 from infomax.estimation.samples import as_rows
 from infomax.ranges import check_ranges
 
@@ -100,7 +100,7 @@ class LocalNonuniformity:
             standard_error=math.hypot(found.standard_error, excess.std() / math.sqrt(len(excess))),
             method=f"LocalNonuniformity, k={k}",
             local=None if found.local is None else found.local + excess,
-            cautions=unequal_spread(points),
+            cautions=scale_cautions(points),
         )
 
 

@@ -24,6 +24,8 @@ NumWorkers = Literal[-1] | Annotated[int, Range(1, remedy="−1 takes all cores"
 
 MAX_SPREADS = 10
 """Largest ratio of the spreads of two columns between which distances are compared without a caution."""
+MAX_REACH = 100
+"""Largest ratio of a column's range to its spread without a caution."""
 
 
 class Neighbors(NamedTuple):
@@ -46,27 +48,40 @@ class Neighbors(NamedTuple):
         return np.bincount(self.indices[found], weights=weights, minlength=len(values))
 
 
-def unequal_spread(*groups: np.ndarray) -> tuple[str, ...]:
-    """Return a caution where some columns are spread so much wider that they alone decide who is near.
+def scale_cautions(*groups: np.ndarray) -> tuple[str, ...]:
+    """Return cautions where the scale of a column, or its tails, decide which rows are near.
 
-    Information does not depend on units, but nearest neighbours do. Spread is the range of the middle half.
+    Information does not depend on units, nor on any increasing function of a column, but nearest neighbours
+    do. Spread is the range of the middle half.
 
     Args:
         groups: columns whose distances are compared with each other, [n, d] each.
     """
-    ratio = max(map(_ratio_of_spreads, groups))
-    if ratio <= MAX_SPREADS:
-        return ()
-    return (
-        f"biased: one column is spread {ratio:,.3g} times as wide as another, and decides alone which rows "
-        "are near; divide each column by its standard deviation",
-    )
+    found: list[str] = []
+    ratio, reach = max(map(_ratio_of_spreads, groups)), max(map(_reach_of_tails, groups))
+    if ratio > MAX_SPREADS:
+        found.append(
+            f"biased: one column is spread {ratio:,.3g} times as wide as another, and decides alone which "
+            "rows are near; divide each column by its standard deviation"
+        )
+    if reach > MAX_REACH:
+        found.append(
+            f"biased: the range of a column is {reach:,.3g} times that of its middle half, and rows in the "
+            "tails have no near neighbours; take normal scores, which have the same information"
+        )
+    return tuple(found)
 
 
 def _ratio_of_spreads(columns: np.ndarray) -> float:
     spreads = np.subtract(*np.quantile(columns, [0.75, 0.25], axis=0))
     spreads = spreads[spreads > 0]
     return float(spreads.max() / spreads.min()) if len(spreads) else 1.0
+
+
+def _reach_of_tails(columns: np.ndarray) -> float:
+    spreads = np.subtract(*np.quantile(columns, [0.75, 0.25], axis=0))
+    ranges = np.ptp(columns, axis=0)[spreads > 0]
+    return float((ranges / spreads[spreads > 0]).max(initial=0))
 
 
 def nearest(
