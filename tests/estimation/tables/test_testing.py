@@ -106,6 +106,7 @@ def test_series_are_shifted_with_lags_and_are_warned_of_without():
     assert by_rows["x"]["p_value"] < 0.05 < min(by_shifts["x"]["p_value"], by_blocks["x"]["p_value"])
     assert any("rows follow each other" in note for note in by_rows.about.notes)
     assert not any("rows follow each other" in note for note in by_shifts.about.notes)
+    assert any("too small if rows of one series are alike" in note for note in by_shifts.about.notes)
 
 
 def test_groups_are_shuffled_within():
@@ -119,6 +120,7 @@ def test_groups_are_shuffled_within():
     assert within["x"]["p_value"] > 0.05
     assert "patient" not in within.kinds
     assert within.about.group == "patient"
+    assert any("too small if rows of the same patient are alike" in note for note in within.about.notes)
     given = rank_columns(
         {**table, "side": rng.integers(2, size=240).astype(str)},
         "y",

@@ -1,7 +1,7 @@
 """Tables made ready: columns as estimators get them, and how they are measured."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -240,10 +240,13 @@ def _tested_rows(operation: str, num_rows: int, how: How) -> np.ndarray | None:
     return rows if is_for_series(how.null) else np.random.default_rng(how.seed).permutation(rows)
 
 
-def _notes(weights: np.ndarray | None, how: How) -> list[str]:
-    if weights is None or not how.num_permutations:
-        return []
-    return [f"no p-values: shuffling rows does not allow for the weights in {how.weights}"]
+def _notes(weights: np.ndarray | None, how: How) -> Iterator[str]:
+    """Yield which premises of p-values and of errors the rows do not meet."""
+    if weights is not None and how.num_permutations:
+        yield f"no p-values: shuffling rows does not allow for the weights in {how.weights}"
+    if how.group is not None or is_for_series(how.null):
+        alike = "one series" if how.group is None else f"the same {how.group}"
+        yield f"errors (±) take all rows as independent, and are too small if rows of {alike} are alike"
 
 
 def _on_copies(columns: TableColumns) -> list[str]:
