@@ -46,6 +46,7 @@ def estimate_total_correlation(columns: Any, estimator: SumEstimator) -> Estimat
         ValueError: fewer than two variables, or samples that the estimator does not take.
 
     Example:
+        >>> import numpy as np
         >>> from infomax.estimation.many.covariances import SumsOfCovariances
         >>> rng = np.random.default_rng(0)
         >>> common = rng.standard_normal((5000, 1))
@@ -82,6 +83,7 @@ def estimate_o_information(columns: Any, estimator: SumEstimator) -> Estimate:
         ValueError: fewer than three variables, or samples that the estimator does not take.
 
     Example:
+        >>> import numpy as np
         >>> from infomax.estimation.many.counting import SumsOfCounts
         >>> one, other = np.random.default_rng(0).integers(2, size=(2, 1000))
         >>> round(estimate_o_information([one, other, one ^ other], SumsOfCounts()).bits, 2)

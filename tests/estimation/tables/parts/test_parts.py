@@ -179,8 +179,8 @@ def test_kinds_that_the_user_gives(source):
     whole = pairwise(read_frame(source), kinds=kinds)
     parts = pairwise(open_parts(source, num_sampled_rows=500), kinds=kinds)
     assert parts.kinds == whole.kinds
-    assert parts["digits", "city"]["value"] == whole["digits", "city"]["value"]
-    assert parts["id", "city"]["value"] == whole["id", "city"]["value"]
+    assert parts["digits", "city"]["value"] == near(whole["digits", "city"]["value"])
+    assert parts["id", "city"]["value"] == near(whole["id", "city"]["value"])
     assert parts["code", "city"]["num_samples"] == 500
 
 
