@@ -44,7 +44,8 @@ def evaluate_run(
     Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``, and results on further
     data have files beside it, ``evaluation-NAME.json`` (`result_file`). The pictures are ``gallery.npz`` and,
     for an encoder of images with features of one dimension, ``similarity.npz``; they are those of the latest
-    clean evaluation of the first data, or of another where there are none. The results name the images of
+    clean evaluation of the first data, or of another where there are none; features in parts have none, as
+    their images are not read. The results name the images of
     pretraining and of evaluation, which may be others; they are scaled to what the encoder expects.
 
     Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
@@ -107,8 +108,7 @@ def evaluate_run(
     }
     if rank() == 0:
         write_json(out, result)
-        shown = len(found.test_features) > 0  # not of features in parts, whose images are not read
-        if shown and ((chosen.leads and out.name == chosen.file) or not shows_test(run)):
+        if len(found.test_features) and ((chosen.leads and out.name == chosen.file) or not shows_test(run)):
             write_pictures(run, encoder.cpu(), parts.test, features=found.test_features)
     return result
 

@@ -16,7 +16,13 @@ from infomax.estimation.neighbors.ksg import KSG
 from infomax.estimation.neighbors.mixed import MixedKSG
 from infomax.estimation.neighbors.nonuniformity import LocalNonuniformity
 from infomax.estimation.neighbors.ranges import count_within
-from infomax.estimation.neighbors.search import check_num_neighbors, kth_distances, most_repeats, repeats
+from infomax.estimation.neighbors.search import (
+    check_num_neighbors,
+    kth_distances,
+    most_repeats,
+    repeats,
+    scale_cautions,
+)
 from infomax.estimation.neighbors.strong_dependence import ResidualKSG
 from infomax.information.distributions import correlated_gaussians
 from infomax.information.gaussian import gaussian_conditional_mutual_information
@@ -500,3 +506,10 @@ def test_long_tails_are_cautioned_and_normal_scores_have_none():
     assert raw.has_caution("biased") and "take normal scores" in str(raw)
     assert raw.value + 1.96 * raw.standard_error < 0.337
     assert not scores.cautions and scores.value == pytest.approx(0.337, abs=1.96 * scores.standard_error)
+
+
+def test_codes_of_labels_have_no_scale_and_units_have():
+    rng = np.random.default_rng(0)
+    x, noise, code = *rng.standard_normal((2, 600)), 100.0 * rng.integers(150, size=600)
+    assert not scale_cautions(np.column_stack([x, noise, np.where(x > -1, 0, code)]))
+    assert scale_cautions(np.column_stack([x, 1e9 * noise]))[0].startswith("biased: one column is spread")

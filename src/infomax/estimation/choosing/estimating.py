@@ -33,9 +33,10 @@ def estimate(
 
     The rule is `choosing.rule.RULE`: it looks at kinds, columns and the number of rows. A second estimator of
     another family checks the first, and is reported where it clearly finds more, because most of them are too
-    low where they fail. What the second finds more, short of this, is part of the standard error. What it
-    clearly finds less is not: the value then has the caution "disputed", and may be too high by more than its
-    error. ``explain()`` says what was picked and why.
+    low where they fail. The confidence interval reaches to what is as credible as the value
+    (`choosing.doubting`): to what the second finds more, short of this, and to what it clearly finds less,
+    unless the first rests on rows that were not trained on. Values that clearly differ have the caution
+    "disputed". ``explain()`` says what was picked and why.
 
     Args:
         x: numbers or labels, [n] or [n, d]: an array, tensor, Series, frame or list.

@@ -71,7 +71,8 @@ class Variable:
         if self.codes is not None:
             return f"{self.name}: {int(self.codes.max()) + 1} labels{self.note and ', ' + self.note}"
         about = f"numbers, {self.num_columns} column{'s' * (self.num_columns > 1)}"
-        ties = f", ties in {self.tied:.0%} of the rows (ranked at random)" if self.tied > MANY_TIES else ""
+        ranked = "ranked at random, but for classifiers and critics"
+        ties = f", ties in {self.tied:.0%} of the rows ({ranked})" if self.tied > MANY_TIES else ""
         tails = ", heavy tails (normal scores are used)" if self.heavy else ""
         return f"{self.name}: {about}{ties}{tails}{self.note and ', ' + self.note}"
 

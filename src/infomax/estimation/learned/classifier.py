@@ -119,18 +119,23 @@ class FromClassifier:
         log_probability = partial(_log_probabilities, scores, codes, frequency=frequency, seed=self.seed)
         trials = {
             kind: log_probability(kind, fitting, choosing).mean()
-            for kind in _kinds(codes, fitting, rows.shape[1])
+            for kind in _kinds(codes, fitting, train, rows.shape[1])
         }
         log_q = log_probability(max(trials, key=lambda kind: trials[kind]), train, part)
         return log_q - np.log(frequency[codes[part]])
 
 
-def _kinds(codes: np.ndarray, train: np.ndarray, num_columns: int) -> list[tuple[str, float]]:
-    """Return the kinds that these rows allow: a covariance of a label needs more rows than columns."""
-    counts = np.bincount(codes[train])
-    fewest = counts[counts > 0].min()
+def _kinds(
+    codes: np.ndarray, fitting: np.ndarray, train: np.ndarray, num_columns: int
+) -> list[tuple[str, float]]:
+    """Return the kinds that these rows allow: a covariance of a label needs more rows than columns.
+
+    Labels of the training rows that none of the rows to fit has allow no covariance.
+    """
+    counts = np.bincount(codes[fitting], minlength=codes.max() + 1)
+    fewest = counts[np.unique(codes[train])].min()
     needed = {"one covariance": 1, "a covariance for each label": num_columns}
-    return [kind for kind in KINDS if fewest > needed.get(kind[0], 0)]
+    return [kind for kind in KINDS if fewest > needed.get(kind[0], -1)]
 
 
 def _log_probabilities(

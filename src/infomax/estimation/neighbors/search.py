@@ -52,12 +52,13 @@ def scale_cautions(*groups: np.ndarray) -> tuple[str, ...]:
     """Return cautions where the scale of a column, or its tails, decide which rows are near.
 
     Information does not depend on units, nor on any increasing function of a column, but nearest neighbours
-    do. Spread is the range of the middle half.
+    do. Spread is the range of the middle half. Codes of labels, which only tell rows apart, have no scale.
 
     Args:
         groups: columns whose distances are compared with each other, [n, d] each.
     """
     found: list[str] = []
+    groups = tuple(map(_without_codes, groups))
     ratio, reach = max(map(_ratio_of_spreads, groups)), max(map(_reach_of_tails, groups))
     if ratio > MAX_SPREADS:
         found.append(
@@ -70,6 +71,17 @@ def scale_cautions(*groups: np.ndarray) -> tuple[str, ...]:
             "tails have no near neighbours; take normal scores, which have the same information"
         )
     return tuple(found)
+
+
+def _without_codes(columns: np.ndarray) -> np.ndarray:
+    """Return the columns but those whose repeated values lie further apart than any other reaches."""
+    values = [np.unique(column) for column in columns.T]
+    repeated = np.array([1 < len(one) <= len(columns) / 2 for one in values], bool)
+    if repeated.all():
+        return columns
+    reach = np.ptp(columns[:, ~repeated], axis=0).max()
+    codes = [r and np.diff(one).min() > reach for r, one in zip(repeated, values, strict=True)]
+    return columns[:, ~np.array(codes, bool)]
 
 
 def _ratio_of_spreads(columns: np.ndarray) -> float:
