@@ -45,8 +45,8 @@ def evaluate_run(
     data have files beside it, ``evaluation-NAME.json`` (`result_file`). The pictures are ``gallery.npz`` and,
     for an encoder of images with features of one dimension, ``similarity.npz``; they are those of the latest
     clean evaluation of the first data, or of another where there are none; features in parts have none, as
-    their images are not read. The results name the images of
-    pretraining and of evaluation, which may be others; they are scaled to what the encoder expects.
+    their images are not read. The results name the images of pretraining and of evaluation, which may be
+    others; they are scaled to what the encoder expects.
 
     Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
     and the first writes.
