@@ -32,9 +32,10 @@ from infomax.learning.training.recipes import RECIPES, recipe_named
 from infomax.learning.views.table import VIEWS
 from infomax.ranges import NotEmpty, Ordered, Range, Share, Side, check_ranges, ranges_in
 
-ESTIMATORS = ("AdaptivePartition", "Blocks", "EqualMassBins", "FixedBins", "JamesStein", "KSG",
+ESTIMATORS = ("AdaptivePartition", "Blocks", "CCA", "CCMI", "DifferenceOfEntropies", "EqualMassBins",
+              "ExtrapolatedCritic", "FixedBins", "FromClassifier", "GaussianFlow", "JamesStein", "KSG",
               "KozachenkoLeonenko", "Latent", "LocalNonuniformity", "MixedKSG", "NSB", "NearRows", "Neural",
-              "ResidualKSG", "Residuals", "Ross")  # fmt: skip
+              "ResidualKSG", "Residuals", "Ross", "TelescopingRatios", "Training")  # fmt: skip
 CONFIGS = (
     TrainConfig,
     OptimizerConfig,

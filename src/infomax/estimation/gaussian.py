@@ -22,12 +22,13 @@ from scipy.stats import rankdata
 
 from infomax.errors import refuse
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.samples import as_rows, check_whole, rescaled
+from infomax.estimation.samples import as_rows, rescaled
 from infomax.information.gaussian import (
     canonical_correlations,
     gaussian_entropy,
     gaussian_mutual_information,
 )
+from infomax.ranges import Count, check_ranges
 
 MIN_EIGENVALUE = 1e-14  # of a correlation matrix, for each column; below it, columns are copies
 NUM_SIMULATIONS = 8
@@ -234,12 +235,11 @@ class CCA:
     Reference: Hotelling (1936); Kay (1992).
     """
 
-    num_components: int | None = None
+    num_components: Count | None = None
     covariance: Callable[[np.ndarray], np.ndarray] = sample_covariance
 
     def __post_init__(self) -> None:
-        if self.num_components is not None:
-            check_whole("CCA", "num_components", self.num_components, least=1, remedy="None counts all")
+        check_ranges(self, "CCA", off="None counts all")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d]."""

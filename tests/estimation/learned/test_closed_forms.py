@@ -232,9 +232,9 @@ def test_conditions_are_refused_with_a_remedy(estimator):
         (partial(FromClassifier().estimate, np.zeros(100), np.arange(100.0)), "at least 2 labels, got 1"),
         (partial(FromClassifier, labels="z"), "labels must be 'x' or 'y', got 'z'"),
         (partial(FromClassifier().estimate, [0, 1, 0], [1, 2, 3]), "5 folds need 10 rows, got 3; give more"),
-        (partial(TelescopingRatios, num_bridges=0), "num_bridges must be at least 1"),
+        (partial(TelescopingRatios, num_bridges=0), "num_bridges must be from 1 to 1,000, got 0"),
         (partial(CCMI, num_repeats=0), "num_repeats must be at least 1"),
-        (partial(GaussianFlow, num_couplings=0), "num_couplings must be at least 1"),
+        (partial(GaussianFlow, num_couplings=0), "num_couplings must be from 1 to 1,000, got 0"),
     ],
 )
 def test_what_is_refused(call, message):

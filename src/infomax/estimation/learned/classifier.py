@@ -18,7 +18,7 @@ Reference: McAllester and Stratos (2020), section 6; Williams and Seeger (2001),
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -27,7 +27,8 @@ from scipy.special import logsumexp
 from infomax.errors import refuse
 from infomax.estimation.canonical import NormalScores
 from infomax.estimation.estimate import Estimate, mean_estimate
-from infomax.estimation.samples import as_codes, as_rows, check_lengths, check_whole
+from infomax.estimation.samples import as_codes, as_rows, check_lengths
+from infomax.ranges import Range, Seed, check_ranges
 
 NUM_CENTRES = 500
 """Rows whose distances Nyström's method takes."""
@@ -67,15 +68,15 @@ class FromClassifier:
     """
 
     labels: str = "x"
-    num_folds: int = 5
-    seed: int = 0
+    num_folds: Annotated[int, Range(2)] = 5
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         refuse(
             self.labels not in ("x", "y"),
             f"FromClassifier: labels must be 'x' or 'y', got {self.labels!r}; which argument has them?",
         )
-        check_whole("FromClassifier", "num_folds", self.num_folds, least=2, remedy="5 is usual")
+        check_ranges(self, "FromClassifier")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from labels [n] and numbers [n] or [n, d].

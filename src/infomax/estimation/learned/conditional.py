@@ -24,7 +24,8 @@ from infomax.estimation import bounds
 from infomax.estimation.critics import CriticObjective
 from infomax.estimation.estimate import Estimate
 from infomax.estimation.neural import Neural
-from infomax.estimation.samples import as_rows, check_whole
+from infomax.estimation.samples import as_rows
+from infomax.ranges import Count, check_ranges
 
 CLASSIFIER = CriticObjective(bounds.jensen_shannon, bounds.donsker_varadhan, "neither", capped=False)
 """Trained as a classifier, by cross-entropy (the Jensen–Shannon form); read by Donsker and Varadhan."""
@@ -56,11 +57,11 @@ class CCMI:
         ('neither', True)
     """
 
-    num_repeats: int = 3
+    num_repeats: Count = 3
     neural: Neural = Neural(bound=CLASSIFIER, canonical=False)  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
-        check_whole("CCMI", "num_repeats", self.num_repeats, least=1, remedy="3 is usual")
+        check_ranges(self, "CCMI")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y|given), or I(X;Y), in nats, from samples [n] or [n, d].

@@ -28,6 +28,7 @@ from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.learned.training import Fold, Training, smooth_perceptron
 from infomax.estimation.neighbors.search import most_repeats
 from infomax.estimation.samples import as_rows
+from infomax.ranges import Size, check_ranges
 
 with naming_extras("infomax.estimation.learned.entropies"):
     import torch
@@ -62,9 +63,12 @@ class DifferenceOfEntropies:
         ('neither', True)
     """
 
-    num_components: int = 8
-    hidden: int = 64
+    num_components: Size = 8
+    hidden: Size = 64
     training: Training = Training(max_steps=500, weight_decay=0.01, num_folds=3)  # noqa: RUF009  frozen
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "DifferenceOfEntropies")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y), or I(X;Y|given), in nats, from samples [n] or [n, d].

@@ -28,6 +28,7 @@ from infomax.errors import naming_extras, refuse
 from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.learned.training import Fold, Training, smooth_perceptron
 from infomax.estimation.samples import as_rows
+from infomax.ranges import Size, check_ranges
 
 with naming_extras("infomax.estimation.learned.extrapolated"):
     import torch
@@ -63,9 +64,12 @@ class ExtrapolatedCritic:
     """
 
     extrapolated: bool = True
-    hidden: int = 128
-    embedding: int = 16
+    hidden: Size = 128
+    embedding: Size = 16
     training: Training = Training(max_steps=300, num_folds=5)  # noqa: RUF009  frozen
+
+    def __post_init__(self) -> None:
+        check_ranges(self, "ExtrapolatedCritic")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n] or [n, d].

@@ -28,7 +28,8 @@ from jaxtyping import Float
 from infomax.errors import naming_extras, refuse
 from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.learned.training import Fold, Training, smooth_perceptron
-from infomax.estimation.samples import as_rows, check_whole
+from infomax.estimation.samples import as_rows
+from infomax.ranges import Depth, Size, check_ranges
 
 with naming_extras("infomax.estimation.learned.flow"):
     import torch
@@ -61,12 +62,12 @@ class GaussianFlow:
         ('model estimate', True)
     """
 
-    num_couplings: int = 6
-    hidden: int = 64
+    num_couplings: Depth = 6
+    hidden: Size = 64
     training: Training = Training(max_steps=500, weight_decay=0.01, num_folds=3)  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
-        check_whole("GaussianFlow", "num_couplings", self.num_couplings, least=1, remedy="6 is usual")
+        check_ranges(self, "GaussianFlow")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n] or [n, d].

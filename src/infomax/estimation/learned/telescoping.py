@@ -25,7 +25,8 @@ from jaxtyping import Float
 from infomax.errors import naming_extras, refuse
 from infomax.estimation.estimate import Estimate, mean_estimate
 from infomax.estimation.learned.training import Fold, Training, smooth_perceptron
-from infomax.estimation.samples import as_rows, check_whole
+from infomax.estimation.samples import as_rows
+from infomax.ranges import Depth, Size, check_ranges
 
 with naming_extras("infomax.estimation.learned.telescoping"):
     import torch
@@ -55,12 +56,12 @@ class TelescopingRatios:
         ('neither', True)
     """
 
-    num_bridges: int = 6
-    hidden: int = 128
+    num_bridges: Depth = 6
+    hidden: Size = 128
     training: Training = Training(max_steps=500, lr=1e-2, weight_decay=0.01, num_folds=3)  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
-        check_whole("TelescopingRatios", "num_bridges", self.num_bridges, least=1, remedy="4 to 8 are usual")
+        check_ranges(self, "TelescopingRatios")
 
     def estimate(self, x: Any, y: Any, *, given: Any = None) -> Estimate:
         """Return I(X;Y) in nats, from samples [n] or [n, d].

@@ -8,15 +8,15 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from infomax.errors import naming_extras, refuse
 from infomax.estimation.canonical import NormalScores
-from infomax.estimation.samples import check_whole
 from infomax.fitting import ascend, seeded
+from infomax.ranges import Count, Positive, Range, Seed, Weight, check_ranges
 
 with naming_extras("infomax.estimation.learned"):
     import torch
@@ -44,25 +44,18 @@ class Training:
         device: where to compute; None for a GPU where there is one.
     """
 
-    max_steps: int = 1000
-    batch_size: int = 256
-    lr: float = 1e-3
-    weight_decay: float = 0.3
-    num_folds: int = 4
-    validation_fraction: float = 0.125
-    evaluate_every: int = 50
-    seed: int = 0
+    max_steps: Count = 1000
+    batch_size: Annotated[int, Range(2)] = 256
+    lr: Positive = 1e-3
+    weight_decay: Weight = 0.3
+    num_folds: Annotated[int, Range(2)] = 4
+    validation_fraction: Annotated[float, Range(above=0, below=1)] = 0.125
+    evaluate_every: Count = 50
+    seed: Seed = 0
     device: str | torch.device | None = None
 
     def __post_init__(self) -> None:
-        least = {"max_steps": 1, "batch_size": 2, "num_folds": 2, "evaluate_every": 1, "seed": 0}
-        for name, smallest in least.items():
-            check_whole("Training", name, getattr(self, name), least=smallest, remedy="see the defaults")
-        refuse(
-            not (self.lr > 0 and self.weight_decay >= 0 and 0 < self.validation_fraction < 1),
-            f"Training: lr must be above 0, weight_decay at least 0 and validation_fraction between 0 and 1, "
-            f"got {self.lr}, {self.weight_decay} and {self.validation_fraction}; see the defaults",
-        )
+        check_ranges(self, "Training")
 
     def folds(self, operation: str, num_rows: int) -> "list[Fold]":
         """Return the folds of so many rows.
