@@ -10,7 +10,7 @@ from tests.untyped import unwrap
 
 from infomax.estimation import bounds
 from infomax.learning.encoders.features import Features
-from infomax.learning.objectives.amdim import amdim_objective
+from infomax.learning.objectives.amdim import amdim_objective, random_locations
 from infomax.learning.objectives.scoring import Scoring
 
 
@@ -109,6 +109,18 @@ def test_random_locations_come_from_the_generator():
         for seed in (5, 5, 6)
     ]
     assert values[0] == values[1] != values[2]
+
+
+def test_random_locations_are_all_of_a_map():
+    """Those of a source of side 1 are its only one."""
+    views = random_features(0, n=2000), random_features(1, n=2000)
+    generator = torch.Generator().manual_seed(0)
+    at = random_locations(views, 5, generator)
+    assert at.shape == (2, 2000)
+    assert [set(side.tolist()) for side in at] == [set(range(25))] * 2
+    assert not random_locations(views, 1, generator).any()
+    on_meta = [Features(view.global_.to("meta"), {}) for view in views]
+    assert random_locations(on_meta, 1, None).device.type == "meta"
 
 
 def test_gradient_reaches_every_feature():

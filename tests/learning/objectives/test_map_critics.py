@@ -7,7 +7,13 @@ import torch
 from torch.nn import functional as F
 
 from infomax.learning.objectives.choices import CRITICS
-from infomax.learning.objectives.map_critics import EncodeAndDot, MapCritic, MapSummary, sample_places
+from infomax.learning.objectives.map_critics import (
+    EncodeAndDot,
+    MapCritic,
+    MapSummary,
+    concat_and_convolve,
+    sample_places,
+)
 
 
 @pytest.fixture
@@ -51,7 +57,9 @@ def test_shortcuts_start_as_copies():
     encoding = EncodeAndDot(3, 5, 8).embed_x
     assert encoding.shortcut.weight.diagonal().tolist() == [1.0] * 3
     off_diagonal = encoding.shortcut.weight[~torch.eye(8, 3, dtype=torch.bool)]
-    assert off_diagonal.abs().max() <= 0.01
+    assert 0.005 < off_diagonal.max() <= 0.01
+    assert -0.01 <= off_diagonal.min() < -0.005
+    assert encoding.hidden.bias is None  # what follows takes the mean away
 
 
 def test_a_whole_map_becomes_one_place():
@@ -60,6 +68,22 @@ def test_a_whole_map_becomes_one_place():
         summary = MapSummary(5, side)
         critic = MapCritic(EncodeAndDot(6, summary.num_out, 8), summary)
         assert critic(torch.randn(3, 6), torch.randn(3, 5, *shape)).shape == (3, 3, 1, 1)
+
+
+def test_a_summary_is_two_convolutions():
+    """The reference: F.conv2d of the same weights."""
+    torch.manual_seed(0)
+    summary, m = MapSummary(5, (2, 3)), torch.randn(4, 5, 2, 3)
+    first, second = (one for one in summary.layers if isinstance(one, torch.nn.Conv2d))
+    hidden = F.conv2d(m, first.weight, first.bias, padding=1).clamp(min=0)
+    expected = F.conv2d(hidden, second.weight, second.bias, padding=1).flatten(1)
+    assert hidden.shape[1] == 64
+    torch.testing.assert_close(summary(m)[..., 0, 0], expected)
+
+
+def test_a_perceptron_of_both_rows_has_two_hidden_layers():
+    sizes = [tuple(one.shape) for one in concat_and_convolve(6, 5, 7).parameters() if one.ndim == 2]
+    assert sizes == [(7, 6), (7, 5), (7, 7), (1, 7)]
 
 
 def test_scores_are_float32_under_autocast(batch):
@@ -80,3 +104,13 @@ def test_places_are_drawn_without_replacement():
         assert set(image) <= set(range(16))
     all_of_them = sample_places(m, 16, torch.Generator().manual_seed(1)).flatten(2).sort(2).values
     assert torch.equal(all_of_them, m.flatten(2))
+
+
+def test_places_come_from_the_generator_on_the_device_of_the_map():
+    m = torch.arange(64.0).view(1, 1, 8, 8)
+    first, again, other = (sample_places(m, 9, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert sample_places(m.to("meta"), 9).device.type == "meta"
+    if torch.cuda.is_available():
+        assert sample_places(m.cuda(), 9, torch.Generator().manual_seed(0)).cpu().equal(first)

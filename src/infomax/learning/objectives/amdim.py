@@ -1,7 +1,7 @@
 """AMDIM: features of two views to an objective."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
@@ -73,7 +73,7 @@ def amdim_objective(
         from1, from2 = predict[target_side]
         at = source_locations
         if at is None:
-            at = _random_locations((view1, view2), source_side, generator)
+            at = random_locations((view1, view2), source_side, generator)
         source1 = _source(view1, source_side, at[0], components)
         source2 = _source(view2, source_side, at[1], components)
         both = from1(source1, scoring=scoring), from2(source2, scoring=scoring)
@@ -115,11 +115,10 @@ def _places(local: Float[Tensor, "b d *places"]) -> Float[Tensor, "b l d"]:
     return local.movedim(1, -1).flatten(1, -2)
 
 
-def _random_locations(
-    views: tuple[Features, Features], side: int, generator: Generator | None
-) -> Int[Tensor, "2 b"]:
+def random_locations(views: Sequence[Features], side: int, generator: Generator | None) -> Int[Tensor, "2 b"]:
+    """Return a random flat location of the map of this side for each image, in view 1 and in view 2."""
     device = views[0].global_.device if generator is None else generator.device
-    num_places = [1 if side == 1 else view.local[side][0, 0].numel() for view in views]
+    num_places = [1 if side == 1 else math.prod(view.local[side].shape[2:]) for view in views]
     num_images = len(views[0].global_)
     return torch.stack(
         [torch.randint(num, (num_images,), generator=generator, device=device) for num in num_places]
