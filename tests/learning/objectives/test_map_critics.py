@@ -83,7 +83,7 @@ def test_a_summary_is_two_convolutions():
 
 def test_a_perceptron_of_both_rows_has_two_hidden_layers():
     sizes = [tuple(one.shape) for one in concat_and_convolve(6, 5, 7).parameters() if one.ndim == 2]
-    assert sizes == [(7, 6), (7, 5), (7, 7), (1, 7)]
+    assert sizes == [(7, 11), (7, 7), (1, 7)]
 
 
 def test_scores_are_float32_under_autocast(batch):
