@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from infomax.estimation.estimate import Estimate
-from infomax.estimation.resampling.nulls import Blocks, CircularShifts, WholeGroup
+from infomax.estimation.resampling.nulls import Blocks, CircularShifts, WholeGroup, WithinGroups
 from infomax.estimation.resampling.permutation import permutation_test
 from infomax.estimation.resampling.series import block_length, serial_dependence
 
@@ -57,6 +57,39 @@ def test_rows_of_different_groups_do_not_follow():
     assert serial_dependence(x, y) is not None
     assert serial_dependence(x, y, groups=np.arange(400)) is None
     assert block_length(x, y, groups=groups) <= 20
+
+
+def test_series_of_a_panel_are_found_in_any_order_of_its_rows():
+    """Rows by series, or by time: each series alone is looked at, whatever its level."""
+    rng = np.random.default_rng(0)
+    x, y = np.stack([autoregressive(0.9, 60, rng) for _ in range(10)], axis=1)  # [series, time]
+    noise = rng.standard_normal((2, 10, 60)) + 3 * rng.standard_normal((2, 10, 1))
+    by_series, by_time = np.repeat(np.arange(10), 60), np.tile(np.arange(10), 60)
+    found = serial_dependence(x.ravel(), y.ravel(), groups=by_series)
+    assert "follow each other" in found
+    assert serial_dependence(x.T.ravel(), y.T.ravel(), groups=by_time) == found
+    volatility = np.exp(np.stack([autoregressive(0.95, 60, rng) for _ in range(10)], axis=1)) * noise
+    one, other = volatility
+    assert block_length(one.T.ravel(), other.T.ravel(), groups=by_time) == block_length(
+        one.ravel(), other.ravel(), groups=by_series
+    )
+    assert serial_dependence(*noise.reshape(2, -1)) is not None
+    for null in (None, WithinGroups(by_series)):
+        test = permutation_test(*noise.reshape(2, -1), Correlation(), null=null, num_permutations=9)
+        assert bool(test.cautions) == (null is None)
+    panel = permutation_test(x.T.ravel(), y.T.ravel(), Correlation(), null=WithinGroups(by_time))
+    assert panel.cautions == (found,)
+
+
+@pytest.mark.parametrize("size", [2, 3, 10, 100])
+def test_levels_of_groups_are_no_dependence_of_rows(size):
+    """Scores that are centred in small groups are correlated by −1/(m − 1), which is taken away."""
+    rng = np.random.default_rng(size)
+    for _ in range(10):
+        x, y = np.repeat(2 * rng.standard_normal((2, 600 // size)), size, axis=1) + rng.standard_normal(
+            (2, 600 // size * size)
+        )
+        assert serial_dependence(x, y, groups=np.arange(len(x)) // size) is None
 
 
 def test_block_length_grows_with_memory():

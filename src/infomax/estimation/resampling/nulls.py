@@ -150,6 +150,7 @@ class Shuffling:
         orders: of y, or of the variable that is moved.
         method: the null and its settings, in a few words.
         independent_rows: whether rows are taken to be independent of the rows before them.
+        groups: the label of each row's group, [n], where rows change places within groups alone.
         moved: the variable that is put into other orders.
         transformed: whether the samples are not those that were given, but have the same information.
     """
@@ -158,6 +159,7 @@ class Shuffling:
     orders: Orders
     method: str
     independent_rows: bool = True
+    groups: Any = None
     moved: Literal["x", "y"] = "y"
     transformed: bool = False
 
@@ -224,7 +226,8 @@ class WithinGroups:
             "be shuffled there; merge rare labels, or leave such rows out",
         )
         method = f"permutations within {len(sizes)} groups"
-        return Shuffling(samples, _orders(len(samples), order, sizes, seed=seed), method)
+        orders = _orders(len(samples), order, sizes, seed=seed)
+        return Shuffling(samples, orders, method, groups=self.groups)
 
 
 @dataclass(frozen=True, eq=False)

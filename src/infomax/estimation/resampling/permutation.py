@@ -245,7 +245,8 @@ def permutation_test(
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
     chosen = null or (WholeGroup() if given is None else null_given(given))
     shuffling = chosen.shuffling(samples, seed)
-    caution = serial_dependence(samples.x, samples.y) if shuffling.independent_rows else None
+    single = shuffling.independent_rows
+    caution = serial_dependence(samples.x, samples.y, groups=shuffling.groups) if single else None
     test = test_against(estimate, NullValues(shuffling, estimator), caution=caution, stop_after=stop_after)
     return test.extended(num_permutations, num_workers=num_workers)
 

@@ -40,7 +40,8 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
     Args:
         x: samples [n] or [n, d], numbers or codes of labels.
         y: samples.
-        groups: the label of each row's series, [n]; the first row of one does not follow the last of another.
+        groups: the label of each row's series, [n], rows of a series in the order of time. What differs from
+            group to group is no dependence: rows are compared with the others of their group.
 
     Example:
         >>> x, y = np.random.default_rng(0).standard_normal((2, 500))
@@ -52,11 +53,13 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
     n = len(x)
     if n < MIN_ROWS:
         return None
-    codes = _codes(groups, n)
-    chosen = [_most_persistent(_scores(rows), codes) for rows in (x, y)]
+    order, codes, within = *_in_order(groups, n), groups is not None
+    scores = [_scores(rows)[:, order] for rows in (x, y)]
+    scores = [_within_groups(one, codes) for one in scores] if within else scores
+    chosen = [_most_persistent(one, codes, within) for one in scores]
     if any(abs(first) * np.sqrt(n) < norm.isf(SIGNIFICANCE / 2 / num) for _, first, num in chosen):
         return None
-    inflation = 1 + 2 * float(_common_autocorrelation(chosen[0][0], chosen[1][0], codes).sum())
+    inflation = 1 + 2 * float(_common_autocorrelation(chosen[0][0], chosen[1][0], codes, within).sum())
     if inflation <= MAX_INFLATION:
         return None
     first_x, first_y = (first for _, first, _ in chosen)
@@ -86,16 +89,21 @@ def block_length(x: Any, y: Any, *, groups: Any = None) -> int:
     n = len(x)
     if n < MIN_ROWS:
         return 1
-    codes = _codes(groups, n)
-    (x_scores, *_), (y_scores, *_) = (_most_persistent(_scores(rows), codes) for rows in (x, y))
+    order, codes = _in_order(groups, n)
+    (x_scores, *_), (y_scores, *_) = (_most_persistent(_scores(rows)[:, order], codes) for rows in (x, y))
     common = _common_autocorrelation(x_scores, y_scores, codes)
     lost, inflation = 2 * float(np.arange(1, len(common) + 1) @ common), 1 + 2 * float(common.sum())
     longest, shortest = (int(np.ceil(lost / max(inflation, 1.0) / share)) for share in MAX_LOST)
     return max(1, shortest, min(longest, n // MIN_BLOCKS))
 
 
-def _codes(groups: Any, num_rows: int) -> np.ndarray:
-    return np.zeros(num_rows, dtype=np.intp) if groups is None else as_codes("blocks", groups=groups)[0]
+def _in_order(groups: Any, num_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows group by group, in their order within each, and their groups' codes."""
+    if groups is None:
+        return np.arange(num_rows), np.zeros(num_rows, dtype=np.intp)
+    (codes,) = as_codes("blocks", groups=groups)
+    order = np.argsort(codes, kind="stable")
+    return order, codes[order]
 
 
 def _scores(value: Any) -> np.ndarray:
@@ -103,33 +111,51 @@ def _scores(value: Any) -> np.ndarray:
     rows = np.asarray(value, dtype=float).reshape(len(value), -1).T
     ranks = rankdata(rows, axis=1)
     folded = rankdata(np.abs(ranks - ranks.mean(axis=1, keepdims=True)), axis=1)
-    scores = np.vstack([ranks, folded])
-    scores -= scores.mean(axis=1, keepdims=True)
+    return _standardised(np.vstack([ranks, folded]))
+
+
+def _within_groups(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return scores less the mean of their group, standardised again: [2d, n]."""
+    means = np.array([np.bincount(codes, weights=one) for one in scores]) / np.bincount(codes)
+    return _standardised(scores - means[:, codes])
+
+
+def _standardised(scores: np.ndarray) -> np.ndarray:
+    scores = scores - scores.mean(axis=1, keepdims=True)
     spread = scores.std(axis=1, keepdims=True)
     return np.divide(scores, spread, out=np.zeros_like(scores), where=spread > 0)
 
 
-def _most_persistent(scores: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, float, int]:
+def _most_persistent(
+    scores: np.ndarray, codes: np.ndarray, within: bool = False
+) -> tuple[np.ndarray, float, int]:
     """Return the scores with the strongest correlation at lag 1, that correlation, and their number."""
-    first = np.array([_autocorrelation(one, codes, 1) for one in scores])
+    first = np.array([_autocorrelation(one, codes, 1, within) for one in scores])
     best = int(np.argmax(np.abs(first)))
     return scores[best], float(first[best]), len(scores)
 
 
-def _autocorrelation(scores: np.ndarray, codes: np.ndarray, lag: int) -> float:
-    """Return the mean of s(t) s(t + lag) over all n rows, pairs of one group alone."""
-    together = codes[lag:] == codes[:-lag]
-    return float((scores[lag:] * scores[:-lag] * together).sum() / len(scores))
+def _autocorrelation(scores: np.ndarray, codes: np.ndarray, lag: int, within: bool = False) -> float:
+    """Return the mean of s(t) s(t + lag) over all n rows, pairs of one group alone.
+
+    Two of the m scores of a group whose mean is 0 have a product of −Σ s² / m (m − 1) on average. Where
+    scores are taken `within` groups, products are counted from there.
+    """
+    together, expected = codes[lag:] == codes[:-lag], 0.0
+    if within:
+        sizes = np.bincount(codes)
+        expected = (-np.bincount(codes, weights=scores**2) / np.maximum(sizes * (sizes - 1), 1))[codes[lag:]]
+    return float(((scores[lag:] * scores[:-lag] - expected) * together).sum() / len(scores))
 
 
-def _common_autocorrelation(x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _common_autocorrelation(
+    x: np.ndarray, y: np.ndarray, codes: np.ndarray, within: bool = False
+) -> np.ndarray:
     """Return ρ_x(k) ρ_y(k) for k = 1, 2, …, tapered, up to twice the lag at which one of the two vanishes.
 
     It vanishes where it stays below 2 √(log₁₀ n / n) for some lags.
     """
     n = len(x)
-    order = np.argsort(codes, kind="stable")
-    x, y, codes = x[order], y[order], codes[order]
     few = max(5, round(np.sqrt(np.log10(n))))
     longest = min(n // 2, int(np.ceil(np.sqrt(n))) + few)
     limit = 2 * np.sqrt(np.log10(n) / n)
@@ -137,7 +163,7 @@ def _common_autocorrelation(x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> 
     last = 0  # the last lag that counts
     while len(products) < longest and len(products) < max(2 * last, last + few):
         lag = len(products) + 1
-        pair = _autocorrelation(x, codes, lag), _autocorrelation(y, codes, lag)
+        pair = _autocorrelation(x, codes, lag, within), _autocorrelation(y, codes, lag, within)
         products.append(pair[0] * pair[1])
         last = lag if min(map(abs, pair)) >= limit else last
     width = max(2 * last, 1)
