@@ -1,5 +1,6 @@
 """Two processes that train together against one with the whole batch."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from infomax.learning.methods.amdim import AMDIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.amdim import amdim_objective
 from infomax.learning.objectives.contrastive import choose
+from infomax.learning.training import plan as plans
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain
 from infomax.learning.views.images import ViewsConfig
@@ -86,8 +88,18 @@ def work(rank, folder):
         results[way] = train(rank, RANKS)
     choose.MAX_GATHERED = 2**28
     torch.save(results, folder / f"{rank}.pt")
+    torch.save(steps_of_minutes(rank), folder / f"steps-{rank}.pt")
     pretrain(RECIPE, make_images(), folder / "run", quiet=True)
     torch.save([row.accuracies for row in ablation(folder)], folder / f"ablation-{rank}.pt")
+
+
+def steps_of_minutes(rank):
+    """The steps of six seconds at 0.1 s each, of a process that looks at its clock after rank / 2 seconds."""
+    measured, plans.seconds_per_step = plans.seconds_per_step, lambda *_, **__: time.sleep(rank / 2) or 0.1
+    try:
+        return plans.plan(RECIPE, make_images(), None, {"minutes": 0.1}).steps
+    finally:
+        plans.seconds_per_step = measured
 
 
 def ablation(folder, recipe=RECIPE):
@@ -109,6 +121,12 @@ def test_weights_after_training_are_those_of_one_process(ranks, way):
         for key, value in expected.items():
             tight = not key.endswith(("bias", "running_mean"))
             torch.testing.assert_close(of_rank[way][key], value, atol=1e-11 if tight else 1e-5, rtol=0)
+
+
+def test_processes_agree_on_the_steps_that_minutes_give(folder):
+    """Clocks differ; with other numbers of steps, one process would wait for the other for ever."""
+    first, second = (torch.load(folder / f"steps-{rank}.pt", weights_only=True) for rank in range(RANKS))
+    assert first == second == pytest.approx(60, abs=1)
 
 
 def test_a_run_of_two_processes(folder):

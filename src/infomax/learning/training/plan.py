@@ -11,6 +11,7 @@ import torch
 from infomax.errors import refuse
 from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.data.targets import counted
+from infomax.learning.distributed.groups import objects_of_all
 from infomax.learning.distributed.launching import ending_together
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.training.callbacks import StopOnInterrupt, Timer
@@ -103,7 +104,8 @@ def plan(
         timing = min(MAX_TIMING_SECONDS, 60 * amount / 20)
         seconds = seconds_per_step(recipe, dataset, encoder, duration=timing)
         left = max(60 * amount - (time.perf_counter() - start), 60 * amount / 2)
-        return _plan(recipe, dataset, max(1, round(left / seconds)), seconds)
+        steps = objects_of_all(max(1, round(left / seconds)))[0]  # each process has a clock of its own
+        return _plan(recipe, dataset, steps, seconds)
     steps = int(amount) if kind == "steps" else round(amount * (len(dataset) // train.batch_size))
     if steps < MIN_STEPS_TIMED or train.compile or train.num_processes > 1:
         return _plan(recipe, dataset, max(1, steps))
