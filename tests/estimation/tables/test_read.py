@@ -331,6 +331,27 @@ def test_quotation_marks_inside_of_cells(reads):
     assert read.frame["x"].to_list() == [3, 5, 7]
 
 
+def test_a_lone_carriage_return_ends_a_line_where_quotation_marks_stand_inside_of_cells(reads):
+    read = reads('size,x\n5" pipe,3\n4" bar,5\n"6, or so",7\n8\r9,1\n')
+    assert read.frame["size"].cast(pl.String).to_list() == ['5" pipe', '4" bar', "6, or so", "8", "9"]
+    assert read.frame["x"].to_list() == [3, 5, 7, None, 1]
+    assert read.notes == ("t.csv: line 5 has 1 of 2 columns; the rest is taken as missing",)
+
+
+def test_a_message_about_a_long_cell_is_short(reads):
+    with pytest.raises(ValueError, match="is a quotation mark left open") as refused:
+        reads('a,b\n1,"' + "x" * 200_000 + "\n2,y\n")
+    assert len(str(refused.value)) < 600
+
+
+@pytest.mark.parametrize("mark", ["", '"'])
+def test_cells_longer_than_the_limit_of_python(reads, mark):
+    long = f"5{mark}" + "x" * 200_000
+    read = reads(f"size,x\n{long},3\n4{mark} bar,5\n6\n")
+    assert read.frame["size"].cast(pl.String).to_list() == [long, f"4{mark} bar", "6"]
+    assert read.frame["x"].to_list() == [3, 5, None]
+
+
 def test_lines_with_too_many_or_too_few_columns(reads):
     message = (
         r"line 3 has 3 columns, the first line has 2 \(separator ','\); mend the line, or set --separator"

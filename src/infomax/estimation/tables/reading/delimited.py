@@ -13,11 +13,13 @@ import polars as pl
 from infomax.estimation.tables.reading.dialect import (
     Dialect,
     TextOptions,
+    delimited,
     guess_dialect,
     legacy_encoding,
     named_sign,
 )
 from infomax.estimation.tables.reading.files import TEXT, Found, Opened, as_sources, check_text
+from infomax.estimation.tables.reading.frames import first_line
 
 MAX_LINES_CHECKED = 100_000
 """Lines that are searched for one with too few columns, which Polars fills."""
@@ -76,13 +78,10 @@ class Text:
         """Return what is wrong with the file: the first line with too many columns, or the reader's words."""
         what = str(error)
         if "more fields" in what or "malformed" in what or "could not parse" in what:
-            try:
-                return self._odd_line() or f"{what.splitlines()[0]}; is a quotation mark left open?"
-            except csv.Error as odd:
-                return f"{odd}; is a quotation mark left open?"
+            return self._odd_line() or f"{first_line(error)}; is a quotation mark left open?"
         if _NOT_UTF8.search(what):
             return "some characters are no UTF-8; set --encoding, for example to cp1252"
-        return what.strip().splitlines()[0]
+        return first_line(error)
 
     def is_other_encoding(self, error: Exception) -> bool:
         """Return True where the encoding was guessed, and the error says that it is not UTF-8."""
@@ -114,13 +113,7 @@ class Text:
         encoding = "utf-8-sig" if self.dialect.encoding == "utf-8" else self.dialect.encoding
         with self.found.unpacked() as file:
             text = io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="")
-            yield from enumerate(self._cells(text), 1)
-
-    def _cells(self, text: io.TextIOBase) -> Iterator[list[str]]:
-        """Yield the cells of each line; none where a line is empty."""
-        if self.dialect.separator == " ":
-            return (line.split() for line in text)
-        return csv.reader(text, delimiter=self.dialect.separator)
+            yield from enumerate(delimited(text, self.dialect.separator), 1)
 
     def _sources(self) -> Any:
         """Files as Polars reads them: as they are, or their text anew in UTF-8."""
@@ -141,7 +134,8 @@ class Text:
             ) from None
         if self.dialect.rewritten:
             lines = io.StringIO(newline="")
-            csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(self._cells(io.StringIO(text)))
+            cells = delimited(io.StringIO(text, newline=""), self.dialect.separator)
+            csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(cells)
             return lines.getvalue().encode()
         return text.replace("\r\n", "\n").replace("\r", "\n").encode()
 

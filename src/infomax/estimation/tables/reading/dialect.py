@@ -3,7 +3,7 @@
 import codecs
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infomax.errors import refuse
@@ -12,6 +12,8 @@ from infomax.estimation.tables.reading.cells import MISSING_WORDS, quoted
 SAMPLE_BYTES = 1 << 18
 """Bytes that are looked at before a text file is read."""
 MAX_LINES = 1000
+MAX_CELL = 2**31 - 1
+"""Characters of a cell; more than any file has that is read whole."""
 SEPARATORS = (",", ";", "\t", "|")
 """Signs between columns that are recognised; also spaces between numbers."""
 MIN_CONSISTENT = 0.9
@@ -193,10 +195,20 @@ def _lines(head: bytes, encoding: str) -> list[str]:
     return [line for line in lines[:MAX_LINES] if line.strip()]
 
 
-def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+def delimited(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Yield the cells of each line, of any length; none where a line is empty."""
     if separator == " ":
-        return [line.split() for line in lines]
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator) if row]
+        yield from (line.split() for line in lines)
+        return
+    usual = csv.field_size_limit(MAX_CELL)
+    try:
+        yield from csv.reader(lines, delimiter=separator)
+    finally:
+        csv.field_size_limit(usual)
+
+
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    return [[cell.strip() for cell in row] for row in delimited(lines, separator) if row]
 
 
 def _separator(lines: Sequence[str], usual: str) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.interchange as interchange
 
-from infomax.errors import refuse
+from infomax.errors import MAX_QUOTED, refuse
 from infomax.estimation.samples import to_array
 
 EXPECTED = (
@@ -109,8 +109,9 @@ def reason_to_leave_out(dtype: Any) -> str | None:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or the name of its type if it has no message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Return the first line of an error's message, cut if it is long, or the name of its type without one."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= MAX_QUOTED else f"{line[:MAX_QUOTED]}…"
 
 
 def _assembled(operation: str, table: Any, columns: Sequence[tuple[str, Any]]) -> ReadFrame:
