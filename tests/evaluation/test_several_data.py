@@ -20,6 +20,7 @@ from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.training.run import Run
 from infomax.learning.views.images import ViewsConfig
+from infomax.report.evaluation import tables_of_evaluations
 
 QUICK = {"probes": ("knn",), "labels_per_class": None}
 
@@ -83,6 +84,29 @@ def test_each_data_set_keeps_its_result(run, scans):
         assert len(gallery["embeddings"]) == first["data"]["num_test"]
     for result in (first, second):
         assert len([*accuracies(result)]) >= 2 and short_rows(result)
+
+
+def test_folders_of_one_name_are_both_on_the_page(tmp_path):
+    """The second one took the place of the first, and neither was said to be of other images."""
+    (tmp_path / "a" / "photos").mkdir(parents=True)
+    row = {"representation": "AMDIM", "probe": "linear", "labels": "all", "accuracy": 0.5, "std": None}
+    row |= {"num_labels": 9, "num_test": 4, "chance": 0.5, "settings": {}}
+    for file, place in (("evaluation.json", "a"), ("evaluation-photos.json", "b")):
+        source = {"name": "photos", "source": str(tmp_path / place / "photos")}
+        learned = {"source": str(tmp_path / "a" / "photos"), "split": "train"}
+        found = {"protocol": "clean", "rows": [row], "data": source, "pretraining": learned}
+        (tmp_path / file).write_text(json.dumps(found))
+    shown = tables_of_evaluations(tmp_path, "image")
+    assert [(one["data"]["source"][-8:-7], one["transfer"]) for one in shown] == [("a", False), ("b", True)]
+    (tmp_path / "a" / "photos").rmdir()  # images that have moved are the same
+    assert not any(one["transfer"] for one in tables_of_evaluations(tmp_path, "image"))
+
+
+def test_python_records_whole_paths_as_the_command_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    assert Given("photos/").name == str(tmp_path / "photos")
+    assert (Given("cifar10").name, Given([1]).name) == ("cifar10", "list")
 
 
 def test_names_are_chosen_made_and_refused(tmp_path):

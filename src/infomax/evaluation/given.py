@@ -63,8 +63,9 @@ class Given:
 
     @property
     def name(self) -> str:
-        """The source as text: a path or a name; of things in memory what they are, such as ``list``."""
-        return str(self.source) if isinstance(self.source, str | Path) else type(self.source).__name__
+        """The source as text: a whole path or a name; of things in memory what they are, such as ``list``."""
+        named = isinstance(self.source, str | Path)
+        return absolute(str(self.source)) if named else type(self.source).__name__
 
     def splits(self, views: "SingleViews") -> tuple[str, ...]:
         """Return the names of the splits of the source, train first."""

@@ -126,6 +126,10 @@ def register_protocol(protocol: Protocol) -> Protocol:
     return PROTOCOLS.register(protocol.name, protocol)
 
 
+IDENTITY = ("source", "column", "split", "labels")
+"""What tells data from others, where it was chosen."""
+
+
 def result_file(
     operation: str, first: Path, data: Mapping[str, Any], name: str | None = None
 ) -> tuple[Path, str]:
@@ -166,7 +170,7 @@ def result_file(
 
 def _name_of(data: Mapping[str, Any]) -> str:
     """A name made of what was chosen, fit for a file."""
-    chosen = [str(data[key]) for key in ("source", "column", "split", "labels") if data.get(key)]
+    chosen = [str(data[key]) for key in IDENTITY if data.get(key)]
     name = "-".join(Path(one).name or one for one in chosen)
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
 
@@ -180,8 +184,7 @@ def _same(path: Path, data: Mapping[str, Any]) -> bool:
         known = read_json(path, "evaluate", "move it away", _OF_DATA).get("data") or {}
     except ValueError:
         return True
-    keys = ("source", "column", "split", "labels")
-    return not known or all(known.get(key) == data.get(key) for key in keys)
+    return not known or all(known.get(key) == data.get(key) for key in IDENTITY)
 
 
 def results_beside(first: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infomax.evaluation.protocols import PROTOCOLS, evaluations
+from infomax.evaluation.protocols import IDENTITY, PROTOCOLS, evaluations
 from infomax.evaluation.results import is_baseline, layered
 from infomax.evaluation.verdict import best_layers, interval, verdict
 from infomax.pages.templates import flat
@@ -35,13 +35,13 @@ def tables_of_evaluations(folder: Path, noun: str) -> list[dict[str, Any]]:
         folder: of the encoder.
         noun: one of the things that were tested on.
     """
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for name, path in evaluations(folder).items():
         tables = read(path, partial(_tables_in, name, noun))
         if tables:
             data = tables["data"].get("name") or ("" if name in PROTOCOLS else name)
-            found[tables["protocol"], data] = tables
-    order = [*PROTOCOLS, *(protocol for protocol, _ in found)]
+            found[tables["protocol"], data, *map(tables["data"].get, IDENTITY)] = tables
+    order = [*PROTOCOLS, *(protocol for protocol, *_ in found)]
     return sorted(found.values(), key=lambda one: order.index(one["protocol"]))
 
 
@@ -62,7 +62,7 @@ def evaluation_tables(evaluation: Mapping[str, Any], noun: str = "image") -> dic
         "pretraining": pretraining,
         "data": data,
         "data_name": data.get("name") or (_named(data["source"]) if data.get("source") else ""),
-        "transfer": _named(pretraining.get("source")) != _named(data.get("source")) and bool(pretraining),
+        "transfer": bool(pretraining) and _are_others(pretraining.get("source"), data.get("source")),
         "verdict": verdict(rows, noun, targets),
         "notes": evaluation.get("notes", []),
         "targets": target_tables(targets),
@@ -189,6 +189,12 @@ def _settings(row: Row) -> dict[str, str]:
 def setting_text(value: Any) -> str:
     """Return a value of a recipe or of a probe as text."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _are_others(before: Any, now: Any) -> bool:
+    """Return whether a source is not the one before, nor that one, of the same name, at another place."""
+    has_moved = _named(before) == _named(now) and not Path(str(before)).exists()
+    return before != now and not has_moved
 
 
 def _named(source: Any) -> str:
