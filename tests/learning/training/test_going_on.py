@@ -197,6 +197,19 @@ def test_a_new_run_from_the_weights_of_another(finished, tmp_path):
         pretrain(replace(SHORT, method=wider), make_images(), tmp_path / "o", weights_from=finished.folder)
 
 
+def test_weights_of_a_run_with_another_readout_are_taken(finished, tmp_path):
+    """A readout is fitted after training, so that nothing of it is begun with."""
+    joined = replace(SHORT.method, encoder=replace(SHORT.method.encoder, readout="joined"))
+    still = replace(SHORT, method=joined, optimizer=OptimizerConfig(lr=1e-30, weight_decay=0.0))
+    run = pretrain(still, make_images(), tmp_path / "run", weights_from=finished.folder, quiet=True)
+    ours, theirs = load_file(run.encoder), load_file(finished.encoder)
+    assert ours.keys() - theirs.keys() == {"readout.mean", "readout.matrix"}
+    moving = {key for key in theirs if not torch.equal(ours[key], theirs[key])}
+    assert all("running" in key or "num_batches" in key for key in moving)
+    back = pretrain(SHORT, make_images(), tmp_path / "back", weights_from=run.folder, quiet=True)
+    assert load_file(back.encoder).keys() == theirs.keys()
+
+
 def test_a_batch_shrinks_to_the_data(tmp_path, capsys):
     run = pretrain(replace(SHORT, train=replace(TRAIN, steps=2)), make_images(5), tmp_path / "run")
     assert "batches of 5, not 8: there are no more images" in capsys.readouterr().err

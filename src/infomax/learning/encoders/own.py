@@ -14,6 +14,7 @@ from infomax.files import Unreadable, most_bytes, read_json, reading
 from infomax.learning.encoders.architectures import ARCHITECTURES
 from infomax.learning.encoders.saving import (
     DESCRIPTION,
+    READOUT,
     SCHEMA,
     WEIGHTS,
     PretrainedEncoder,
@@ -195,6 +196,8 @@ def descriptions(encoder: nn.Module | Mapping[str, nn.Module] | None) -> list[st
 def take_weights(encoders: Sequence[nn.Module], views: Views, folder: str | Path) -> dict[str, Any]:
     """Give encoders the weights of a finished run's; return the folder, and the hash of each file.
 
+    Readouts are not taken, and may differ: they are fitted after training.
+
     Raises:
         FileNotFoundError: the folder holds no encoder.
         ValueError: an encoder of another shape.
@@ -211,12 +214,14 @@ def take_weights(encoders: Sequence[nn.Module], views: Views, folder: str | Path
         remedy = "copy the run again"
         with reading("pretrain", within / WEIGHTS, remedy, most_bytes()):
             try:
-                check_fit(encoder, within / WEIGHTS)
+                check_fit(encoder, within / WEIGHTS, besides=READOUT)
             except ValueError as error:
                 theirs = read_json(within / DESCRIPTION, "pretrain", remedy, SCHEMA)
                 why = f"pretrain: the encoder in {within} {_difference(theirs, encoder)}"
                 raise Unreadable(why) from error
-            encoder.load_state_dict(load_file(within / WEIGHTS))
+            theirs = load_file(within / WEIGHTS).items()
+            learned = {key: one for key, one in theirs if not key.startswith(READOUT)}
+            encoder.load_state_dict(learned, strict=False)
         hashes[str(place.folder / WEIGHTS)] = hashlib.sha256((within / WEIGHTS).read_bytes()).hexdigest()
     return {"folder": str(folder.resolve()), "sha256": hashes}
 

@@ -22,6 +22,8 @@ from infomax.registry import loaded
 WEIGHTS, DESCRIPTION = "encoder.safetensors", "encoder.json"
 NOTE = "infomax"
 """The key under which an exported file holds what there is to know of its encoder, as JSON."""
+READOUT = "readout."
+"""How the names of the numbers of a readout begin, which are no weights that training moves."""
 MAX_DESCRIPTION = 1 << 20
 """Bytes of ``encoder.json``."""
 
@@ -191,8 +193,13 @@ def _sketched(description: Mapping[str, Any]) -> nn.Module | None:
         return _built(description, None)
 
 
-def check_fit(encoder: nn.Module, weights: Path) -> None:
+def check_fit(encoder: nn.Module, weights: Path, besides: str | None = None) -> None:
     """Check that a file holds the weights of an encoder, by their names and shapes, which are read alone.
+
+    Args:
+        encoder: what the weights are for.
+        weights: the file.
+        besides: how names begin that either may have alone.
 
     Raises:
         ValueError: it does not, or the encoder would take more than half of the memory.
@@ -205,7 +212,7 @@ def check_fit(encoder: nn.Module, weights: Path) -> None:
     wrong = [
         f"{key} {_shaped(theirs, key)}, expected {_shaped(ours, key)}"
         for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
+        if ours.get(key) != theirs.get(key) and not (besides and key.startswith(besides))
     ]
     more = f"; {len(wrong) - 1:,} others differ" if wrong[1:] else ""
     refuse(wrong, f"it does not fit {DESCRIPTION}: {wrong[0] if wrong else ''}{more}")

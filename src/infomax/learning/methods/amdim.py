@@ -116,8 +116,6 @@ class AMDIMConfig(MethodConfig):
 
     def ended(self, learner: "Learner", views: Views, dataset: "Trainable", seed: int) -> "Learner":
         """Return the learner, the readouts of its encoders fitted, where they have one."""
-        if self.encoder.readout == "global":
-            return learner
         fit_readout = loaded("infomax.learning.encoders.amdim_layers:fit_readout")
         for encoder, place, part in zip(learner.encoders, views.encoders, dataset.parts, strict=False):
             fit_readout(encoder, place.views.plain_view(), part.example_batches(NUM_READ, seed, READ_AT_ONCE))
