@@ -217,9 +217,18 @@ def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": data.get("name") or "data given in Python",
         "num_test": f"{data.get('num_test', 0):,}",
-        "rows": [{**row, "accuracy": _accuracy(row)} for row in found.get("rows") or ()],
+        "protocol": found.get("protocol", "clean"),
+        "note": found.get("note", ""),
+        "rows": [
+            {**row, "name": _layered(row), "accuracy": _accuracy(row)} for row in found.get("rows") or ()
+        ],
         "verdict": (found.get("verdict") or {}).get("words"),
     }
+
+
+def _layered(row: Mapping[str, Any]) -> str:
+    """Return the representation of a row, with its layer or regime where it has one."""
+    return ", ".join(str(row[key]) for key in ("representation", "layer", "regime") if row.get(key))
 
 
 def _accuracy(row: Mapping[str, Any]) -> str:
