@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from infomax.cli import main
 from infomax.evaluation.embedding import embed
@@ -23,6 +24,7 @@ from infomax.evaluation.splits import Split
 from infomax.learning.data import load_images
 from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder, save_encoder
+from infomax.learning.encoders.tapped import TappedEncoder
 from infomax.learning.views.images import PLAIN_VIEWS
 
 VIEWS = replace(PLAIN_VIEWS, mean=(0.31,), std=(0.36,))
@@ -121,6 +123,20 @@ def test_a_classifier_survives_its_files(digits, encoder, tmp_path):
     torch.testing.assert_close(load_encoder(tmp_path / "new")(batch).global_, expected)
     with pytest.raises(FileNotFoundError, match=r"holds no head.safetensors; expected a folder of"):
         load_classifier(tmp_path)
+
+
+def test_a_classifier_on_a_network_of_ones_own_can_be_loaded(digits, encoder, tmp_path):
+    def network():
+        return nn.Sequential(nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    torch.manual_seed(0)
+    tapped = TappedEncoder(network(), image_shape=encoder.encoder.input_shape, local="1", global_="3")
+    model = FinetunedClassifier(PretrainedEncoder(tapped, encoder.views), (0, 1), ("cat", "dog"))
+    save_classifier(tmp_path / "new", model)
+    again, some = load_classifier(tmp_path / "new", network()), digits[1].subset(slice(0, 20))
+    np.testing.assert_array_equal(again.predict(some), model.predict(some))
+    with pytest.raises(ValueError, match=r"needs a .*Sequential, which it taps; got none"):
+        load_classifier(tmp_path / "new")
 
 
 @pytest.mark.parametrize(

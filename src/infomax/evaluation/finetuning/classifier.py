@@ -88,11 +88,16 @@ def save_classifier(folder: str | Path, model: FinetunedClassifier) -> None:
         save_file({key: value.contiguous().cpu() for key, value in parts.items()}, path)
 
 
-def load_classifier(folder: str | Path) -> FinetunedClassifier:
+def load_classifier(folder: str | Path, module: nn.Module | None = None) -> FinetunedClassifier:
     """Return the classifier that `save_classifier` wrote, in evaluation mode: images to logits of `classes`.
+
+    Args:
+        folder: of `infomax finetune --out`.
+        module: for an encoder that taps a network, one of the same shape, as of `load_encoder`.
 
     Raises:
         FileNotFoundError: the folder lacks the encoder or its head.
+        ValueError: damaged files; a module that is missing, or not needed.
     """
     folder = Path(folder)
     for name in (HEAD, CLASSES):
@@ -106,6 +111,8 @@ def load_classifier(folder: str | Path) -> FinetunedClassifier:
         with safe_open(folder / HEAD, framework="pt") as file:
             num, given = file.get_slice("head.weight").get_shape()[0], len(description["labels"])
         refuse(num != given, f"it answers {num} labels, but {CLASSES} names {given}")
-        model = FinetunedClassifier(load_encoder(folder), description["labels"], description["classes"])
+    encoder = load_encoder(folder, module)
+    model = FinetunedClassifier(encoder, description["labels"], description["classes"])
+    with reading("load_classifier", folder / HEAD, remedy, most_bytes()):
         model.load_state_dict(load_file(folder / HEAD), strict=False)
     return model.eval()
