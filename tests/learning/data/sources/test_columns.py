@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import Features, Image, Value
 
 from infomax.learning.data import available_splits, load_images
 from infomax.learning.data.sources.opening import open_source
@@ -135,3 +136,19 @@ def test_images_of_many_channels_may_be_nested_lists_of_a_table(tmp_path, random
     loaded = load(tmp_path, "bands", size=(8, 6), channels=5)
     np.testing.assert_array_equal(loaded.values, pixels)
     assert loaded.labels.tolist() == [0, 1, 1, 0]
+
+
+def test_of_several_columns_of_images_none_is_taken_in_silence(tmp_path, encode, pair):
+    """An encoder of one column would else see those of another: the first."""
+    kind = Features({"mask": Image(), "right": Image(), "label": Value("string")})
+    images = [[{"bytes": encode(image), "path": None} for image in side] for side in pair]
+    for names in (("mask", "right"), ("mask", "image")):
+        table = pa.table({**dict(zip(names, images, strict=True)), "label": ["a", "b", "a"]})
+        typed = Features(dict(zip(names, kind.values(), strict=False)) | {"label": kind["label"]})
+        pq.write_table(table.cast(typed.arrow_schema), tmp_path / f"{names[1]}.parquet")
+    with pytest.raises(ValueError, match=r"several columns of images: mask, right; .*choose one by --column"):
+        load(tmp_path / "right.parquet")
+    seen = load(tmp_path / "image.parquet")
+    np.testing.assert_array_equal(seen.values, pair[1])
+    assert "column image is seen, not mask (--column takes another)" in seen.summary
+    assert "is seen" not in load(tmp_path / "image.parquet", "mask").summary

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from infomax.errors import nearest
+from infomax.errors import nearest, refuse
 
 VALUE_COLUMNS = ("image", "img", "jpg", "jpeg", "png", "webp", "picture", "photo", "pixels", "bytes")
 LABEL_COLUMNS = ("label", "labels", "cls", "class", "target", "fine_label", "category", "y")
@@ -39,7 +39,9 @@ def no_columns(source: str, column: str, what: str, instead: str = "") -> ValueE
 def value_column(
     source: str, columns: Collection[str], *, typed: Collection[str] = (), chosen: str | None = None
 ) -> str:
-    """Return the column that holds the values: the chosen one, or the first that looks like an image's.
+    """Return the column that holds the values: the chosen one, or the one that looks like an image's.
+
+    Of several that have the type of an image, one called as in `VALUE_COLUMNS` goes before others.
 
     Args:
         source: its name, for messages.
@@ -49,13 +51,18 @@ def value_column(
 
     Raises:
         UnknownColumn: the chosen one is not there.
-        ValueError: none is chosen and none looks like an image's.
+        ValueError: none is chosen and none looks like an image's, or several do.
     """
     if chosen is not None:
         if chosen not in columns:
             raise UnknownColumn(source, chosen, columns)
         return chosen
     named = [name for name in VALUE_COLUMNS if name in (typed or columns)]
+    refuse(
+        not named and len(typed) > 1,
+        f"data: {source} has several columns of images: {', '.join(typed)}; expected one, or one called "
+        f"{', '.join(VALUE_COLUMNS[:3])}, ...; " + 'choose one by --column (column="...")',
+    )
     if found := named or [*typed]:
         return found[0]
     raise ValueError(
@@ -63,6 +70,17 @@ def value_column(
         f"expected one of type Image or called {', '.join(VALUE_COLUMNS[:5])}, ...; "
         'rename the column, or choose one by --column (column="...")'
     )
+
+
+def seen_of_several(value: str, typed: Collection[str], chosen: str | None) -> tuple[str, ...]:
+    """Return a line on the column that is seen, where others hold images, too, and none was chosen.
+
+    Example:
+        >>> seen_of_several("image", ["image", "mask"], None)
+        ('column image is seen, not mask (--column takes another)',)
+    """
+    others = [name for name in typed if name != value] if chosen is None else []
+    return (f"column {value} is seen, not {', '.join(others)} (--column takes another)",) if others else ()
 
 
 def label_column(

@@ -10,7 +10,12 @@ from typing import Any, NamedTuple, final
 from infomax.errors import refuse
 from infomax.estimation.tables.reading.columnar import check_stream
 from infomax.learning.data.sources.archives import archive_labels, open_archive
-from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
+from infomax.learning.data.sources.columns import (
+    UnknownColumn,
+    label_column,
+    seen_of_several,
+    value_column,
+)
 from infomax.learning.data.sources.files import TABLE_SUFFIXES, checked, stamp, suffix, unpacked, within
 from infomax.learning.data.sources.request import Request
 from infomax.learning.data.sources.source import Item, Source, agreed_classes
@@ -91,6 +96,17 @@ class Tables(Source):
         value = value_column(part.name, features, typed=_of_type(features, Image), chosen=self._column)
         label = label_column(features, typed=_of_type(features, ClassLabel), value=value)
         return _Columns(features, value, label)
+
+    @property
+    def notes(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Which column is seen, where several hold images."""
+        from datasets import Image
+
+        each = [
+            seen_of_several(columns.value, _of_type(columns.features, Image), self._column)
+            for columns in self._columns.values()
+        ]
+        return tuple(dict.fromkeys(note for notes in each for note in notes))
 
     @property
     def classes(self) -> tuple[str, ...] | None:
