@@ -335,6 +335,8 @@ def test_a_long_run_says_how_long(capsys, monkeypatch, table):
         (["table.csv", "--estimator", "labels=nbs"], "no estimator 'nbs'; did you mean nsb?"),
         (["table.csv", "--estimator", "label=nsb"], "no kind of pair 'label'; did you mean labels?"),
         (["table.csv", "--null", "shift"], "no null 'shift'; did you mean shifts?"),
+        (["table.csv", "--null", "shifts"], "are for p-values, and there are none; give --permutations 199"),
+        (["table.csv", "--target", "y", "--permutations", "0", "--tested-rows", "9"], "there are none"),
         (
             ["table.csv", "--null", "shifts=5"],
             "--null expects blocks=ROWS, such as blocks=24, got",

@@ -109,6 +109,43 @@ def test_series_are_shifted_with_lags_and_are_warned_of_without():
     assert any("too small if rows of one series are alike" in note for note in by_shifts.about.notes)
 
 
+def sticky(rng, n=2000):
+    """Three labels in the order of time, each mostly that of the row before."""
+    stays = rng.random(n) < 0.97
+    return np.array(list("abc"))[
+        rng.integers(3, size=n)[np.maximum.accumulate(np.where(stays, 0, np.arange(n)))]
+    ]
+
+
+def test_a_g_test_of_series_says_that_rows_follow_each_other():
+    """Independent series of labels: shifts find nothing, a G-test finds much."""
+    rng = np.random.default_rng(0)
+    table = {"x": sticky(rng), "y": sticky(rng), "noise": rng.choice(list("abc"), 2000)}
+    ranking, pairs = rank_columns(table, "y"), pairwise(table, num_permutations=19)
+    for found, row in ((ranking, ranking["x"]), (pairs, pairs["x", "y"])):
+        assert row["p_value"] < 1e-6
+        assert row["num_permutations"] is None
+        (line,) = [note for note in found.about.notes if "rows follow each other" in note]
+        assert "which need --null shifts" in line
+    assert rank_columns(table, "y", null=CircularShifts())["x"]["p_value"] > 0.01
+    assert not pairwise({"y": table["y"], "noise": table["noise"]}, num_permutations=19).about.notes
+
+
+def test_p_values_are_never_0_and_only_permutations_are_from_some_rows():
+    labels = np.random.default_rng(0).integers(4, size=3000).astype(str)
+    found = rank_columns({"x": labels, "y": labels}, "y", num_tested_rows=100)
+    assert 0 < found["x"]["p_value"] <= 1e-300
+    assert "< 1e-99" in repr(found)
+    assert not any("permutations are from" in note for note in found.about.notes)
+
+
+def test_lags_say_what_errors_do_not_allow_for():
+    x, y = np.random.default_rng(0).standard_normal((2, 100))
+    for how in ({"given": "y@1", "lags": [1]}, {"lags": [1]}):
+        ranking = rank_columns({"x": x, "y": y, "z": -y}, "y", Gaussian(), num_permutations=0, **how)
+        assert sum("too small if rows of one series are alike" in note for note in ranking.about.notes) == 1
+
+
 def test_groups_are_shuffled_within():
     """Both columns depend on the group, and on nothing else."""
     rng = np.random.default_rng(2)

@@ -344,8 +344,17 @@ class Measure:
             "measure: --rows draws rows at random, but lags need all rows in order; leave out --rows or "
             "the lags",
         )
+        self._check_tests()
         for picture in filter(None, (self.plot, self.heat_map)):
             check_picture(picture)
+
+    def _check_tests(self) -> None:
+        tests = self._tests()
+        refuse(
+            {"null", "num_tested_rows"} & {*tests} and not tests.get("num_permutations", self.target),
+            "measure: --null and --tested-rows are for p-values, and there are none; "
+            "give --permutations 199, or leave them out",
+        )
 
 
 def _null(text: str) -> Any:

@@ -22,7 +22,7 @@ from infomax.estimation.tables.contingency import contingency_tables
 from infomax.estimation.tables.measuring import Measuring
 from infomax.estimation.tables.preparing import How, Prepared, prepared
 from infomax.estimation.tables.results.result import TableResult, in_order
-from infomax.estimation.tables.running import announce, measure_all, stacked_task, task
+from infomax.estimation.tables.running import announce, measure_all, on_g_tests, stacked_task, task
 from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
 
 MAX_COUNTED_LABELS = 50
@@ -177,8 +177,9 @@ def pairwise(
         progress=progress,
     )
     frame = measured.frame.sort("number").drop("number")
-    names = tuple(column.name for column in columns)
-    return measured.finish(PairwiseInformation(frame, ready.about_what_was(measured), names))
+    by_name = {column.name: column for column in columns}
+    notes = [] if ready.counts else on_g_tests(measured, lambda row: (by_name[row["x"]], by_name[row["y"]]))
+    return measured.finish(PairwiseInformation(frame, ready.about_what_was(measured, notes), (*by_name,)))
 
 
 def _one_by_one(ready: Prepared, pairs: Sequence[tuple[Column, Column]]) -> list[tuple[Column, Column]]:

@@ -38,6 +38,7 @@ class How:
         weights: the column of weights.
         group: the column of groups.
         seed: of the permutations, and of the order of ties.
+        have_lags: whether rows are read as a series, because some are earlier than others.
     """
 
     estimator: Estimator | None = None
@@ -49,6 +50,7 @@ class How:
     weights: str | None = None
     group: str | None = None
     seed: int = 0
+    have_lags: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,14 +165,14 @@ def in_memory(table: Any, seed: int) -> Any:
     return table.sample(seed) if isinstance(table, Parts) else table
 
 
-def rows_together(operation: str, table: Any, how: How, have_lags: bool) -> Any:
+def rows_together(operation: str, table: Any, how: How) -> Any:
     """Return a table whose columns stand together in memory, as conditions and lags need it.
 
     Raises:
         ValueError: lags of a table that is read in parts, whose rows are drawn at random.
     """
     refuse(
-        isinstance(table, Parts) and have_lags,
+        isinstance(table, Parts) and how.have_lags,
         f"{operation}: a table that is read in parts has no lags, because its rows are drawn at random; take "
         "a piece of it, such as one file, that fits into memory",
     )
@@ -244,7 +246,7 @@ def _notes(weights: np.ndarray | None, how: How) -> Iterator[str]:
     """Yield which premises of p-values and of errors the rows do not meet."""
     if weights is not None and how.num_permutations:
         yield f"no p-values: shuffling rows does not allow for the weights in {how.weights}"
-    if how.group is not None or is_for_series(how.null):
+    if how.group is not None or how.have_lags or is_for_series(how.null):
         alike = "one series" if how.group is None else f"the same {how.group}"
         yield f"errors (±) take all rows as independent, and are too small if rows of {alike} are alike"
 

@@ -18,7 +18,7 @@ from infomax.estimation.tables.measuring import Measuring
 from infomax.estimation.tables.preparing import How, Prepared, prepared, rows_together, with_target
 from infomax.estimation.tables.results.result import TableResult, in_order
 from infomax.estimation.tables.results.show import in_bits
-from infomax.estimation.tables.running import announce, measure_all, task
+from infomax.estimation.tables.running import Measured, announce, measure_all, on_g_tests, task
 from infomax.estimation.tables.testing import DEFAULT_TESTED_ROWS
 
 
@@ -136,9 +136,11 @@ def rank_columns(
     table, name = with_target("rank_columns", table, target)
     known = [given] if isinstance(given, str) else list(given)
     null = CircularShifts() if null is None and any(lags) and not known else null
-    how = How(estimator, estimators, kinds, num_permutations, null, num_tested_rows, weights, group, seed)
+    tests = (num_permutations, null, num_tested_rows)
+    have_lags = any(lags) or any("@" in one for one in known)
+    how = How(estimator, estimators, kinds, *tests, weights, group, seed, have_lags)
     if known or any(lags):
-        table = rows_together("rank_columns", table, how, any(lags) or any("@" in one for one in known))
+        table = rows_together("rank_columns", table, how)
     ready = prepared("rank_columns", table, how, progress)
     y = ready.named("rank_columns", name)
     conditions = [ready.condition("rank_columns", given) for given in known]
@@ -157,7 +159,8 @@ def rank_columns(
     )
     entropy = entropy_of(ready, y, conditions)
     frame = in_order(with_share(measured.frame, entropy))
-    about = ready.about_what_was(measured, _about_groups(group, known))
+    notes = (*_about_groups(group, known), *_on_g_tests(ready, measured, y))
+    about = ready.about_what_was(measured, notes)
     ranking = Ranking(frame, about, target=name, given=tuple(known), target_entropy=entropy)
     return measured.finish(ranking)
 
@@ -167,6 +170,13 @@ def _about_groups(group: str | None, given: Sequence[str]) -> list[str]:
     if group is None or group in given:
         return []
     return [f"bits also count differences between groups, p does not; --given {group} leaves them out"]
+
+
+def _on_g_tests(ready: Prepared, measured: Measured, y: Column) -> list[str]:
+    def pair_of(row: Mapping[str, Any]) -> tuple[Column, Column]:
+        return ready.earlier(ready.named("rank_columns", row["column"]), row["lag"]), y
+
+    return [] if ready.counts else on_g_tests(measured, pair_of)
 
 
 def _tasks(

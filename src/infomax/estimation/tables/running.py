@@ -13,14 +13,23 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, effective_n_jobs, parallel_config
 
+from infomax.estimation.resampling.series import serial_dependence
 from infomax.estimation.tables.cluster import lost_work
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring, pair_kind
-from infomax.estimation.tables.testing import adjusted, extended, is_for_series, null_name
+from infomax.estimation.tables.testing import (
+    DEFAULT_TESTED_ROWS,
+    adjusted,
+    extended,
+    is_for_series,
+    null_name,
+)
 
 MAX_SECONDS = 20
 """A run that takes longer says so before it begins."""
 NUM_TIMED_ROWS = 2000
+MAX_LOOKED_AT = 20
+"""Results by G-test in which is looked for rows that follow each other."""
 MAX_LOSSES = 10
 """Times that a cluster may lose work, with its workers, in one run."""
 
@@ -203,13 +212,36 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
     if untested:
         more = f" (and so for {len(untested)} results)" if len(untested) > 1 else ""
         notes.append(f"no p-value: {_first_key(untested[0])}: {untested[0]['untested']}{more}")
-    if measuring.testing and measuring.testing.rows is not None:
+    if measuring.testing.rows is not None and any(row["num_permutations"] for row in rows):
         tested, number = int(measuring.testing.rows.sum()), len(measuring.testing.rows)
         series = is_for_series(measuring.testing.null)
         which = f"the first {tested:,} of {number:,} rows" if series else f"{tested:,} of {number:,} rows"
         shuffled = null_name(measuring.testing.null)
         notes.append(f"p-values by {shuffled} are from {which}{'' if series else ', drawn at random'}")
     return tuple(notes)
+
+
+def on_g_tests(
+    measured: Measured, pair_of: Callable[[Mapping[str, Any]], tuple[Column, Column]]
+) -> list[str]:
+    """Return a line where labels got a G-test, which takes rows as independent, and rows follow each other.
+
+    It looks at the lowest p-values, and at no more rows of them than are shuffled by default. There is no
+    line where shuffled rows have one.
+
+    Args:
+        measured: the results.
+        pair_of: a function from a result to its two columns, whose rows stand in the order of the table.
+    """
+    if any("rows follow each other" in note for note in measured.notes):
+        return []
+    by_g_test = pl.col("p_value").is_not_null() & pl.col("num_permutations").is_null()
+    for row in measured.frame.filter(by_g_test).sort("p_value").head(MAX_LOOKED_AT).to_dicts():
+        x, y = pair_of(row)
+        rows = np.flatnonzero(x.present & y.present)[:DEFAULT_TESTED_ROWS]
+        if caution := serial_dependence(x.values[rows], y.values[rows]):
+            return [f"p-values: {_first_key(row)}: {caution.replace(_SERIES, _SORTED)}"]
+    return []
 
 
 _SERIES = "; if they are in the order of time, p is too small; use CircularShifts"

@@ -232,11 +232,11 @@ def suits_g_test(tables: Shaped[np.ndarray, "m x y"]) -> Bool[np.ndarray, " m"]:
 
 
 def g_test(tables: Shaped[np.ndarray, "m x y"]) -> list[float]:
-    """Return p-values of 2n·Î against χ², of tables [m, x, y]."""
+    """Return p-values of 2n·Î against χ², of tables [m, x, y]; never 0, but the least number of a float."""
     found = PlugIn().information_of_tables(tables)
     statistics = [2 * estimate.num_samples * estimate.value for estimate in found]
     degrees = [np.count_nonzero(tables.any(axis=axis), axis=1) - 1 for axis in (1, 2)]
-    return chi2.sf(statistics, degrees[0] * degrees[1]).tolist()
+    return np.maximum(chi2.sf(statistics, degrees[0] * degrees[1]), np.finfo(float).tiny).tolist()
 
 
 def g_test_of_labels(x: np.ndarray, y: np.ndarray) -> float | None:

@@ -22,6 +22,8 @@ MIN_NAME = 12
 MAX_ERRORS_BELOW_0 = 4
 FAR_BELOW_0 = "further below 0 than by noise: rows are no independent draws, or too few for the condition"
 MAX_METHOD = 16
+MIN_WRITTEN = 1e-99
+"""p-values below this are written as below it; so far from its middle χ² is a rough law of a G-test."""
 
 Row = Mapping[str, Any]
 
@@ -236,6 +238,8 @@ def shortened(text: str, width: int) -> str:
 def _p_value(row: Row) -> str:
     if row["adjusted_p_value"] is None:
         return ""
+    if row["adjusted_p_value"] < MIN_WRITTEN:
+        return f"< {MIN_WRITTEN:g}"
     written = f"{row['adjusted_p_value']:.2g}"
     return f"≤ {written}" if is_at_floor(row) else written
 
