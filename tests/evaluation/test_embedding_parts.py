@@ -195,6 +195,19 @@ def test_groups_of_parts_are_those_of_rows_in_memory(files, rows, kinds, tmp_pat
     assert (len(asked["sizes"]), asked["number"]) == (3, "as asked for")
 
 
+def test_a_pattern_means_all_parts_of_one_call(files, rows, tmp_path):
+    """Rows of two calls would count twice, and those of a missing part not at all."""
+    record_path(tmp_path / "features/f.parquet", 7).write_text("{}")
+    assert nearest_in_parts(rows[:1], files, 1)[0].tolist() == [[0]]
+    part_path(tmp_path / "features/f.parquet", 3, 7).unlink()
+    with pytest.raises(ValueError, match="1 of 7 parts are missing, such as"):
+        nearest_in_parts(rows[:1], files, 1)
+    record_path(tmp_path / "features/f.parquet", 1).write_text("{}")
+    part_path(tmp_path / "features/f.parquet", 2, 7).rename(part_path(tmp_path / "features/f.parquet", 0, 1))
+    with pytest.raises(ValueError, match="holds parts of 2 calls"):
+        group_parts(files, tmp_path / "g")
+
+
 def test_neighbours_in_parts_are_exact(files, rows):
     queries = np.random.default_rng(2).standard_normal((11, 24)).astype(np.float32)
     expected, cosines = nearest_rows(queries, rows, 6)

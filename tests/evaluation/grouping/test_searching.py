@@ -1,6 +1,7 @@
 """Search: exact and FAISS agree, queries by name, number and file, features of a file, what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,10 +11,12 @@ from PIL import Image
 
 from infomax.cli import main
 from infomax.evaluation import embed, embed_to_file, nearest_rows
+from infomax.evaluation.grouping.features import features_of
 from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.views.images import PLAIN_VIEWS
+from infomax.progress import Stages
 
 
 def lively(encoder):
@@ -97,7 +100,7 @@ def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, c
 
     encoder = load_encoder(run)
     dataset = encoder.views.load(str(photos))
-    files = [embed_to_file(encoder, dataset, tmp_path / f"e{end}") for end in (".parquet", ".npy")]
+    files = [embed_to_file(encoder, dataset, tmp_path / f"e{end}") for end in (".parquet", ".npz", ".npy")]
     assert search(run, photos, tmp_path / "a.png", "--query", "3", "--num", "3") == 0
     expected = json.loads(capsys.readouterr().out)["queries"]
     embedded = []
@@ -115,7 +118,7 @@ def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, c
             == 0
         )
         assert json.loads(capsys.readouterr().out)["queries"] == expected
-    assert embedded == [8, 8]  # some rows alone, to see that the features are the encoder's
+    assert embedded == [8, 8, 25]  # some rows alone, to see that the features are the encoder's, where named
 
 
 def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos, tmp_path, capsys):
@@ -126,10 +129,36 @@ def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos
     np.save(tmp_path / "turned.npy", features[::-1])
     np.save(tmp_path / "other.npy", features + np.float32(np.abs(features).mean()))
     np.save(tmp_path / "short.npy", features[:, 1:])
-    for name in ("turned", "other", "short"):
+    two = np.arange(len(features))
+    two[[2, 11]] = 11, 2  # none of the eight rows that are looked at where there are names
+    np.save(tmp_path / "two.npy", features[two])
+    for name in ("turned", "other", "short", "two"):
         arguments = ["--query", "3", "--features", str(tmp_path / f"{name}.npy")]
         assert search(run, photos, tmp_path / "b.png", *arguments) == 2, name
         assert "another encoder, or of other images or in another order" in capsys.readouterr().err
+
+
+def test_what_cannot_be_seen_of_an_order_is_said(run, photos, tmp_path, capsys, monkeypatch):
+    from infomax import load_encoder
+
+    encoder = load_encoder(run)
+    dataset = encoder.views.load(str(photos))
+    features = embed(encoder, dataset)
+    monkeypatch.setattr("infomax.evaluation.grouping.features.NUM_CHECKED_WITHOUT_NAMES", 20)
+    np.save(tmp_path / "a.npy", features)
+    assert search(run, photos, tmp_path / "b.png", "--query", "3", "--features", str(tmp_path / "a.npy")) == 0
+    assert "20 of 25 rows were embedded again and agree, the order of the" in capsys.readouterr().err
+    names = [*dataset.names[:1], *dataset.names[:-1]]  # one twice, and none of the last
+    double = pl.DataFrame({"name": names, "embedding": features.tolist()})
+    double.write_parquet(tmp_path / "double.parquet")
+    with pytest.raises(ValueError, match="has none of 1 of 25 images"):
+        features_of(encoder, dataset, tmp_path / "double.parquet", stage=Stages(None, None))
+    twice = replace(dataset, names=names)
+    double[::-1].write_parquet(tmp_path / "turned.parquet")
+    with pytest.raises(ValueError, match=r"names repeat in .*; expected one row for each image, in the order"):
+        features_of(encoder, twice, tmp_path / "turned.parquet", stage=Stages(None, None))
+    found = features_of(encoder, twice, tmp_path / "double.parquet", stage=Stages(None, None))
+    np.testing.assert_array_equal(found, features)
 
 
 def test_features_of_other_images_are_refused(run, photos, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """Features of a dataset, made or read from a file, and the nearest others of every row."""
 
 import re
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,8 @@ NUM_NEIGHBORS = 20
 """Nearest others of each row that are looked at."""
 NUM_CHECKED = 8
 """Rows whose features are made again, to see that those of a file are the encoder's."""
+NUM_CHECKED_WITHOUT_NAMES = 256
+"""Rows of these, where the file holds no names, so that only the features tell their order."""
 MAX_DIFFERENCE = 0.03
 """Distance by which their directions may differ: other devices and precisions round otherwise."""
 _BLOCK = 2048
@@ -40,9 +43,9 @@ def features_of(
     Args:
         encoder: makes them, in blocks, where no file is given.
         dataset: what is looked at.
-        file: written by `embed_to_file` of the same encoder: .parquet or .csv with names, or .npy with a row
-            for each of the dataset; or a pattern of such files, by `embed_to_parts`. Some rows are embedded
-            again, and must agree.
+        file: written by `embed_to_file` of the same encoder: .parquet, .csv or .npz with names, or .npy with
+            a row for each of the dataset; or a pattern of such files, by `embed_to_parts`. Some rows are
+            embedded again, and must agree; without names more of them.
         stage: is told how far the work is.
 
     Raises:
@@ -93,7 +96,8 @@ def _blocks(n: int) -> Iterator[Int[np.ndarray, " b"]]:
 
 def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, path: Path) -> None:
     """Check that features of some rows, spread over the dataset, are those that the encoder makes of them."""
-    some = np.unique(np.linspace(0, len(dataset) - 1, NUM_CHECKED).astype(np.intp))
+    num = NUM_CHECKED_WITHOUT_NAMES if path.suffix == ".npy" else NUM_CHECKED
+    some = np.unique(np.linspace(0, len(dataset) - 1, num).astype(np.intp))
     own, theirs = embed(encoder, dataset.subset(some)), features[some]
     alike = own.shape == theirs.shape
     refuse(
@@ -101,6 +105,12 @@ def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, pa
         f"features: {path} holds features of another encoder, or of other images or in another order; "
         "expected those by `infomax embed` of this run and this data; leave --features out to make them",
     )
+    if path.suffix == ".npy" and len(some) < len(dataset):
+        warnings.warn(
+            f"features: {path} holds no names: {len(some)} of {len(dataset):,} rows were embedded again and "
+            "agree, the order of the others cannot be seen; .npz and .parquet hold names",
+            stacklevel=3,
+        )
 
 
 def _read(path: Path, dataset: Dataset) -> Rows:
@@ -108,11 +118,12 @@ def _read(path: Path, dataset: Dataset) -> Rows:
         ".npy": load_arrays,
         ".parquet": read_parquet,
         ".csv": partial(pl.read_csv, infer_schema=False),
+        ".npz": _arrays,
     }
     paths = [path] if path.exists() else sorted(path.parent.glob(path.name)) or [path]
     refuse(
         paths[0].exists() and path.suffix not in readers,
-        f"features: {path} is neither .parquet, .csv nor .npy; write it by `infomax embed --out`",
+        f"features: {path} is none of {', '.join(readers)}; write it by `infomax embed --out`",
     )
     found: list[Any] = []
     for one in paths:
@@ -127,6 +138,16 @@ def _read(path: Path, dataset: Dataset) -> Rows:
         "expected a row for each: embed the same data, with the same --split",
     )
     return read.astype(np.float32)
+
+
+def _arrays(path: Path) -> pl.DataFrame:
+    """The features of an archive of arrays, with names and splits, as a table."""
+    with load_arrays(path) as found:
+        refuse(
+            not {"names", "features"} <= {*found}, "it holds no names and features by `infomax embed --out`"
+        )
+        splits = {"split": found["splits"]} if "splits" in found else {}
+        return pl.DataFrame({"name": found["names"], **splits, "embedding": found["features"]})
 
 
 def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
@@ -149,8 +170,8 @@ def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
         "embed the same data, with the same --split",
     )
     refuse(
-        len(places) < len(table) and len(table) != len(dataset),
-        f"features: names repeat in {path}; expected one row for each image",
+        len(places) < len(table) and [tuple(key) for key in table.select(keys).rows()] != names,
+        f"features: names repeat in {path}; expected one row for each image, in the order of the data",
     )
     return values if len(places) < len(table) else values[rows]
 

@@ -64,12 +64,14 @@ def files_of(operation: str, features: Files) -> list[Path]:
     """Return Parquet files, those that fit a pattern, or the parts in a folder, in the order of their names.
 
     Raises:
-        ValueError: there are none, or they are no Parquet files.
+        ValueError: there are none, or they are no Parquet files; parts of several calls, or not all of one.
     """
     if isinstance(features, str | Path):
         path = Path(features)
-        folder_or_pattern = parts_in(path) if path.is_dir() else sorted(path.parent.glob(path.name))
-        features = [path] if path.is_file() else folder_or_pattern
+        parts = [] if path.is_file() else parts_in(path)
+        features = (
+            [path] if path.is_file() else parts if path.is_dir() else sorted(path.parent.glob(path.name))
+        )
     files = [Path(file) for file in features]
     refuse(
         not files, f"{operation}: there are no such files of features; make them by `infomax embed --parts`"

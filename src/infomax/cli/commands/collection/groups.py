@@ -15,7 +15,7 @@ class Groups(EncoderCommand):
     """Find groups, near-duplicates and outliers without labels, as a page with a map and as tables."""
 
     features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npy); computed without it",
+        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy); computed without it",
         default=None,
         metavar="FILE",
     )

@@ -21,7 +21,7 @@ class Search(EncoderCommand):
         "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
     )
     features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npy); computed without it",
+        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy); computed without it",
         default=None,
         metavar="FILE",
     )
