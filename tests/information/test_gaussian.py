@@ -104,6 +104,26 @@ def test_torch_batches_and_gradients():
     assert single.dtype == torch.float32 and float(single) == pytest.approx(0.4133, abs=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1, 1e9])
+def test_covariances_that_are_singular_but_for_rounding_are_refused(scale):
+    """Copies, sums, and few samples: by chance of rounding, Cholesky's factor of many of them exists."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((50, 3)) * [1, scale, 1]
+        copies, sums = np.column_stack([x[:, 0], 1.1 * x[:, 0] + 0.1]), np.column_stack([x, x @ [1, 2, 3]])
+        for rows in (copies, sums, rng.standard_normal((5, 10)), sums.astype(np.float32)):
+            covariance = np.cov(rows, rowvar=False, dtype=rows.dtype)
+            with pytest.raises(ValueError, match="copies or sums of others"):
+                g.gaussian_mutual_information(covariance, 1)
+
+
+def test_strong_but_not_singular_dependence_is_measured():
+    for left in (1e-6, 1e-12):  # 1 − ρ²
+        rho = math.sqrt(1 - left)
+        found = float(g.gaussian_mutual_information([[1, rho], [rho, 1]], 1))
+        assert found == pytest.approx(-math.log(left) / 2, abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -236,6 +236,18 @@ def test_torch_tables_keep_gradients_and_batches():
     assert torch.autograd.gradcheck(information, (logits,))
 
 
+def test_small_probabilities_are_not_shown_as_0():
+    text = Joint([1 - 1e-15, 1e-15], "x").H("x").explain()
+    assert "1e-15 ln 1e-15" in text
+    assert "0 log 0" not in text
+
+
+def test_joints_of_the_same_values_are_compared():
+    one, other = (Joint.from_samples({"x": list(text)}) for text in ("aab", "abb"))
+    assert float(one.kl(other)) == pytest.approx(math.log(2) / 3)
+    assert float(one.kl(Joint([1 / 3, 2 / 3], "x"))) == pytest.approx(math.log(2) / 3)  # no labels to compare
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -258,6 +270,15 @@ def test_torch_tables_keep_gradients_and_batches():
         (lambda: Joint.from_samples({"x": np.ma.masked_equal([0, 9], 9)}), "column 'x' has missing values"),
         (lambda: Joint.from_samples({"x": [[1, 2]]}), r"column 'x' must have one axis, got shape \(1, 2\)"),
         (lambda: Joint.from_samples([1, 2]), "expected named columns, got list"),
+        (lambda: Joint.from_samples({1: [0, 1], "1": [1, 1]}), "names that are equal as text"),
+        (
+            lambda: Joint.from_samples({"x": list("aab")}).kl(Joint.from_samples({"x": list("bcc")})),
+            "value 0 of x is 'a' in one joint and 'b' in the other",
+        ),
+        (
+            lambda: Joint([1 / 2, 1 / 2], "x").H("x", base=2) - Joint([1 / 4, 3 / 4], "y").H("y"),
+            r"H\(x\) and H\(y\) have the bases 2 and 2.71828; compute both with one base",
+        ),
     ],
 )
 def test_errors(call, message):

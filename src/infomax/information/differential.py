@@ -110,6 +110,6 @@ def _integral(operation: str, integrand: Function, interval: Interval) -> float:
     if not error <= 1e-6:
         raise RuntimeError(
             f"{operation}: the integral is {value:.6g} ± {error:.2g}, expected an error of at most 1e-6; "
-            "split the interval where the density is not smooth"
+            "split the interval where the density is not smooth; where p has mass and q has none, D = ∞"
         )
     return value

@@ -157,13 +157,15 @@ class Discrete(Distribution):
     """X and Y are the indices of a table of probabilities p(x, y).
 
     Raises:
-        ValueError: not probabilities.
+        ValueError: not probabilities, or a batch of tables.
     """
 
     table: Array
 
     def __post_init__(self) -> None:
-        as_probabilities("Discrete", self.table, axis=(-2, -1), num_axes=2)
+        table = as_probabilities("Discrete", self.table, axis=(-2, -1), num_axes=2)
+        if table.ndim > 2:
+            raise ValueError(f"Discrete: expected one table [x, y], got shape {tuple(table.shape)}")
 
     def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
         """Return independent draws, integers."""

@@ -172,6 +172,21 @@ class Quantity:
             return f"in base {self.base:g}"
         return unit if _show(self.value) == "1" else unit + "s"
 
+    def _value(self, other: Any) -> Any:
+        """Return a number, or the value of another quantity.
+
+        Raises:
+            ValueError: it has another base.
+        """
+        if not isinstance(other, Quantity):
+            return other
+        if other.base != self.base:
+            raise ValueError(
+                f"{self.symbol} and {other.symbol} have the bases {self.base:g} and {other.base:g}; compute "
+                "both with one base"
+            )
+        return other.value
+
     def __repr__(self) -> str:
         return f"{self.symbol} = {_show(self.value)}"
 
@@ -185,19 +200,19 @@ class Quantity:
         return np.asarray(self.value, dtype=dtype)
 
     def __add__(self, other: Any) -> Array:
-        return self.value + _value(other)
+        return self.value + self._value(other)
 
     def __sub__(self, other: Any) -> Array:
-        return self.value - _value(other)
+        return self.value - self._value(other)
 
     def __rsub__(self, other: Any) -> Array:
-        return _value(other) - self.value
+        return self._value(other) - self.value
 
     def __mul__(self, other: Any) -> Array:
-        return self.value * _value(other)
+        return self.value * self._value(other)
 
     def __truediv__(self, other: Any) -> Array:
-        return self.value / _value(other)
+        return self.value / self._value(other)
 
     def __neg__(self) -> Array:
         return -self.value
@@ -206,19 +221,19 @@ class Quantity:
         return abs(self.value)
 
     def __lt__(self, other: Any) -> Array:
-        return self.value < _value(other)
+        return self.value < self._value(other)
 
     def __le__(self, other: Any) -> Array:
-        return self.value <= _value(other)
+        return self.value <= self._value(other)
 
     def __gt__(self, other: Any) -> Array:
-        return self.value > _value(other)
+        return self.value > self._value(other)
 
     def __ge__(self, other: Any) -> Array:
-        return self.value >= _value(other)
+        return self.value >= self._value(other)
 
     def __eq__(self, other: Any) -> Any:
-        return self.value == _value(other)
+        return self.value == self._value(other)
 
     __hash__: ClassVar[None] = None  # pyright: ignore[reportIncompatibleMethodOverride]
     __radd__ = __add__
@@ -270,7 +285,7 @@ def _log_symbol(base: Number) -> str:
 def _probability(p: float) -> str:
     """A fraction where the denominator is small, as 3/4; else a decimal number."""
     fraction = Fraction(float(p)).limit_denominator(64)
-    return str(fraction) if abs(float(fraction) - p) <= 1e-14 else f"{p:.6g}"
+    return str(fraction) if abs(float(fraction) - p) <= 1e-14 * p else f"{p:.6g}"
 
 
 def _number(value: float) -> str:
@@ -280,10 +295,6 @@ def _number(value: float) -> str:
 def _equations(symbol: str, sides: Sequence[str]) -> str:
     margin = "\n" + " " * len(symbol)
     return symbol + margin.join(f" = {side}" for side in sides)
-
-
-def _value(other: Any) -> Any:
-    return other.value if isinstance(other, Quantity) else other
 
 
 def _show(value: Array) -> str:

@@ -13,6 +13,9 @@ from array_api_compat import array_namespace, device
 
 from infomax.information.tables import Array, Number, as_real, in_base, same_namespace, to_numpy
 
+MIN_SHARE_LEFT = 16
+"""Units of rounding, for each coordinate, up to which nothing is left of its variance given those before."""
+
 
 def gaussian_entropy(covariance: Array, *, base: Number = math.e) -> Array:
     """Return h(X) = ½ log det(2πe Σ), the differential entropy, which may be negative.
@@ -125,12 +128,20 @@ def check_covariance(operation: str, covariance: Array) -> Array:
 def _log_det(operation: str, covariance: Array) -> Array:
     xp = array_namespace(covariance)
     try:
-        factor = xp.linalg.cholesky(covariance)
+        pivots = xp.linalg.diagonal(xp.linalg.cholesky(covariance))
     except (np.linalg.LinAlgError, RuntimeError) as error:  # NumPy's, Torch's
-        raise ValueError(
-            f"{operation}: the covariance must be positive definite; are some coordinates copies of others?"
-        ) from error
-    return 2 * xp.sum(xp.log(xp.linalg.diagonal(factor)), axis=-1)
+        raise _singular(operation) from error
+    left = pivots**2 / xp.linalg.diagonal(covariance)
+    if not xp.min(left).item() > MIN_SHARE_LEFT * covariance.shape[-1] * xp.finfo(covariance.dtype).eps:
+        raise _singular(operation)
+    return 2 * xp.sum(xp.log(pivots), axis=-1)
+
+
+def _singular(operation: str) -> ValueError:
+    return ValueError(
+        f"{operation}: the covariance must be positive definite; are some coordinates copies or sums of "
+        "others, or do fewer samples than coordinates stand behind it?"
+    )
 
 
 def _log_det_of(operation: str, covariance: Array, group: list[int]) -> Array:

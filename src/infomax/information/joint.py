@@ -168,7 +168,7 @@ class Joint:
         """Return D(self‖other), where the other joint has the same variables, in any order.
 
         Raises:
-            ValueError: other variables.
+            ValueError: other variables, or other labels of their values.
         Example:
             >>> joint = Joint([[1/2, 0], [1/4, 1/4]], "x y")
             >>> independent = joint.marginal("x").expand(joint.marginal("y"))
@@ -180,6 +180,8 @@ class Joint:
                 f"Joint.kl: expected the same variables, got {' '.join(self.names)} and "
                 f"{' '.join(other.names)}; take marginals first"
             )
+        for name in self.names:
+            _check_same_values(name, self.labels.get(name), other.labels.get(name))
         axes = tuple(range(-len(self.names), 0))
         return kl_divergence(self.table, other.marginal(" ".join(self.names)).table, axis=axes, base=base)
 
@@ -294,11 +296,24 @@ def _check_labels(labels: Mapping[str, Sequence[Any]], names: tuple[str, ...], t
             raise ValueError(f"Joint: {name} takes {size} values but has {len(values)} labels; give one each")
 
 
+def _check_same_values(name: str, ours: Sequence[Any] | None, theirs: Sequence[Any] | None) -> None:
+    for place, (one, other) in enumerate(zip(ours or (), theirs or (), strict=False)):
+        if one != other:
+            raise ValueError(
+                f"Joint.kl: value {place} of {name} is {one!r} in one joint and {other!r} in the other; give "
+                "both the same values in the same order, those of probability 0 too"
+            )
+
+
 def _column_names(columns: Any) -> list[Any]:
     names = list(columns.keys() if isinstance(columns, Mapping) else getattr(columns, "columns", []))
     if not names:
         raise ValueError(
             f"Joint.from_samples: expected named columns, got {type(columns).__name__}; pass a dict"
+        )
+    if len({*map(str, names)}) < len(names):
+        raise ValueError(
+            f"Joint.from_samples: columns have names that are equal as text, got {names}; rename them"
         )
     return names
 

@@ -202,6 +202,16 @@ def test_capacity_with_costs_of_many_inputs_is_certified_and_affordable():
     assert values[-1] == pytest.approx(channel.capacity().lower, abs=1e-9)
 
 
+def test_a_matrix_whose_columns_are_the_inputs_is_refused():
+    columns = np.array([[0.9, 0.2], [0.1, 0.8]])
+    for given in (columns, np.stack([columns] * 2), torch.tensor(columns)):
+        with pytest.raises(ValueError, match=r"the columns sum to 1 and the rows do not.*pass the transpose"):
+            Channel(given)
+    assert Channel(columns.T).num_inputs == 2
+    with pytest.raises(ValueError, match="Channel: probabilities must sum to 1 over axis -1"):
+        Channel([[0.9, 0.2], [0.2, 0.8]])
+
+
 def test_torch_capacity_and_its_gradient_by_the_envelope_theorem():
     error = torch.tensor(0.2, dtype=torch.float64, requires_grad=True)
     channel = Channel.z(error)

@@ -87,6 +87,15 @@ def test_the_gaussian_bottleneck():
         assert beta * result.relevance - result.rate == pytest.approx(best, abs=1e-6)
 
 
+def test_powers_far_below_the_noise_go_to_the_best_axis():
+    """½ log(1 + u λ/(λ + ν)) of all power u on the axis of the largest λ, in units of the output noise."""
+    for power in (1e-12, 1e-17, 1e-300):
+        best = g.best_linear_channel(np.diag([4.0, 1.0, 1.0]), power, 2, input_noise=1)
+        assert best.powers == pytest.approx([power, 0])
+    alike = g.best_linear_channel(np.eye(2), 1e-300, 2, input_noise=1)
+    assert alike.powers == pytest.approx([5e-301, 5e-301], rel=1e-9, abs=0)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -95,6 +104,14 @@ def test_the_gaussian_bottleneck():
         (lambda: g.gaussian_rate_distortion([1.0], 0), "variances and distortion must be positive"),
         (lambda: g.best_linear_channel(np.eye(2), 0, 1), "expected power > 0"),
         (lambda: g.best_linear_channel(-np.eye(2), 1, 1), "positive semi-definite"),
+        (lambda: g.best_linear_channel(np.eye(2), math.inf, 1), "expected power > 0"),
+        (lambda: g.parallel_gaussian_capacity(np.ones((2, 2)), 1), "in one list"),
+        (lambda: g.gaussian_rate_distortion(np.ones((2, 2)), 1), "in one list"),
+        (lambda: g.gaussian_information_bottleneck([[1, 0.5], [0.5, 1]], 1, math.nan), "beta is NaN"),
+        (
+            lambda: g.gaussian_information_bottleneck([[1, 0.5], [0.5, 1]], 1, -1),
+            "beta must be positive and finite, got -1",
+        ),
     ],
 )
 def test_errors(call, message):

@@ -148,6 +148,14 @@ def test_random_brackets_stand_upright():
         check_brackets(seed)
 
 
+def test_the_channel_of_zero_rate_where_pairs_are_forbidden():
+    curve = rate_distortion([0.5, 0.5], [[0, 1, 0.5], [math.inf, 0, 0.5]])
+    for index in range(len(curve.slopes)):
+        table = curve.channel(index).joint([0.5, 0.5])
+        assert curve.lower[index] - 1e-9 <= float(table.I("x ; y").value) <= curve.upper[index] + 1e-9
+    assert (curve.channel(-1).transition == [[0, 1, 0]] * 2).all()
+
+
 @pytest.mark.slow
 def test_many_random_brackets_stand_upright():
     for seed in range(100, 300):

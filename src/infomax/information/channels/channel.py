@@ -48,6 +48,7 @@ class Channel:
     transition: Array
 
     def __post_init__(self) -> None:
+        _check_not_transposed(self.transition)
         rows = as_probabilities("Channel", self.transition, axis=-1, num_axes=2)
         object.__setattr__(self, "transition", rows)
 
@@ -273,6 +274,20 @@ class Channel:
         )
         point = best.point if isinstance(self.transition, np.ndarray) else _like(best.point, self.transition)
         return Capacity(best.lower / unit, best.upper / unit, point, best.iterations)
+
+
+def _check_not_transposed(transition: Array) -> None:
+    """Make sure that it is not the columns that sum to one, and the rows that do not."""
+    p = as_real("Channel", transition)
+    if p.ndim < 2 or 0 in p.shape:
+        return
+    xp = array_namespace(p)
+    of_rows, of_columns = (bool(xp.all(xp.abs(xp.sum(p, axis=axis) - 1) < 1e-3)) for axis in (-1, -2))
+    if of_columns and not of_rows:
+        raise ValueError(
+            "Channel: the columns sum to 1 and the rows do not, expected a row P(y|x) for each input x; pass "
+            "the transpose, as in Channel(p.T)"
+        )
 
 
 def _positive(operation: str, name: str, number: int) -> int:

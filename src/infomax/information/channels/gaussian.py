@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from infomax.information.gaussian import canonical_correlations, check_covariance
-from infomax.information.tables import Array, Number, as_real, in_base, to_numpy
+from infomax.information.tables import Array, Number, as_number, as_real, in_base, to_numpy
 
 
 def awgn_capacity(snr: Array, *, base: Number = math.e) -> Array:
@@ -60,10 +60,16 @@ def parallel_gaussian_capacity(
         >>> parallel_gaussian_capacity([1.0, 2.0, 10.0], power=5).powers
         array([3., 2., 0.])
     """
-    noise = to_numpy(as_real("parallel_gaussian_capacity", noise_variances)).ravel()
-    if not (noise.size and (noise > 0).all() and np.isfinite(noise).all() and 0 <= power < math.inf):
+    noise = np.atleast_1d(to_numpy(as_real("parallel_gaussian_capacity", noise_variances)))
+    if not (
+        noise.ndim == 1
+        and noise.size
+        and (noise > 0).all()
+        and np.isfinite(noise).all()
+        and 0 <= power < math.inf
+    ):
         raise ValueError(
-            "parallel_gaussian_capacity: noise variances must be positive and power at least 0, "
+            "parallel_gaussian_capacity: noise variances must be positive, in one list, power at least 0, "
             f"got {noise_variances} and {power}"
         )
     rising = np.sort(noise)
@@ -86,10 +92,10 @@ def gaussian_rate_distortion(variances: Array, distortion: Number, *, base: Numb
         >>> gaussian_rate_distortion([1.0], 1/4, base=2)
         1.0
     """
-    sigma2 = to_numpy(as_real("gaussian_rate_distortion", variances)).ravel()
-    if not (sigma2.size and (sigma2 > 0).all() and distortion > 0):
+    sigma2 = np.atleast_1d(to_numpy(as_real("gaussian_rate_distortion", variances)))
+    if not (sigma2.ndim == 1 and sigma2.size and (sigma2 > 0).all() and distortion > 0):
         raise ValueError(
-            "gaussian_rate_distortion: variances and distortion must be positive, "
+            "gaussian_rate_distortion: variances and distortion must be positive, variances in one list, "
             f"got {variances} and {distortion}"
         )
     if distortion >= sigma2.sum():
@@ -164,10 +170,10 @@ def _check_linear(
         raise ValueError(
             "best_linear_channel: the signal covariance must be one positive semi-definite matrix"
         )
-    if not (power > 0 and output_noise > 0 and input_noise >= 0 and num_outputs >= 1):
+    if not (0 < power < math.inf and output_noise > 0 and input_noise >= 0 and num_outputs >= 1):
         raise ValueError(
-            "best_linear_channel: expected power > 0, output_noise > 0, input_noise ≥ 0, num_outputs ≥ 1; "
-            f"got {power}, {output_noise}, {input_noise}, {num_outputs}"
+            "best_linear_channel: expected power > 0 (finite), output_noise > 0, input_noise ≥ 0, "
+            f"num_outputs ≥ 1; got {power}, {output_noise}, {input_noise}, {num_outputs}"
         )
 
 
@@ -197,6 +203,9 @@ def powers_at_common_price(share: np.ndarray, power: float, noise: np.ndarray | 
         lowest -= 2.0
     log_price = brentq(lambda t: powers(t).sum() - power, lowest, highest, xtol=1e-14)
     found = powers(log_price)  # pyright: ignore[reportArgumentType]
+    if not found.any():  # so little power that rounding hides it: the axes of the highest price get it
+        slopes = (1 - share) / (2 * noise)
+        found = (slopes >= slopes.max() * (1 - 1e-15)) * 1.0
     return found * (power / found.sum())
 
 
@@ -220,13 +229,18 @@ def gaussian_information_bottleneck(covariance: Array, dim_x: int, beta: Number)
         dim_x: how many coordinates X has.
         beta: what a nat about Y is worth in nats about X.
     Raises:
-        ValueError: no covariance, or a dim_x that leaves X or Y empty.
+        ValueError: no covariance, a dim_x that leaves X or Y empty, or a β that is not positive and finite.
     Example:
         >>> gaussian_information_bottleneck([[1, .5], [.5, 1]], 1, beta=2).transitions
         array([4.])
 
     Reference: Chechik, Globerson, Tishby and Weiss (2005), Information bottleneck for Gaussian variables.
     """
+    if not 0 < as_number("gaussian_information_bottleneck", "beta", beta) < math.inf:
+        raise ValueError(
+            f"gaussian_information_bottleneck: beta must be positive and finite, got {beta}; up to 1 it "
+            "keeps nothing"
+        )
     sigma = to_numpy(check_covariance("gaussian_information_bottleneck", covariance))
     squared = canonical_correlations(sigma, dim_x) ** 2
     with np.errstate(divide="ignore"):

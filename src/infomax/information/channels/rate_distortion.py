@@ -192,6 +192,8 @@ def _rising(slopes: Array) -> np.ndarray:
 
 def _kernel(d: np.ndarray, slope: float) -> np.ndarray:
     """e^{−s d(x,y)}, each row divided by its largest entry so that it does not underflow."""
+    if slope == 0:
+        return np.ones_like(d)  # also where d is ∞: at zero rate the output does not depend on x
     excess = d - d.min(axis=1, keepdims=True)
     return (excess == 0).astype(float) if slope == math.inf else np.exp(-slope * excess)
 

@@ -19,6 +19,7 @@ from infomax.information.measures import mutual_information
 from infomax.information.tables import (
     Array,
     Number,
+    as_positive,
     as_probabilities,
     as_real,
     in_base,
@@ -57,7 +58,7 @@ def information_through_gaussian_noise(
         base: 2 for bits.
         tolerance: the largest width of the bracket, in the same unit as the result.
     Raises:
-        ValueError: shapes that differ, or σ ≤ 0.
+        ValueError: shapes that differ, points that are not finite, σ ≤ 0 or a tolerance ≤ 0.
     Example:
         One bit, sent as ±1 through noise of variance 1:
 
@@ -68,11 +69,12 @@ def information_through_gaussian_noise(
     sigma = _positive("information_through_gaussian_noise", noise_std)
     x = to_numpy(as_real("information_through_gaussian_noise", points)) / sigma
     p = to_numpy(as_probabilities("information_through_gaussian_noise", p_x))
-    if x.ndim != 1 or x.shape != p.shape:
+    if x.ndim != 1 or x.shape != p.shape or not np.isfinite(x).all():
         raise ValueError(
-            "information_through_gaussian_noise: expected as many points as probabilities, got shapes "
-            f"{x.shape} and {p.shape}"
+            "information_through_gaussian_noise: expected as many points as probabilities, all finite, got "
+            f"shapes {x.shape} and {p.shape}, and {np.sum(~np.isfinite(x))} points of NaN or ∞"
         )
+    tolerance = as_positive("information_through_gaussian_noise", "tolerance", tolerance)
     width = math.sqrt(4 * tolerance * log_of_base(base) / max(1e-12, min(1.0, np.ptp(x) ** 2 / 4))) * 0.9
     table = p[:, None] * _binned(x, width)
     p_y = table.sum(axis=0)
@@ -99,13 +101,14 @@ def amplitude_limited_capacity(
     Returns:
         Lower and upper bounds, and points and probabilities that reach the lower one.
     Raises:
-        ValueError: A or σ not positive.
+        ValueError: A, σ or the tolerance not positive.
     Example:
         >>> capacity = amplitude_limited_capacity(1.0, base=2)
         >>> round(capacity.lower, 2), round(capacity.upper, 2), capacity.points[[0, -1]]
         (0.49, 0.49, array([-1.,  1.]))
     """
     sigma = _positive("amplitude_limited_capacity", noise_std)
+    tolerance = as_positive("amplitude_limited_capacity", "tolerance", tolerance)
     a, room = _positive("amplitude_limited_capacity", amplitude) / sigma, tolerance * log_of_base(base) / 4
     num_points = 1 + math.ceil(2 * a / math.sqrt(8 * room / max(a**2 - 1, room)))
     x = np.linspace(-a, a, max(num_points, 3))
