@@ -13,7 +13,7 @@ from PIL import Image
 
 from infomax.cli import main
 from infomax.cli.output import Answer, give
-from infomax.learning.training.options import described_fields, recipe_from_options
+from infomax.learning.training.options import described_fields, idle_settings, recipe_from_options
 from infomax.learning.training.recipes import RECIPES, recipe_named
 from infomax.learning.training.run import Run
 
@@ -95,6 +95,31 @@ def test_short_names(name):
 def test_numbers_with_commas_are_a_list_only_where_a_field_is_one():
     assert changed("--pages", "2,3").views.pages == changed("--views.pages=2,3").views.pages == "2,3"
     assert changed("--views.mean", "0.5,0.5", "--views.std=1,1").views.mean == (0.5, 0.5)
+
+
+def test_settings_that_have_no_effect_are_said(capsys):
+    """Each is read by nobody beside the others; recipes as they are have none of these."""
+    muon = changed("--rule", "adam", "--momentum", "0.8", "--max_side", "64", "--milestones", "0.5,0.9")
+    assert [*idle_settings(muon)] == [
+        "optimizer.momentum 0.8 has no effect: it is of rule muon",
+        "optimizer.max_side 64 has no effect: it is of rule muon",
+        "optimizer.milestones 0.5,0.9 has no effect: it is of decay steps",
+    ]
+    assert not [*idle_settings(changed("--momentum", "0.8"))]
+    weights = ["--local_weight", "0", "--global_weight", "1"]
+    options = ["--prior.kind", "gaussian", "--num_places", "4", "--translate_probability", "0.5"]
+    dim = changed(*options, *weights, name="dim-cifar10")
+    assert [line.partition(" has no effect: ")[::2] for line in idle_settings(dim)] == [
+        ("method.prior.kind gaussian", "the prior's weight is 0"),
+        ("method.num_places 4", "local_weight is 0"),
+        ("views.translate_probability 0.5", "translate is 0"),
+    ]
+    assert not [line for name in RECIPES for line in idle_settings(recipe_named(name))]
+    window = ["--data", "photos", "--out", "run", "--stream_window", "9", "--steps", "1", *TINY]
+    assert run("pretrain", "amdim-digits", *window, "--whitened", "false") == 0
+    assert "stream_window 9 has no effect: the data are decoded once" in capsys.readouterr().err
+    assert run("pretrain", "amdim-cpu", *window[:4], "--width", "4", "--module", "no:where") == 2
+    assert "which --method.encoder.width does not change; leave one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

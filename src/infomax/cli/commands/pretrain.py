@@ -144,10 +144,16 @@ class Pretrain:
 
     def _recipes(self) -> "tuple[Recipe, Recipe]":
         """Return the recipe that is named, or that of a run; and the same with its options."""
-        from infomax.learning.training.options import recipe_from_options
+        from infomax.learning.training.options import differences, recipe_from_options
 
         default = self._default()
         recipe = recipe_from_options(default, self.rest)
+        of_encoder = [name for name in differences(recipe, default) if name.startswith("method.encoder.")]
+        refuse(
+            self.module and of_encoder,
+            f"pretrain: --module brings an encoder of its own, which --{''.join(of_encoder[:1])} does not "
+            "change; leave one of them out",
+        )
         if self.resume:
             refuse(
                 self.recipe

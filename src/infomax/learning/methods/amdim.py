@@ -77,6 +77,11 @@ class AMDIMConfig(MethodConfig):
         )
 
     @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        return {"temperature": "there is no mixture (num_components)"} if self.num_components == 1 else {}
+
+    @property
     def scoring(self) -> Scoring:
         """The options of scores."""
         return Scoring(self.clip, self.penalty_weight, self.temperature)

@@ -77,6 +77,11 @@ class DIMConfig(MethodConfig):
             "dim: global_weight or local_weight must be above 0, got 0 and 0; set method.local_weight to 1",
         )
 
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        return {} if self.local_weight else {"num_places": "local_weight is 0"}
+
     def learner(
         self,
         views: Views,

@@ -49,6 +49,13 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         check_ranges(self, "optimizer")
 
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        of_muon = ["momentum", "adam_share", "max_side"] if self.rule == "adam" else []
+        of_steps = ["milestones", "factor"] if self.decay != "steps" else []
+        return dict.fromkeys(of_muon, "it is of rule muon") | dict.fromkeys(of_steps, "it is of decay steps")
+
 
 def new_optimizer(
     config: OptimizerConfig,

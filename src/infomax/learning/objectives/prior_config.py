@@ -29,3 +29,9 @@ class PriorConfig:
     def __post_init__(self) -> None:
         PRIORS.check(self.kind, "prior matching")
         check_ranges(self, "prior matching")
+
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        others = ("kind", "hidden", "lr", "gradient_penalty", "num_steps")
+        return {} if self.weight else dict.fromkeys(others, "the prior's weight is 0")

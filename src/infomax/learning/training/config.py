@@ -170,6 +170,11 @@ class Recipe:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        return {} if self.stream else {"stream_window": "the data are decoded once, not streamed"}
+
     def load(self, source: Any = None) -> "Trainable":
         """Return the data of the recipe, or of a source in its place, as its views load it."""
         how: dict[str, Any] = {"split": self.split, "column": self.column, "skip_broken": self.skip_broken}

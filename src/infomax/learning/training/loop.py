@@ -36,6 +36,7 @@ from infomax.learning.methods.table import METHODS
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
 from infomax.learning.training.checkpoints import Saved, saved_in
 from infomax.learning.training.config import Recipe, TrainConfig, one_budget
+from infomax.learning.training.options import idle_settings
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
 from infomax.learning.training.record import Record, waiting
 from infomax.learning.training.run import Run, settings_of
@@ -112,7 +113,7 @@ def pretrain(
     if first:
         run.check_free()
     tell = _teller(quiet or not first)
-    for line in _choices(dataset, encoder, asked.train, recipe.train, chosen):
+    for line in (*idle_settings(given), *_choices(dataset, encoder, asked.train, recipe.train, chosen)):
         tell(line)
     planned = _planned(recipe, dataset, encoder, recipe.train.budget, tell)
     train = recipe.train.with_budget(steps=planned.steps)

@@ -106,6 +106,26 @@ def described_fields(recipe: Recipe) -> list[Described]:
     return [*_described(recipe, "")]
 
 
+def idle_settings(config: Any, prefix: str = "") -> Iterator[str]:
+    """Yield a line for each field that is not at its default and has no effect beside others.
+
+    Args:
+        config: a recipe, or a part of one, whose `without_effect` names such fields.
+        prefix: of the names.
+
+    Example:
+        >>> [*idle_settings(Recipe(stream_window=5))]
+        ['stream_window 5 has no effect: the data are decoded once, not streamed']
+    """
+    reasons = getattr(config, "without_effect", {})
+    for one in fields(config):
+        value, default = getattr(config, one.name), one.default
+        if is_dataclass(value):
+            yield from idle_settings(value, f"{prefix}{one.name}.")
+        elif one.name in reasons and value and value != default:
+            yield f"{prefix}{one.name} {as_typed(value)} has no effect: {reasons[one.name]}"
+
+
 def differences(recipe: Recipe, default: Recipe) -> dict[str, tuple[str, str]]:
     """Return the fields in which a recipe differs from another: by name, both values as typed."""
     ours, others = ({one.name: one.value for one in described_fields(x)} for x in (recipe, default))

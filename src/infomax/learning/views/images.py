@@ -120,6 +120,16 @@ class ViewsConfig(SingleViews):
         )
 
     @property
+    def without_effect(self) -> dict[str, str]:
+        """Return the fields that have no effect beside the others, each with the reason."""
+        unused = {
+            "crop_ratio": (self.crop_scale is None, "crop_scale is null"),
+            "translate_probability": (not self.translate, "translate is 0"),
+            "jitter_probability": (not any(self.jitter), "jitter is 0"),
+        }
+        return {name: why for name, (idle, why) in unused.items() if idle}
+
+    @property
     def channels(self) -> int:
         """Channels of a picture: 1 for grey, 3 for colour."""
         return len(self.mean)
