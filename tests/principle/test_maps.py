@@ -1,11 +1,13 @@
 """Ordered maps against loops, finite differences and bounds; each property against a control that fails."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.manifold import trustworthiness
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -114,6 +116,14 @@ def test_lattice():
 )
 def test_scikit_learn(estimator, check):
     check(estimator)
+
+
+def test_an_ascent_without_a_maximum_says_so():
+    with pytest.warns(ConvergenceWarning, match="not reached a maximum after 2 iterations; raise max_iter=2"):
+        TopographicMap((6,), max_iter=2, num_steps=5, random_state=0).fit(INTERVAL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TopographicMap((6,), random_state=0).fit(INTERVAL)
 
 
 def test_what_a_fitted_map_says_of_itself():

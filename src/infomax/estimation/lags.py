@@ -142,6 +142,10 @@ class Aligned:
         if groups is None:
             return
         (codes,) = as_codes(operation, groups=groups)
+        refuse(
+            len(codes) != num_rows,
+            f"{operation}: groups must have one label for each of {num_rows} rows, got {len(codes)}",
+        )
         firsts = np.unique(codes, return_index=True)[1]
         self._order = np.argsort(firsts[codes], kind="stable")
         codes = codes[self._order]

@@ -27,6 +27,7 @@ output signals, Neural Computation 1(3).
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
@@ -49,6 +51,8 @@ from infomax.information.tables import Number, in_base, safe_log
 
 START_SPREAD = 0.1
 """The spread of the first weights about the mean input, in units of the inputs' own spread."""
+OUT_OF_ITERATIONS = 1
+"""Status of SciPy's L-BFGS where it ends by `max_iter`."""
 
 
 def lattice(shape: Sequence[int]) -> Float[np.ndarray, "m axes"]:
@@ -234,6 +238,7 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         starts = [self._first_weights(inputs, rng) for _ in range(self.n_init)]
         with threadpool_limits(1, user_api="blas"):  # small products, for which threads are slower
             best = min((self._climb(inputs, weights) for weights in starts), key=lambda result: result.fun)
+        self._warn_unless_converged(best)
         self.weights_: np.ndarray = best.x.reshape(starts[0].shape)
         self.information_: float = -float(best.fun)
         self.n_iter_: int = int(best.nit)
@@ -304,6 +309,15 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 raise ValueError(
                     f"TopographicMap: {name} must be at least {least}, got {getattr(self, name)}"
                 )
+
+    def _warn_unless_converged(self, best: OptimizeResult) -> None:
+        if best.status == OUT_OF_ITERATIONS:
+            warnings.warn(
+                f"TopographicMap: the ascent has not reached a maximum after {best.nit} iterations; raise "
+                f"max_iter={self.max_iter} or tol={self.tol:g}",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
 
     def _first_weights(self, inputs: Inputs, rng: np.random.RandomState) -> Float[np.ndarray, "m d"]:
         noise = rng.standard_normal((len(self.positions_), inputs.x.shape[1]))

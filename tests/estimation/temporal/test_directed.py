@@ -122,6 +122,16 @@ def test_gaussian_process_conserves(estimator, num):
     assert forth.value + back.value == pytest.approx(rate, abs=max(tolerance, 0.03))
 
 
+def test_labels_that_hardly_repeat_are_cautioned():
+    """Numbers are labels that all differ: nothing is learned, although y repeats x."""
+    x = np.random.default_rng(0).standard_normal(300)
+    found = directed_information_by_context_trees(x, np.roll(x, 1), 1)
+    assert found.value == pytest.approx(0, abs=0.01)
+    (caution,) = found.cautions
+    assert caution.startswith("undersampled: 100% of the rows are the only ones with their labels")
+    assert directed_information_by_context_trees(x > 0, np.roll(x > 0, 1), 1).cautions == ()
+
+
 def test_without_the_present_it_is_transfer_entropy():
     x, y = gaussian_process(500)
     found = directed_information_rate(x, y, Gaussian(), 2, instantaneous=False)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from infomax.estimation import KSG, Gaussian, multivariate_transfer_entropy, transfer_entropy
+from infomax.estimation import KSG, Gaussian, PlugIn, multivariate_transfer_entropy, transfer_entropy
+from infomax.estimation.temporal.candidates import Candidate, Past
 
 ROOT = 0.25 * np.sqrt(2)
 
@@ -127,6 +128,23 @@ def test_p_values_stop_when_they_are_decided():
     assert past.p_value(0.5, lambda order: next(values)) == pytest.approx(0.055)
 
 
+@pytest.mark.parametrize(("seed", "exact"), [(7, 36 / 41), (56, 31 / 41)])
+def test_null_values_that_are_equal_but_for_rounding_count(seed, exact):
+    """Labels in other orders give sums of the same terms: here 5 and 4 null values would be lost."""
+    rng = np.random.default_rng(seed)
+    a, y = rng.integers(2, size=14).astype(float), rng.integers(3, size=(14, 1)).astype(float)
+    one = Candidate("a", 1)
+    past = Past(y, {one: a}, PlugIn(), 0.99, 40, 0, 1)
+
+    def value(order):
+        return float(past.informations([one], [], order)[0])
+
+    observed = value(np.arange(14))
+    null = [round(value(np.random.default_rng([0, index]).permutation(14)), 9) for index in range(40)]
+    assert 1 + sum(one >= round(observed, 9) for one in null) == round(41 * exact)
+    assert past.p_value(observed, value) == pytest.approx(exact)
+
+
 def test_rows_of_groups_stay_apart():
     series = chain(300, 0)
     shuffled = np.random.default_rng(0).permutation(3)
@@ -163,6 +181,8 @@ def test_what_is_refused():
         find(series, "a", 60, Gaussian())
     with pytest.raises(ValueError, match="each series must be one column, got several in b"):
         find({"a": series["a"], "b": np.zeros((50, 2))}, "a", 2, Gaussian())
+    with pytest.raises(ValueError, match="groups must have one label for each of 50 rows, got 49"):
+        find(series, "a", 2, Gaussian(), groups=np.zeros(49))
     with pytest.raises(ValueError, match="b never changes, and tells nothing; leave it out"):
         find({"a": series["a"], "b": np.ones(50)}, "a", 2, Gaussian())
 

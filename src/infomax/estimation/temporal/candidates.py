@@ -21,6 +21,9 @@ BATCH = 20
 MIN_SHARE_LEFT = 1e-10
 """Least share of a column's variance that a condition leaves if it does not determine the column."""
 
+ROUNDING = 1e-12
+"""Differences up to which a null value counts as equal: those of labels repeat, but for rounding."""
+
 
 class Candidate(NamedTuple):
     """The values of a series `lag` rows before the target's."""
@@ -86,7 +89,8 @@ class Past:
         while num < self.num_permutations and as_large <= most:
             batch = range(num, min(num + BATCH, self.num_permutations))
             values = indexed_replicates(lambda i: null_value(self._order(i)), batch, self.num_workers)
-            as_large, num = as_large + int((values >= observed).sum()), batch.stop
+            least = observed - ROUNDING * max(1.0, abs(observed))
+            as_large, num = as_large + int((values >= least).sum()), batch.stop
         return (1 + as_large) / (1 + num)
 
     def _order(self, index: int) -> np.ndarray:
