@@ -221,7 +221,7 @@ def _order(x: Rows, places: Float[np.ndarray, "n axes"]) -> float:
 
 def _product_of_chain(seed: int) -> TopographicProduct:
     """The topographic product of a chain of 64 cells on a square."""
-    chain = TopographicMap((64,), random_state=seed).fit(_square(np.random.default_rng(seed)))
+    chain = TopographicMap((64,), max_iter=5000, random_state=seed).fit(_square(np.random.default_rng(seed)))
     return topographic_product(chain.centers_, chain.positions_)
 
 
