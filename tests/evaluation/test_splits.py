@@ -2,6 +2,7 @@
 
 import shutil
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,3 +144,54 @@ def test_a_split_that_is_not_used_is_said(tmp_path):
     assert labelled_split(tmp_path, GREY).notes == (
         "splits that are not used: validation (--split takes another)",
     )
+
+
+@pytest.fixture
+def patients(tmp_path):
+    """Ten patients of four images, of whom the last four are ill; a table of who is who."""
+    lines, rng = ["file,patient,ill"], np.random.default_rng(0)
+    (tmp_path / "scans").mkdir()
+    for number in range(40):
+        Image.fromarray(rng.integers(0, 256, (32, 32), np.uint8)).save(tmp_path / f"scans/{number:02}.png")
+        lines.append(f"{number:02}.png,p{number // 4},{'yes' if number >= 24 else 'no'}")
+    (tmp_path / "who.csv").write_text("\n".join(lines))
+    return tmp_path / "scans", f"{tmp_path / 'who.csv'}:"
+
+
+def test_groups_are_held_out_whole(patients):
+    scans, who = patients
+    given = Given(scans, labels=f"{who}ill")
+
+    def sides(split):
+        return [{int(name[:2]) // 4 for name in part.names} for part in (split.train, split.test)]
+
+    alone, whole = labelled_split(given, GREY), labelled_split(replace(given, groups=f"{who}patient"), GREY)
+    assert set.intersection(*sides(alone)) and not set.intersection(*sides(whole))
+    assert len(set.union(*sides(whole))) == 10 and len(whole.train) + len(whole.test) == 40
+    assert whole.class_sizes == {"no": (20, 4), "yes": (12, 4)}  # one patient of each
+    assert whole.how == f"2 of 10 groups by {who}patient, 20 % of split 'train', held out whole"
+    again, other = (labelled_split(replace(given, groups=f"{who}patient"), GREY, seed=s) for s in (0, 1))
+    assert list(again.test.names) == list(whole.test.names) != list(other.test.names)
+
+
+def test_groups_that_cannot_be_held_out(patients, tmp_path):
+    scans, who = patients
+    given, table = Given(scans, labels=f"{who}ill"), tmp_path / "who.csv"
+    few = tmp_path / "few.csv"
+    few.write_text("".join(line for line in table.read_text().splitlines(True) if ",p0," not in line))
+    split = labelled_split(replace(given, groups=f"{few}:patient"), GREY)
+    assert "4 rows without a label or a group in neither part" in split.notes
+    one = tmp_path / "one.csv"
+    one.write_text("file,patient\n" + "".join(f"{number:02}.png,p\n" for number in range(40)))
+    with pytest.raises(ValueError, match=r"tells 1 group of the labelled rows .*; expected at least 2"):
+        labelled_split(replace(given, groups=f"{one}:patient"), GREY)
+    for name in ("train", "test"):
+        shutil.copytree(scans, tmp_path / "own" / name)
+    lines = [f"{name}/{line}" for name in ("train", "test") for line in table.read_text().splitlines()[1:]]
+    (tmp_path / "both.csv").write_text("\n".join(["file,patient,ill", *lines]))
+    both = Given(
+        tmp_path / "own", labels=f"{tmp_path / 'both.csv'}:ill", groups=f"{tmp_path / 'both.csv'}:patient"
+    )
+    with pytest.raises(ValueError, match="has a split 'test'; give --split train to hold out of it"):
+        labelled_split(both, GREY)
+    assert labelled_split(replace(both, split="train"), GREY).how.startswith("2 of 10 groups by ")

@@ -56,6 +56,15 @@ def labels() -> Any:
     return option(text, default=None, metavar="LABELS")
 
 
+def together_in_groups() -> Any:
+    """Return the field for the groups of rows that stay together where some are held out."""
+    text = (
+        "hold out whole groups, such as the images of a patient or a film: a column, or a table of names and "
+        "groups, FILE.csv:column; without it rows are held out one by one"
+    )
+    return option(text, default=None, metavar="GROUPS")
+
+
 def split(text: str, default: str | None = None) -> Any:
     """Return the field for a part of the data."""
     return option(f"{text}; all for all parts", default=default, metavar="NAME")

@@ -186,6 +186,7 @@ def _identity(given: Given) -> dict[str, str | None]:
         "column": given.column,
         "split": given.split,
         "labels": None if given.labels is None else str(given.labels),
+        "groups": given.groups,
     }
 
 

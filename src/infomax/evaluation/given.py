@@ -35,6 +35,8 @@ class Given:
         column: of a table, the column that is seen.
         labels: where labels come from, as for `load_images`.
         skip_broken: leave out what cannot be read.
+        groups: where the groups of rows come from, as labels do, where what is held out of the source shall
+            hold whole groups: the images of a patient, a film or a slide. None for rows by themselves.
     """
 
     source: Any = field(
@@ -55,6 +57,7 @@ class Given:
         how={"metavar": "LABELS"},
     )
     skip_broken: bool = _option("leave out what cannot be read, and list it beside the result", False)
+    groups: str | None = None
 
     @staticmethod
     def of(data: "Given | Any") -> "Given":

@@ -126,7 +126,7 @@ def register_protocol(protocol: Protocol) -> Protocol:
     return PROTOCOLS.register(protocol.name, protocol)
 
 
-IDENTITY = ("source", "column", "split", "labels")
+IDENTITY = ("source", "column", "split", "labels", "groups")
 """What tells data from others, where it was chosen."""
 
 
@@ -137,12 +137,12 @@ def result_file(
 
     The first data have the file `first`, such as ``evaluation.json``. The results on other data stand beside
     it, ``evaluation-NAME.json``, so that none replaces another. Data are the same where their source, column,
-    split and labels are.
+    split, labels and groups are.
 
     Args:
         operation: for error messages.
         first: file of the results on the first data.
-        data: source, column, split and labels; None or absent where they were not chosen.
+        data: source, column, split, labels and groups; None or absent where they were not chosen.
         name: of the data, to use for the file in any case; by default made of these.
 
     Raises:

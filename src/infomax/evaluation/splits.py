@@ -1,5 +1,6 @@
 """Labelled datasets for evaluations: one part to fit probes on, another to test on."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Int
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from infomax.errors import refuse
 from infomax.evaluation.given import Given
@@ -125,6 +126,8 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
     A split named validation takes the place of a test split that is not there or has no labels. By class is:
     a fifth of each class with 5 labels or more; one label of each class with 2 to 4; none of a class with 1
     label, which is in the training part only. Rows whose labels are numbers or tags are held out at random.
+    Where the data are given with groups, whole ones are held out, about a fifth of the rows of each class
+    together; so no image of a patient is tested on after others of that patient were learned from.
 
     Args:
         data: a source, or `Given`, whose split is then the part of which a fifth is held out.
@@ -132,14 +135,22 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
         seed: of the fifth.
 
     Raises:
-        ValueError: the source has no labels, or none is left to test on.
+        ValueError: the source has no labels, or none is left to test on; groups of a source with a test split
+            of its own, or a single one.
     """
     given = Given.of(data)
     names = (given.split,) if given.split else given.splits(views)
-    return split_by(given, names, partial(given.load, views), seed)
+    by_group = replace(given, labels=f"{given.groups}=classes", groups=None)
+    return split_by(given, names, partial(given.load, views), seed, partial(by_group.load, views))
 
 
-def split_by(given: Given, names: Sequence[str], load: Callable[[str], Dataset], seed: int = 0) -> Split:
+def split_by(
+    given: Given,
+    names: Sequence[str],
+    load: Callable[[str], Dataset],
+    seed: int = 0,
+    by_group: Callable[[str], Dataset] | None = None,
+) -> Split:
     """Return the splits among these names, or a fifth held out, as `labelled_split` does.
 
     Args:
@@ -147,6 +158,7 @@ def split_by(given: Given, names: Sequence[str], load: Callable[[str], Dataset],
         names: of the splits to take, train first.
         load: returns a split by its name.
         seed: of the fifth.
+        by_group: returns a split by its name with the groups as classes, where the data are given with some.
     """
     held_out = [name for name in ("test", "validation") if name in names and "train" in names]
     decided = []
@@ -154,12 +166,19 @@ def split_by(given: Given, names: Sequence[str], load: Callable[[str], Dataset],
     for name in held_out if not given.split else ():
         test = load(name)
         if _is_known(test) and _is_known(train):
+            refuse(
+                given.groups,
+                f"evaluate: --groups says what is held out together, and {given.name} has a split {name!r}; "
+                f"give --split {names[0]} to hold out of it, or leave --groups out",
+            )
             unused = [one for one in names[1:] if one not in held_out[: held_out.index(name) + 1]]
             return Split(train, test, f"split '{name}'", (*decided, *_unused(unused)))
         decided.append(f"split '{name}' has no labels and is not used")
     _check_labels(given, train)
     decided += _unused([name for name in names[1:] if name not in held_out])
     part = "all splits" if names[0] == ALL else f"split '{names[0]}'"
+    if given.groups and by_group:
+        return _hold_out_groups(given, train, by_group(names[0]), part, tuple(decided), seed)
     return _hold_out(given, train, part, tuple(decided), seed)
 
 
@@ -222,6 +241,31 @@ def _hold_out(given: Given, dataset: Dataset, part: str, decided: tuple[str, ...
     decided += (f"{counted(rest, 'row')} without a label in neither part",) if rest else ()
     how = f"a fifth of {part}, held out {how}"
     return Split(dataset.subset(train), dataset.subset(np.sort(test)), how, decided)
+
+
+def _hold_out_groups(
+    given: Given, dataset: Dataset, by_group: Dataset, part: str, decided: tuple[str, ...], seed: int
+) -> Split:
+    """Hold out whole groups, so that about a fifth of each class is in them."""
+    known = np.concatenate([dataset.labelled_rows, _targeted(dataset)])
+    rows = np.sort(known[by_group.labels[known] >= 0])
+    groups, classes = by_group.labels[rows], dataset.labels[rows]
+    num = len(np.unique(groups))
+    refuse(
+        num < 2,
+        f"evaluate: --groups {given.groups} tells {counted(num, 'group')} of the labelled rows "
+        f"({by_group.reading and by_group.reading.labels}); expected at least 2, of which some are held out",
+    )
+    largest = int(np.unique(classes, return_counts=True)[1].max())
+    folds = StratifiedGroupKFold(min(MIN_SHARED, num, max(2, largest)), shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")
+        train, test = next(folds.split(rows, classes, groups))
+    rest = len(dataset) - len(rows)
+    decided += (f"{counted(rest, 'row')} without a label or a group in neither part",) if rest else ()
+    some = f"{len(np.unique(groups[test]))} of {counted(num, 'group')} by {given.groups}"
+    how = f"{some}, {100 * len(test) / len(rows):.0f} % of {part}, held out whole"
+    return Split(dataset.subset(rows[train]), dataset.subset(rows[test]), how, decided)
 
 
 def _of_each_class(

@@ -7,7 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
-from infomax.cli.shared import EncoderCommand, devices
+from infomax.cli.shared import EncoderCommand, devices, together_in_groups
 from infomax.errors import refuse
 from infomax.ranges import Count
 
@@ -25,6 +25,7 @@ class Evaluate(EncoderCommand):
 
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
+    groups: str | None = together_in_groups()
     devices: Count | None = devices()
     name: str | None = option(
         "name of the data, for the file of the results, evaluation-NAME.json; by default the first data have "
@@ -54,7 +55,7 @@ class Evaluate(EncoderCommand):
         with together(self.devices, self.arguments):
             result = evaluate_run(
                 Run(self.run),
-                self.data(),
+                self.data(groups=self.groups),
                 encoder=self.encoder(),
                 protocol=self.protocol,
                 name=self.name,

@@ -7,7 +7,7 @@ from typing import Any
 
 from infomax.cli.options import option, options_of
 from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, show_accuracies
-from infomax.cli.shared import given, module, pages, pixel_range, run_folder
+from infomax.cli.shared import given, module, pages, pixel_range, run_folder, together_in_groups
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig
 from infomax.ranges import Count, Seed
@@ -25,6 +25,7 @@ class Finetune:
         metavar="NUMBER",
     )
     given: Mapping[str, Any] = given()
+    groups: str | None = together_in_groups()
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
@@ -51,9 +52,10 @@ class Finetune:
             not self.num_labels,
             "finetune: no number of labels given; set --num-labels, such as 10% or 50/class",
         )
+        given: dict[str, Any] = {**self.given, "groups": self.groups}
         result = finetune_run(
             Run(self.run),
-            Given(**self.given),
+            Given(**given),
             [LabelBudget.parse(text) for text in self.num_labels],
             encoder=load_own_encoder(self.run, self.module, range=self.range, pages=self.pages),
             out=self.out,

@@ -236,6 +236,7 @@ def prepared(
         protocol.name != "clean",
         f"evaluate: the {protocol.name} protocol needs the data, got features in parts; use clean",
     )
+    refuse(given.groups, "evaluate: --groups is for the data themselves, got features in parts; leave it out")
     refuse(num_ranks() > 1, f"evaluate: features in parts are probed by one process, got {num_ranks()}")
     _check_encoder(files[0], encoder)
     features = FeaturesInParts.read(files, given, encoder.views.noun, folder)

@@ -10,7 +10,7 @@ from infomax.errors import refuse
 from infomax.evaluation.evaluating import made_of
 from infomax.evaluation.given import Given
 from infomax.evaluation.in_parts.probing import prepared
-from infomax.evaluation.protocols import PROTOCOLS
+from infomax.evaluation.protocols import IDENTITY, PROTOCOLS
 from infomax.evaluation.representations import name_of
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder
@@ -57,7 +57,7 @@ def repeat(
     protocol = PROTOCOLS.find(before["protocol"], "verify")
     given = Given(
         source if source is not None else data["source"],
-        **{key: data.get(key) for key in ("split", "column", "labels")},
+        **{key: data.get(key) for key in IDENTITY if key != "source"},
         skip_broken=how["skip_broken"],
     )
     seeing = PretrainedEncoder(encoder.encoder, views_from(how["views"]))
