@@ -3,9 +3,11 @@
 The first raises `KeyboardInterrupt`, so that whatever is being done cleans up behind it; where training can
 stop after a step, it does that instead, and the second raises it. Under the command, a further one ends the
 process on the spot: files are written beside their place, so that nothing is lost. SIGTERM does what Ctrl-C
-does, and the exit code of the command says which came.
+does, and the exit code of the command says which came. Once the command has said how it ended, no signal
+changes that: the first is ignored, and a further one ends the process on the spot.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -33,6 +35,7 @@ class Interrupts:
         self.last: float = 0.0
         self.raised: bool = False
         self.stop: Callable[[], None] | None = None
+        self.code: int | None = None
         self.process: int = os.getpid()
 
     @property
@@ -65,13 +68,20 @@ class Interrupts:
         if self.raised and self.ends:
             self._end()
         self.raised = True
-        raise KeyboardInterrupt
+        if self.code is None:
+            raise KeyboardInterrupt
+
+    def ended(self, code: int) -> int:
+        """Return the exit code of the command, which no signal changes from here on."""
+        self.stop, self.code = None, code
+        return code
 
     def _end(self) -> None:
-        """End the process on the spot."""
-        shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # a cursor that a bar has hidden
-        os.write(2, f"{shown}infomax: {self.what}\n".encode())
-        os._exit(self.exit_code)
+        """End the process on the spot, with a line where there was none."""
+        if self.code is None:
+            shown = "\x1b[?25h" if sys.stderr.isatty() else ""  # a cursor that a bar has hidden
+            os.write(2, f"{shown}infomax: {self.what}\n".encode())
+        os._exit(self.exit_code if self.code is None else self.code)
 
 
 _current: Interrupts | None = None
@@ -84,6 +94,7 @@ def listen() -> None:
     if _current is None and threading.current_thread() is threading.main_thread():
         _current = Interrupts(ends=True)
         _install(_current)
+        atexit.register(_ignore)  # Python puts the usual handlers back at the very end
         sys.unraisablehook = _quiet_hook(sys.unraisablehook)
 
 
@@ -118,6 +129,11 @@ def _install(found: Interrupts) -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, found.answer)
+
+
+def _ignore() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _answer_as_python(number: int, frame: Any) -> None:

@@ -17,3 +17,14 @@ def forks():
     found = Forks()
     yield found
     found.close()
+
+
+@pytest.fixture
+def count(capsys):
+    """Called with what was counted: a line that `make trust` collects."""
+
+    def told(line):
+        with capsys.disabled():
+            print(f"\ncount: {line}")
+
+    return told

@@ -49,11 +49,11 @@ def test_features_are_those_of_any_number_of_threads(trained, images):
 
 
 @pytest.mark.slow
-def test_thirty_starts_choose_the_same_precision():
+def test_thirty_starts_choose_the_same_precision(count):
     code = "from infomax.learning.training.precision import choose_precision; print(choose_precision('auto'))"
     answers = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         for _ in range(30)
     ]
     assert len(set(answers)) == 1
-    print(f"\nprecision auto: {len(answers)} starts, {answers[0].strip()} in each")
+    count(f"precision auto: {len(answers)} starts, {answers[0].strip()} in each")

@@ -51,6 +51,31 @@ def test_a_further_one_ends_the_process(monkeypatch):
     assert codes == [143]
 
 
+def test_none_changes_how_a_command_has_ended(monkeypatch):
+    """The first is ignored, the second ends what is left of the process."""
+    monkeypatch.setattr(interrupts, "MIN_SECONDS_BETWEEN", -1.0)
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    found = Interrupts(ends=True)
+    assert found.ended(2) == 2
+    found.answer(signal.SIGTERM, None)
+    assert codes == []
+    found.answer(signal.SIGTERM, None)
+    assert codes == [2]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_none_changes_it_while_python_ends(number):
+    late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)})"
+    lines = [
+        late,
+        "from infomax.interrupts import listen",
+        "listen()",
+    ]  # what is registered first is done last
+    process = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
 def test_one_that_comes_while_an_error_is_told(monkeypatch, capsys):
     def interrupted(arguments, error):
         raise KeyboardInterrupt
@@ -95,18 +120,18 @@ def test_interrupted_at_an_operation(forks, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
-def test_interrupted_at_every_operation(forks, tmp_path, number):
+def test_interrupted_at_every_operation(forks, tmp_path, number, count):
     total, expected = undisturbed(forks, tmp_path / "whole", NEW)
     num = sum(
         interrupted(forks, tmp_path / "stopped", NEW, expected, number, kill_at=k)
         for k in range(1, total + 1)
     )
-    print(f"\n{number.name}: {num} of {total} operations interrupted, each with one line and the same bytes")
+    count(f"{number.name}: {num} of {total} operations interrupted, each with one line and the same bytes")
     assert num >= total - 2  # in the last ones, all is done
 
 
 @pytest.mark.slow
-def test_often_and_at_any_moment(tmp_path):
+def test_often_and_at_any_moment(tmp_path, count):
     """The whole command, with its imports; from one signal to four, at random moments."""
     draw, environment = random.Random(0), {**os.environ, "INFOMAX_CACHE": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "infomax", *NEW, "--train.steps", "100000", "--out"]
@@ -121,7 +146,7 @@ def test_often_and_at_any_moment(tmp_path):
         assert process.returncode == 128 + number, err
         assert "Traceback" not in err
         assert len([line for line in err.splitlines() if line.startswith("infomax: ")]) == 1, err
-    print("\n20 of 20 commands ended with one line and their code")
+    count("20 of 20 commands ended with one line and their code")
 
 
 @pytest.mark.slow

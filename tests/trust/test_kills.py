@@ -1,7 +1,7 @@
 """Kills: whatever moment `kill -9` comes at, the command that goes on ends in the same bytes.
 
 The slow tests kill before each operation on files of a run, one after another, and at random moments. They
-print how many kills there were, and how many ended as the undisturbed run did: `pytest -m slow -s`.
+count how many kills there were, and how many ended as the undisturbed run did.
 """
 
 import csv
@@ -72,25 +72,25 @@ def test_killed_before_an_operation(forks, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_before_every_operation(forks, tmp_path):
+def test_killed_before_every_operation(forks, tmp_path, count):
     total, expected = undisturbed(forks, tmp_path / "whole", NEW)
     moments = range(1, total + 1)
     num = sum(killed(forks, tmp_path / "killed", NEW, expected, kill_at=k) for k in moments)
-    print(f"\none process: {num} of {num} kills, before each of {total} operations, ended in the same bytes")
+    count(f"one process: {num} of {num} kills, before each of {total} operations, ended in the same bytes")
     assert num == total >= 50
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments(forks, tmp_path):
+def test_killed_at_random_moments(forks, tmp_path, count):
     _, expected = undisturbed(forks, tmp_path / "whole", NEW)
     draw, num = random.Random(0), 0
     for _ in range(50):
         num += killed(forks, tmp_path / "killed", NEW, expected, kill_after=draw.uniform(0.02, 2.0))
-    print(f"\none process: {num} of {num} kills at random moments ended in the same bytes (50 runs)")
+    count(f"one process: {num} of {num} kills at random moments ended in the same bytes (50 runs)")
 
 
 @pytest.mark.slow
-def test_one_of_two_processes_killed(forks, tmp_path):
+def test_one_of_two_processes_killed(forks, tmp_path, count):
     """Before operations of the first, which writes; and at random moments, the second."""
     new = [*NEW, *TWO]
     total, expected = undisturbed(forks, tmp_path / "whole", new, ranks=2)
@@ -101,7 +101,7 @@ def test_one_of_two_processes_killed(forks, tmp_path):
     for _ in range(10):
         after = draw.uniform(0.5, 4.0)
         num += killed(forks, tmp_path / "killed", new, expected, ranks=2, kill_after=after, kill_rank=1)
-    print(f"\ntwo processes: {num} of {num} kills ended in the same bytes (50 runs)")
+    count(f"two processes: {num} of {num} kills ended in the same bytes (50 runs)")
 
 
 def paired_run(folder):
@@ -134,7 +134,7 @@ def paired_run(folder):
 
 
 @pytest.mark.slow
-def test_a_paired_run_killed_before_every_operation(forks, tmp_path):
+def test_a_paired_run_killed_before_every_operation(forks, tmp_path, count):
     """Also between its two encoders."""
     job = "tests.trust.test_kills:paired_run"
     whole = tmp_path / "whole"
@@ -151,11 +151,11 @@ def test_a_paired_run_killed_before_every_operation(forks, tmp_path):
         assert code == 0, (k, said)
         assert result_of(folder / "run") == expected, k
         shutil.rmtree(folder)
-    print(f"\na paired run: {total} of {total} kills ended in the same bytes")
+    count(f"a paired run: {total} of {total} kills ended in the same bytes")
 
 
 @pytest.mark.slow
-def test_a_longer_training_killed_before_every_operation(forks, tmp_path):
+def test_a_longer_training_killed_before_every_operation(forks, tmp_path, count):
     """What the encoder so far gave is set aside, whole, in any case."""
     begun, whole = tmp_path / "begun", tmp_path / "whole"
     undisturbed(forks, begun, NEW)
@@ -180,12 +180,12 @@ def test_a_longer_training_killed_before_every_operation(forks, tmp_path):
         assert result_of(run.folder) == expected, k
         assert (run.folder / "stage-1" / "encoder.safetensors").read_bytes() == first
         shutil.rmtree(folder)
-    print(f"\na longer training: {total} of {total} kills ended in the same bytes")
+    count(f"a longer training: {total} of {total} kills ended in the same bytes")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["embed", "report"])
-def test_a_result_killed_before_every_operation(forks, tmp_path, command):
+def test_a_result_killed_before_every_operation(forks, tmp_path, command, count):
     """The result is there, whole, or not at all."""
     folder = tmp_path / "whole"
     undisturbed(forks, folder, NEW)
@@ -197,10 +197,10 @@ def test_a_result_killed_before_every_operation(forks, tmp_path, command):
     expected = result.read_bytes()
     for k in range(1, total + 1):
         result.unlink(missing_ok=True)
-        shutil.rmtree(folder / "cache")
+        shutil.rmtree(folder / "cache", ignore_errors=True)
         forks.run(*line, under=folder, kill_at=k)
         if not result.exists():
             code, _, said = forks.run(*line, under=folder)
             assert code == 0, (k, said)
         assert result.read_bytes() == expected, k
-    print(f"\n{command}: {total} of {total} kills ended in the same bytes")
+    count(f"{command}: {total} of {total} kills ended in the same bytes")

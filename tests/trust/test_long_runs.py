@@ -69,12 +69,12 @@ def embed(out, found):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.parametrize(("what", "out"), [("train", "run"), ("embed", "features.npy")])
-def test_memory_is_flat(forks, tmp_path, what, out):
+def test_memory_is_flat(forks, tmp_path, what, out, count):
     found = tmp_path / "sizes.json"
     job = f"tests.trust.test_long_runs:{what}"
     code, _, said = forks.run(job, tmp_path / out, found, under=tmp_path, seconds=1800)
     assert code == 0, said
     sizes = json.loads(found.read_text())
-    print(f"\n{what}: MiB " + ", ".join(f"{size:.0f}" for size in sizes))
+    count(f"{what}: MiB " + ", ".join(f"{size:.0f}" for size in sizes))
     assert len(sizes) == 10
     assert sizes[-1] - sizes[1] <= MAX_GROWTH

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import partial
 from shutil import get_terminal_size
@@ -29,11 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows ``infomax``; by default what was typed, and signals are answered too.
     """
-    if arguments is None:
-        interrupts.listen()
-        end_with_command()
-        arguments = sys.argv[1:]
-    came, as_json = interrupts.came(), False
+    if arguments is not None:
+        return _run(arguments, interrupts.came(), lambda code: code)
+    interrupts.listen()
+    end_with_command()
+    came = interrupts.came()
+    return _run(sys.argv[1:], came, came.ended)
+
+
+def _run(arguments: Sequence[str], came: interrupts.Interrupts, ended: Callable[[int], int]) -> int:
+    """Run a command and return its exit code, which `ended` is called with once that is known."""
+    as_json = False
     try:
         try:
             try:
@@ -44,10 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 give(unfinished.answer, as_json)
                 raise
             give(answer, as_json)
-            return answer.code if isinstance(answer, Answer) else 0
+            return ended(answer.code if isinstance(answer, Answer) else 0)
         except Exception as error:
-            return _told(error, arguments, came)
+            return ended(_told(error, arguments, came))
     except KeyboardInterrupt as interrupt:  # also while an error is told
+        ended(came.exit_code)
         return _complain("; ".join([came.what, *interrupt.args]), came.exit_code)
 
 
