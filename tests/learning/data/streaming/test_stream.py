@@ -134,6 +134,14 @@ def test_examples_are_spread_over_shards(shards):
     assert len(stream.examples(600, 0)) == 18
 
 
+def test_examples_are_as_many_as_asked_for_where_shards_are_small(shards):
+    """A readout is fitted to thousands of images, and eight shards of two have sixteen."""
+    stream = stream_images(shards(*[2] * 12), size=8)
+    assert [len(stream.examples(num, 0)) for num in (6, 20, 24, 90)] == [6, 20, 24, 24]
+    assert [len(one) for one in stream.example_batches(20, 0, 8)] == [8, 8, 4]
+    assert len({*red(stream.examples(24, 0))}) == 24
+
+
 @pytest.mark.parametrize(
     ("source", "how", "message"),
     [

@@ -32,7 +32,7 @@ from infomax.learning.data.streaming.shards import Shards, shards_at
 from infomax.learning.data.targets import counted
 
 NUM_EXAMPLES_FROM = 8
-"""Shards that examples are taken from."""
+"""Shards that examples are taken from, at least; of small ones more, until there are as many."""
 
 
 @final
@@ -174,14 +174,17 @@ class Stream:
         )
 
     def examples(self, num: int, seed: int) -> UInt8[Tensor, "b c h w"] | Float32[Tensor, "b c h w"]:
-        """Return some images, from the beginnings of up to eight shards that the seed chooses."""
+        """Return some images, from the beginnings of eight shards that the seed chooses, or more if small."""
         return next(self.example_batches(num, seed, num))
 
     def example_batches(self, num: int, seed: int, batch_size: int) -> Iterator[Tensor]:
         """Yield the `examples` in batches, of which one is decoded at a time."""
-        full = np.flatnonzero(self.counts)
-        some = np.random.default_rng(seed).permutation(full)[:NUM_EXAMPLES_FROM]
+        order = np.random.default_rng(seed).permutation(np.flatnonzero(self.counts))
+        enough = int(np.searchsorted(np.cumsum(self.counts[order]), num)) + 1
+        some = order[: max(NUM_EXAMPLES_FROM, enough)]
         each = -(-num // len(some))
+        if np.minimum(each, self.counts[some]).sum() < num:
+            each = num
         pieces = [Piece(int(shard), 0, min(each, int(self.counts[shard]))) for shard in some]
         rows = [row for piece in pieces for row in self.rows_of(piece)][:num]
         for start in range(0, len(rows), batch_size):
