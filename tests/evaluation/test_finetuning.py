@@ -116,6 +116,10 @@ def test_a_classifier_survives_its_files(digits, encoder, tmp_path):
     loaded = load_classifier(tmp_path / "new")
     assert isinstance(loaded, FinetunedClassifier) and loaded.classes == train.classes
     np.testing.assert_array_equal(loaded.predict(some), fit.model.predict(some))
+    named = [train.classes[label] for label in loaded.predict(some)]
+    assert loaded.predict_names(some) == named
+    other = replace(some, classes=some.classes[::-1], labels=9 - some.labels, known_fingerprint=None)
+    assert loaded.accuracy(other) == loaded.accuracy(some) == np.mean(loaded.predict(some) == some.labels)
     with torch.no_grad():
         batch = some.batch(slice(None))
         torch.testing.assert_close(loaded(batch), fit.model.eval()(batch))
@@ -209,6 +213,13 @@ def test_draws(digits):
 def test_refused_draws(digits, labels, num_draws, message):
     with pytest.raises(ValueError, match=message):
         draws(digits[0], labels, num_draws, 0)
+
+
+def test_one_class_is_no_task(digits):
+    """Nothing can be told apart, and two labels of it left none to stop training by."""
+    ones = digits[0].subset(np.flatnonzero(digits[0].labels == 1))
+    with pytest.raises(ValueError, match=r"two classes or more, got 1 class \(1\); label others"):
+        draws(ones, LabelBudget(total=2), 1, 0)
 
 
 def test_the_command(encoder, quick_probe, tmp_path, capsys):

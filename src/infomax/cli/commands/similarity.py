@@ -42,7 +42,10 @@ class Similarity(EncoderCommand):
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:
         """Return what else there is."""
-        return "`infomax search` compares whole images by their representations instead, several at once."
+        return (
+            "`infomax search` compares whole images by their representations instead, several at once.\n"
+            "Without --split, the split test is searched if there is one."
+        )
 
     def __call__(self) -> Answer:
         """Return the picture and the most similar images."""

@@ -68,9 +68,17 @@ class FinetunedClassifier(nn.Module):
         answers = np.concatenate([self(dataset.batch(block)).argmax(1).numpy() for block in blocks])
         return np.array(self.labels)[answers]
 
+    def predict_names(self, dataset: Dataset) -> list[str]:
+        """Return the name of the class that it predicts for each row; see `predict`."""
+        names = dict(zip(self.labels, self.classes, strict=True))
+        return [names[int(label)] for label in self.predict(dataset)]
+
     def accuracy(self, dataset: Dataset) -> float:
-        """Return the share of rows whose label it predicts."""
-        return float(np.mean(self.predict(dataset) == dataset.labels))
+        """Return the share of rows whose class it predicts, by name: other data may number them otherwise."""
+        known = dataset.class_names(dataset.labels)
+        return float(
+            np.mean([one == true for one, true in zip(self.predict_names(dataset), known, strict=True)])
+        )
 
 
 def save_classifier(folder: str | Path, model: FinetunedClassifier) -> None:

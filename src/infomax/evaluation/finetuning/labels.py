@@ -9,6 +9,7 @@ from jaxtyping import Int
 from infomax.errors import refuse
 from infomax.evaluation.probes.few_labels import stratified_draw
 from infomax.learning.data.dataset import Dataset
+from infomax.learning.data.targets import counted
 from infomax.ranges import Count, Range, check_ranges
 
 
@@ -109,7 +110,12 @@ def drawn_classes(train: Dataset, labels: LabelBudget) -> tuple[Int[np.ndarray, 
     short = int(np.argmin(np.where(wanted == 0, counts, wanted)))
     got = f"would get {wanted[short]}" if wanted[short] else f"has {counts[short]}"
     refuse(
-        len(classes) - few.sum() < min(2, len(classes)),
+        len(classes) < 2,
+        f"finetune: expected two classes or more, got {counted(len(classes), 'class')} ({', '.join(names)}); "
+        "label others",
+    )
+    refuse(
+        len(classes) - few.sum() < 2,
         f"finetune: of {labels} labels, class {names[short]} {got}; expected at least 2 of each class, "
         "one of them to stop training by, and two such classes; use another number of labels",
     )
