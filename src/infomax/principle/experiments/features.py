@@ -128,7 +128,7 @@ def _held(noise: float, seed: int, *, shuffle: bool) -> Float[np.ndarray, " feat
     rng = np.random.default_rng(seed)
     features, received = _copies(noise, NUM_COPIES, rng)
     signals = rng.permutation(features) if shuffle else features
-    sheet = TopographicMap(SHEET, random_state=seed).fit(received, signals=signals)
+    sheet = TopographicMap(SHEET, max_iter=5000, random_state=seed).fit(received, signals=signals)
     features, received = _copies(noise, NUM_TEST_COPIES, rng)
     return np.array([sheet.information(received, signals=column, base=2) for column in features.T])
 
