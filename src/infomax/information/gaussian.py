@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from infomax.errors import refuse
 from infomax.information.tables import Array, Number, as_real, in_base, same_namespace, to_numpy
 
 MIN_SHARE_LEFT = 16
@@ -65,16 +66,22 @@ def gaussian_conditional_mutual_information(
 
     Args:
         covariance: of all coordinates.
-        x: the coordinates of X.
+        x: the coordinates of X, from 0.
         y: those of Y.
         given: those of Z.
         base: 2 for bits.
     Raises:
-        ValueError: no covariance, or not positive definite.
+        ValueError: no covariance, or not positive definite; coordinates that it lacks, or named twice.
     """
-    covariance = check_covariance("gaussian_conditional_mutual_information", covariance)
-    groups = ([*x, *given], [*y, *given], [*x, *y, *given], list(given))
-    xz, yz, xyz, z = (_log_det_of("gaussian_conditional_mutual_information", covariance, g) for g in groups)
+    name = "gaussian_conditional_mutual_information"
+    covariance, named = check_covariance(name, covariance), [*x, *y, *given]
+    last = covariance.shape[-1] - 1
+    refuse(
+        not {*named} <= {*range(last + 1)} or len({*named}) < len(named),
+        f"{name}: expected coordinates from 0 to {last}, each in one of x, y and given, got {named}",
+    )
+    groups = ([*x, *given], [*y, *given], named, [*given])
+    xz, yz, xyz, z = (_log_det_of(name, covariance, group) for group in groups)
     return in_base((xz + yz - xyz - z) / 2, base)
 
 
