@@ -124,11 +124,11 @@ REALS = {  # functions of real numbers that are no probabilities, with the numbe
     "StudentT": (lambda c: information.StudentT(c, 1, 3.0).mutual_information, COVARIANCE),
     "awgn_capacity": (lambda snr: information.awgn_capacity(snr), [[1.0, 0.5], [2.0, 4.0]]),
     "parallel_gaussian_capacity": (
-        lambda v: information.parallel_gaussian_capacity(v, 1.0).capacity,
+        lambda v: information.parallel_gaussian_capacity(flat(v), 1.0).capacity,
         [[1.0, 0.5], [2.0, 4.0]],
     ),
     "gaussian_rate_distortion": (
-        lambda v: information.gaussian_rate_distortion(v, 0.5),
+        lambda v: information.gaussian_rate_distortion(flat(v), 0.5),
         [[1.0, 0.5], [2.0, 4.0]],
     ),
     "Channel.capacity": (
