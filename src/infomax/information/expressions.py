@@ -173,11 +173,7 @@ class Quantity:
         return unit if _show(self.value) == "1" else unit + "s"
 
     def _value(self, other: Any) -> Any:
-        """Return a number, or the value of another quantity.
-
-        Raises:
-            ValueError: it has another base.
-        """
+        """Return a number, or the value of another quantity in the same base."""
         if not isinstance(other, Quantity):
             return other
         if other.base != self.base:

@@ -51,8 +51,6 @@ from infomax.information.tables import Number, in_base, safe_log
 
 START_SPREAD = 0.1
 """The spread of the first weights about the mean input, in units of the inputs' own spread."""
-OUT_OF_ITERATIONS = 1
-"""Status of SciPy's L-BFGS where it ends by `max_iter`."""
 
 
 def lattice(shape: Sequence[int]) -> Float[np.ndarray, "m axes"]:
@@ -311,7 +309,7 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
                 )
 
     def _warn_unless_converged(self, best: OptimizeResult) -> None:
-        if best.status == OUT_OF_ITERATIONS:
+        if best.status == 1:  # L-BFGS is out of iterations
             warnings.warn(
                 f"TopographicMap: the ascent has not reached a maximum after {best.nit} iterations; raise "
                 f"max_iter={self.max_iter} or tol={self.tol:g}",

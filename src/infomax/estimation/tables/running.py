@@ -228,10 +228,6 @@ def on_g_tests(
 
     It looks at the lowest p-values, and at no more rows of them than are shuffled by default. There is no
     line where shuffled rows have one.
-
-    Args:
-        measured: the results.
-        pair_of: a function from a result to its two columns, whose rows stand in the order of the table.
     """
     if any("rows follow each other" in note for note in measured.notes):
         return []

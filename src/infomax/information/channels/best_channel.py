@@ -201,8 +201,6 @@ def _search(
     The search is depth first. It takes the most promising bin first, and of equals the last of `choices`. It
     leaves a branch whose bound does not improve on the best.
     """
-    if max_nodes < 1:
-        raise ValueError(f"best_channel: max_nodes must be at least 1, got {max_nodes}; 50,000 is usual")
     left = np.append(np.cumsum(atoms[::-1])[::-1], 0.0)
     empty = (0.0,) * num_bins
     stack: list[Node] = [(bound(empty, left[0]), empty, ())]

@@ -278,11 +278,10 @@ class Channel:
 
 def _check_not_transposed(transition: Array) -> None:
     """Make sure that it is not the columns that sum to one, and the rows that do not."""
-    p = as_real("Channel", transition)
-    if p.ndim < 2 or 0 in p.shape:
+    p = to_numpy(as_real("Channel", transition))
+    if p.ndim < 2 or not p.size:
         return
-    xp = array_namespace(p)
-    of_rows, of_columns = (bool(xp.all(xp.abs(xp.sum(p, axis=axis) - 1) < 1e-3)) for axis in (-1, -2))
+    of_rows, of_columns = (np.allclose(p.sum(axis=axis), 1, atol=1e-3) for axis in (-1, -2))
     if of_columns and not of_rows:
         raise ValueError(
             "Channel: the columns sum to 1 and the rows do not, expected a row P(y|x) for each input x; pass "
