@@ -177,6 +177,8 @@ def test_two_encoders_by_their_columns(tmp_path, capsys):
     assert (out / "whole" / "seed-0" / "left" / "encoder.json").is_file()
     assert plain.accuracies["linear"] != whole.accuracies["linear"]
     assert "left out" not in capsys.readouterr().err
+    ablating._tell(recipe, "two-cameras", 100, None, quiet=False)
+    assert capsys.readouterr().err.count("ablate: 100 rows to test on (split 'test')") == 2  # one an encoder
     names = ablating._names(recipe, None, quiet=False)
     assert names == [name for name in VARIANTS if name not in ("own flips", "adam")]
     assert "own flips, adam left out; the recipe has no such part" in capsys.readouterr().err

@@ -62,7 +62,8 @@ class Report:
         from infomax.evaluation.given import Given
 
         how = {"split": self.split, "column": self.column, "labels": self.labels}
-        for name, value in {**how, "skip-broken": self.skip_broken}.items():
+        read = {"skip-broken": self.skip_broken, "range": self.range, "pages": self.pages}
+        for name, value in {**how, **read}.items():
             refuse(value and self.data is None, f"report: --{name} says how --data is read; give --data, too")
         refuse(
             self.no_pictures and self.data is not None,

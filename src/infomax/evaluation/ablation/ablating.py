@@ -22,6 +22,7 @@ from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import read_json, replacing
 from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.streaming.stream import Trainable
+from infomax.learning.data.targets import counted
 from infomax.learning.distributed.groups import objects_of_all, rank, wait_for_all
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.distributed.lightning import without_notices
@@ -79,6 +80,7 @@ def ablate(
     names = _names(recipe, variants, quiet)
     with silence(quiet):  # one size and range for all
         recipe = replace(recipe, views=recipe.views.as_read(_load(recipe, source)))
+    _tell(recipe, source, max_labels, labels, quiet)
     out = Path(out)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for seed in range(num_seeds):
@@ -125,6 +127,13 @@ def _splits(recipe: Recipe, source: str, labels: str | None) -> list[Split]:
         labelled_split(replace(given, column=place.folder.name or recipe.column), place.views)
         for place in recipe.views.encoders
     ]
+
+
+def _tell(recipe: Recipe, source: str, max_labels: int | None, labels: str | None, quiet: bool) -> None:
+    """Say on which images the variants are tested, and what was decided for that."""
+    for split in () if quiet else (_few(one, max_labels) for one in _splits(recipe, source, labels)):
+        parts = (f"{counted(len(split.test), 'row')} to test on ({split.how})", *split.notes)
+        print(f"ablate: {'; '.join(parts)}", file=sys.stderr)
 
 
 def _measured(
@@ -193,7 +202,7 @@ def _accuracies(encoder: PretrainedEncoder, split: Split) -> dict[str, float]:
 def _few(split: Split, max_labels: int | None) -> Split:
     """At most so many rows of both parts, the same in every run."""
     train, test = (some_of(part, max_labels, 0) for part in (split.train, split.test))
-    return Split(train, test, split.how)
+    return Split(train, test, split.how, split.decided)
 
 
 def _write(out: Path, rows: Sequence[Row]) -> None:
