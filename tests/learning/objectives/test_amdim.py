@@ -76,6 +76,25 @@ def test_global_features_predict_each_other():
     assert float(amdim_objective(*only_global, scales=((1, 1),)).bounds["1to1"]) <= math.log(4)
 
 
+def test_components_predict_in_place_of_the_global_features():
+    """A single component is a feature like another; here it is the global one, twice as long."""
+    view1, view2 = random_features(0), random_features(1)
+    found = amdim_objective(
+        view1,
+        view2,
+        scales=((1, 5),),
+        scoring=Scoring(3.0, 0.5),
+        components=lambda global_: 2 * global_[:, None],
+    )
+    terms = [
+        slow_term(2 * a.global_.double().numpy(), b.local[5].flatten(2).double().numpy(), 3.0)
+        for a, b in ((view1, view2), (view2, view1))
+    ]
+    log_probability, square = np.mean(terms, axis=0)
+    assert float(found.terms["1to5"]) == pytest.approx(log_probability, abs=1e-5)
+    assert float(found.watched["penalty"]) == pytest.approx(0.5 * square, rel=1e-5)
+
+
 def test_parts_are_consistent():
     objective = amdim_objective(random_features(0), random_features(1))
     assert set(objective.terms) == set(objective.bounds) == {"1to5", "1to7", "5to5"}
@@ -137,7 +156,7 @@ def test_gradient_reaches_every_feature():
 def test_bad_views():
     view = random_features(0)
     with pytest.raises(
-        ValueError, match=r"amdim_objective: the two views must hold the same images.*\[4, 6\] and \[3, 6\]"
+        ValueError, match=r"^amdim_objective: the two views must hold the same images.*\[4, 6\] and \[3, 6\]"
     ):
         unwrap(amdim_objective)(view, random_features(1, n=3))
     lacking = Features(view.global_, {5: view.local[5]})

@@ -155,5 +155,12 @@ def test_refusals(kind):
         kind(4, 5, 1)
     with pytest.raises(ValueError, match="num_hidden and num_locations must be at least 1, got 0 and 1"):
         kind(4, 5, 3, num_hidden=0)
-    with pytest.raises(ValueError, match=r"expected a map \[b, c, 3, 3\], got \[6, 5, 4, 4\]"):
-        kind(4, 5, 3)(*batch(side=4))
+    words = rf"{kind.__name__}: expected a map \[b, c, 3, 2\], got \[6, 5, 4, 4\]; build it for this side$"
+    with pytest.raises(ValueError, match=words):
+        kind(4, 5, (3, 2))(*batch(side=4))
+    kind(4, 5, (1, 2))  # two places are several
+
+
+def test_probabilities_are_float64():
+    assert displacement_probabilities(3).dtype == torch.float64
+    assert AbsoluteCoordinates(4, 5, 7).chance == pytest.approx(-math.log(49), rel=1e-12)

@@ -72,7 +72,8 @@ def test_dim_refuses_scores_that_are_not_finite():
     scores = critic_scores()
     scores[0, 1, 2] = torch.inf
     with pytest.raises(
-        ValueError, match=r"scores of the local term are not finite \(6 of 192\).*learning rate"
+        ValueError,
+        match=r"of the local term are not finite \(6 of 192\).*\? lower the learning rate$",
     ):
         dim_objective({"local": scores}, BOUNDS["infonce"], {"local": 1.0})
 

@@ -17,6 +17,7 @@ from infomax.estimation.bounds import infonce, infonce_by_image
 from infomax.learning.objectives.contrastive import choose, streamed
 from infomax.learning.objectives.contrastive.choose import predict
 from infomax.learning.objectives.contrastive.dense import dense_prediction
+from infomax.learning.objectives.contrastive.prediction import clipped
 from infomax.learning.objectives.contrastive.streamed import streamed_prediction
 from infomax.learning.objectives.scoring import Scoring
 
@@ -170,6 +171,27 @@ def test_products_in_the_numbers_of_the_features_under_autocast(monkeypatch, dty
     for g, e in zip(found, torch.autograd.grad(reference, exact), strict=True):
         assert g.dtype == dtype
         assert float((g.double() - e).norm() / e.norm()) < of_gradients
+
+
+@pytest.mark.parametrize("compute", [dense_prediction, streamed_prediction])
+def test_autocast_changes_nothing_of_float32(compute):
+    source, target = features(3, 8, 5, 16, dtype=torch.float32)
+    expected = compute(source, target, USUAL)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = compute(source, target, USUAL)
+    assert [float(one.detach()) for one in vars(found).values()] == [
+        float(one.detach()) for one in vars(expected).values()
+    ]
+
+
+@pytest.mark.parametrize("clip", [0.5, 100.0, 101.0, 1e4])
+def test_clipped_is_c_tanh_of_a_over_c(clip):
+    """Small scores beside a large clip keep their digits."""
+    a = torch.tensor([-1e4, -3.0, -1e-3, 0.0, 1e-2, 2.0, 500.0])
+    exact = torch.tanh(a.double() / clip)
+    s, slope = clipped(a.clone(), clip)
+    torch.testing.assert_close(s.double(), clip * exact, rtol=1e-6, atol=2e-7 * min(clip, 100))
+    torch.testing.assert_close(slope.double(), 1 - exact**2, rtol=1e-6, atol=1e-6)
 
 
 def test_large_scores_without_a_clip(small_blocks):
