@@ -95,7 +95,7 @@ def test_transforms_can_be_undone():
         turned = b.spiral(i, j)(z)
         np.testing.assert_allclose((turned**2).sum(1), (z**2).sum(1))
         angle = (z**2).sum(1) / 5
-        np.testing.assert_allclose(np.cos(angle) * turned[:, i] - np.sin(angle) * turned[:, j], z[:, i])
+        np.testing.assert_allclose(np.cos(angle) * turned[:, i] + np.sin(angle) * turned[:, j], z[:, i])
     u = rng().random((100, 1))
     angle = 21 * np.linalg.norm(b.swiss_roll(u), axis=1)
     np.testing.assert_allclose((angle / (1.5 * math.pi) - 1) / 2, u[:, 0])

@@ -58,7 +58,7 @@ def swiss_roll(x: np.ndarray) -> np.ndarray:
 
 
 def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Return a function that turns coordinates i and j by the angle ‖x‖²/d.
+    """Return a function that turns coordinates i and j by the angle ‖x‖²/d, from axis i towards axis j.
 
     It is invertible, since a rotation does not change ‖x‖.
     """
@@ -66,8 +66,8 @@ def spiral(i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
     def turn(x: np.ndarray) -> np.ndarray:
         angle = np.sum(x**2, axis=1) / x.shape[1]
         turned = x.copy()
-        turned[:, i] = np.cos(angle) * x[:, i] + np.sin(angle) * x[:, j]
-        turned[:, j] = np.cos(angle) * x[:, j] - np.sin(angle) * x[:, i]
+        turned[:, i] = np.cos(angle) * x[:, i] - np.sin(angle) * x[:, j]
+        turned[:, j] = np.cos(angle) * x[:, j] + np.sin(angle) * x[:, i]
         return turned
 
     return turn
