@@ -153,9 +153,7 @@ def test_errors(call, message):
         call()
 
 
-@pytest.mark.parametrize(
-    "groups", [([0], [1], [2]), ([0], [-1], []), ([0], [1], [0]), ([0, 0], [1], []), ([0.5], [1], [])]
-)
+@pytest.mark.parametrize("groups", [([0], [1], [2]), ([0], [-1], []), ([0], [1], [0]), ([0, 0], [1], [])])
 def test_coordinates_that_are_not_there_or_named_twice(groups):
     with pytest.raises(ValueError, match="coordinates from 0 to 1, each in one of x, y and given"):
         g.gaussian_conditional_mutual_information(np.eye(2), *groups)

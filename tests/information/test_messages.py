@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import infomax.information as information
-from infomax.information import Joint
+from infomax.information import Channel, Joint
 
 PAIRS = ("joint_entropy", "conditional_entropy", "mutual_information", "pointwise_mutual_information",
          "variation_of_information", "normalized_mutual_information", "normalized_variation_of_information",
@@ -103,3 +103,108 @@ def test_a_measure_without_a_yardstick_says_its_name():
 def test_counts(bad):
     with pytest.raises(ValueError, match=r"^Joint\.from_counts: "):
         Joint.from_counts(np.array(bad), "x")
+
+
+COVARIANCES = {
+    "no square": np.zeros((2, 3)),
+    "nan": np.diag([1.0, np.nan]),
+    "not symmetric": np.array([[1.0, 0.5], [0.0, 1.0]]),
+    "singular": np.ones((2, 2)),
+    "text": np.array([["a", "b"], ["c", "d"]]),
+}
+OF_COVARIANCES = {
+    "gaussian_entropy": information.gaussian_entropy,
+    "gaussian_mutual_information": lambda c: information.gaussian_mutual_information(c, 1),
+    "gaussian_conditional_mutual_information": lambda c: information.gaussian_conditional_mutual_information(
+        c, [0], [1], []
+    ),
+    "gaussian_kl_divergence": lambda c: information.gaussian_kl_divergence(
+        [0.0, 0.0], c, [0.0, 0.0], np.eye(2)
+    ),
+    "gaussian_kl_divergence of the second": lambda c: information.gaussian_kl_divergence(
+        [0.0, 0.0], np.eye(2), [0.0, 0.0], c
+    ),
+    "canonical_correlations": lambda c: information.canonical_correlations(c, 1),
+    "gaussian_information_bottleneck": lambda c: information.gaussian_information_bottleneck(c, 1, 3.0),
+    "best_linear_channel": lambda c: information.best_linear_channel(c, 1.0, 1),
+}
+
+
+HAVE_A_VALUE = ("best_linear_channel", "canonical_correlations", "gaussian_information_bottleneck")
+"""What singular covariances have no harm for: an axis without signal, a correlation of 1."""
+
+
+@pytest.mark.parametrize("values", COVARIANCES)
+@pytest.mark.parametrize("name", OF_COVARIANCES)
+def test_errors_about_covariances_begin_with_the_name(name, values):
+    if values == "singular" and name in HAVE_A_VALUE:
+        return
+    with pytest.raises((ValueError, TypeError), match=rf"^{name.partition(' ')[0]}: "):
+        OF_COVARIANCES[name](COVARIANCES[values])
+
+
+NOISY = Channel.symmetric(2, 0.1)
+BAD_CALLS = {
+    "Channel.ideal": [lambda: Channel.ideal(0)],
+    "Channel.fully_disturbed": [
+        lambda: Channel.fully_disturbed([0.5, 0.6], 2),
+        lambda: Channel.fully_disturbed([0.5, 0.5], 0),
+    ],
+    "Channel.symmetric": [
+        lambda: Channel.symmetric(2, 1.5),
+        lambda: Channel.symmetric(2, "x"),
+        lambda: Channel.symmetric(1, 0.1),
+    ],
+    "Channel.erasure": [lambda: Channel.erasure(-0.1), lambda: Channel.erasure("x")],
+    "Channel.z": [lambda: Channel.z(2.0), lambda: Channel.z("x")],
+    **{
+        f"Channel.{name}": [lambda name=name: getattr(NOISY, name)([0.5, 0.6])]
+        for name in ("output", "joint", "mutual_information", "equivocation", "noise")
+    },
+    "Channel.then": [lambda: NOISY.then(Channel.ideal(3))],
+    "awgn_capacity": [lambda: information.awgn_capacity(-1.0), lambda: information.awgn_capacity("x")],
+    "parallel_gaussian_capacity": [
+        lambda: information.parallel_gaussian_capacity([1.0, 0.0], 1.0),
+        lambda: information.parallel_gaussian_capacity(["x"], 1.0),
+    ],
+    "gaussian_rate_distortion": [
+        lambda: information.gaussian_rate_distortion([1.0, -1.0], 1.0),
+        lambda: information.gaussian_rate_distortion(["x"], 1.0),
+    ],
+    "information_through_gaussian_noise": [
+        lambda: information.information_through_gaussian_noise(["x"], [1.0]),
+        lambda: information.information_through_gaussian_noise([0.0, 1.0], [0.5, 0.6]),
+        lambda: information.information_through_gaussian_noise([0.0, 1.0], [0.5, 0.5], noise_std=0.0),
+    ],
+    "amplitude_limited_capacity": [
+        lambda: information.amplitude_limited_capacity(0.0),
+        lambda: information.amplitude_limited_capacity(1.0, noise_std=float("inf")),
+    ],
+    "best_channel": [
+        lambda: information.best_channel([0.5, 0.6], 2),
+        lambda: information.best_channel([1.0], 0),
+    ],
+    "best_quantizer": [lambda: information.best_quantizer([0.5, 0.6], 2)],
+    "best_channel_before": [lambda: information.best_channel_before([0.5, 0.6], NOISY)],
+    "rate_distortion": [
+        lambda: information.rate_distortion([0.5, 0.6], 1 - np.eye(2)),
+        lambda: information.rate_distortion([0.5, 0.5], [["x", "y"], ["y", "x"]]),
+    ],
+    "joint_entropy": [lambda: information.joint_entropy(UNIFORM, num_variables=0)],
+    "o_information": [lambda: information.o_information(UNIFORM)],
+    "directed_information": [lambda: information.directed_information(UNIFORM[:, None, None])],
+    "Discrete": [lambda: information.Discrete([0.5, 0.5]), lambda: information.Discrete([[0.5, 0.6]])],
+    "StudentT": [
+        lambda: information.StudentT(np.eye(2), 1, float("inf")),
+        lambda: information.StudentT(np.eye(2), 1, 0),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "call"), [(name, call) for name, calls in BAD_CALLS.items() for call in calls]
+)
+def test_errors_of_other_functions_begin_with_the_name(name, call):
+    with pytest.raises((ValueError, TypeError), match=rf"^{re.escape(name)}: ") as refused:
+        call()
+    assert "None" not in str(refused.value)

@@ -105,10 +105,10 @@ def gaussian_kl_divergence(
             f"{name}: means and covariances must have the same number of coordinates, got "
             f"{mean_p.shape[-1]}, {covariance_p.shape[-1]}, {mean_q.shape[-1]}, {covariance_q.shape[-1]}"
         )
+    log_ratio = _log_det(name, covariance_q) - _log_det(name, covariance_p)
     shift = (mean_q - mean_p)[..., None]
     distance = xp.sum(shift * xp.linalg.solve(covariance_q, shift), axis=(-2, -1))
     trace = xp.linalg.trace(xp.linalg.solve(covariance_q, covariance_p)) + distance
-    log_ratio = _log_det(name, covariance_q) - _log_det(name, covariance_p)
     return in_base((trace - covariance_p.shape[-1] + log_ratio) / 2, base)
 
 

@@ -105,7 +105,7 @@ def test_torch_channels_batches_and_gradients():
             r"p_x has 2 probabilities, expected one for each of the 3",
         ),
         (lambda: Channel(np.full((2, 2, 2), 0.5)).capacity(), r"expected one channel \[x, y\], got shape"),
-        (lambda: Channel.ideal(2).capacity(costs=[1]), r"costs must be 2 finite numbers, one an input"),
+        (lambda: Channel.ideal(2).capacity(costs=[1]), r"costs must be 2 finite numbers, one for each input"),
         (
             lambda: Channel.ideal(2).capacity(costs=[1, 2], budget=0.5),
             r"budget 0.5 is below the cheapest .* 1",

@@ -197,7 +197,7 @@ def test_a_torch_channel_with_costs():
         ({"costs": [1, 2], "budget": math.nan}, ValueError, "capacity: budget is NaN"),
         ({"costs": [1, math.nan]}, ValueError, "capacity: costs must be 2 finite numbers"),
         ({"costs": [1, math.inf]}, ValueError, "capacity: costs must be 2 finite numbers"),
-        ({"costs": [1, 2, 3]}, ValueError, r"capacity: costs must be 2 finite numbers.*got shape \(3,\)"),
+        ({"costs": [1, 2, 3]}, ValueError, r"capacity: costs must be 2 finite numbers.*in the shape \(3,\)"),
         ({"budget": 1.0}, ValueError, "capacity: a budget is given without costs"),
         ({"tolerance": 0.0}, ValueError, "capacity: tolerance must be more than 0, got 0"),
         (

@@ -317,9 +317,10 @@ def _like(values: np.ndarray, array: Array) -> Array:
 
 
 def _costs(costs: Array, num_inputs: int) -> np.ndarray:
-    values = to_numpy(as_real("capacity", costs))
+    values = to_numpy(as_real("Channel.capacity", costs))
     if values.shape != (num_inputs,) or not np.isfinite(values).all():
         raise ValueError(
-            f"capacity: costs must be {num_inputs} finite numbers, one an input, got shape {values.shape}"
+            f"Channel.capacity: costs must be {num_inputs} finite numbers, one for each input, got "
+            f"{int(np.isfinite(values).sum())} finite ones in the shape {values.shape}"
         )
     return values
