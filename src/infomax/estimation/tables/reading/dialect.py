@@ -196,15 +196,14 @@ def _lines(head: bytes, encoding: str) -> list[str]:
 
 
 def delimited(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
-    """Yield the cells of each line, of any length; none where a line is empty."""
+    """Return the cells of each line, of any length; none where a line is empty.
+
+    The limit of Python's csv, 131,072 characters, is raised for the whole process: other threads may read, too.
+    """
     if separator == " ":
-        yield from (line.split() for line in lines)
-        return
-    usual = csv.field_size_limit(MAX_CELL)
-    try:
-        yield from csv.reader(lines, delimiter=separator)
-    finally:
-        csv.field_size_limit(usual)
+        return (line.split() for line in lines)
+    csv.field_size_limit(MAX_CELL)
+    return csv.reader(lines, delimiter=separator)
 
 
 def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
