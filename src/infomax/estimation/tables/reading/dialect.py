@@ -198,7 +198,7 @@ def _lines(head: bytes, encoding: str) -> list[str]:
 def delimited(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
     """Return the cells of each line, of any length; none where a line is empty.
 
-    The limit of Python's csv, 131,072 characters, is raised for the whole process: other threads may read, too.
+    The limit of Python's csv, 131,072 characters, is raised for the whole process, since threads share it.
     """
     if separator == " ":
         return (line.split() for line in lines)
