@@ -229,3 +229,39 @@ def test_independent_parts_add():
 def test_errors(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("distribution", "dim_x", "dim_y"),
+    [
+        (d.ZeroInflatedPoisson(0.15), 1, 1),
+        (d.AdditiveUniform(0.1), 1, 1),
+        (d.UniformMixture(5), 1, 1),
+        (d.StudentT(np.eye(5), 2, 3), 2, 3),
+        (d.Independent([d.correlated_gaussians(0.5), d.StudentT(np.eye(3), 1, 3)]), 2, 3),
+    ],
+)
+def test_samples_have_a_row_each(distribution, dim_x, dim_y):
+    x, y = distribution.sample(7, rng())
+    assert (x.shape, y.shape) == ((7, dim_x), (7, dim_y))
+
+
+def test_the_usual_staircase_holds_two_nats_in_twenty_pairs():
+    usual = d.staircase()
+    assert usual.mutual_information == pytest.approx(2.0)
+    assert usual.sample(3, rng())[0].shape == (3, 20)
+
+
+def test_draws_of_a_table_whose_sum_is_one_but_for_rounding():
+    table = np.array([[0.1, 0.2], [0.3, 0.4]]) * (1 + 1e-9)
+    x, y = d.Discrete(table).sample(20_000, rng())
+    assert np.mean(x == 1) == pytest.approx(0.7, abs=0.02)
+    assert np.mean(y == 1) == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.mark.parametrize("base", [2.0, math.e])
+def test_noise_and_equivocation_are_in_the_base(base):
+    channel, p_x = Channel.symmetric(2, 0.11), np.array([0.5, 0.5])
+    expected = -(0.11 * np.log(0.11) + 0.89 * np.log(0.89)) / np.log(base)
+    assert float(channel.noise(p_x, base=base)) == pytest.approx(expected)
+    assert float(channel.equivocation(p_x, base=base)) == pytest.approx(expected)

@@ -166,8 +166,15 @@ BAD_CALLS = {
     "parallel_gaussian_capacity": [
         lambda: information.parallel_gaussian_capacity([1.0, 0.0], 1.0),
         lambda: information.parallel_gaussian_capacity(["x"], 1.0),
+        lambda: information.parallel_gaussian_capacity([1.0], float("inf")),
+    ],
+    "gaussian_information_bottleneck": [
+        lambda beta=beta: information.gaussian_information_bottleneck(np.eye(2), 1, beta)
+        for beta in (0.0, -1.0, float("inf"), float("nan"))
     ],
     "gaussian_rate_distortion": [
+        lambda: information.gaussian_rate_distortion([1.0, 0.0], 1.0),
+        lambda: information.gaussian_rate_distortion([1.0], 0.0),
         lambda: information.gaussian_rate_distortion([1.0, -1.0], 1.0),
         lambda: information.gaussian_rate_distortion(["x"], 1.0),
     ],
