@@ -16,7 +16,7 @@ from infomax.cli.options import add_options, options_in, read_options
 from infomax.cli.output import Answer, Unfinished, give
 from infomax.cli.wording import as_typed, plain_warnings
 from infomax.errors import Diverged, did_you_mean, naming_extras
-from infomax.learning.distributed.launching import complain, end_with_command
+from infomax.learning.distributed.launching import complain, end_with_command, is_of_another_process
 from infomax.ranges import check_ranges
 
 
@@ -29,17 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows ``infomax``; by default what was typed, and signals are answered too.
     """
-    if arguments is not None:
-        return _run(arguments, interrupts.came(), lambda code: code)
-    interrupts.listen()
-    end_with_command()
-    came = interrupts.came()
-    return _run(sys.argv[1:], came, came.ended)
-
-
-def _run(arguments: Sequence[str], came: interrupts.Interrupts, ended: Callable[[int], int]) -> int:
-    """Run a command and return its exit code, which `ended` is called with once that is known."""
-    as_json = False
+    ended: Callable[[int], int] = int
+    if arguments is None:
+        interrupts.listen()
+        end_with_command()
+        arguments, ended = sys.argv[1:], interrupts.came().ended
+    came, as_json = interrupts.came(), False
     try:
         try:
             try:
@@ -62,6 +57,8 @@ def _told(error: Exception, arguments: Sequence[str], came: interrupts.Interrupt
     """Say in a line what went wrong, and return the exit code; raise what should not have happened."""
     if came.number is not None:  # a signal that was raised in C, as another error
         return _complain(came.what, came.exit_code)
+    if is_of_another_process(error):
+        return _complain(f"{arguments[0]}: another process has ended; give the same command again", 2)
     if not isinstance(error, (ValueError, OSError, Diverged)):
         raise error
     return _complain(as_typed(arguments, error), 1 if isinstance(error, Diverged) else 2)

@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed
 
-from infomax.learning.distributed.launching import leave_group_at_exit, own_device, started, together
+from infomax.cli import main
+from infomax.learning.distributed.launching import (
+    is_of_another_process,
+    leave_group_at_exit,
+    own_device,
+    started,
+    together,
+)
 
 TINY = [
     "--train.batch_size", "8", "--train.log_steps", "1", "--method.encoder.width", "4",
@@ -183,3 +191,28 @@ def wait_until(condition, seconds):
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer"), True),
+        (torch.distributed.DistBackendError("NCCL"), True),
+        (RuntimeError("sizes do not match"), False),
+        (ValueError("no such file as gloo.png"), False),
+    ],
+)
+def test_what_says_that_another_process_has_ended(error, is_lost, monkeypatch, capsys):
+    assert is_of_another_process(error) == is_lost
+    if is_lost:
+        monkeypatch.setattr(sys.modules["infomax.cli.main"], "read_command", raising(error))
+        assert main(["evaluate", "runs/a"]) == 2
+        line = "infomax: evaluate: another process has ended; give the same command again\n"
+        assert capsys.readouterr().err == line
+
+
+def raising(error):
+    def call(*_):
+        raise error
+
+    return call

@@ -151,6 +151,12 @@ def ending_together(local_rank: int = 0) -> Generator[None]:
         yield
 
 
+def is_of_another_process(error: Exception) -> bool:
+    """Return whether an error says that another process has ended: one of gloo, or of torch's groups."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return "DistError" in kinds or (isinstance(error, RuntimeError) and "gloo" in str(error))
+
+
 def end_with_command() -> None:
     """End this process on the spot when the command is gone that has started it, if one has."""
     command = os.environ.pop(COMMAND, None)

@@ -17,7 +17,6 @@ from filelock import FileLock, Timeout
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from rich.console import Console
-from torch.distributed import DistError
 
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
@@ -27,7 +26,7 @@ from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
 from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.data.targets import counted
 from infomax.learning.distributed.groups import objects_of_all, rank
-from infomax.learning.distributed.launching import ending_together
+from infomax.learning.distributed.launching import ending_together, is_of_another_process
 from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
 from infomax.learning.encoders.saving import save_encoder
@@ -272,7 +271,8 @@ def _list_left_out(run: Run, reading: Reading | None, tell: Callable[[str], None
 
 def _note_broken(run: Run, dataset: Trainable, tell: Callable[[str], None]) -> None:
     """List and record what training could not decode, in any process: of a stream it is not known before."""
-    each = objects_of_all(dataset.broken)
+    with _together(run):
+        each = objects_of_all(dataset.broken)
     dataset.broken.update({name: why for one in each for name, why in one.items()})
     if dataset.broken and dataset.reading and rank() == 0:
         run.note(data=dataset.reading.record)
@@ -479,16 +479,11 @@ def _fitting(
     batches = new_loader(trainer, train, dataset, saved.step if saved else 0, order)
     checkpoint = saved.path if saved else None
     try:
-        with _alone(run, trainer), interrupt.listening(), ending_together(trainer.local_rank):
+        with _together(run), _alone(run, trainer), interrupt.listening(), ending_together(trainer.local_rank):
             yield partial(trainer.fit, learner, batches, ckpt_path=checkpoint, weights_only=True)
     except KeyboardInterrupt:
         left = saved_in(run)
         raise Stopped(_where(run, left.step if left else 0, steps)) from None
-    except RuntimeError as error:
-        if trainer.world_size > 1 and ("gloo" in str(error) or isinstance(error, DistError)):
-            lost = f"pretrain: another process has ended; go on with `infomax pretrain --resume {run.folder}`"
-            raise ConnectionError(lost) from error
-        raise
     finally:
         if logger is None:
             finish_loggers(trainer)
@@ -497,6 +492,18 @@ def _fitting(
     _save(learner, recipe, dataset, run, quiet)
     if interrupt.requested:
         raise Stopped(f"training is complete, its encoder is in {run.folder}")
+
+
+@contextmanager
+def _together(run: Run) -> Generator[None]:
+    """Within, an error which says that another process has ended says how to go on, too."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_of_another_process(error):
+            lost = f"pretrain: another process has ended; go on with `infomax pretrain --resume {run.folder}`"
+            raise ConnectionError(lost) from error
+        raise
 
 
 @contextmanager
