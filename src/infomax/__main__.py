@@ -2,10 +2,15 @@
 
 import sys
 
-from infomax.interrupts import listen
+from infomax.interrupts import leave, listen
 
 
 def start() -> int:
+    """Run the command that was typed, and return its exit code; after a signal, leave with it."""
+    return leave(run())
+
+
+def run() -> int:
     """Run the command that was typed; return its exit code."""
     listen()
     from infomax.cli import main

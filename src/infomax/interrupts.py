@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 MIN_SECONDS_BETWEEN = 1.0
@@ -96,6 +96,21 @@ def listen() -> None:
         _install(_current)
         atexit.register(_ignore)  # Python puts the usual handlers back at the very end
         sys.unraisablehook = _quiet_hook(sys.unraisablehook)
+
+
+def leave(code: int) -> int:
+    """Return the exit code of the command; where a signal came, end the process with it.
+
+    The interpreter is then not taken down, which crashes now and then after an interrupted import. What is
+    registered with `atexit` is called before.
+    """
+    if came().number is not None:
+        atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+        with suppress(OSError):  # of a pipe whose reader is gone
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def came() -> Interrupts:

@@ -142,10 +142,10 @@ def _work(job, rank, port, said, counted):
             getattr(import_module(module), function)(*rest)
             code = 0
         else:
-            from infomax.__main__ import start
+            from infomax.__main__ import run
 
             sys.argv = ["infomax", *job["arguments"]]
-            code = start()
+            code = run()
         if rank == job["kill_rank"]:
             counted.write_text(str(count[0]))
     except SystemExit as error:

@@ -64,6 +64,22 @@ def test_none_changes_how_a_command_has_ended(monkeypatch):
     assert codes == [2]
 
 
+def test_after_a_signal_the_interpreter_is_not_taken_down():
+    """Registered functions are called, and what was printed is there."""
+    lines = [
+        "import atexit, os, signal",
+        "from infomax.interrupts import came, leave, listen",
+        "listen()",
+        "atexit.register(print, 'called')",
+        "came().number = signal.SIGTERM",
+        "print('said', end=' ')",
+        "leave(143)",
+        "print('not reached')",
+    ]
+    process = subprocess.run([sys.executable, "-c", "; ".join(lines)], capture_output=True, text=True)
+    assert (process.returncode, process.stdout, process.stderr) == (143, "said called\n", "")
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_none_changes_it_while_python_ends(number):
     late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)})"
