@@ -26,7 +26,7 @@ def rows(dim, function):
 
 
 def base_and_transforms(task):
-    """What a task transforms, and its transforms of X and of Y, the first one first."""
+    """Return the distribution that a task transforms, and its transforms of X and of Y, in their order."""
     if not isinstance(task, Transformed):
         return task, [], []
     base, of_x, of_y = base_and_transforms(task.base)

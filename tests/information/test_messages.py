@@ -131,7 +131,7 @@ OF_COVARIANCES = {
 
 
 HAVE_A_VALUE = ("best_linear_channel", "canonical_correlations", "gaussian_information_bottleneck")
-"""What singular covariances have no harm for: an axis without signal, a correlation of 1."""
+"""Functions that answer for a singular covariance: an axis has no signal, or a correlation is 1."""
 
 
 @pytest.mark.parametrize("values", COVARIANCES)

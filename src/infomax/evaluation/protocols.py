@@ -127,7 +127,7 @@ def register_protocol(protocol: Protocol) -> Protocol:
 
 
 IDENTITY = ("source", "column", "split", "labels", "groups")
-"""What tells data from others, where it was chosen."""
+"""Names of the choices by which data are told from other data."""
 
 
 def result_file(

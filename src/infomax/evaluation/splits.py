@@ -1,5 +1,6 @@
 """Labelled datasets for evaluations: one part to fit probes on, another to test on."""
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -140,8 +141,7 @@ def labelled_split(data: Given | Any, views: SingleViews, *, seed: int = 0) -> S
     """
     given = Given.of(data)
     names = (given.split,) if given.split else given.splits(views)
-    by_group = replace(given, labels=f"{given.groups}=classes", groups=None)
-    return split_by(given, names, partial(given.load, views), seed, partial(by_group.load, views))
+    return split_by(given, names, partial(given.load, views), seed, partial(_load_groups, given, views))
 
 
 def split_by(
@@ -243,6 +243,19 @@ def _hold_out(given: Given, dataset: Dataset, part: str, decided: tuple[str, ...
     return Split(dataset.subset(train), dataset.subset(np.sort(test)), how, decided)
 
 
+def _load_groups(given: Given, views: SingleViews, name: str) -> Dataset:
+    """Return a split with the groups as classes; an error names the option of groups, not that of labels."""
+    by_group = replace(given, labels=f"{given.groups}=classes", groups=None)
+    try:
+        return by_group.load(views, name)
+    except ValueError as error:
+        raise ValueError(re.sub(r"^labels: |--labels|labels=", _of_groups, str(error))) from error
+
+
+def _of_groups(found: re.Match[str]) -> str:
+    return found[0].replace("labels", "groups")
+
+
 def _hold_out_groups(
     given: Given, dataset: Dataset, by_group: Dataset, part: str, decided: tuple[str, ...], seed: int
 ) -> Split:
@@ -263,6 +276,7 @@ def _hold_out_groups(
         train, test = next(folds.split(rows, classes, groups))
     rest = len(dataset) - len(rows)
     decided += (f"{counted(rest, 'row')} without a label or a group in neither part",) if rest else ()
+    decided += ("intervals take all rows as independent, and are too narrow if rows of a group are alike",)
     some = f"{len(np.unique(groups[test]))} of {counted(num, 'group')} by {given.groups}"
     how = f"{some}, {100 * len(test) / len(rows):.0f} % of {part}, held out whole"
     return Split(dataset.subset(rows[train]), dataset.subset(rows[test]), how, decided)
