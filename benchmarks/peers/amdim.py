@@ -7,12 +7,15 @@ from common import BATCH_SIZE, RECIPE, Trained, global_part
 
 from infomax.learning.encoders.saving import load_encoder
 from infomax.learning.training.loop import pretrain
+from infomax.learning.training.plan import seconds_per_step
 
 
 def train(task):
-    budget = {"steps": task.steps} if task.steps else {"minutes": task.minutes}
-    settings = replace(RECIPE.train.with_budget(**budget), batch_size=BATCH_SIZE, seed=task.seed, log_steps=1)
-    recipe = replace(RECIPE, train=settings)
+    settings = RECIPE.train.with_budget(steps=task.steps)
+    recipe = replace(RECIPE, train=replace(settings, batch_size=BATCH_SIZE, seed=task.seed, log_steps=1))
+    if task.timer:
+        task.timer.seconds_per_step = seconds_per_step(recipe, task.unlabelled, duration=task.timer.seconds)
+        return None
     run = pretrain(recipe, task.unlabelled, task.folder / "run", quiet=True)
     last = pl.read_csv(run.metrics).row(-1, named=True)
     return Trained(global_part(load_encoder(run.folder).encoder), last["step"], last["seconds"])

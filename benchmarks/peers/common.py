@@ -1,7 +1,6 @@
-"""Share among peers what they are given, encoders, the clock, training by lightly's parts, and evaluation."""
+"""Share among peers what they are given, encoders, training by lightly's parts, and evaluation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -26,7 +25,6 @@ from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.learning.methods.optimizer import lr_share, new_optimizer
 from infomax.learning.training.callbacks import StopAtNonFinite, Timer
 from infomax.learning.training.options import recipe_from_options
-from infomax.learning.training.plan import MAX_TIMING_SECONDS
 from infomax.learning.training.precision import choose_precision
 from infomax.learning.training.recipes import recipe_named
 from infomax.learning.views.images import ViewsConfig
@@ -39,19 +37,19 @@ BATCH_SIZE = 128  # of lightly's CIFAR-10 benchmark, of lightly-train's default,
 class Task:
     """Hold what a peer is given.
 
-    images: to learn from; only `supervised` looks at their labels. encoder: its name. minutes or steps: the
-    budget; the other is None. optimizer: infomax for that of its recipe, else the method's own. workers:
-    processes that make views. folder: for the peer's own files.
+    images: to learn from; only `supervised` looks at their labels. encoder: its name. steps: the budget.
+    optimizer: infomax for that of its recipe, else the method's own. workers: processes that make views.
+    folder: for the peer's own files. timer: stops the training early, when steps are only timed.
     """
 
     images: Dataset
     encoder: str
-    minutes: float | None
-    steps: int | None
+    steps: int
     seed: int
     optimizer: str
     workers: int
     folder: Path
+    timer: Timer | None = None
 
     @property
     def unlabelled(self):
@@ -88,22 +86,6 @@ def new_encoder(name):
 def global_part(encoder):
     """The layers of an AMDIM encoder up to its 1×1 map, without what only local features need."""
     return nn.Sequential(*encoder.layers, nn.Flatten())
-
-
-class Clock:
-    """Minutes to a number of steps by timing the first ones, which counts, as `infomax pretrain` does it."""
-
-    def __init__(self, task):
-        self.task, self.began = task, perf_counter()
-        self.timer = Timer(min(MAX_TIMING_SECONDS, 60 * (task.minutes or 0) / 20))
-
-    def steps(self, time_steps: Callable[[Timer], None]):
-        """The steps of the budget; `time_steps` trains another copy until the timer stops the trainer."""
-        if self.task.steps is not None:
-            return self.task.steps
-        time_steps(self.timer)
-        left = max(60 * self.task.minutes - (perf_counter() - self.began), 30 * self.task.minutes)
-        return max(1, round(left / self.timer.seconds_per_step))
 
 
 def precision():
@@ -180,18 +162,10 @@ class Learner(LightningModule, ABC):
 @without_notices()
 def fit(new_learner, task):
     """Train a learner for the budget, with its whole schedule of rates."""
-    clock = Clock(task)
-
-    def run(num_steps, *callbacks):
-        seed_everything(task.seed, workers=True, verbose=False)
-        learner = new_learner(task)
-        trainer(num_steps, callbacks).fit(learner)
-        return learner
-
-    num_steps = clock.steps(lambda timer: run(10**9, timer))
-    start = perf_counter()
-    learner = run(num_steps, StopAtNonFinite())
-    return Trained(learner.backbone, num_steps, perf_counter() - start)
+    seed_everything(task.seed, workers=True, verbose=False)
+    learner, start = new_learner(task), perf_counter()
+    trainer(task.steps, [task.timer or StopAtNonFinite()]).fit(learner)
+    return Trained(learner.backbone, task.steps, perf_counter() - start)
 
 
 def trainer(num_steps, callbacks):

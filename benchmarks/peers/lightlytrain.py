@@ -15,7 +15,7 @@ from time import perf_counter
 
 import lightly_train
 import torch
-from common import BATCH_SIZE, Clock, Trained, precision, resnet18
+from common import BATCH_SIZE, Trained, precision, resnet18
 from PIL import Image
 from pytorch_lightning import Callback
 from torch import nn
@@ -25,7 +25,7 @@ TRANSFORM = {"image_size": (32, 32), "local_view": None}
 
 
 class Printable(dict, Callback):
-    """The clock's timer; lightly-train prints what its trainer is given as JSON, here an empty object."""
+    """The timer; lightly-train prints what its trainer is given as JSON, here an empty object."""
 
     def __init__(self, timer):
         super().__init__()
@@ -39,34 +39,29 @@ def train(task):
     files = written(task.images, task.folder.parent / f"images-{len(task.images)}")
     with tempfile.TemporaryDirectory(dir=task.folder) as folder:
         os.environ["LIGHTLY_TRAIN_CACHE_DIR"] = str(Path(folder) / "cache")
-        clock = Clock(task)
-
-        def time_steps(timer):
-            pretrain(task, files, Path(folder) / "timed", 10**6, {"callbacks": Printable(timer)})
-
-        num_steps = clock.steps(time_steps)
-        epochs, start = math.ceil(num_steps / (len(task.images) // BATCH_SIZE)), perf_counter()
-        weights = pretrain(task, files, Path(folder) / "run", epochs, {"max_steps": num_steps})
+        start = perf_counter()
+        weights = pretrain(task, files, Path(folder) / "run")
         seconds = perf_counter() - start
         encoder = resnet18(task.encoder)
         encoder.load_state_dict(torch.load(weights, weights_only=True))
     encoder.fc = nn.Identity()
-    return Trained(encoder, num_steps, seconds)
+    return Trained(encoder, task.steps, seconds)
 
 
-def pretrain(task, files, out, epochs, trainer_args):
+def pretrain(task, files, out):
+    timer = {"callbacks": Printable(task.timer)} if task.timer else {}
     lightly_train.pretrain(
         out=out,
         data=files,
         model=resnet18(task.encoder),
         method="dino",
-        epochs=epochs,
+        epochs=math.ceil(task.steps / (len(task.images) // BATCH_SIZE)),
         batch_size=BATCH_SIZE,
         num_workers=task.workers,
         seed=task.seed,
         precision=precision(),
         transform_args=TRANSFORM,
-        trainer_args=trainer_args,
+        trainer_args={"max_steps": task.steps} | timer,
     )
     return out / "exported_models" / "exported_last.pt"
 

@@ -7,15 +7,17 @@ An environment of its own, from the root of the repository, and then what to run
     export OMP_NUM_THREADS=2
     alias peers="../peers-venv/bin/python benchmarks/peers/run.py --data cifar10/"
     peers --steps 3 --images 512 --tested 300     # does all of it run? 5 minutes; nothing is recorded
-    peers --save                                  # 13 runs of 20 minutes; with the evaluation 6 quiet hours
+    peers --save --minutes 0                      # how long a step takes, timed alone: 8 quiet minutes
+    peers --save                                  # 13 runs of 20 minutes; with the evaluation 6 hours
     peers --save --seeds 1,2                      # two seeds more, 12 hours
     peers --save --encoders resnet18-7x7 --peers simclr,byol,vicreg,barlow-twins,dino,lightly-train  # 2.5 h
     peers --save --encoders amdim --optimizer lightly --peers simclr,byol,vicreg,dino  # 1.5 hours
     peers --peers none                            # the tables of what is recorded
 
-Each peer learns from the training images of CIFAR-10, without labels, for some minutes of the wall clock on
-the threads that OMP_NUM_THREADS names. The minutes become a number of steps once, by timing the first ones,
-which counts, so that every run has its whole schedule of rates. Then infomax's probes get the labels, on
+Each peer learns from the training images of CIFAR-10, without labels, for some minutes on the threads that
+OMP_NUM_THREADS names. The minutes become a number of steps by how long a step takes, which is timed once and
+recorded; every run has its whole schedule of rates. A machine that is busy afterwards makes runs longer and
+changes nothing else. Then infomax's probes get the labels, on
 features of the plain images, and are tested on the test images. What is compared:
 
 - infomax: its recipe `amdim-cpu`, by the features of `infomax embed` (all scales, the mean over an image and
@@ -41,7 +43,6 @@ them anew. A run whose loss is not finite gets a row without accuracies.
 
 import argparse
 import importlib
-import json
 import statistics
 import sys
 from dataclasses import dataclass
@@ -65,11 +66,14 @@ from common import (
 from infomax.errors import Diverged
 from infomax.evaluation.splits import Split, labelled_split, some_of
 from infomax.files import replacing
+from infomax.learning.training.callbacks import Timer
 from infomax.learning.views.images import ViewsConfig
-from recording import arguments_of, environment, recorded, report
+from recording import add, arguments_of, environment, recorded, report
 
 TITLE = "CIFAR-10: what one would pick instead, in the same minutes on the same machine"
 RUNS, MEANS = "Accuracy on the test images", "Mean over seeds, ± standard deviation"
+RATES = "How long a step takes, timed alone"
+SECONDS_TIMED = 20.0
 PACKAGES = ("torch", "torchvision", "lightly", "lightly-train", "lightning", "scikit-learn")
 
 
@@ -114,16 +118,29 @@ def main():
         tested=10_000,
     )
     about = environment(*PACKAGES)
-    rows = recorded("peers", RUNS)[RUNS]
-    missing = [key for key in asked(arguments) if arguments.overwrite or find(rows, key) is None]
+    tables = {RUNS: [], RATES: []} | recorded("peers", RUNS, RATES)
+    wanted = asked(arguments)
+    missing = [key for key in wanted if arguments.overwrite or find(tables[RUNS], key) is None]
     split = given(arguments) if missing else None
-    for key in missing:
-        row = {**key, **measured(key, split, arguments), **stamp(about)}
-        print(json.dumps(row), flush=True)
-        rows = [*(other for other in rows if other is not find(rows, key)), row]
-        if arguments.save:  # run by run: an interruption loses nothing
-            tell(rows, about, save=True)
-    tell(rows, about, save=False)
+    untimed = [] if arguments.steps else [key for key in missing if find(tables[RATES], who(key)) is None]
+    for key in untimed:
+        add(tables[RATES], who(key), {**timed(key, split, arguments), **stamp(about)})
+        tell(tables, about, arguments.save)
+    for key in missing if arguments.minutes or arguments.steps else []:
+        steps = arguments.steps or round(60 * key["minutes"] / seconds_a_step(tables, key))
+        others = [row for row in tables[RUNS] if row is not find(tables[RUNS], key)]
+        tables[RUNS] = [*others, {**key, **measured(key, steps, split, arguments), **stamp(about)}]
+        tell(tables, about, arguments.save)  # run by run: an interruption loses nothing
+    tell(tables, about, save=False)
+
+
+def who(key):
+    """What a step is timed for: the method, encoder and optimizer."""
+    return {name: key[name] for name in ("method", "encoder", "optimizer")}
+
+
+def seconds_a_step(tables, key):
+    return find(tables[RATES], who(key))["seconds a step"]
 
 
 def asked(arguments):
@@ -169,23 +186,35 @@ def given(arguments):
     )
 
 
-def measured(key, split, arguments):
-    """Train what a row is about, if its folder does not have it yet, and evaluate it."""
-    peer, steps = PEERS[key["method"]], arguments.steps or None
+def task_of(key, steps, split, arguments, **options):
+    """What the peer of a row is given, in a folder of its own."""
     folder = Path(arguments.runs) / "-".join(map(str, key.values()))
     folder.mkdir(parents=True, exist_ok=True)
-    given = {part: key[part] for part in ("encoder", "minutes", "seed", "optimizer")}
-    task = Task(split.train, steps=steps, workers=arguments.workers, folder=folder, **given)
+    given = {part: key[part] for part in ("encoder", "seed", "optimizer")}
+    return Task(split.train, steps=steps, workers=arguments.workers, folder=folder, **given, **options)
+
+
+def timed(key, split, arguments):
+    """Train for some seconds, of which nothing is kept."""
+    timer = Timer(SECONDS_TIMED)
+    importlib.import_module(PEERS[key["method"]].module).train(
+        task_of(who(key) | {"seed": 0}, 10**6, split, arguments, timer=timer)
+    )
+    return {"seconds a step": timer.seconds_per_step, "images/s": BATCH_SIZE / timer.seconds_per_step}
+
+
+def measured(key, steps, split, arguments):
+    """Train what a row is about, if its folder does not have it yet, and evaluate it."""
+    peer, task = PEERS[key["method"]], task_of(key, steps, split, arguments)
     module = importlib.import_module(peer.module)
     try:
-        trained = kept(folder / "trained.pt", task, module.train)
+        trained = kept(task.folder / "trained.pt", task, module.train)
     except Diverged as error:
-        print(f"{folder.name}: {error}", flush=True)
+        print(f"{task.folder.name}: {error}", flush=True)
         return {"linear": None, "knn": None, "note": "the loss was not finite"}
     return {
         "steps": trained.steps,
-        "minutes of training": trained.seconds / 60,
-        "images/s": trained.steps * BATCH_SIZE / trained.seconds,
+        "minutes it took": trained.seconds / 60,
         **known(module, task, trained.backbone, peer.views, split),
         "parameters": sum(one.numel() for one in trained.backbone.parameters()),
     }
@@ -223,14 +252,15 @@ def stamp(about):
     return {name: about[name] for name in ("commit", "date", "machine", "threads")} | {"versions": versions}
 
 
-def tell(rows, about, save):
+def tell(tables, about, save):
     """Print the tables; with `save`, write them, which replaces those that had fewer rows."""
     order = [*PEERS]
     rows = sorted(
-        rows, key=lambda row: (order.index(row["method"]), row["encoder"], str(row["minutes"]), row["seed"])
+        tables[RUNS],
+        key=lambda row: (order.index(row["method"]), row["encoder"], str(row["minutes"]), row["seed"]),
     )
-    tables = {RUNS: rows, MEANS: means(rows)}
-    report("peers", TITLE, about, tables, argparse.Namespace(save=save, overwrite=True))
+    whole = {RUNS: rows, MEANS: means(rows), RATES: tables[RATES]}
+    report("peers", TITLE, about, whole, argparse.Namespace(save=save, overwrite=True))
 
 
 def means(rows):
