@@ -147,7 +147,7 @@ def test_help_of_a_recipe_lists_its_fields(capsys):
         run("pretrain", "amdim-digits", "--help")
     out = capsys.readouterr().out
     assert re.search(r"--train.batch_size 32 +images in each step", out)
-    assert re.search(r"--optimizer.lr 0.005 +of Adam", out)
+    assert re.search(r"--optimizer.lr 0.005 +learning rate", out)
 
 
 def test_a_terminal_shows_tables_and_a_pipe_json(capsys, terminal):

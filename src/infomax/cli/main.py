@@ -122,7 +122,7 @@ def _parser(name: str, command: Any, arguments: Sequence[str]) -> ArgumentParser
         allow_abbrev=False,
     )
     add_options(parser, command)
-    parser.add_argument("--json", action="store_true", help="JSON on a terminal, too")
+    parser.add_argument("--json", action="store_true", help="print JSON on a terminal too")
     return parser
 
 

@@ -41,22 +41,24 @@ class Given:
 
     source: Any = field(
         metadata={
-            "help": "images or signals: a folder, a file, a name on the hub, or built in",
+            "help": "images or signals: a folder, a file, a hub name, or a built-in name",
             "flag": "--data",
             "how": {"type": absolute, "metavar": "DATA"},
         }
     )
     split: str | None = _option(
-        "part of the data, or all; by default the parts that it has", None, how={"metavar": "NAME"}
+        "name of one part of the data, or all; by default the parts that the data have",
+        None,
+        how={"metavar": "NAME"},
     )
-    column: str | None = _option("of a table: the column that is seen", None)
+    column: str | None = _option("for a table: the column to read", None)
     labels: str | None = _option(
-        "where labels come from: none, folders, a column, or a table FILE.csv[:column] of names and labels; "
-        "=classes, =numbers or =tags at the end says what they are",
+        "source of the labels: none, folders, a column, or a table FILE.csv[:column] of names and "
+        "labels; add =classes, =numbers or =tags to give their kind",
         None,
         how={"metavar": "LABELS"},
     )
-    skip_broken: bool = _option("leave out what cannot be read, and list it beside the result", False)
+    skip_broken: bool = _option("leave out files that cannot be read, and list them beside the result", False)
     groups: str | None = None
 
     @staticmethod

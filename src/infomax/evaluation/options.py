@@ -39,9 +39,10 @@ class CleanOptions:
         ("linear", "mlp", "knn"), f"some of {', '.join(PROBES)}"
     )
     labels_per_class: Count | None = _option(
-        DEFAULT_LABELS_PER_CLASS, "labels of each class for probes with few labels; 0 for none of these"
+        DEFAULT_LABELS_PER_CLASS,
+        "labels of each class for the probes with few labels; 0 leaves these probes out",
     )
-    seed: Seed = _option(0, "of the random encoder, the draws of labels and the probes")
+    seed: Seed = _option(0, "seed of the random encoder, the draws of labels and the probes")
 
     def __post_init__(self) -> None:
         check_ranges(self, "evaluate")
@@ -64,17 +65,15 @@ class PaperOptions:
     image and drops the incomplete last batch.
     """
 
-    epochs: Count = _option(120, "epochs of training the classifiers; for ImageNet 30")
+    epochs: Count = _option(120, "epochs of training for the classifiers; 30 for ImageNet")
     milestones: tuple[Positive, ...] | None = _option(
         None,
-        "epochs after which the rate is a fifth of what it was; default: 2/3 and 11/12 of all (80 and 110 of "
-        "120), for ImageNet 15,25",
+        "epochs after which the learning rate is divided by 5; by default 2/3 and 11/12 of all "
+        "epochs (80 and 110 of 120); 15,25 for ImageNet",
     )
-    batch_size: Annotated[int, Range(2)] = _option(
-        200, "images in a batch, in training and of the test batches"
-    )
+    batch_size: Annotated[int, Range(2)] = _option(200, "images in a batch, for training and for the test")
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(warmup_steps=0))
-    seed: Seed = _option(0, "of the random encoder, the classifiers and the order of images")
+    seed: Seed = _option(0, "seed of the random encoder, the classifiers and the order of images")
 
     def __post_init__(self) -> None:
         check_ranges(self, "paper protocol")
@@ -107,8 +106,10 @@ class DIMOptions:
     """
 
     max_labels: Count | None = _option(10_000, "training images to use, drawn at random; 0 for all")
-    labels_per_class: Count | None = _option(50, "labels of each class to fine-tune on; 0 for no fine-tuning")
-    seed: Seed = _option(0, "of the random encoder, the drawn images, the probes and the measures")
+    labels_per_class: Count | None = _option(
+        50, "labels of each class for fine-tuning; 0 leaves fine-tuning out"
+    )
+    seed: Seed = _option(0, "seed of the random encoder, the drawn images, the probes and the measures")
 
     def __post_init__(self) -> None:
         check_ranges(self, "evaluate")
@@ -119,13 +120,14 @@ class FinetuningConfig:
     """How an encoder and its head are trained on few labels."""
 
     encoder_lrs: Annotated[tuple[Positive, ...], NotEmpty()] = _option(
-        (3e-4, 3e-3), "rates of Adam for the encoder, from which held-out labels choose in each draw"
+        (3e-4, 3e-3),
+        "learning rates of Adam for the encoder; held-out labels choose one of them in each draw",
     )
-    head_lr: Positive = _option(3e-3, "rate of Adam for the head")
-    max_steps: Count = _option(400, "steps of training, at most")
+    head_lr: Positive = _option(3e-3, "learning rate of Adam for the head")
+    max_steps: Count = _option(400, "largest number of training steps")
     batch_size: Annotated[int, Range(2)] = _option(64, "images in a batch")
     evaluate_every: Count = _option(20, "steps between evaluations of the held-out labels")
-    patience: Count = _option(5, "evaluations without a new best value before training stops")
+    patience: Count = _option(5, "stop after this many evaluations without a new best value")
 
     def __post_init__(self) -> None:
         check_ranges(self, "finetune")

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ablate:
-    """Train a recipe of AMDIM without each of its parts in turn, and show what each part is worth."""
+    """Train an AMDIM recipe without one part at a time, and show what each part is worth."""
 
-    recipe: str = argument("name of a recipe of AMDIM, see `infomax recipes`")
-    out: str = option("folder for the runs, the table and its picture")
-    minutes: Positive | None = option("of training, each run", default=None)
-    seeds: Count = option("runs of each variant", default=DEFAULT_ABLATION_SEEDS, python="num_seeds")
+    recipe: str = argument("name of an AMDIM recipe, see `infomax recipes`")
+    out: str = option("folder for the runs, the table and the picture")
+    minutes: Positive | None = option("minutes of training for each run", default=None)
+    seeds: Count = option(
+        "number of runs of each variant", default=DEFAULT_ABLATION_SEEDS, python="num_seeds"
+    )
     only: tuple[str, ...] | None = option(
-        "variants, such as 'one scale'; all without it", default=None, python="variants"
+        "variants to train, such as 'one scale'; by default all", default=None, python="variants"
     )
     labels: str | None = labels()
     skip_broken: bool = skip_broken()
-    max_labels: Count | None = option("images to probe with; all without it", default=None)
+    max_labels: Count | None = option("number of images for the probes; by default all", default=None)
     rest: Sequence[str] = ()
     arguments: Sequence[str] = ()
 

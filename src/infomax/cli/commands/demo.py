@@ -10,9 +10,9 @@ from infomax.cli.output import Answer, accuracies, next_steps, short_rows
 
 @dataclass(frozen=True)
 class Demo:
-    """Learn an encoder from the built-in digits, probe it, write a report."""
+    """Train an encoder on the built-in digits, fit probes to it, and write a report."""
 
-    out: str = option("run folder; infomax-demo-2, … where there is one", default="infomax-demo")
+    out: str = option("run folder; infomax-demo-2, … if it exists already", default="infomax-demo")
 
     def __call__(self) -> Answer:
         """Return the run folder, the page and the accuracies."""

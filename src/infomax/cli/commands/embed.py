@@ -15,15 +15,19 @@ class Embed(EncoderCommand):
     """Write the embedding of every image or signal to a file: a table, arrays or AnnData."""
 
     out: str = option(
-        "file to write, by its suffix: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or .h5ad (AnnData)",
+        "file to write; the suffix sets its format: .parquet, .csv, .csv.gz, .tsv, .npy, .npz or "
+        ".h5ad (AnnData)",
         metavar="FILE",
     )
     parts: Count | None = option(
-        "write so many files, FILE-00007-of-00064.parquet and so on, and go on where this was stopped before",
+        "write this many files, FILE-00007-of-00064.parquet and so on; after an interruption, the "
+        "same command continues",
         default=None,
         python="num_parts",
     )
-    columns: bool = option("in .parquet, a column for each feature, as .csv always has", default=False)
+    columns: bool = option(
+        "in .parquet, write one column for each feature, as .csv always has", default=False
+    )
     devices: Count | None = devices()
     arguments: Sequence[str] = ()
 

@@ -21,18 +21,20 @@ def options_of_protocols() -> Mapping[str, type]:
 
 @dataclass(frozen=True)
 class Evaluate(EncoderCommand):
-    """Fit probes to a run's features, and compare them with raw data and a random encoder."""
+    """Fit probes to a run's features, and compare the features with raw data and a random encoder."""
 
     protocol: str = option("how to evaluate", default="clean")
     chosen: Mapping[str, Any] = options_of(options_of_protocols)
     groups: str | None = together_in_groups()
     devices: Count | None = devices()
     name: str | None = option(
-        "name of the data, for the file of the results, evaluation-NAME.json; by default the first data have "
-        "evaluation.json, and others the name of their source",
+        "name of the data: results go to evaluation-NAME.json; by default to evaluation.json for the "
+        "first data, and to the name of the source for other data",
         default=None,
     )
-    overwrite: bool = option("replace an earlier evaluation of these data by this protocol", default=False)
+    overwrite: bool = option(
+        "replace an earlier evaluation of the same data with the same protocol", default=False
+    )
     arguments: Sequence[str] = ()
 
     @staticmethod
@@ -67,7 +69,7 @@ class Evaluate(EncoderCommand):
         note = f"protocol {result['protocol']}: {result['note']}"
         if not on_terminal():
             show_accuracies(result, note)
-        page = next_steps({"a page about the run": shlex.join(["infomax", "report", self.run])})
+        page = next_steps(page_about(self.run))
         return Answer(result, lambda: [*accuracies(result), note], page)
 
     def _check_options(self) -> None:

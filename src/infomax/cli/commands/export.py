@@ -14,11 +14,11 @@ class Export:
     run: str = run_folder()
     out: str = option("file to write", metavar="FILE")
     format: str | None = option(
-        "torch-export (.pt2), onnx (.onnx) or safetensors (.safetensors); by default as the suffix says",
+        "torch-export (.pt2), onnx (.onnx) or safetensors (.safetensors); by default the suffix decides",
         default=None,
         metavar="NAME",
     )
-    local: bool = option("give the local maps, too", default=False)
+    local: bool = option("add the local maps to the output", default=False)
     range: str | None = pixel_range()
     module: str | None = module()
     overwrite: bool = option("replace an existing file", default=False)

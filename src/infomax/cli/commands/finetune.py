@@ -15,11 +15,12 @@ from infomax.ranges import Count, Seed
 
 @dataclass(frozen=True)
 class Finetune:
-    """Fine-tune a run's encoder on a few labels; compare it with training from scratch and a linear probe."""
+    """Fine-tune a run's encoder on a few labels; compare with training from scratch and a linear probe."""
 
     run: str = run_folder()
     num_labels: Sequence[str] = option(
-        "how many labels to train on: 10% of them, 500 in all, or 50/class; one comparison for each number",
+        "number of labels to train on: a share (10%), a total (500) or for each class (50/class); "
+        "each number is one comparison",
         default=(),
         nargs="+",
         metavar="NUMBER",
@@ -29,16 +30,18 @@ class Finetune:
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
-    draws: Count = option("draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws")
+    draws: Count = option(
+        "number of draws of the labels", default=DEFAULT_FINETUNING_DRAWS, python="num_draws"
+    )
     training: Mapping[str, Any] = options_of(lambda: {"": FinetuningConfig})
     out: str | None = option("folder for the fine-tuned encoder and its head", default=None, metavar="FOLDER")
-    seed: Seed = option("of the draws, of training and of the network from scratch", default=0)
+    seed: Seed = option("seed of the draws, of training and of the network from scratch", default=0)
     name: str | None = option(
-        "name of the data, for the file of the results, finetuning-NAME.json; by default the first data have "
-        "finetuning.json, and others the name of their source",
+        "name of the data: results go to finetuning-NAME.json; by default to finetuning.json for the "
+        "first data, and to the name of the source for other data",
         default=None,
     )
-    overwrite: bool = option("replace an earlier comparison on these data", default=False)
+    overwrite: bool = option("replace an earlier comparison on the same data", default=False)
 
     def __call__(self) -> Answer:
         """Return the accuracies, and where the fine-tuned encoder lies."""
@@ -68,5 +71,5 @@ class Finetune:
         found = {**result, **({"encoder": self.out} if self.out else {})}
         if not on_terminal():
             show_accuracies(result)
-        page = next_steps({"a page about the run": shlex.join(["infomax", "report", self.run])})
+        page = next_steps(page_about(self.run))
         return Answer(found, lambda: accuracies(result), page)

@@ -12,7 +12,7 @@ from infomax.cli.output import Answer, next_steps
 class ImportAMDIM:
     """Convert a checkpoint of the authors' public AMDIM code into encoder files."""
 
-    checkpoint: str = argument("checkpoint that the public code wrote")
+    checkpoint: str = argument("checkpoint file of the authors' public code")
     out: str = option("folder for encoder.safetensors and encoder.json")
 
     def __call__(self) -> Answer:

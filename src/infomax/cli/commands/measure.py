@@ -20,13 +20,13 @@ SEVERAL: dict[str, Any] = {"nargs": "+", "action": "extend"}
 EXAMPLES = """\
 examples:
   infomax measure table.csv                        all pairs of columns
-  infomax measure table.csv --target label         what each tells about label
+  infomax measure table.csv --target label         how much each column tells about label
   infomax measure table.csv --target label --given age
   infomax measure table.csv --target label --decompose age sex
   infomax measure panel.csv --target y --given id y@1 --lag 1 2 --group id
   infomax measure big/*.parquet --target label     one table, larger than memory
 
-The result is a table on a terminal, and JSON where the output goes elsewhere.
+The result is a table on a terminal, and JSON in a pipe or a file.
 y@2 is the column y, two rows earlier.
 
 """
@@ -37,20 +37,20 @@ class Reading:
     """How a table is read."""
 
     separator: str | None = option(
-        "sign between the columns of a text file: ;, tab, …; guessed without it", default=None, metavar="SIGN"
+        "sign between the columns of a text file: ;, tab, …; guessed by default", default=None, metavar="SIGN"
     )
     decimal: str | None = option(
-        "decimal sign of a text file: . or ,; guessed without it", default=None, metavar="SIGN"
+        "decimal sign of a text file: . or ,; guessed by default", default=None, metavar="SIGN"
     )
     thousands: str | None = option(
-        "sign between thousands; guessed for each column without it", default=None, metavar="SIGN"
+        "sign between thousands; by default guessed for each column", default=None, metavar="SIGN"
     )
     encoding: str | None = option(
-        "of a text file: utf-8, latin-1, …; guessed without it", default=None, metavar="NAME"
+        "encoding of a text file: utf-8, latin-1, …; guessed by default", default=None, metavar="NAME"
     )
     no_header: bool = option("the first line holds values; columns are column_1, column_2, …", default=False)
     missing: Sequence[str] = option(
-        "further words that mean a missing value: unknown, -999, …", default=(), metavar="WORD", **SEVERAL
+        "more words that mean a missing value: unknown, -999, …", default=(), metavar="WORD", **SEVERAL
     )
     keep: Sequence[str] = option(
         "words that usually mean a missing value, but are values here, such as NA for Namibia",
@@ -59,17 +59,17 @@ class Reading:
         **SEVERAL,
     )
     split: str = option(
-        "part of a dataset that has several, or sheet of a workbook", default="train", metavar="NAME"
+        "one of several parts of a dataset, or a sheet of a workbook", default="train", metavar="NAME"
     )
 
     in_parts: str = option(
-        "read the table batch by batch, in little memory: labels are counted in all rows, numbers are "
-        "measured on some; auto: where it would take more than half of the memory whole",
+        "read the table in batches, with little memory: labels are counted in all rows, numbers are "
+        "measured on some rows; auto: if the whole table would take more than half of the memory",
         default="auto",
         choices=("auto", "always", "never"),
     )
     sampled_rows: Annotated[int, Range(2)] | None = option(
-        f"rows of a table in parts on which numbers are measured ({DEFAULT_SAMPLED_ROWS} without it)",
+        f"rows on which numbers are measured, if it is read in parts (by default {DEFAULT_SAMPLED_ROWS})",
         default=None,
         python="num_sampled_rows",
     )
@@ -104,86 +104,88 @@ class Measure:
     """Measure how many bits the columns of a table tell about one of them, or about each other."""
 
     table: Sequence[str] = argument(
-        "a file (.csv, .csv.gz, .parquet, .xlsx, .json, …) or several, - for standard input, or "
-        "hf:owner/name of the Hugging Face hub",
+        "one or several files (.csv, .csv.gz, .parquet, .xlsx, .json, …), - for standard input, or "
+        "hf:owner/name on the Hugging Face hub",
         nargs="+",
     )
     target: Sequence[str] = option(
-        "rank the other columns by what they tell about this one; without it, all pairs are measured",
+        "rank the other columns by what they tell about this column; by default all pairs are measured",
         default=(),
         action="append",
         metavar="COLUMN",
     )
     given: Sequence[str] = option(
-        "columns that are known already: rank the others by what they add",
+        "columns that are already known: rank the others by what they add",
         default=(),
         metavar="COLUMN",
         **SEVERAL,
     )
     lag: Sequence[Annotated[int, Range(0)]] = option(
-        "for rows in the order of time: measure columns N rows before the target",
+        "for rows in time order: measure columns N rows before the target",
         default=(),
         metavar="N",
         **SEVERAL,
     )
     pairs: bool = option("rank pairs of columns by what they tell about the target together", default=False)
     decompose: Sequence[str] = option(
-        "two to four columns of labels: decompose what they tell about the target into what each tells, what "
-        "one tells alone, and what only several tell together",
+        "two to four columns of labels: split what they tell about the target into redundant, unique "
+        "and synergistic parts",
         default=(),
         metavar="COLUMN",
         **SEVERAL,
     )
     redundancy: str = option(
-        "how --decompose measures what each column tells; auto: broja for two, williams-beer for more",
+        "how --decompose defines redundancy; auto: broja for two columns, williams-beer for more",
         default="auto",
         choices=("auto", "broja", "williams-beer"),
     )
     group: str | None = option(
-        "column that says which rows belong together, such as a patient: lags and shuffles stay within",
+        "column that says which rows belong together, such as a patient; lags and shuffles stay "
+        "within a group",
         default=None,
         metavar="COLUMN",
     )
     weights: str | None = option("column with the weight of each row", default=None, metavar="COLUMN")
     kind: Sequence[str] = option(
-        "take a column as labels, or as continuous, where the kind that is guessed would be wrong",
+        "set the kind of a column, labels or continuous, if infomax guesses wrong",
         default=(),
         metavar="COLUMN=KIND",
         **SEVERAL,
     )
     estimator: Sequence[str] = option(
-        "estimator of pairs of one kind (labels, continuous, or mixed: one of each), such as labels=nsb",
+        "estimator for one kind of pairs (labels, continuous, or mixed: one column of each), such as "
+        "labels=nsb",
         default=(),
         metavar="KIND=NAME",
         **SEVERAL,
     )
     permutations: Annotated[int, Range(0)] | None = option(
-        f"permutations behind each p-value, at first ({DEFAULT_PERMUTATIONS} without it, and none for all "
+        f"permutations for each p-value at first (by default {DEFAULT_PERMUTATIONS}, and none for all "
         "pairs); small p-values get more; 0 leaves p-values out",
         default=None,
         python="num_permutations",
     )
     null: str | None = option(
-        "how rows are shuffled: permutations, or for series shifts, blocks or blocks=ROWS; without it, "
-        "shifts with --lag, else permutations",
+        "how rows are shuffled: permutations, or, for series, shifts, blocks or blocks=ROWS; by "
+        "default shifts with --lag, else permutations",
         default=None,
         metavar="NAME",
     )
     tested_rows: Annotated[int, Range(2)] | None = option(
-        "shuffle at most N rows, drawn at random (20000 without it); values are from all rows",
+        "shuffle at most N random rows (20000 by default); values use all rows",
         default=None,
         python="num_tested_rows",
     )
-    rows: Count | None = option("measure N rows chosen at random", default=None)
+    rows: Count | None = option("measure only N random rows", default=None)
     plot: str | None = option(
-        "draw what is found into a new .png, .svg or .pdf", default=None, metavar="FILE"
+        "draw the result into a new .png, .svg or .pdf file", default=None, metavar="FILE"
     )
     heat_map: str | None = option(
-        "measure all pairs too, and draw them with the target first", default=None, metavar="FILE"
+        "also measure all pairs, and draw them with the target first", default=None, metavar="FILE"
     )
-    seed: Seed = option("of everything that is random", default=0)
+    seed: Seed = option("seed of everything that is random", default=0)
     scheduler: str | None = option(
-        "address of a Dask cluster that measures: tcp://HOST:PORT", default=None, metavar="ADDRESS"
+        "address of a Dask cluster to measure on: tcp://HOST:PORT", default=None, metavar="ADDRESS"
     )
     reading: Mapping[str, Any] = options_of(lambda: {"": Reading})
 

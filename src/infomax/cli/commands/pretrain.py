@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 examples:
   infomax pretrain amdim-cpu --data photos/ --out runs/a --minutes 5
-  infomax pretrain --resume runs/a                 after Ctrl-C, or a crash
-  infomax pretrain --resume runs/a --data moved/   where the images have moved
+  infomax pretrain --resume runs/a                 after Ctrl-C or a crash
+  infomax pretrain --resume runs/a --data moved/   if the images have moved
   infomax pretrain --resume runs/a --minutes 20    train 20 minutes longer
   infomax pretrain --from runs/a --data more/ --out runs/b
-  infomax pretrain amdim-digits --help             the fields of a recipe
+  infomax pretrain amdim-digits --help             list the fields of a recipe
 """
 
 COLUMN = 34
@@ -41,40 +41,40 @@ COLUMN = 34
 
 @dataclass(frozen=True)
 class Pretrain:
-    """Learn an encoder from unlabelled images, signals, or pairs of them."""
+    """Train an encoder on unlabelled images, signals, or pairs of them."""
 
     recipe: str | None = argument("name of a recipe", default=None)
-    out: str | None = option("run folder, new or empty", default=None)
+    out: str | None = option("new or empty run folder", default=None)
     resume: str | None = option(
-        "continue a run from its last checkpoint; with --minutes, --steps or --epochs, train it so much "
-        "longer",
+        "continue a run from its last checkpoint; with --minutes, --steps or --epochs, train it that "
+        "much longer",
         default=None,
         metavar="RUN",
     )
     start: str | None = option(
-        "begin with the weights of this run's encoder, by its recipe if none is named",
+        "start a new run with the weights of this run's encoder; by default with its recipe too",
         default=None,
         metavar="RUN",
         flag="--from",
     )
     module: str | None = module()
     go_on: bool = option(
-        "go on with the run where --out holds it already: for restarts by torchrun, and requeued jobs",
+        "resume the run in --out if there is one: for restarts by torchrun and requeued jobs",
         default=False,
     )
     evaluate: str | None = option(
-        "then evaluate the run on these labelled images, which may be others",
+        "after training, evaluate the run on these labelled images; they need not be the training images",
         default=None,
         metavar="DATA",
         type=absolute,
     )
     skip_broken: bool = skip_broken()
     stream: bool = option(
-        "read the shards of --data, such as 'photos-{00000..00127}.tar', in each epoch, and decode their "
-        "images ahead of the steps",
+        "read the shards in --data, such as 'photos-{00000..00127}.tar', again in each epoch, and "
+        "decode images shortly before their step",
         default=False,
     )
-    dry_run: bool = option("show the resolved recipe and stop", default=False)
+    dry_run: bool = option("show the complete recipe and stop", default=False)
     rest: Sequence[str] = ()
     arguments: Sequence[str] = ()
 
@@ -304,8 +304,7 @@ class Pretrain:
             if not dataset.labelled:
                 found[f"which are alike{of}"] = shlex.join(["infomax", "groups", *command, *split])
             found[f"features of each{of}"] = shlex.join(["infomax", "embed", *command, *split, "--out", out])
-        found["a page about the run"] = shlex.join(["infomax", "report", str(self._folder)])
-        return found
+        return found | page_about(self._folder)
 
     @contextmanager
     def _saying_how_to_go_on(self) -> Generator[None]:

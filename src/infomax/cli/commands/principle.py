@@ -10,11 +10,13 @@ from infomax.ranges import Seed
 
 @dataclass(frozen=True)
 class Principle:
-    """Measure what the InfoMax principle implies, and write a page of every statement with its evidence."""
+    """Test what the InfoMax principle implies, and write a page with the evidence for each statement."""
 
-    experiment: Sequence[str] = argument("some of those below; all if none", default=(), nargs="*")
+    experiment: Sequence[str] = argument(
+        "experiments from the list below; by default all", default=(), nargs="*"
+    )
     out: str = option("folder for figures, numbers and the page principle.html")
-    seed: Seed = option("of all randomness", default=0)
+    seed: Seed = option("seed of everything that is random", default=0)
 
     @staticmethod
     def notes(_: Sequence[str] = ()) -> str:

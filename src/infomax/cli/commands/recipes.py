@@ -9,7 +9,7 @@ from infomax.cli.output import Answer, grid
 
 @dataclass(frozen=True)
 class Recipes:
-    """List the recipes: what each is for, with its image size, batch and budget."""
+    """List the recipes: their purpose, image size, batch and budget."""
 
     def __call__(self) -> Answer:
         """Return what each recipe is for, by name."""

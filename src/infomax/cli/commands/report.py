@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run's page, report.html: a map, groups, neighbours, results of evaluations, curves."""
+    """Write the report of a run, report.html: map, groups, neighbours, evaluation results, curves."""
 
     run: str = run_folder()
     data: str | None = option(
-        "images or signals to show; by default those of the last evaluation, or those that it learned from",
+        "images or signals to show; by default those of the last evaluation, or else of training",
         default=None,
         type=absolute,
         metavar="DATA",
     )
-    split: str | None = split("part of the data to show; by default all")
-    column: str | None = option("of a table: the column that is seen", default=None)
+    split: str | None = split("name of one part of the data to show; by default all")
+    column: str | None = option("for a table: the column to read", default=None)
     labels: str | None = labels()
     skip_broken: bool = skip_broken()
     range: str | None = pixel_range()
     pages: str | None = pages()
     module: str | None = module()
-    no_pictures: bool = option("read no images: only what lies in the run folder", default=False)
-    overwrite: bool = option("replace an earlier page", default=False)
+    no_pictures: bool = option("do not read images; use only the files in the run folder", default=False)
+    overwrite: bool = option("replace an earlier report", default=False)
 
     def __call__(self) -> Answer:
         """Return where the page is, what is on it, and what makes the rest."""

@@ -13,25 +13,25 @@ from infomax.ranges import Count, Range, Side
 
 @dataclass(frozen=True)
 class Similarity(EncoderCommand):
-    """Draw which parts of other images an image, or one cell of it, predicts."""
+    """Draw the parts of other images that an image, or one of its cells, predicts."""
 
-    query: str = option("a file, or the number or name of an image of the data", metavar="IMAGE")
+    query: str = option("an image file, or the number or name of an image in the data", metavar="IMAGE")
     cell: tuple[Annotated[int, Range(0)], Annotated[int, Range(0)]] | None = option(
-        "cell of a local map of the query; the whole query without it", default=None, metavar="ROW,COLUMN"
+        "cell of a local map of the query; by default the whole query", default=None, metavar="ROW,COLUMN"
     )
     cell_side: Side = option(
-        "side of the cell's map",
+        "side of the map that has the cell",
         default=DEFAULT_CELL_SIDE,
         metavar="SIDE",
         flag="--source",
         python="source_side",
     )
     target: Side | None = option(
-        f"side of the maps that are searched; {DEFAULT_TARGET} without it, or for a cell the side of its map",
+        f"side of the maps to search; by default {DEFAULT_TARGET}, or for a cell the side of its map",
         default=None,
         metavar="SIDE",
     )
-    num: Count = option("images drawn", default=DEFAULT_NUM_SIMILAR, python="num_images")
+    num: Count = option("number of images to draw", default=DEFAULT_NUM_SIMILAR, python="num_images")
     out: str = option(
         "picture to write: .png, .svg or .pdf",
         default="similarity.png",

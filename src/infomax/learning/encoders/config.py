@@ -13,15 +13,18 @@ ReadoutKind = Literal["global", "joined", "mirrored"]
 class AMDIMEncoderConfig:
     """Capacity of an AMDIM encoder.
 
-    width: channels of the first layer (``ndf`` in the authors' code). embedding_dim: dimension of the
-    features that predict each other (``n_rkhs``). depth: residual units in each block. batch_norm: inside the
-    residual units, too. global_dim: dimension of the global feature; null for embedding_dim. One of another
-    dimension passes an embedding, as the maps do, before it predicts. whitened: the first layer begins with
-    filters that whiten patches of the training images (see `whiten`), not with random ones. max_fine_side: px
-    of the longest side of an image that the first layer does not halve; without effect on signals. readout:
-    what evaluation, `embed`, `search` and exports take of an encoder: ``global``, the global feature;
-    ``joined``, it and the means of the embedded maps, scaled after training (see `Readout`); ``mirrored``,
-    the mean of these for an image and its mirror image, which takes twice the time.
+    width: channels of the first layer (``ndf`` in the authors' code).
+    embedding_dim: dimension of the features that predict each other (``n_rkhs``).
+    depth: residual units in each block.
+    batch_norm: also use batch norm inside the residual units.
+    global_dim: dimension of the global feature; null for embedding_dim. With another dimension, the global
+    feature passes an embedding before it predicts, as the maps do.
+    whitened: start the first layer with filters that whiten patches of the training images (see `whiten`),
+    not with random filters.
+    max_fine_side: longest side of an image, in px, that the first layer does not halve; no effect on signals.
+    readout: features that evaluation, `embed`, `search` and exports use; ``global`` is the global feature;
+    ``joined`` adds the means of the embedded maps, scaled after training (see `Readout`); ``mirrored`` is the
+    mean of the joined features of an image and its mirror image, which doubles the time.
     """
 
     width: Size = 128
@@ -42,10 +45,12 @@ class DIMEncoderConfig:
     """Kind and capacity of an encoder of Deep InfoMax.
 
     architecture: ``dcgan`` or ``resnet``, for any images; ``alexnet``, for 64 px and more; ``strided-crops``,
-    whose local features see no more than their crop. width: channels of the first layer; later layers have
-    multiples. num_hidden: units of a hidden layer. num_units: dimension of the global feature.
-    output: range of that feature: any number (``linear``), 0 to 1 (``sigmoid``, for a uniform prior) or
-    vectors of length 1 (``unit``, for a spherical prior).
+    whose local features see only their crop.
+    width: channels of the first layer; later layers have multiples.
+    num_hidden: units of the hidden layer.
+    num_units: dimension of the global feature.
+    output: values of the global feature: any number (``linear``), 0 to 1 (``sigmoid``, for a uniform prior)
+    or vectors of length 1 (``unit``, for a spherical prior).
     """
 
     architecture: Literal["dcgan", "alexnet", "strided-crops", "resnet"] = "dcgan"

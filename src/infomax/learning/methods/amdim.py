@@ -33,16 +33,19 @@ READ_AT_ONCE = 500
 class AMDIMConfig(MethodConfig):
     """Objective and encoder of AMDIM.
 
-    encoder: its capacity (the same for both, where there are two). clip, penalty_weight, temperature: of the
-    objective, see `Scoring`; clip null for none.
-    scales: (side of the source map, side of the target map) of each prediction; 1 is the global feature. For
-    an encoder of one's own without maps of the default sides, those that it has take their place, which is
-    said and recorded.
-    num_components: vectors of the mixture as which the global feature predicts, see `Mixture`; 1 for none.
-    bound: what turns the scores of a prediction into a value, a name or package.module:function of one's own;
-    null for AMDIM's: the log-probability of the right image. Others hold all scores in memory.
-    negatives: where several processes train together, whose images are negatives: of all, of those on the
-    same host, or of the same process alone (device). Fewer of them cost less to send, and tell less at most.
+    encoder: capacity of the encoder (the same for both, if there are two).
+    clip: limit c of the scores, c·tanh(s/c); null for no clip (see `Scoring`).
+    penalty_weight: weight of the mean squared score, which is subtracted (see `Scoring`).
+    temperature: temperature T of mixtures (see `Scoring`).
+    scales: (side of the source map, side of the target map) of each prediction; 1 is the global feature. If
+    your own encoder has no maps of the default sides, its maps replace them; this is said and recorded.
+    num_components: vectors of a mixture that predict in place of the global feature (see `Mixture`); 1 for no
+    mixture.
+    bound: function that turns the scores of a prediction into a value, by name or as package.module:function
+    of your own; null for AMDIM's log-probability of the right image. Other functions hold all scores in
+    memory.
+    negatives: with several processes, whose images are negatives; all of them, those on the same host, or
+    those of the same process (device). Fewer negatives cost less to send, but lower the ceiling.
     """
 
     kind: ClassVar[str] = "amdim"

@@ -24,18 +24,21 @@ if TYPE_CHECKING:
 class DIMConfig(MethodConfig):
     """Objective and encoder of Deep InfoMax.
 
-    encoder: its kind and capacity. bound: the function that turns scores into a value. critic: what makes the
-    network that gives the scores. Either is a name, or package.module:function of one's own.
-    critic_units: width of that network.
-    global_weight, local_weight: α and β; a term of weight 0 is left out.
-    prior: distribution that the global feature Y is to match, and its weight γ.
-    num_globals: number of vectors that Y is cut into; each predicts the map by itself.
-    num_places: places of a map that are scored, drawn anew each step; null for all of them.
-    absolute_coordinates, relative_coordinates: weights of the tasks that predict where on the map a local
-    feature lies, and how two of them lie to each other.
-    occlusion: side of a square hidden from Y, as a share of the image's side; the map sees the whole image.
-    negatives: where several processes train together, whose images are negatives: of all, of those on the
-    same host, or of the same process alone (device). Fewer of them cost less to send, and tell less at most.
+    encoder: kind and capacity of the encoder.
+    bound: function that turns scores into a value, by name or as package.module:function of your own.
+    critic: network that computes the scores, by name or as package.module:function of your own.
+    critic_units: width of the critic.
+    global_weight: weight α of the global term; 0 leaves it out.
+    local_weight: weight β of the local term; 0 leaves it out.
+    prior: distribution that the global feature Y should match, and its weight γ.
+    num_globals: number of vectors that Y is cut into; each vector predicts the map alone.
+    num_places: number of locations of a map to score, drawn again each step; null for all.
+    absolute_coordinates: weight of the task that predicts the location of a local feature on the map.
+    relative_coordinates: weight of the task that predicts the relative location of two local features.
+    occlusion: side of a square that is hidden from Y, as a share of the image's side; the map sees the whole
+    image.
+    negatives: with several processes, whose images are negatives; all of them, those on the same host, or
+    those of the same process (device). Fewer negatives cost less to send, but lower the ceiling.
     """
 
     kind: ClassVar[str] = "dim"

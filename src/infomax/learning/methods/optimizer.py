@@ -21,16 +21,20 @@ Decay = Annotated[float, Range(0, below=1)]
 class OptimizerConfig:
     """How parameters are updated.
 
-    rule: adam; or muon, for weights that are matrices, with Adam for the rest (see `Muon`). lr, betas: of
-    Adam; lr also of Muon. adam_share: rate of Adam beside Muon, as a share of lr. weight_decay: of Adam, part
-    of the gradient; of Muon's matrices, apart from it. momentum: of Muon. max_side: rows or columns, the
-    fewer of the two, up to which Muon moves a matrix; null for any number. warmup_steps: steps of linear
-    warm-up, at most a tenth of the run.
-    decay: ``steps`` multiplies the rate by `factor` at each of `milestones` (shares of the run); ``cosine``
-    lets it fall to zero along half a cosine, ``linear`` along a straight line. milestones: shares of the run,
-    for ``steps``. factor: of the rate at each of them.
-    restarts: steps at which warm-up and decay begin anew, each for its own stage of the run; a run that is
-    lengthened has one for each further stage.
+    rule: ``adam``; or ``muon``, for weights that are matrices, with Adam for the rest (see `Muon`).
+    lr: learning rate of Adam, or of Muon.
+    betas: betas of Adam.
+    adam_share: learning rate of Adam beside Muon, as a share of lr.
+    weight_decay: weight decay; part of the gradient for Adam, separate from it for Muon's matrices.
+    momentum: momentum of Muon.
+    max_side: smaller side (rows or columns) up to which Muon moves a matrix; null for any side.
+    warmup_steps: steps of linear warm-up, at most a tenth of the run.
+    decay: ``steps`` multiplies the learning rate by `factor` at each of `milestones`; ``cosine`` lowers it to
+    zero along half a cosine, ``linear`` along a straight line.
+    milestones: shares of the run, for ``steps``.
+    factor: factor of the learning rate at each milestone.
+    restarts: steps at which warm-up and decay start again, each for its own stage of the run; a lengthened
+    run has one for each further stage.
     """
 
     rule: Literal["adam", "muon"] = "adam"

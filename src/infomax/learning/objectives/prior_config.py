@@ -8,13 +8,13 @@ from infomax.ranges import Count, Positive, Size, Weight, check_ranges
 
 @dataclass(frozen=True)
 class PriorConfig:
-    """The prior that the global feature is to match, and the discriminator that compares them.
+    """The prior that the global feature should match, and the discriminator that compares them.
 
-    weight: γ of the encoder's term; 0 is no prior.
-    kind: ``uniform`` on [0, 1] in each coordinate, standard ``gaussian``, or ``spherical``, uniform on
-    vectors of length 1.
+    weight: weight γ of the encoder's term; 0 for no prior.
+    kind: ``uniform`` on [0, 1] in each coordinate, standard ``gaussian``, or ``spherical`` (uniform on
+    vectors of length 1).
     hidden: widths of the discriminator's hidden layers.
-    lr: rate of the discriminator's Adam.
+    lr: learning rate of the discriminator's Adam.
     gradient_penalty: weight of the mean squared gradient of the discriminator's score.
     num_steps: steps of the discriminator for each step of the encoder.
     """

@@ -27,23 +27,28 @@ BUDGETS = ("steps", "minutes", "epochs")
 class TrainConfig:
     """How long to train, and how.
 
-    steps, minutes, epochs: the budget; one of them is set, and the others are null. Minutes become a number
-    of steps once, by timing some steps, which counts.
-    batch_size: images in each step (and candidates of the bounds); all of them where there are fewer.
-    seed: of the weights, of the order of the images and of their views.
-    precision: of the encoder's products, and of those of AMDIM's scores where they are streamed or fused; by
-    default the faster one. The objective's sums are always float32.
+    steps: number of training steps; set only one of steps, minutes and epochs.
+    minutes: length of training; set only one of steps, minutes and epochs. The first steps are timed, and
+    count; then the number of steps is fixed once.
+    epochs: passes over the data; set only one of steps, minutes and epochs.
+    batch_size: images in each step (and candidates of the bounds); all images if there are fewer.
+    seed: seed of the weights, the order of the images and their views.
+    precision: precision of the encoder's products, and of AMDIM's scores if they are streamed or fused; auto
+    takes the faster one. The objective's sums are always float32.
     accelerator: auto, cpu, gpu, or another that Lightning knows.
-    compile: views and encoders by torch.compile, and on one GPU AMDIM's whole step, of pictures, as CUDA
-    graphs. The first step then waits for a minute or so; it pays on GPUs only.
-    checkpoint_steps, checkpoint_minutes: a checkpoint is written after so many steps, or so many minutes,
-    whichever comes first, and at the end.
+    compile: compile views and encoders with torch.compile; on one GPU, capture the whole step of AMDIM on
+    pictures as CUDA graphs. The first step then takes about a minute; use this only on GPUs.
+    checkpoint_steps: steps between checkpoints. A checkpoint is also written after checkpoint_minutes and at
+    the end.
+    checkpoint_minutes: minutes between checkpoints. A checkpoint is also written after checkpoint_steps and
+    at the end.
     log_steps: steps between rows of metrics.csv.
-    loggers: what else gets each row: tensorboard, csv, wandb or mlflow, or several with commas between. They
-    write into the run folder, wandb offline; WANDB_MODE=online and MLFLOW_TRACKING_URI name other places.
-    tensorboard: what earlier versions called the logger tensorboard, still read.
-    devices, num_nodes: processes on each machine, and machines, that train together; each process takes an
-    equal share of the batch. Where torchrun or SLURM has started the command, they are as many as it started.
+    loggers: loggers that also get each row: tensorboard, csv, wandb or mlflow, several with commas between.
+    They write into the run folder, wandb offline; WANDB_MODE=online and MLFLOW_TRACKING_URI set other places.
+    tensorboard: older option for the logger tensorboard, still read.
+    devices: processes on each machine that train together, each with an equal share of the batch. If torchrun
+    or SLURM started the command, they set this number.
+    num_nodes: machines that train together. If torchrun or SLURM started the command, they set this number.
     """
 
     steps: Count | None = None
@@ -150,12 +155,15 @@ def one_budget(operation: str, budget: Mapping[str, int | float | None]) -> None
 class Recipe:
     """Everything that a run needs to know.
 
-    data: the source that the views load. split: part of the source. column: of a table, the column that is
-    seen; pairs name their columns in `views`. labels: where labels come from, which training does not need:
-    none, folders, a column, or a table FILE.csv[:column]; null for what the source holds.
-    skip_broken: leave out what cannot be read.
-    stream: read shards, .tar or .parquet files, and decode their images again in each epoch, instead of once.
-    stream_window: images in sequence that are put in a random order together, where they are streamed.
+    data: images or signals: a folder, a file, a hub name, or a built-in name.
+    split: part of the data.
+    column: for a table, the column to read; pairs name their columns in `views`.
+    labels: source of the labels, which training does not need: none, folders, a column, or a table
+    FILE.csv[:column]; null for the labels in the data.
+    skip_broken: leave out files that cannot be read.
+    stream: read shards (.tar or .parquet files) again in each epoch, and decode their images each time, not
+    once.
+    stream_window: with streaming, the number of consecutive images that are shuffled together.
     """
 
     data: str | None = None

@@ -56,23 +56,30 @@ MAX_WHOLE_SIDE = 48
 class ViewsConfig(SingleViews):
     """How views are made of pictures.
 
-    stored_size: side, px, or (height, width) at which pictures are decoded and kept; null for 32 where half
-    of some pictures (up to 32 of each split) have a shorter side of at most 48 px, else 96; loading decides.
-    image_size: of a view; null for stored_size up to 48 px, else two thirds of it.
-    crop_scale: range of the share of the area that a random resized crop (bicubic) keeps; null for no crop.
-    crop_ratio: range of its aspect ratio, as a multiple of the view's own.
-    translate: largest random shift, px, with reflected borders. translate_probability: of a shift.
-    flip: probability of the horizontal flip. shared_flip: all views of a picture are flipped together.
-    policy: an augmentation policy, applied after the crop: one published for colour pictures (see `Policy`),
-    or package.module:function of one's own, of pictures [b, c, h, w] in [0, 1] (see `OwnPolicy`).
-    jitter: strength of brightness, contrast, saturation, hue; other than 3 channels take the first two.
-    jitter_probability: of a change. grayscale: probability of losing colour (3 channels).
-    mean, std: normalisation, one value for each channel, of pixels in [0, 1].
+    stored_size: side in px, or (height, width), of pictures as they are decoded and kept. With null, up to 32
+    pictures of each split decide when the data are loaded; 32 if half of them have a shorter side of at most
+    48 px, else 96.
+    image_size: side or (height, width) of a view; null for stored_size up to 48 px, else two thirds of it.
+    crop_scale: share of the area that a random resized crop (bicubic) keeps, smallest and largest; null for
+    no crop.
+    crop_ratio: aspect ratio of the crop, smallest and largest, as a multiple of the view's own.
+    translate: largest random shift in px, with reflected borders.
+    translate_probability: probability of a shift.
+    flip: probability of a horizontal flip.
+    shared_flip: flip all views of a picture together.
+    policy: augmentation policy, applied after the crop; a published one for colour pictures (see `Policy`),
+    or package.module:function of your own, for pictures [b, c, h, w] in [0, 1] (see `OwnPolicy`).
+    jitter: strength of brightness, contrast, saturation and hue changes; without exactly 3 channels, only the
+    first two apply.
+    jitter_probability: probability of these changes.
+    grayscale: probability of losing colour (3 channels).
+    mean, std: values for normalisation, one for each channel, for pixels in [0, 1].
     evaluation_crop: share of the side that the centre crop for evaluation keeps.
-    range: values that become the least and the greatest stored, LOW:HIGH (one such pair for each channel with
-    commas between), auto, full or percentile; a run and its encoder keep what was taken. bits: of a stored
-    value, 8 or 16; null lets the images decide. pages: which of a file with several, first, a number from 1,
-    channels (all of them, as channels), or numbers such as 1,3, which become channels; see `load_images`.
+    range: pixel values that become the smallest and the largest stored value, LOW:HIGH (one pair for each
+    channel, with commas between), auto, full or percentile. The run and its encoder keep the values.
+    bits: bits of a stored value, 8 or 16; null lets the images decide.
+    pages: pages to read from a file with several; first, a number from 1, channels (all pages, as channels),
+    or numbers such as 1,3, which become channels (see `load_images`).
     """
 
     kind: ClassVar[str] = "augmented"

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 class PairedViewsConfig(Views):
     """How one view is made of each of two columns of a table.
 
-    What the two views share is all that a feature of one can tell about the other.
+    A feature of one view can tell only what the two views share.
 
-    columns: their names. first, second: how the view of each is made.
-    shared_encoder: one encoder for both columns, or one for each. flip: probability of flipping both pictures
-    together, where they show the same scene; `flip` of `first` and of `second` is drawn for each by itself.
+    columns: names of the two columns.
+    first, second: views of the first and of the second column.
+    shared_encoder: use one encoder for both columns, not one for each.
+    flip: probability of flipping both pictures together, if they show the same scene; `flip` of `first` and
+    of `second` flips each picture alone.
     """
 
     kind: ClassVar[str] = "paired"

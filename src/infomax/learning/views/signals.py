@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class SignalViewsConfig(SingleViews):
     """How views are made of signals.
 
-    stored_length: samples of a signal that are kept. length: of a view, a random stretch of them.
-    gain: range of the factor, drawn evenly, of each view. flip_sign: probability of the factor −1.
+    stored_length: samples of a signal that are kept.
+    length: samples of a view, which is a random stretch of the signal.
+    gain: smallest and largest random factor of a view, drawn evenly between them.
+    flip_sign: probability of the factor −1.
     noise: standard deviation of the noise added to each sample, in units of `std`.
-    mask: largest share of a view that is silenced, a stretch of random length at a random place.
-    mean, std: normalisation, one value for each channel; gain and silence are about the mean.
+    mask: largest share of a view that is silenced; the silence has a random length and place.
+    mean, std: values for normalisation, one for each channel; gain and silence are relative to the mean.
     """
 
     kind: ClassVar[str] = "signal"

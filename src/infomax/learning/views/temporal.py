@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class TemporalViewsConfig(Views):
     """How views are made of two frames of a sequence.
 
-    lag: frames from the first to the second. frames: how the view of each is made; both are flipped together.
+    lag: frames from the first to the second.
+    frames: views of each frame; both are flipped together.
     """
 
     kind: ClassVar[str] = "temporal"

@@ -19,11 +19,12 @@ ACTIONS = ("list", "prune")
 
 @dataclass(frozen=True)
 class Cache:
-    """List what is in the cache, or remove the least recently used until it fits a size."""
+    """List the cache, or remove its least recently used entries until it fits a size."""
 
     action: str = argument("list or prune", default="list", metavar="list|prune")
     limit: str | None = option(
-        "size to prune to, such as 20G; 0 removes all that is not in use; by default $INFOMAX_CACHE_LIMIT",
+        "size to prune to, such as 20G; 0 removes everything that is not in use; by default "
+        "$INFOMAX_CACHE_LIMIT",
         default=None,
         metavar="SIZE",
     )
@@ -34,7 +35,7 @@ class Cache:
         return (
             "The cache is in $INFOMAX_CACHE/datasets, by default ~/.cache/infomax/datasets. With\n"
             "INFOMAX_CACHE_LIMIT=20G in the environment it is pruned to that size whenever new data\n"
-            "is decoded. What a process has open stays."
+            "is decoded. Files that a process has open stay."
         )
 
     def __call__(self) -> Answer:

@@ -13,21 +13,21 @@ from infomax.ranges import Weight
 
 @dataclass(frozen=True)
 class Verify:
-    """Check a run: the hashes of its files, its encoder, and its evaluations, which are repeated."""
+    """Check a run: compare the hashes of its files, load its encoder, repeat its evaluations."""
 
     run: str = run_folder()
     data: str | None = option(
-        "where the data of the evaluations are now; by default where they were",
+        "new place of the evaluation data; by default their old place",
         default=None,
         type=absolute,
         metavar="DATA",
     )
     module: str | None = module()
     files_only: bool = option(
-        "do not repeat the evaluations, which take as long as the first time", default=False
+        "do not repeat the evaluations (they take as long as the first time)", default=False
     )
     tolerance: Weight = option(
-        "largest difference of a number from its repetition that is accepted", default=0.01
+        "largest accepted difference between a number and its repetition", default=0.01
     )
 
     def __call__(self) -> Answer:
