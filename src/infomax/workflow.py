@@ -62,19 +62,20 @@ def pretrain(
     """Train a recipe's method on images, with any of its parts replaced; return the run.
 
     Args:
-        images: a folder, a file, a name on the hub or built in; an array; a list of paths, of PIL images or
-            of (image, label) pairs; a torch `Dataset`; or what `load_images` or ``recipe.views.load`` gives.
+        images: a folder, a file, a hub name or a built-in name; an array; a list of paths, PIL images or
+            (image, label) pairs; a torch `Dataset`; or the result of `load_images` or ``recipe.views.load``.
         recipe: a name, see ``infomax.learning.RECIPES``; a place, ``package.module:function``, of a function
             that returns one; or a `Recipe`.
-        out: the run folder, new or empty; by default ``runs/`` and the name of the recipe, with a number
-            where that is taken, which is said.
-        encoder: in place of the recipe's, for instance a `TappedEncoder`; trained from the weights it has.
-        bound: in place of the method's: a name, or a function of scores [n, n, places] to a scalar.
+        out: the new or empty run folder; by default ``runs/`` and the name of the recipe. If this folder
+            exists, a number is added, and a line says so.
+        encoder: replaces the recipe's encoder, for instance a `TappedEncoder`; training starts with its
+            current weights.
+        bound: replaces the method's bound: a name, or a function from scores [n, n, places] to a scalar.
         critic: of Deep InfoMax: a name, or a function that makes one, see `register_critic`.
         views: in place of the recipe's.
         optimizer: in place of the recipe's.
         callbacks, logger: of Lightning, see `infomax.learning.pretrain`.
-        steps, minutes, epochs: the budget in place of the recipe's; at most one of them.
+        steps, minutes, epochs: replaces the recipe's budget; at most one of them.
         seed: in place of the recipe's.
         quiet: show no progress of training.
 

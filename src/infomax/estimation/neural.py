@@ -138,14 +138,14 @@ class FittedNeural:
 class Neural:
     """A learned critic's bound on I(X;Y), on held-out rows. For many columns and unknown dependence.
 
-    With the default, InfoNCE, a lower bound: too low where the critic has too few rows or steps to learn
-    from, and at most log `evaluation_size`. Other bounds have no such limit, but scatter like e^I; none is
-    good above about 6 nats with usual numbers of samples. Columns are standardised; those with heavy tails
-    are replaced by the normal scores of their ranks, which does not change the information.
+    With the default, InfoNCE, the value is a lower bound. It is too low if the critic has too few rows or
+    steps, and at most log `evaluation_size`. Other bounds have no such limit, but scatter like e^I; no bound
+    is good above about 6 nats with usual numbers of samples. Columns are standardised. Columns with heavy
+    tails are replaced by the normal scores of their ranks, which does not change the information.
 
     A value within a nat of its ceiling has the caution "saturated". Values of bounds without a ceiling have
-    the caution "biased" above log n, for n rows scored at a time: the mean of e^score then rests on pairs
-    that are not among these.
+    the caution "biased" above log n, for n rows scored at a time: the mean of e^score then depends on pairs
+    outside these rows.
 
     The interval is for the trained critic's bound, not for I. With 300 test rows and log r as the critic, the
     95 % interval contained the bound's mean over test sets in 0.94 of 300 cases at 0.5 nats (InfoNCE, NWJ and
@@ -154,9 +154,9 @@ class Neural:
     Args:
         critic: (dim_x, dim_y) to a module (x, y) -> scores; `Separable`, `Concatenated`, a `partial` of them,
             or your own.
-        bound: a function of `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which function
-            trains the critic and which one is reported: with `jensen_shannon`, NWJ(s + 1) is reported. The
-            value of a function that is not in that table is of kind "neither".
+        bound: a function from `bounds`, or your own `CriticObjective`. `critics.OBJECTIVES` says which
+            function trains the critic and which function is reported: with `jensen_shannon`, NWJ(s + 1) is
+            reported. A function outside of this table gives a value of kind "neither".
         batch_size: rows in a step; the negatives of a row are the others.
         max_steps: training stops here at the latest.
         evaluate_every: steps between evaluations of the validation rows.
@@ -166,9 +166,9 @@ class Neural:
         test_fraction: share of the rows that are reported on.
         evaluation_size: held-out rows that are scored at a time; more of them are split into blocks.
         num_resamples: random halves of the test rows, for the standard error.
-        canonical: also train a critic of the directions of `canonical_directions`, where they are few beside
-            the columns, and keep it if the validation rows prefer it. False for a critic that needs all
-            columns, as one of images does.
+        canonical: also train a critic on the directions of `canonical_directions`, if they are few compared
+            with the columns, and keep it if the validation rows prefer it. Use False for a critic that needs
+            all columns, such as a critic of images.
         seed: of the split, the first weights and the batches.
         device: where to compute; None for a GPU where there is one.
 

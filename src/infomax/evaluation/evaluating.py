@@ -41,12 +41,12 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Evaluate a run's encoder on labelled images; write the results, and pictures of the test images.
 
-    Each protocol has a file of its own (`Protocol.file`), such as ``evaluation.json``, and results on further
-    data have files beside it, ``evaluation-NAME.json`` (`result_file`). The pictures are ``gallery.npz`` and,
-    for an encoder of images with features of one dimension, ``similarity.npz``; they are those of the latest
-    clean evaluation of the first data, or of another where there are none; features in parts have none, as
-    their images are not read. The results name the images of pretraining and of evaluation, which may be
-    others; they are scaled to what the encoder expects.
+    Each protocol has its own file (`Protocol.file`), such as ``evaluation.json``. Results on other data have
+    files beside it, ``evaluation-NAME.json`` (`result_file`). The pictures are ``gallery.npz`` and, for an
+    encoder of images whose features have one dimension, ``similarity.npz``. They come from the latest clean
+    evaluation of the first data, or from another evaluation if there is none. Features in parts have no
+    pictures, because their images are not read. The results name the images of pretraining and of evaluation,
+    which may differ. Images are scaled to the encoder's size.
 
     Several processes (`num_ranks`) share the work of the clean protocol; each calls this and gets the same,
     and the first writes.
@@ -58,9 +58,9 @@ def evaluate_run(
             memory that does not grow with them.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
         protocol: name of one of `PROTOCOLS`.
-        name: of the data, for the file of the results; by default the first data have none, and others that
-            of their source.
-        overwrite: replace an earlier evaluation of these data by this protocol.
+        name: name of the data, for the file of the results; by default none for the first data, and the name
+            of the source for other data.
+        overwrite: replace an earlier evaluation of the same data with the same protocol.
         options: fields of the protocol's options: `CleanOptions`, `PaperOptions` or `DIMOptions`.
 
     Returns:

@@ -31,18 +31,18 @@ def estimate(
 ) -> Estimate:
     """Return I(X;Y), or I(X;Y|given), in nats, by an estimator that suits the samples.
 
-    The rule is `choosing.rule.RULE`: it looks at kinds, columns and the number of rows. A second estimator of
-    another family checks the first, and is reported where it clearly finds more, because most of them are too
-    low where they fail. The confidence interval reaches to what is as credible as the value
-    (`choosing.doubting`): to what the second finds more, short of this, and to what it clearly finds less,
-    unless the first rests on rows that were not trained on. Values that clearly differ have the caution
-    "disputed". ``explain()`` says what was picked and why.
+    The rule is `choosing.rule.RULE`: it looks at kinds, columns and the number of rows. A second estimator
+    from another family checks the first. If the second value is clearly higher, it is reported, because
+    estimators that fail are mostly too low. The confidence interval also reaches to values that are as
+    credible (`choosing.doubting`): to a higher second value, and to a clearly lower one, unless the first
+    value rests on rows that were not trained on. Values that clearly differ have the caution "disputed".
+    ``explain()`` says what was picked and why.
 
     Args:
         x: numbers or labels, [n] or [n, d]: an array, tensor, Series, frame or list.
         y: likewise.
-        given: what is known already; likewise.
-        kinds: "labels" or "numbers" by argument, where it would be guessed wrongly: ``{"x": "labels"}``.
+        given: the variable that is already known; likewise.
+        kinds: "labels" or "numbers" for an argument, if the guess would be wrong: ``{"x": "labels"}``.
         seed: of the order of equal numbers.
 
     Raises:

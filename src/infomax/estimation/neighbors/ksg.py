@@ -44,14 +44,15 @@ MAX_ROWS_A_NEIGHBOR = 25  # up to which half of k is tried as well
 class KSG:
     """I(X;Y) = ψ(k) + ψ(n) − ⟨ψ(n_x) + ψ(n_y)⟩: Kraskov's estimator for continuous variables.
 
-    Nearly unbiased where the density hardly varies over k neighbours; at independence the bias vanishes. Low
-    where dependence is strong for the number of samples, because a square box does not fit a line: at n =
-    5,000, a 1-D Gaussian pair of 10 nats gives about 7.2, and a 3-D one of 5 nats about 4.4. Such values are
-    cautioned as saturated, or biased in more than two columns, where a larger k shows it. `ResidualKSG` is
-    made for such pairs. Values below 0 are scatter around 0.
+    The value is nearly unbiased if the density hardly varies over k neighbours; at independence there is no
+    bias. It is too low if dependence is strong for the number of samples, because a square box does not fit a
+    line. At n = 5,000, a 1-D Gaussian pair of 10 nats gives about 7.2, and a 3-D pair of 5 nats about 4.4.
+    Such values have the caution "saturated", or "biased" with more than two columns if a larger k shows the
+    bias. `ResidualKSG` is made for such pairs. Values below 0 are scatter around 0.
 
-    Distances are compared across all columns, by variant 2 across those of a variable: give them the same
-    spread. Where one is spread more than ten times as wide as another, the value is cautioned as biased.
+    Distances are compared across all columns (in variant 2, across the columns of a variable): give columns
+    the same spread. If one column has more than ten times the spread of another, the value has the caution
+    "biased".
 
     The standard error is the infinitesimal jackknife's, which counts that rows share neighbours (`boxes`). It
     is up to a quarter too large at independence. Share of 200 repeats (100 in 3-D) in which the 95 % interval

@@ -40,9 +40,9 @@ MAX_RARE = 0.1
 class MixedKSG:
     """I = ⟨ψ(k̃) − ψ(n_x) − ψ(n_y)⟩ + ψ(n), for any mixture of continuous and discrete variables.
 
-    Counts are those of `KSG` where nothing repeats. Where at least k others equal a row, k̃ is the number of
-    equal rows, and counts are of equal rows. Where the range of a row ends on a value that repeats, k̃ and the
-    counts include the boundary, and leave the row itself out. A single variable may be a mixture as well
+    Without repeats, the counts are those of `KSG`. If at least k other rows equal a row, k̃ is the number of
+    equal rows, and only equal rows are counted. If the range of a row ends on a repeated value, k̃ and the
+    counts include the boundary, and leave out the row itself. A single variable may be a mixture as well
     (rainfall, censored times) or rounded to a grid. Near the plug-in estimate for labels alone, and exactly 0
     for a constant. Too high, with a caution, where values repeat about as often as there are neighbours, as
     on a coarse grid: independent Gaussian pairs (n = 1,000) rounded to a quarter of their spread gave 0.07
@@ -52,9 +52,9 @@ class MixedKSG:
     (ρ = 0.6) censored at −1 on one side 0.95; 0.96; 0.97, two independent ones censored at 0 0.98; 0.97;
     0.99, zero-inflated Poisson 0.89; 0.97; 0.97.
 
-    Variables named in `labels` hold labels, which are equal or not, at no distance. Neighbours are then
-    sought within a cell, the rows that agree in all labels; k is smaller in cells of k rows or fewer, and
-    rows alone in their cell are left out. For a label and a number this is `Ross`, which has no bias at
+    Variables named in `labels` hold labels, which have no distance: they are equal or not. Neighbours are
+    then searched within a cell: the rows that agree in all labels. k is smaller in cells of k rows or fewer,
+    and rows alone in their cell are left out. For a label and a number this is `Ross`, which has no bias at
     independence, however rare the labels. Labels that are coded as numbers and not named must be further
     apart than the continuous values of near neighbours, and occur more than k times.
 
@@ -109,9 +109,10 @@ class MixedKSG:
 class Ross:
     """I(X;Y) = ψ(n) + ⟨ψ(k) − ψ(n_label) − ψ(m)⟩, for a label X and a continuous Y.
 
-    The k-th neighbour is searched among the rows with the same label, and m counts the rows of any label that
-    are nearer. A label with k rows or fewer gets a smaller k: its number of rows less one. Rows whose label
-    occurs once are left out; the method says how many. Without bias at independence, however rare the labels.
+    The k-th neighbour is searched among the rows with the same label, and m counts the nearer rows of any
+    label. A label with k rows or fewer gets a smaller k: its number of rows minus one. Rows whose label
+    occurs once are left out; the method says how many. The value has no bias at independence, for any rarity
+    of the labels.
 
     Given numbers, counts are of rows that are near in these as well; given labels, everything is done within
     each of them. Mean of 30 repeats, n = 1,000, where nothing is left once z is known, and y = z + ½ noise:

@@ -234,10 +234,10 @@ class WithinGroups:
 class CircularShifts:
     """Shifts of y by any number of rows, its end put before its beginning: for stationary series.
 
-    Both series keep their own course, however long their memory. n rows have n shifts, and p is at least 1/n;
-    several series are each moved by a shift of their own. All shifts count, small ones too: without those
-    near 0, where a dependence shows as well, the shifts would not be a group, and p would be too small. A
-    trend, or seasons, are not stationary: take them out first.
+    Both series keep their own course, for any length of memory. n rows have n shifts, and p is at least 1/n.
+    Several series each get their own shift. All shifts count, small ones too. Shifts near 0 also show a
+    dependence; but without them the shifts would not be a group, and p would be too small. A trend or seasons
+    are not stationary: remove them first.
 
     Args:
         groups: the label of each row's series, for panels, [n]; rows of a series in the order of time. None:
@@ -263,9 +263,9 @@ class CircularShifts:
 class Blocks:
     """Blocks of consecutive rows in any order: for series whose memory is shorter than a block.
 
-    There are more orders than circular shifts have, so that p can be smaller; but what one block knows about
-    the next is lost, and p is too small where blocks are short. A group of n rows is cut into ⌊n / length⌋
-    equal blocks; the rows that are left over stay where they are.
+    There are more orders of blocks than circular shifts, so p can be smaller. But the dependence between one
+    block and the next is lost, and p is too small if blocks are short. A group of n rows is cut into ⌊n /
+    length⌋ equal blocks; the remaining rows stay in place.
 
     Args:
         length: rows of a block; None: by `block_length`, from the autocorrelations of x and y.

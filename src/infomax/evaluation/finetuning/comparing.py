@@ -52,16 +52,16 @@ def finetune(
 ) -> ProbeResult:
     """Return the test accuracy of copies of the encoder with a linear head, trained end to end on few labels.
 
-    Labels are drawn of each class without replacement, several times; a fifth of each draw stops training
-    early. Views are augmented as in the training of the encoder. Batch norm continues to learn its
+    Labels are drawn from each class without replacement, several times. A fifth of each draw decides when
+    training stops. Views are augmented as in the training of the encoder. Batch norm continues to learn its
     statistics.
 
     Args:
-        encoder: learned, or with random weights for training from scratch; it does not change.
+        encoder: trained, or with random weights for training from scratch; it does not change.
         train: labelled images to draw from.
         test: labelled images.
-        num_labels: how many are drawn.
-        num_draws: draws of labels, each with an order of batches and random views of its own.
+        num_labels: number of labels to draw.
+        num_draws: number of draws of labels, each with its own order of batches and random views.
         config: of training.
         seed: of the draws and of everything random in training.
         progress: shows the steps; None shows them on stderr.

@@ -28,10 +28,10 @@ def few_labels(
 ) -> ProbeResult:
     """Return the accuracy of a probe that is fitted to a few labels of each class, drawn several times.
 
-    Labels are drawn without replacement. The draws depend on the labels and on (seed, draw) alone, so that
+    Labels are drawn without replacement. The draws depend only on the labels and on (seed, draw). So
     different features of the same rows get the same draws. The probe validates its choices on these few
-    labels. Each draw is tested on all test rows, but for those of classes with fewer labels than are to be
-    drawn: these are left out of the draws and of the test, and the settings name them.
+    labels. Each draw is tested on all test rows. Classes with too few labels are left out of the draws and of
+    the test, and the settings name them.
 
     Args:
         probe: such as `linear_probe`, or ``functools.partial(mlp_probe, num_seeds=1)``.
@@ -39,7 +39,7 @@ def few_labels(
         train_labels: as for the probe.
         test_features: as for the probe.
         test_labels: as for the probe.
-        labels_per_class: labels drawn from each class that occurs in train_labels and has as many.
+        labels_per_class: labels drawn from each class in train_labels that has enough.
         num_draws: how often labels are drawn.
         seed: of the draws.
         classes: names of the labels, for settings and messages.

@@ -118,11 +118,11 @@ def input_information(
 ) -> Estimate:
     """Return a lower bound on I(X; Z) of images and their features, on rows not trained on; see `Neural`.
 
-    Features are a function of the image, so I(X; Z) = H(Z) is infinite for most encoders. What a critic finds
-    of it tells how easily features distinguish one image from another; with InfoNCE, the default, it is at
-    most log 1024 = 10 bits, and a value near it is cautioned to be saturated. The paper reads
-    Donsker–Varadhan (`donsker_varadhan`, `mine`), which has no such ceiling; but n held-out rows certify no
-    more than log n nats, and values beyond are cautioned to be biased.
+    Features are a function of the image, so I(X; Z) = H(Z) is infinite for most encoders. The part that a
+    critic finds tells how easily features distinguish one image from another. With InfoNCE, the default, this
+    is at most log 1024 = 10 bits, and a value near this ceiling has the caution "saturated". The paper uses
+    Donsker–Varadhan (`donsker_varadhan`, `mine`), which has no such ceiling. But n held-out rows guarantee at
+    most log n nats, and larger values have the caution "biased".
 
     Args:
         images: [n, c, h, w], numbers of any kind; or [n, d], rows of any other input.

@@ -60,26 +60,27 @@ def load_images(
         size: side in pixels, or (height, width). None for 32 where half of some images (up to 32 of each
             split) have a shorter side of at most 48, else 96.
         channels: 3 (colour), 1 (grey), or any other number, of images with exactly so many channels.
-        range: values that become the least and the greatest that is stored: ``LOW:HIGH``, or one such pair
-            for each channel with commas between; ``full``, the range of each data type; ``percentile``, 0.1
-            to 99.9 of the set; ``auto``: ``full`` for 8-bit images; for others the least of 8, 10, 12, 14, 16
-            bits (floats: 0 to 1) that holds all values, where they fill four fifths of it, else the least and
-            greatest value. What the set decides is found from up to 500 images of all splits.
-        bits: of a stored value, 8 or 16; None for 16 where a channel keeps few grey levels in 8 bits.
+        range: pixel values that become the smallest and the largest stored value. ``LOW:HIGH`` gives them,
+            one pair for each channel with commas between; ``full`` is the range of each data type;
+            ``percentile`` is 0.1 to 99.9 of the set. ``auto`` is ``full`` for 8-bit images. For others it is
+            the smallest of 8, 10, 12, 14, 16 bits (floats: 0 to 1) that holds all values, if they fill four
+            fifths of it, else the smallest and the largest value. Up to 500 images of all splits decide.
+        bits: bits of a stored value, 8 or 16; None gives 16 if a channel would keep few grey levels in 8
+            bits.
         pages: of a file with several pages: ``first``, a number that counts from 1, ``channels`` (all pages,
             as channels), or numbers such as ``1,3``, which become channels. Axes that OME or ImageJ calls
             channels are channels.
-        labels: where labels come from: ``none``; ``folders``; a column of the source, or of ``metadata.csv``
-            in the folder; a table, ``FILE.csv[:column]`` (also .tsv, .xlsx, .parquet, .jsonl), whose rows are
-            found by path, file name or stem. Several columns have commas between. At the end, ``=classes``,
-            ``=numbers`` or ``=tags`` says what they are taken for; by default, text means classes, text with
-            ; or | and lists mean tags, whole numbers classes if they are dense or few, others numbers. None:
-            ``metadata.csv``, the usual column, or folders where all images lie in one, equally deep, and
-            their names are no dates. What was taken is in `.reading`; numbers and tags are in `.targets`.
+        labels: source of the labels: ``none``; ``folders``; a column of the source, or of ``metadata.csv`` in
+            the folder; a table, ``FILE.csv[:column]`` (also .tsv, .xlsx, .parquet, .jsonl), joined by path,
+            file name or stem. Several columns have commas between. The ending ``=classes``, ``=numbers`` or
+            ``=tags`` gives their kind. By default, text means classes; text with ; or | and lists mean tags;
+            whole numbers are classes if they are dense or few, others are numbers. None takes
+            ``metadata.csv``, the usual column, or folders, if all images lie in folders, equally deep, whose
+            names are not dates. The choice is in `.reading`; numbers and tags are in `.targets`.
         skip_broken: leave out images that cannot be decoded and list them in `.skipped`, instead of stopping.
-        cache: where decoded images are kept, memory-mapped, and found again while names, sizes and times of
-            all files stay the same: True for $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for
-            nowhere. Python sequences are decoded each time.
+        cache: place for decoded images: True for $INFOMAX_CACHE or ~/.cache/infomax, a folder, or None for no
+            cache. They are memory-mapped, and used again while names, sizes and times of all files stay the
+            same. Python sequences are decoded each time.
         memory_limit: bytes of values to hold in memory if there is no cache; beyond it they are mapped from a
             temporary file. None for 40 % of the available memory.
         progress: show a bar on stderr.

@@ -150,11 +150,11 @@ def load_encoder(
     """Return the encoder in a run folder (or any folder with its two files), in evaluation mode, on the CPU.
 
     Args:
-        folder: where ``encoder.json`` and ``encoder.safetensors`` lie; or one file, which
+        folder: the folder of ``encoder.json`` and ``encoder.safetensors``; or a file that
             ``infomax export --format safetensors`` wrote.
         module: for a `TappedEncoder`, a module of the same shape as the tapped one, to take the weights.
-        range, pages: how its `views` will read images, as of `load_images`; None as those that it learned
-            from, which keeps images comparable.
+        range, pages: how its `views` read images, as for `load_images`; None reads them as in training, which
+            keeps images comparable.
 
     Raises:
         FileNotFoundError: the folder lacks one of the two files, or there is no such file.

@@ -27,12 +27,12 @@ class TappedEncoder(nn.Module):
     """The features of any module: the outputs of its named layers.
 
     Deep InfoMax takes features of any sizes; AMDIM scores global against local features, and so needs
-    `embedding_dim`. The module itself is trained, from the weights that it has. Parameters of layers after
-    the last named one get no gradient: replace such layers by ``nn.Identity()``, above all before training on
-    several devices, where each parameter must have one. A compiled module works, in more than one graph.
+    `embedding_dim`. Training starts with the module's current weights. Layers after the last named layer get
+    no gradient: replace them by ``nn.Identity()``, especially before training on several devices, where each
+    parameter must have a gradient. A compiled module works, in more than one graph.
 
-    A layer may give a map; tokens of a transformer, of which those of patches are the map; or what holds them
-    as its ``last_hidden_state``, as models of Hugging Face do. A map goes by the length of its longer side.
+    A layer may return a map; tokens of a transformer, whose patch tokens are the map; or an object with them
+    as ``last_hidden_state``, as Hugging Face models do. A map is named by its longer side.
 
     Args:
         module: images [b, c, h, w] to anything. The weights of its convolutions are laid out channels last.

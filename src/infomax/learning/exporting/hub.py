@@ -30,7 +30,7 @@ def from_pretrained(
     """Return an encoder from the hub, or from a folder with the same files.
 
     Args:
-        place: ``owner/name``, or a folder, which comes first where there is one of that name.
+        place: ``owner/name`` or a folder; if both exist, the folder is taken.
         module: for an encoder that taps a network: one of the same shape, as of `load_encoder`.
         revision: branch, tag or commit on the hub.
         token: for the hub; None for the one that `huggingface_hub` has.
@@ -65,9 +65,9 @@ def push_to_hub(
         run: a finished run, or its folder; where there are two encoders, the folder of one.
         name: ``owner/name``.
         module: as of `from_pretrained`.
-        private: only its owner sees it.
+        private: only the owner sees the repository.
         license: of the encoder, such as ``mit``; None says nothing.
-        overwrite: add a commit where there is such a repository.
+        overwrite: add a commit if the repository exists.
         token: as of `from_pretrained`.
 
     Raises:

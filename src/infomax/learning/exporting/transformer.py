@@ -25,22 +25,22 @@ DEFAULT_RECIPE = "amdim-cpu"
 
 
 class EncoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Images to embeddings, as a transformer of scikit-learn.
+    """A scikit-learn transformer from images to embeddings.
 
-    `fit` trains an encoder by a recipe, without labels; `transform` gives its representations. With an
-    `encoder` that is trained already, `fit` learns nothing.
+    `fit` trains an encoder by a recipe, without labels; `transform` returns its representations. With a
+    trained `encoder`, `fit` does not train.
 
-    Images are an array [n, h, w], [n, h, w, c] or [n, c, h, w], or a sequence of whatever `load_images` takes
-    for an image: arrays, pictures, paths. Where the range of their values is found from the set, as for
-    images of more than 8 bits, `transform` reads others by the range that `fit` found. Signals are arrays
-    [n, t] or [n, t, c], with a recipe for signals.
+    Images are an array [n, h, w], [n, h, w, c] or [n, c, h, w], or a sequence of what `load_images` takes for
+    an image: arrays, pictures, paths. If `fit` finds the range of values from the set, as for images of more
+    than 8 bits, `transform` uses the same range. Signals are arrays [n, t] or [n, t, c], with a recipe for
+    signals.
 
     Args:
         recipe: a name, see ``infomax.learning.RECIPES``, or a `Recipe`, in which its views see one thing.
-        encoder: a trained one, of `load_encoder`, in place of training.
+        encoder: a trained encoder from `load_encoder`, instead of training.
         image_shape: (h, w) or (h, w, c) of images that come as rows of an array [n, h·w·c].
-        steps, minutes, epochs: the budget in place of the recipe's; at most one of them.
-        seed: in place of the recipe's.
+        steps, minutes, epochs: replaces the recipe's budget; at most one of them.
+        seed: replaces the recipe's seed.
         out: folder of the run, new or empty; None for a temporary one, which is removed.
         batch_size: images that are embedded at a time.
         quiet: show no progress.
