@@ -1,14 +1,14 @@
-"""How many images and minutes does it take? Accuracy against both, beside raw pixels and a random encoder.
+"""How many images and minutes are needed? Accuracy against both, with raw pixels and a random encoder.
 
     python benchmarks/amount.py --data cifar10/ --runs runs/amount --save                    # 7.5 quiet hours
     python benchmarks/amount.py --data cifar10/ --images 1000 --minutes 2,5 --save --overwrite  # some cells
 
-For each number of images, so many training images of CIFAR-10 are drawn by a fixed seed. Encoders learn from
-these alone, without labels, by the recipe `amdim-cpu`, for some minutes each: a run of its own, with
-the whole schedule of learning rates. Minutes are steps at the rate `--steps-a-minute`, so that a busy machine
-changes nothing but the time that it takes. Then a linear probe and nearest neighbours get the labels of the
-same images, and are tested on the 10,000 test images; in the second table they get 5 labels of each class,
-ten times. A run that is in the folder already is not repeated; cells that are recorded already stay.
+For each number of images, a fixed seed draws that many training images of CIFAR-10. The recipe `amdim-cpu`
+learns from only these images, without labels. Each number of minutes is a separate run with a complete
+schedule of learning rates. Minutes are steps at the rate `--steps-a-minute`, so a busy machine changes only
+the duration. Then a linear probe and nearest neighbours get the labels of the same images, and are tested on
+the 10,000 test images. In the second table they get 5 labels of each class, ten times. Runs in the folder are
+not repeated; recorded cells stay.
 """
 
 import time

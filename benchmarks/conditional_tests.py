@@ -3,12 +3,12 @@
     python benchmarks/conditional_tests.py --save                          # half an hour
     python benchmarks/conditional_tests.py --only "sum of 3, noise 0.3" --save --overwrite   # one row anew
 
-x and y are the same function of m causes z and noise of their own; in the second table the noise of x is
-added to that of y, times the direct effect. Each number is a share of p ≤ 0.05 among the tests that were not
-refused: of |ρ| and of KSG given z, against `Residuals`, which is the null given numbers; of |ρ| against
-`NearRows(5)`; of KSG for the noise itself, which no test knows, shuffled within the same cells: an exact test
-of the same samples, to tell chance from fault; and of the t-test of partial correlation, which is valid where
-the function is a sum.
+x and y are the same function of m causes z, each with its own noise. In the second table, the direct effect
+times the noise of x is added to the noise of y. Each number is the share of p ≤ 0.05 among the tests that
+were not refused. The tests are: |ρ| and KSG given z against `Residuals`, the null given numbers; |ρ| against
+`NearRows(5)`; KSG for the noise itself, which no test knows, shuffled within the same cells. This is an exact
+test of the same samples, to distinguish chance from faults. The last is the t-test of partial correlation,
+which is valid if the function is a sum.
 
 refused: share of samples in which `Residuals` gives no p-value. commit: of the code that a row was measured
 with.

@@ -2,14 +2,14 @@
 
     python benchmarks/deep_infomax.py --data cifar10/ --runs runs/dim --save   # 2 hours on two cores
 
-CIFAR-10, the encoder and optimizer of `dim-cifar10-cpu`: global DIM, and local DIM by three bounds, the same
-with Y matched to a uniform prior, and AMDIM (`amdim-cpu`), each for `--budgets` minutes. First every
-objective is timed for some seconds, on a machine that should do nothing else; minutes then become steps, so
-that the runs themselves may share it. Linear probes on the convolutional, the fully connected and the last
-layer (Y), fitted to `--labels` training images and tested on all test images; a random encoder beside them.
-Then `--whole` minutes of local DIM with InfoNCE. Global DIM learns at a quarter of the rate: at the full one
-its bound is at the ceiling within half an epoch, and after two epochs the encoder collapses. What is in the
-folder already is not repeated.
+CIFAR-10, with the encoder and optimizer of `dim-cifar10-cpu`. The objectives are global DIM, local DIM with
+three bounds, local DIM with Y matched to a uniform prior, and AMDIM (`amdim-cpu`), each for `--budgets`
+minutes. First every objective is timed for some seconds; the machine should do nothing else. Then minutes
+become steps, so the runs themselves may share the machine. Linear probes are fitted to the convolutional, the
+fully connected and the last layer (Y), with `--labels` training images, and tested on all test images. A
+random encoder is the comparison. Then local DIM with InfoNCE trains for `--whole` minutes. Global DIM has a
+quarter of the learning rate: at the full rate its bound reaches the ceiling within half an epoch, and after
+two epochs the encoder collapses. Runs in the folder are not repeated.
 """
 
 import json

@@ -2,9 +2,9 @@
 
     python benchmarks/digits.py --save    # five splits, ten minutes on two cores; writes results/digits.*
 
-The recipe `amdim-digits` was settled by looking at the demo's own split of train and test images. Here all
-1,797 digits are split anew for each seed, and the encoder is trained anew on each train part. The spread is
-over splits; within a split, ten draws of five labels a class are averaged.
+Settings of the recipe `amdim-digits` were chosen on the demo's own split of train and test images. Here each
+seed splits all 1,797 digits again, and a new encoder is trained on each train part. The spread is over
+splits; within a split, ten draws of five labels a class are averaged.
 """
 
 import tempfile

@@ -8,11 +8,11 @@
 
 The 40 tasks of "Beyond Normal" (Czyż et al. 2023) with 5,000 samples, each drawn ten times (three times for
 slow estimators); Gaussian pairs of 0.5 to 10 nats; pairs of a discrete and a continuous variable. Each
-estimate stands beside the true value, which the distribution computes from a closed form.
+estimate is compared with the true value, which the distribution computes from a closed form.
 
 bias: mean error over the draws; spread: their standard deviation; coverage: the share of draws whose 95 %
-interval holds the truth. An interval knows nothing of the bias, so coverage is 0.95 only where there is none;
-spread / error compares the standard error with the spread that it is meant to tell, and should be 1.
+interval contains the truth. The interval does not include the bias, so coverage is 0.95 only without bias.
+spread / error compares the spread with the standard error, and should be 1.
 """
 
 import json

@@ -5,13 +5,13 @@
     … --redraw 1 --save --overwrite                                            # the page anew
 
 The 40 tasks of "Beyond Normal" (Czyż et al. 2023), and hard cases: one dependent pair among 50 + 50 columns,
-curves, heavy tails, labels beside columns of which few matter, noisy binary images. The rule was fixed on
-other tasks before these were measured (`estimation/choosing/rule.py`). With --cache every draw is kept, and a
-call that is stopped goes on there; --workers 0 measures nothing, and reports what is kept.
+curves, heavy tails, labels with many columns but few that matter, noisy binary images. The rule was fixed on
+other tasks before these were measured (`estimation/choosing/rule.py`). --cache keeps every draw, and a
+stopped call continues there; --workers 0 measures nothing, and reports the kept draws.
 
 bias: mean error over the draws. interval: how far the 95 % interval reaches below and above the value, on
-average. covered: draws whose interval holds the truth, of those made. The best
-single estimator is that of `estimation_accuracy.json`, chosen for each task with the truth in hand.
+average. covered: number of draws whose interval contains the truth, of all draws. The best single estimator
+is from `estimation_accuracy.json`, chosen for each task with knowledge of the truth.
 """
 
 import json

@@ -10,9 +10,10 @@ quadrature.
 
 Slow estimators are repeated less often (SLOWNESS); the table says how often.
 
-coverage: the share of estimates without a caution whose interval contains the truth; empty where fewer than
-20 had none. caution: the share of estimates with one. A setting is "silent and wrong" where at least a tenth
-of the estimates have no caution and these cover less than 90 % (beyond the error of so many repeats).
+coverage: among estimates without a caution, the share whose interval contains the truth; empty for fewer than
+20 such estimates. caution: the share of estimates with a caution. A setting is "silent and wrong" if at least
+a tenth of the estimates have no caution, and these cover less than 90 % (beyond the error from the number of
+repeats).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Are quantities of many variables, from samples, as near the truth as their errors say? What do they cost?
+"""Are estimates for many variables as near the truth as their errors say? What do they cost?
 
     python benchmarks/estimation_many.py --save             # some minutes
 

@@ -4,16 +4,16 @@
     OMP_NUM_THREADS=2 python benchmarks/estimation_neural.py --save      # writes results/estimation_neural.*
     … --steps 4000 --critic concatenated                                 # as published; hours on a CPU
 
-Staircase: X and Y are 20 pairs of Gaussians; I rises from 2 to 10 nats in five stairs of --steps steps each,
-with new samples at every step (batch 64, Adam, 5e-4, perceptrons of two layers of 256); in the cubic form Y
-is replaced by Y³, unscaled, which changes no information and makes some bounds diverge. A table gives each
-bound's median over the second half of each stair (single batches of a poor critic can give −1e9 and spoil a
-mean) and, for comparison, what it gives with the *true* log density ratio as its critic: what is missing
-there no training can bring. InfoNCE is limited by log 64 = 4.16 nats.
+Staircase: X and Y are 20 pairs of Gaussians. I rises from 2 to 10 nats in five stairs of --steps steps each,
+with new samples at every step (batch 64, Adam, 5e-4, perceptrons of two layers of 256). The cubic form
+replaces Y by Y³, unscaled; this does not change the information, but makes some bounds diverge. A table gives
+each bound's median over the second half of each stair (single batches of a poor critic can give −1e9 and
+spoil a mean). For comparison, it gives the bound's value with the *true* log density ratio as its critic:
+training cannot add what is missing there. InfoNCE is limited by log 64 = 4.16 nats.
 
-Self-consistency (Song and Ermon 2020), with `Neural`, on held-out images of handwritten digits: what a noisy
-view of the top t rows tells about the image cannot fall with t; a second, processed copy adds nothing (ratio
-1); two independent images tell twice as much (ratio 2).
+Self-consistency (Song and Ermon 2020), with `Neural`, on held-out images of handwritten digits. A noisy view
+of the top t rows tells something about the image, and this cannot fall with t. A second, processed copy adds
+nothing (ratio 1). Two independent images tell twice as much (ratio 2).
 
 References: Poole et al. (2019), figure 2; Song and Ermon (2020), figures 1 to 4.
 """

@@ -1,17 +1,18 @@
-"""What estimates cost, beside peers that compute the same values, in one run on one machine.
+"""What do estimates cost, compared with peers that compute the same values, in one run on one machine?
 
     python benchmarks/estimation_speed.py                          # ten minutes on a quiet machine
     python benchmarks/estimation_speed.py --save --overwrite       # and writes results/estimation_speed.*
     python benchmarks/estimation_speed.py --largest 20000          # a look, in a minute
     python benchmarks/estimation_speed.py --redraw 1               # the picture anew
 
-Times are seconds on the wall, the least of several rounds. In each round every contestant has one turn, so
-that whatever else the machine does strikes all alike. infomax uses all cores unless it says one thread; its
-peers use one. `ratio` is a peer's time over infomax's; `value` shows that they compute the same.
+Times are wall-clock seconds, the smallest of several rounds. In each round every program has one turn, so
+other work on the machine affects all programs alike. infomax uses all cores unless the row says one thread;
+its peers use one core. `ratio` is a peer's time divided by infomax's; `value` shows that they compute the
+same.
 
-Settings are equal: k = 3, no noise (scikit-learn adds 1e-10 and cannot be asked not to), columns of unit
-variance. scikit-learn and ennemi take single columns; for variables of three, ennemi's inner function runs.
-Peers: pip install scikit-learn ennemi infomeasure.
+Settings are equal: k = 3, no noise (scikit-learn always adds 1e-10), columns of unit variance. scikit-learn
+and ennemi take single columns; for variables of three columns, ennemi's inner function runs. Peers: pip
+install scikit-learn ennemi infomeasure.
 """
 
 import itertools

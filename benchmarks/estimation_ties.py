@@ -6,9 +6,9 @@ Gaussian pairs of known information, both numbers rounded to a twentieth and to 
 deviation. `MixedKSG` gets the rounded numbers as they are. "Tables" is what `pairwise` does with continuous
 columns: normal scores with equal numbers ranked in random order, then `KSG`.
 
-truth: before rounding; truth, rounded: of the rounded numbers, by integrals over the cells. mean: of the
-estimates of all samples; spread: their standard deviation; error: the mean standard error that they state;
-cautioned: the share of estimates that say "biased".
+truth: before rounding; truth, rounded: of the rounded numbers, by integrals over the cells. mean: mean
+estimate over all samples; spread: standard deviation of the estimates; error: their mean standard error;
+cautioned: share of estimates with the caution "biased".
 """
 
 import math

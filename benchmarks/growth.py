@@ -5,14 +5,13 @@
 
 Parts: batch, image, width (a training step, its parts, its peak memory), objective (one prediction of it,
 streamed), reading (a store of ever more images, in a sparse file), embedding, ranks (processes that train
-together).
-Exponents are slopes by least squares of log against log, over the upper half of each range, ± one standard
-error; beside each stands what theory says, and what counted operations do over the same range, since a small
-range lies before the limit. Times are medians, float32. Memory: of a step and an objective the peak of
-resident memory beyond what a tiny one of them left, each in a process of its own; of reading what NumPy
-allocates; of embedding the growth of anonymous memory. Bytes sent are those that passed the loopback device
-of the kernel, divided by the number of processes (Linux). Processes have one thread each, and cores are two,
-so that the time of more than two says nothing and is not measured.
+together). Exponents are least-squares slopes of log against log, over the upper half of each range, ± one
+standard error. Each is compared with theory, and with counted operations over the same range, since a small
+range lies before the limit. Times are medians, float32. Memory of a step and of an objective is the peak of
+resident memory beyond the peak of a tiny one, each in its own process. Memory of reading is what NumPy
+allocates, memory of embedding the growth of anonymous memory. Bytes sent are the bytes through the kernel's
+loopback device, divided by the number of processes (Linux). Each process has one thread. There are two cores,
+so the time of more than two processes says nothing and is not measured.
 """
 
 import json

@@ -2,13 +2,14 @@
 
     OMP_NUM_THREADS=2 python benchmarks/input_path.py           # four minutes; --save keeps the results
 
-The same augmentations (flip, shift or crop, colour jitter, grey, normalisation) are made four ways: `ours`,
-the same compiled, kornia's modules in place of ours, as before, and one image at a time with Pillow, as in
-scripts with torchvision, in a DataLoader with as many worker processes as there are threads. Batches of 128
-random images; the best of turns of a second, taken in turn. The share of a training step is that of the
-recipe amdim-cpu, from median times. Memory: 33 million images of 32 x 32 in a sparse file, read at
-random through `training.Batches`, each time in a process of its own, mapped as NumPy does it, and with the
-advice to the system that reads are random. Anonymous memory is what the system cannot drop (Linux).
+The same augmentations (flip, shift or crop, colour jitter, grey, normalisation) are made in four ways:
+`ours`; `ours`, compiled; kornia's modules instead of ours, as in earlier versions; and one image at a time
+with Pillow, as in scripts with torchvision, in a DataLoader with one worker process for each thread. Batches
+have 128 random images. The ways alternate in turns of a second, and the best turn counts. The share of a
+training step is for the recipe amdim-cpu, from median times. Memory: 33 million images of 32 x 32 in a sparse
+file are read at random through `training.Batches`, in a new process each time, once mapped as NumPy does it,
+and once with the advice to the system that reads are random. Anonymous memory is memory that the system
+cannot drop (Linux).
 """
 
 import json

@@ -1,12 +1,12 @@
-"""What the experiments of `infomax principle` find, and layer C grown with five values of k₁.
+"""Findings of the experiments of `infomax principle`, and layer C grown with five values of k₁.
 
     python benchmarks/linsker.py --save                     # some minutes
     python benchmarks/linsker.py --folder principle --save  # takes what `infomax principle` wrote there
 
 Every experiment runs once; its finding is the sentence that `infomax principle` writes. Layer C: 100 cells
 that receive the covariance of layer B (white noise summed over Gaussian arbors), k₂ = −3, weights between
-−1/2 and 1/2. Σ s w is the mean over cells; roundness the mean share of a cell's variance that the distance
-from its middle explains, none where all weights are equal.
+−1/2 and 1/2. Σ s w is the mean over cells. Roundness is the mean share of a cell's variance that the distance
+from its middle explains; there is none if all weights are equal.
 """
 
 import math

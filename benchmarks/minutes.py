@@ -1,14 +1,14 @@
-"""Measure what a recipe learns in so many minutes: accuracy against minutes, seed by seed.
+"""Measure what a recipe learns in a given number of minutes: accuracy against minutes, for each seed.
 
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --save                 # 6 quiet hours
     python benchmarks/minutes.py --name cifar10 --data cifar10/ --minutes 20 --seeds 0 --save --overwrite
     python benchmarks/minutes.py --name imagenette --data imagenette/ --save
 
-Each number of minutes and each seed is a run of its own, with the whole schedule of learning rates. Minutes
-become steps by timing the first ones, so that the machine should do nothing else; `--rate` gives the steps of
-a minute instead. Probes get all training labels, or 5 of each class ten times, and are tested on the test
-images, beside raw pixels and a random encoder. A run that is in the folder already is not repeated; rows that
-are recorded already stay, so that an interrupted benchmark goes on.
+Each number of minutes and each seed is a separate run with a complete schedule of learning rates. The first
+steps are timed to convert minutes to steps, so the machine should do nothing else; or `--rate` gives the
+steps of a minute. Probes get all training labels, or 5 of each class ten times, and are tested on the test
+images, as are probes on raw pixels and on a random encoder. Runs in the folder are not repeated, and recorded
+rows stay, so an interrupted benchmark continues.
 """
 
 import time

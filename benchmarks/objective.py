@@ -3,9 +3,9 @@
     OMP_NUM_THREADS=2 python benchmarks/objective.py                 # two minutes; --save keeps the results
     OMP_NUM_THREADS=2 python benchmarks/objective.py --most 8192     # some minutes more: 3.3 billion scores
 
-Time: the best of several turns, taken in turn in one process. `products` is three matrix products of the same
-sizes and nothing else, which both need. Memory: what the process holds at its peak beyond inputs
-and their gradients, each in a process of its own (Linux only). Features are Gaussian noise, float32.
+Time: the two ways alternate in one process, and the best turn counts. `products` is only the three matrix
+products of these sizes, which both ways need. Memory: peak memory beyond the inputs and their gradients, each
+in its own process (Linux only). Features are Gaussian noise, float32.
 """
 
 import subprocess

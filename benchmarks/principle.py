@@ -3,15 +3,16 @@
     pip install mne python-picard && python benchmarks/principle.py --save
     python benchmarks/principle.py --channels 16,32 --samples 20000 --budget 20     # a minute
 
-Sources, a quarter each: Laplace, uniform, Student's with 5 degrees of freedom, and two humps; mixed by a
-Gaussian matrix and made white, so that only unmixing takes time. And patches of scikit-learn's photographs,
-which no model of independent sources describes: there is no truth to compare with, but a likelihood.
+Sources, a quarter each: Laplace, uniform, Student's with 5 degrees of freedom, and two humps. They are mixed
+by a Gaussian matrix and made white, so only unmixing takes time. The second kind of data is patches of
+scikit-learn's photographs. No model of independent sources describes them, so there is no truth to compare
+with, but a likelihood.
 
-Every method runs with the most iterations it may take set to 1, 2, 4, … until it has converged by its own
-test, with its own default tolerance, or the next run would take longer than the budget. Likelihood is that of
-extended InfoMax, the same for all: each row of W gets its best scale and the likelier of the two densities,
-since FastICA and Picard-O do not set scales. "To reach the best" is the time of the first run within 0.001
-nats a source of the best of all.
+Every method runs with a limit of 1, 2, 4, … iterations, until it has converged by its own test with its own
+default tolerance, or until the next run would take longer than the budget. The likelihood is that of extended
+InfoMax for all methods. Each row of W gets its best scale and the likelier of the two densities, as FastICA
+and Picard-O do not set scales. "To reach the best" is the time of the first run within 0.001 nats a source of
+the best of all.
 """
 
 import json

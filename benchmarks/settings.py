@@ -1,17 +1,17 @@
-"""Which settings of `amdim-cpu` teach most? Chosen on images held out of the training images.
+"""Which settings of `amdim-cpu` are best? They are compared on images held out from the training images.
 
     python benchmarks/settings.py --data cifar10/ --runs runs/settings --save                  # all: 4 hours
     python benchmarks/settings.py --data cifar10/ --only "adam;batch 256" --save --overwrite   # some
     python benchmarks/settings.py --data cifar10/ --seeds 0,1 --images 256000 --only recipe    # longer
     python benchmarks/settings.py --data imagenette/ --validation 1500 --name settings_photographs --save
 
-Each setting changes the recipe by the options that stand beside it, and learns from `--images` images (those
-of several epochs count again) with the whole schedule of learning rates. A fixed seed draws 5,000 validation
-images of the training images; encoders learn from the others. Accuracy is that of the validation images: of
-20 neighbours among the others, and of logistic regression on up to 20,000 of them. The test images are not
-looked at. Operations are those of the products of the run, as `training_step.py` counts them.
-What is in the folder already is not repeated, so that two processes of one thread may share the work; rows
-that are recorded already stay.
+Each setting changes the recipe by its options, and learns from `--images` images (repeated images count
+again) with a complete schedule of learning rates. A fixed seed draws 5,000 validation images from the
+training images; encoders learn from the other images. Accuracy is measured on the validation images, by 20
+neighbours among the other images, and by logistic regression on up to 20,000 of them. The test images are not
+used. Operations are those of the products of the run, as `training_step.py` counts them. What is in the
+folder already is not repeated, so that two processes of one thread may share the work; rows that are recorded
+already stay.
 """
 
 import json

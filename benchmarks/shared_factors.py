@@ -2,14 +2,13 @@
 
     OMP_NUM_THREADS=1 python benchmarks/shared_factors.py --runs runs/factors --save   # a quarter of an hour
 
-Generated scenes whose factors are known (`infomax.learning.data.scenes`): two cameras, moving digits, a
-picture
-and a tone. AMDIM learns from the two views of each; beside it stand AMDIM on augmented copies of one view
-alone (crops, brightness and contrast), a random encoder and the raw input. For every factor: I(Z; factor) in
-bits, fitted to training scenes and read on test scenes, each around a digit of its own, by two classifiers,
-so twice a lower bound (± standard error). A linear one finds any trace, however faint; shares among the 20
-nearest by cosine say what distances, and so the scores of the objective, see. What is in the folder already
-is not repeated.
+Generated scenes have known factors (`infomax.learning.data.scenes`): two cameras, moving digits, a picture
+and a tone. AMDIM learns from the two views of each scene. It is compared with AMDIM on augmented copies of
+one view (crops, brightness and contrast), a random encoder and the raw input. For every factor, two
+classifiers give I(Z; factor) in bits, each a lower bound (± standard error). They are fitted to training
+scenes and tested on test scenes with other digits. A linear classifier finds any faint trace. The shares
+among the 20 nearest by cosine show what distances, and so the scores of the objective, see. Runs in the
+folder are not repeated.
 """
 
 import json

@@ -1,14 +1,14 @@
-"""How much of what a machine can multiply does a training step use, and where does the rest go?
+"""What share of a machine's rate of products does a training step use, and what takes the rest of its time?
 
     OMP_NUM_THREADS=2 python benchmarks/training_step.py        # two minutes; --save keeps the results
 
-The limit is the machine's rate of matrix products, of the best of several sizes, in the numbers the encoder
-computes in. The step's operations are those of its convolutions and products, forward and backward: the
-encoder's as torch counts them, the objective's 6 n²ld for each direction of each prediction. Their ratio to
-what the limit would do in the time of a step is its share: nothing that is not a product counts, however
-needed, nor do Muon's products. The parts are timed one after another, so that their sum may exceed the step,
-which overlaps them. `trainer` is the whole of `pretrain`'s loop: reading images, recording, checks. The batch
-is uniform noise.
+The limit is the machine's rate of matrix products, for the best of several sizes, in the encoder's number
+format. The step's operations are those of its convolutions and products, forward and backward: the encoder's
+as torch counts them, the objective's 6 n²ld for each direction of each prediction. The share is these
+operations divided by the operations that the limit would do in the time of a step. Other work does not count,
+even if it is needed; nor do Muon's products. The parts are timed one after another, so their sum may exceed
+the step, which overlaps them. `trainer` is the complete loop of `pretrain`: reading images, recording,
+checks. The batch is uniform noise.
 """
 
 import gc
