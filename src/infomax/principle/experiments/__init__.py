@@ -33,19 +33,25 @@ class Experiment:
 
 
 EXPERIMENTS: Mapping[str, Experiment] = {
-    "two-terms": Experiment("terms.two_terms", "one unit that conveys most, least noise, or both at once"),
+    "two-terms": Experiment(
+        "terms.two_terms", "one unit with the largest output, the least noise, or most information"
+    ),
     "not-equivalent": Experiment(
-        "terms.not_equivalent", "is the pair that conveys most the least redundant?"
+        "terms.not_equivalent", "is the pair with most information the least redundant?"
     ),
     "noise-redundancy": Experiment("noise.noise_redundancy", "two units as output noise grows"),
     "one-aspect": Experiment(
         "noise.one_aspect", "photographs seen by a small retina, in light and in the dark"
     ),
-    "ica-sources": Experiment("ica.ica_sources", "mixed sources, and the map that conveys most about them"),
-    "ica-edges": Experiment("ica.ica_edges", "what conveys most about patches of photographs: edge filters"),
+    "ica-sources": Experiment(
+        "ica.ica_sources", "mixed sources, and the map with most information about them"
+    ),
+    "ica-edges": Experiment(
+        "ica.ica_edges", "filters with most information about patches of photographs: edges"
+    ),
     "near-neighbours": Experiment("maps.near_neighbors", "chains and sheets of cells become ordered maps"),
     "frequent-patterns": Experiment(
-        "maps.frequent_patterns", "how cells are shared out among rare and frequent inputs"
+        "maps.frequent_patterns", "how many cells stand for rare and for frequent inputs"
     ),
     "signal-to-noise": Experiment("features.signal_to_noise", "which of four features a sheet represents"),
     "temporal-correlation": Experiment(
@@ -53,7 +59,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     "layers-hebbian": Experiment("network.layers_hebbian", "layers that grow from noise by Hebb's rule"),
     "layers-infomax": Experiment(
-        "network.layers_infomax", "bits preserved from layer to layer, by either rule"
+        "network.layers_infomax", "bits preserved from layer to layer, with both rules"
     ),
 }
 """The experiments, by the names that the command `infomax principle` takes."""
