@@ -44,12 +44,12 @@ class Estimate:
         method: the estimator and its settings, in a few words.
         local: pointwise values in nats, one for each sample, where the method has them; their mean is
             `value`, except for a correction of bias.
-        cautions: what is doubtful about the value and its error bar. Each begins with a word of `CAUTIONS`,
-            alone or followed by a colon and the details. They are printed with the value.
-        second: what an estimator of another family finds, where one was asked.
+        cautions: doubts about the value and its error bar. Each begins with a word of `CAUTIONS`, perhaps
+            followed by a colon and the details. They are printed with the value.
+        second: the estimate of an estimator from another family, if one was asked.
         alternatives: estimates that are as credible as the value, such as one extrapolated to more samples;
-            the confidence interval reaches to the far ends of theirs.
-        reasons: what was seen of the samples and why this estimator was picked, where it was; see `explain`.
+            the confidence interval reaches to the far ends of their intervals.
+        reasons: facts about the samples, and why this estimator was picked, if it was picked; see `explain`.
 
     Raises:
         ValueError: a value or a standard error that is not finite, or a standard error below 0; an unknown

@@ -35,8 +35,8 @@ class Given:
         column: of a table, the column that is seen.
         labels: where labels come from, as for `load_images`.
         skip_broken: leave out what cannot be read.
-        groups: where the groups of rows come from, as labels do, where what is held out of the source shall
-            hold whole groups: the images of a patient, a film or a slide. None for rows by themselves.
+        groups: source of the groups, given like labels: whole groups are held out, such as all images of a
+            patient, a film or a slide. None holds out single rows.
     """
 
     source: Any = field(
