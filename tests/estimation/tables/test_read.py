@@ -23,6 +23,7 @@ from infomax.errors import MissingExtra
 from infomax.estimation.tables.columns import columns_of
 from infomax.estimation.tables.read import read_frame
 from infomax.estimation.tables.reading.cells import MISSING_SIGNS, MISSING_WORDS
+from infomax.estimation.tables.reading.files import find
 
 OLD_WORKBOOK = """
 eNrtWE1oE1EQ/t5LtvmhSTc1LbRKCQWr1l7Ei5d2VdCeLNWLooImTYTSkkjag+1BqzVHQfCi4qXQi5eqF3/Qg948CBUVBEFI9OhJUPDQ
@@ -435,6 +436,15 @@ def test_encodings_that_are_wrong(reads):
         reads("x;y\n1;é\n".encode("latin-1"), encoding="utf-8")
     with pytest.raises(ValueError, match=r"t.csv is not written in utf-16"):
         reads("x;y\n10;é\n".encode("latin-1"), encoding="utf-16")
+
+
+def test_several_files_have_a_name_that_says_how_many(tmp_path):
+    for name in ("part-01.csv", "part-02.csv", "part-10.csv"):
+        (tmp_path / name).write_text("x\n1\n")
+    found = find([tmp_path / name for name in ("part-01.csv", "part-02.csv", "part-10.csv")])
+    assert found.name == f"{tmp_path}/part-*.csv (3 files)"
+    assert find([tmp_path / "part-01.csv"] * 2).name == f"{tmp_path}/part-01.csv* (2 files)"
+    assert find([tmp_path / "part-01.csv"]).name == f"{tmp_path}/part-01.csv"
 
 
 def test_archives_of_several_files(reads):

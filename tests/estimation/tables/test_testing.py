@@ -2,6 +2,7 @@
 
 import jaxtyping
 import numpy as np
+import polars as pl
 import pytest
 
 from infomax.estimation.counting.counts import PlugIn
@@ -9,6 +10,7 @@ from infomax.estimation.gaussian import Gaussian
 from infomax.estimation.resampling.nulls import Blocks, CircularShifts, WithinGroups
 from infomax.estimation.tables import testing as module
 from infomax.estimation.tables.pairwise import pairwise
+from infomax.estimation.tables.parts.opening import open_parts
 from infomax.estimation.tables.preparing import How, prepared
 from infomax.estimation.tables.rank import rank_columns
 from infomax.estimation.tables.testing import Testing as HowTested
@@ -129,6 +131,27 @@ def test_a_g_test_of_series_says_that_rows_follow_each_other():
         assert "which need --null shifts" in line
     assert rank_columns(table, "y", null=CircularShifts())["x"]["p_value"] > 0.01
     assert not pairwise({"y": table["y"], "noise": table["noise"]}, num_permutations=19).about.notes
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_table_in_parts_says_that_its_rows_follow_each_other(tmp_path, in_order):
+    """Its first rows tell, since drawn rows are further apart; rows in any order are independent."""
+    rng = np.random.default_rng(0)
+    table = pl.DataFrame({"x": sticky(rng), "y": sticky(rng), "noise": rng.choice(list("abc"), 2000)})
+    table = table if in_order else table.sample(fraction=1, shuffle=True, seed=0)
+    for number, part in enumerate(table.iter_slices(1000)):
+        part.write_parquet(tmp_path / f"{number}.parquet")
+    parts = open_parts(f"{tmp_path}/*.parquet", num_sampled_rows=100)
+    for found in (rank_columns(parts, "y"), pairwise(parts, num_permutations=19)):
+        assert any("rows follow each other" in note for note in found.about.notes) == in_order
+
+
+def test_series_with_a_condition_are_not_sent_to_shifts_which_refuse_it():
+    rng = np.random.default_rng(0)
+    table = {name: np.cumsum(rng.standard_normal(300)) for name in "xyz"}
+    (line,) = rank_columns(table, "y", given="z", num_permutations=19).about.notes
+    assert "rows follow each other" in line
+    assert "shifts" not in line and "which need rows that are further apart" in line
 
 
 def test_p_values_are_never_0_and_only_permutations_are_from_some_rows():

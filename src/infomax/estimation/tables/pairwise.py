@@ -178,7 +178,7 @@ def pairwise(
     )
     frame = measured.frame.sort("number").drop("number")
     by_name = {column.name: column for column in columns}
-    notes = [] if ready.counts else on_g_tests(measured, lambda row: (by_name[row["x"]], by_name[row["y"]]))
+    notes = on_g_tests(measured, lambda row: ready.first_rows(by_name[row["x"]], by_name[row["y"]]))
     return measured.finish(PairwiseInformation(frame, ready.about_what_was(measured, notes), (*by_name,)))
 
 

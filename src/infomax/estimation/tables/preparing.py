@@ -100,6 +100,10 @@ class Prepared:
         """Return the column `lag` rows earlier, in its group."""
         return column.earlier(lag, self.groups)
 
+    def first_rows(self, x: Column, y: Column) -> tuple[Column, Column] | None:
+        """Return columns in the order of the table; of one in parts its first rows, None if not counted."""
+        return (x, y) if self.counts is None else self.counts.first_rows(x.name, y.name)
+
     def about_what_was(self, measured: Measured, notes: Sequence[str] = ()) -> About:
         """Return what belongs to the result."""
         notes = (*self.about.notes, *notes, *measured.notes)

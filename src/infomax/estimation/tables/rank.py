@@ -173,10 +173,10 @@ def _about_groups(group: str | None, given: Sequence[str]) -> list[str]:
 
 
 def _on_g_tests(ready: Prepared, measured: Measured, y: Column) -> list[str]:
-    def pair_of(row: Mapping[str, Any]) -> tuple[Column, Column]:
-        return ready.earlier(ready.named("rank_columns", row["column"]), row["lag"]), y
+    def pair_of(row: Mapping[str, Any]) -> tuple[Column, Column] | None:
+        return ready.first_rows(ready.earlier(ready.named("rank_columns", row["column"]), row["lag"]), y)
 
-    return [] if ready.counts else on_g_tests(measured, pair_of)
+    return on_g_tests(measured, pair_of)
 
 
 def _tasks(

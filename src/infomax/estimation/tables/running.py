@@ -222,7 +222,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
 
 
 def on_g_tests(
-    measured: Measured, pair_of: Callable[[Mapping[str, Any]], tuple[Column, Column]]
+    measured: Measured, pair_of: Callable[[Mapping[str, Any]], tuple[Column, Column] | None]
 ) -> list[str]:
     """Return a line where labels got a G-test, which takes rows as independent, and rows follow each other.
 
@@ -233,7 +233,9 @@ def on_g_tests(
         return []
     by_g_test = pl.col("p_value").is_not_null() & pl.col("num_permutations").is_null()
     for row in measured.frame.filter(by_g_test).sort("p_value").head(MAX_LOOKED_AT).to_dicts():
-        x, y = pair_of(row)
+        x, y = pair_of(row) or (None, None)
+        if x is None or y is None:
+            continue
         rows = np.flatnonzero(x.present & y.present)[:DEFAULT_TESTED_ROWS]
         if caution := serial_dependence(x.values[rows], y.values[rows]):
             return [f"p-values: {_first_key(row)}: {caution.replace(_SERIES, _SORTED)}"]

@@ -11,10 +11,14 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int
 
-from infomax.estimation.tables.columns import MAX_LABELS, MIN_ROWS_PER_LABEL, are_large
+from infomax.estimation.tables.columns import MAX_LABELS, MIN_ROWS_PER_LABEL, Column, are_large
 from infomax.estimation.tables.parts.codes import MAX_CELLS, Codes, Ints, Tally
 from infomax.estimation.tables.reading.cells import Texts, parsed
+
+NUM_FIRST = 20_000
+"""First rows whose labels are kept in their order, to see whether rows follow each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,20 @@ class LabelCounts:
         alone: counts of the labels of each column of labels.
         cells: counts of each pair of them, in the order of the table.
         uncounted: columns and pairs that have too many different values to be counted.
+        first: labels of the first rows of each column of labels, −1 for none.
     """
 
     kinds: Mapping[str, str]
     alone: Mapping[str, Ints] = field(default_factory=dict)
     cells: Mapping[tuple[str, str], Cells] = field(default_factory=dict)
     uncounted: tuple[str, ...] = ()
+    first: Mapping[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
+
+    def first_rows(self, x: str, y: str) -> tuple[Column, Column] | None:
+        """Return the first rows of two columns of labels in their order; None where one was not counted."""
+        if not {x, y} <= {*self.first}:
+            return None
+        return Column(x, "labels", self.first[x]), Column(y, "labels", self.first[y])
 
     def of_pair(self, x: str, y: str) -> Cells | None:
         """Return the cells of a pair of columns, in either order; None where it was not counted."""
@@ -73,6 +85,7 @@ class Counter:
         self._has_begun = False
         self._pairs: dict[tuple[str, str], Tally] = {}
         self._alone: dict[str, np.ndarray] = {}
+        self._first: dict[str, Ints] = {}
         self._uncounted: list[str] = []
 
     def add(self, frame: pl.DataFrame) -> None:
@@ -81,6 +94,7 @@ class Counter:
             self._begin(frame)
         found = {name: self._of(frame[name]) for name in [*self._codes]}
         codes = {name: of_one for name, of_one in found.items() if of_one is not None}
+        self._first = self._first or {name: of_one[:NUM_FIRST].copy() for name, of_one in codes.items()}
         for pair, tally in [*self._pairs.items()]:
             tally.add(codes[pair[0]], codes[pair[1]])
             if len(tally) > MAX_CELLS:
@@ -106,7 +120,8 @@ class Counter:
             for (x, y), tally in self._pairs.items()
             if x in new and y in new
         }
-        return LabelCounts(kinds, alone, cells, tuple(self._uncounted))
+        first = {name: np.append(codes, -1)[self._first[name]] for name, codes in new.items()}
+        return LabelCounts(kinds, alone, cells, tuple(self._uncounted), first)
 
     def _begin(self, frame: pl.DataFrame) -> None:
         self._has_begun = True

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from os.path import commonprefix
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.error import URLError
@@ -153,8 +154,16 @@ def find(source: str | Path | Sequence[str | Path]) -> Found:
         "one below the other",
     )
     parts = tuple(part for one in found for part in one.parts)
-    name = found[0].name if len(found) == 1 else f"{found[0].name} and {len(found) - 1} more"
-    return replace(found[0], name=name, parts=parts)
+    return replace(found[0], name=_name_of_all([one.name for one in found]), parts=parts)
+
+
+def _name_of_all(names: Sequence[str]) -> str:
+    """Return a pattern that all names fit, by how they begin and end, and their number."""
+    if len(names) == 1:
+        return names[0]
+    start = commonprefix(names)
+    end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+    return f"{start}*{end} ({len(names)} files)"
 
 
 def _found(source: str) -> Found:
