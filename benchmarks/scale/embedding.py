@@ -4,9 +4,9 @@
 
 Embeddings of 32 numbers are generated, not embedded: ten kinds, one a hundred times as often as another, each
 a Gaussian of spread 1 around a centre drawn from a Gaussian of spread 1.5. They are written into parts of
-250,000 rows, as `infomax embed --parts` writes them, and grouped by `group_parts` in a process of its own.
-`peak MB` is the most memory of that process. The groups are compared with the kinds, by the adjusted Rand
-index of a million rows. Ten queries are searched by `nearest_in_parts`.
+250,000 rows, as `infomax embed --parts` writes them, and grouped as `group_parts` does it, in a process of
+its own. `peak MB` is the most memory of that process. The groups are compared with the kinds, by the adjusted
+Rand index of a million rows. Ten queries are searched by `nearest_in_parts`.
 """
 
 import json
@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.metrics import adjusted_rand_score
@@ -32,13 +31,22 @@ HEADING = "Groups of embeddings in parts, 32 features"
 WORK = """
 import json, sys, time
 import numpy as np
-from infomax.evaluation.grouping.parts import group_parts, nearest_in_parts
+from infomax.evaluation.grouping.groups import directions
+from infomax.evaluation.grouping.parts import nearest_in_parts
+from infomax.evaluation.grouping.streaming import grouped_in_blocks
+from infomax.evaluation.in_parts.files import batches, files_of
+from infomax.evaluation.probes.stored import StoredRows
+from infomax.progress import stages
 files, out = sys.argv[1:]
 began = time.perf_counter()
-found = group_parts(files, out)
+unit = StoredRows.of(map(directions, batches("groups", files_of("groups", files))))
+with stages() as stage:
+    found = grouped_in_blocks(unit, stage=stage)
 grouped = time.perf_counter()
 nearest_in_parts(np.eye(10, 32, dtype=np.float32), files, 20)
-print(json.dumps({"groups": grouped - began, "search": time.perf_counter() - grouped, **found}))
+np.save(out, found.group[:1_000_000])
+times = {"groups": grouped - began, "search": time.perf_counter() - grouped}
+print(json.dumps({**times, "num_groups": found.num_groups}))
 """
 
 
@@ -59,12 +67,11 @@ def measured(folder, num_rows):
     began = time.perf_counter()
     kinds = [generate(folder / "features/f.parquet", num_rows, k, num_parts) for k in range(num_parts)]
     written = time.perf_counter() - began
-    command = [sys.executable, "-c", WORK, str(folder / "features/f-*.parquet"), str(folder / "groups")]
+    command = [sys.executable, "-c", WORK, str(folder / "features/f-*.parquet"), str(folder / "groups.npy")]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
     found = json.loads(done.stdout)
-    files = sorted((folder / "groups").glob("*.parquet"))[: -(-1_000_000 // ROWS_A_PART)]
-    groups = np.concatenate([pl.read_parquet(file)["group"].to_numpy() for file in files])
+    groups = np.load(folder / "groups.npy")
     return {
         "parts": num_parts,
         "GB of files": sum(file.stat().st_size for file in (folder / "features").iterdir()) / 1e9,
@@ -72,7 +79,7 @@ def measured(folder, num_rows):
         "seconds to group": found["groups"],
         "seconds to search, 10 queries": found["search"],
         "peak MB": peak,
-        "groups": len(found["sizes"]),
+        "groups": found["num_groups"],
         "adjusted Rand index": adjusted_rand_score(np.concatenate(kinds)[: len(groups)], groups),
     }
 

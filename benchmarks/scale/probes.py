@@ -23,8 +23,7 @@ HEADING = "Probes of stored rows, 64 features"
 WORK = """
 import json, resource, sys, time
 import numpy as np
-from infomax.evaluation.in_parts.nearest import InvertedLists
-from infomax.evaluation.in_parts.probing import MAX_EXACT_PAIRS
+from infomax.evaluation.in_parts.nearest import MAX_EXACT_PAIRS, InvertedLists
 from infomax.evaluation import linear_probe, nearest_neighbor_probe
 from infomax.evaluation import StoredRows
 

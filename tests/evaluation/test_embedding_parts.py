@@ -1,5 +1,8 @@
 """Embeddings in several files: the same rows as in one, each file written once, gone on with after a stop."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,9 +21,14 @@ from infomax.evaluation import (
     nearest_rows,
 )
 from infomax.evaluation import embedding as embedding_module
+from infomax.evaluation.grouping import features as features_module
 from infomax.evaluation.grouping.features import features_of
+from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.in_parts import files as files_module
+from infomax.evaluation.in_parts.nearest import InvertedLists
 from infomax.evaluation.outputs.parts import part_path, parts_pattern, record_path, rows_of_part
+from infomax.evaluation.probes import stored
+from infomax.evaluation.probes.stored import StoredRows
 from infomax.learning.data import Dataset
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder
@@ -177,22 +185,105 @@ def files(rows, tmp_path, monkeypatch):
     return str(tmp_path / "features/f-*.parquet")
 
 
-def test_groups_of_parts_are_those_of_rows_in_memory(files, rows, kinds, tmp_path):
+def test_groups_of_parts_are_those_of_rows_in_memory(files, rows, kinds, tmp_path, monkeypatch):
+    monkeypatch.setattr(features_module, "MAX_IN_MEMORY", 100)
     found = group_parts(files, tmp_path / "groups")
-    written = [pl.read_parquet(path) for path in sorted((tmp_path / "groups").glob("*.parquet"))]
+    written = [pl.read_parquet(path) for path in sorted((tmp_path / "groups").glob("f-*.parquet"))]
     assert [len(one) for one in written] == [len(part) for part in np.array_split(rows, 7)]
     group = pl.concat(written)["group"].to_numpy()
     assert adjusted_rand_score(kinds, group) > 0.99
     assert adjusted_rand_score(grouped(rows).group, group) > 0.99
-    assert found["sizes"] == np.bincount(group)[1:].tolist() == sorted(found["sizes"], reverse=True)
+    sizes = found["groups"]["sizes"]
+    assert sizes == np.bincount(group)[1:].tolist() == sorted(sizes, reverse=True)
     assert found["num_rows"] == len(rows)
-    assert "silhouette" in found["number"]
+    assert "silhouette" in found["groups"]["words"]
     assert any("mini-batch k-means, one pass" in one for one in found["approximated"])
     assert pl.concat(written)["name"][0] == "0 0"
     again = group_parts(files, tmp_path / "again")
-    assert again == found
+    assert again == found == json.loads((tmp_path / "again/groups.json").read_text())
     asked = group_parts(files, tmp_path / "asked", num_groups=3)
-    assert (len(asked["sizes"]), asked["number"]) == (3, "as asked for")
+    assert len(asked["groups"]["sizes"]) == 3 and "as asked for" in asked["groups"]["words"]
+    dense = group_parts(files, tmp_path / "dense", method="hdbscan")["groups"]
+    assert dense["method"] == "HDBSCAN" and sum(dense["sizes"]) + dense["num_without"] == len(rows)
+
+
+@pytest.fixture
+def strange(files, rows, tmp_path):
+    """Files with three copies of a row, two of another one, and rows that are far from all others."""
+    planted = rows.copy()
+    planted[[40, 1800, 3900]] = rows[7] * np.array([[1], [2], [1.0001]], np.float32)
+    planted[2500] = rows[300]
+    planted[[5, 2222]] = -30 * np.eye(24, dtype=np.float32)[:2] - rows[:2]
+    for number, part in enumerate(np.array_split(planted, 7)):
+        path = part_path(tmp_path / "features/f.parquet", number, 7)
+        embedding = pl.Series(list(part), dtype=pl.Array(pl.Float32, 24))
+        pl.read_parquet(path).with_columns(embedding=embedding).write_parquet(path)
+    return files, planted
+
+
+def found_of(folder):
+    """What was found of each row, and the pairs and outliers."""
+    rows = pl.concat(pl.read_parquet(path) for path in sorted(folder.glob("f-*.parquet")))
+    return rows, *(pl.read_parquet(folder / f"{name}.parquet") for name in ("duplicates", "outliers"))
+
+
+@pytest.mark.parametrize("knn", ["exact", "lists"])
+def test_duplicates_and_outliers_of_parts_are_those_in_memory(strange, tmp_path, monkeypatch, knn):
+    """Of lists, too: copies are in the same list, and some neighbours that are missed move little."""
+    if knn == "lists":
+        pytest.importorskip("faiss")
+    files, planted = strange
+    whole = group_parts(files, tmp_path / "whole", num_groups=5)
+    assert whole["approximated"] == []
+    monkeypatch.setattr(features_module, "MAX_IN_MEMORY", 100)
+    monkeypatch.setattr(stored, "BLOCK_NUMBERS", 600 * 24)
+    found = group_parts(files, tmp_path / knn, num_groups=5, knn=knn)
+    (rows, pairs, odd), (others, other_pairs, other_odd) = (found_of(tmp_path / n) for n in ("whole", knn))
+    assert pairs["set"].n_unique() >= 2 and {"0 7", "0 40"} <= {*pairs["name"], *pairs["other"]}
+    assert pairs.drop("cosine").equals(other_pairs.drop("cosine"))
+    np.testing.assert_allclose(pairs["cosine"], other_pairs["cosine"], atol=1e-6)
+    assert rows["duplicate_set"].equals(others["duplicate_set"])
+    assert len(odd) >= 2 and {*odd["name"]} <= {*other_odd["name"]}
+    if knn == "exact":
+        np.testing.assert_allclose(rows["neighbor_distance"], others["neighbor_distance"], atol=1e-6)
+        assert (
+            odd["name"].equals(other_odd["name"])
+            and "neighbours of 4,000 rows: exact" in found["approximated"]
+        )
+    else:
+        said = found["approximated"][0]
+        assert "neighbours of 4,000 rows: approximate, FAISS, 16 of 63 lists (25.4 %), which hold" in said
+        missed = others["neighbor_distance"].to_numpy() - rows["neighbor_distance"].to_numpy()
+        assert (missed > -1e-6).all() and (missed < 1e-6).mean() > 0.7
+
+
+def test_what_lists_find_is_what_loops_find(rows):
+    """A row in a list is found by its cosine, and queries whose lists hold few rows are compared with all."""
+    pytest.importorskip("faiss")
+    unit = directions(rows[:1500])
+    lists = InvertedLists.of(StoredRows.of(np.array_split(unit, 4)))
+    assert sorted(lists.numbers.tolist()) == [*range(1500)]
+    np.testing.assert_array_equal(np.asarray(lists.rows), unit[lists.numbers])
+    near, cosines = lists(torch.from_numpy(unit[:50]), 20)
+    centers = lists.centers.reconstruct_n(0, lists.centers.ntotal)
+    list_of = np.repeat(np.arange(len(centers)), np.diff(lists.starts))
+    for query in range(50):
+        probed = np.argsort(-(centers @ unit[query]))[:16]
+        there = lists.numbers[np.isin(list_of, probed)]
+        order = there[np.argsort(-(unit[there] @ unit[query]), kind="stable")][:20]
+        assert {*near[query]} == {*order}
+        np.testing.assert_allclose(cosines[query], unit[near[query]] @ unit[query], atol=1e-5)
+    every, _ = lists(torch.from_numpy(unit[:3]), 1500)
+    assert [sorted(one) for one in every.tolist()] == [[*range(1500)]] * 3
+    one_list = replace(lists, num_probed=len(centers))
+    exact, _ = nearest_rows(unit[:50], unit, 20)
+    assert (one_list(torch.from_numpy(unit[:50]), 20)[0] == exact).mean() > 0.99
+    assert one_list.share_found(unit[:50], 20) == 1
+
+
+def test_a_way_that_is_not_known(files, tmp_path):
+    with pytest.raises(ValueError, match="knn: no way 'list' to find the nearest; did you mean lists"):
+        group_parts(files, tmp_path / "g", knn="list")
 
 
 def test_a_pattern_means_all_parts_of_one_call(files, rows, tmp_path):
@@ -214,6 +305,8 @@ def test_neighbours_in_parts_are_exact(files, rows):
     found, values = nearest_in_parts(queries, files, 6)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_allclose(values, cosines, atol=1e-6)
+    near, _ = nearest_in_parts(queries, files, 6, index=InvertedLists.of)
+    assert (near == expected).mean() > 0.6
 
 
 def test_what_has_no_groups_in_parts(files, tmp_path):
@@ -224,7 +317,7 @@ def test_what_has_no_groups_in_parts(files, tmp_path):
         group_parts(tmp_path / "f.csv", tmp_path / "g")
     with pytest.raises(ValueError, match="holds the features; expected another folder"):
         group_parts(files, tmp_path / "features")
-    with pytest.raises(ValueError, match="expected at least 1 group, got 0"):
+    with pytest.raises(ValueError, match="number of groups must be at least 1, got 0"):
         group_parts(files, tmp_path / "g", num_groups=0)
     pl.DataFrame({"name": ["a", "b"]}).write_parquet(tmp_path / "bare.parquet")
     with pytest.raises(ValueError, match="has no column embedding"):
@@ -237,3 +330,42 @@ def test_what_has_no_groups_in_parts(files, tmp_path):
     odd.write_parquet(tmp_path / "odd.parquet")
     with pytest.raises(ValueError, match="holds NaN or infinity"):
         group_parts(tmp_path / "odd.parquet", tmp_path / "g", num_groups=1)
+
+
+MOST_MEGABYTES = 60
+"""How much more 200,000 rows of 64 numbers, 51 MB, may take than 2,000, with what is found of each row."""
+GROUPED = """
+import resource, sys
+import numpy as np
+import polars as pl
+from infomax.evaluation import group_parts
+from infomax.evaluation.grouping import features, streaming
+from infomax.evaluation.in_parts import files, nearest
+from infomax.evaluation.probes import neighbors, stored
+
+features.MAX_IN_MEMORY, streaming.MAX_FULL_BATCH, files.ROWS_AT_ONCE = 1000, 2000, 2000
+stored.BLOCK_NUMBERS, neighbors.MAX_BLOCK_ELEMENTS, nearest.NUM_PROBED = 2**19, 2**18, 1
+n, folder = int(sys.argv[1]), sys.argv[2]
+for number in range(20):
+    rng = np.random.default_rng(number)
+    rows = (np.eye(64)[rng.integers(0, 3, n // 20)] + 0.1 * rng.normal(size=(n // 20, 64))).astype(np.float32)
+    rows[1] = rows[0]
+    pl.DataFrame({"embedding": rows}).write_parquet(f"{folder}/f-{number:05}-of-00020.parquet")
+    del rows
+found = group_parts(f"{folder}/f-*.parquet", f"{folder}/groups", num_groups=3, knn="lists")
+print(found["duplicates"]["num_sets"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+"""
+
+
+def test_memory_of_groups_does_not_grow(tmp_path):
+    """Groups, near-duplicates and outliers of a hundred times as many rows, each in a process of its own."""
+    pytest.importorskip("faiss")
+    peaks = []
+    for num in (2_000, 200_000):
+        (tmp_path / str(num)).mkdir()
+        command = [sys.executable, "-c", GROUPED, str(num), str(tmp_path / str(num))]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        sets, peak = map(float, done.stdout.split())
+        assert sets >= 20
+        peaks.append(peak)
+    assert peaks[1] - peaks[0] < MOST_MEGABYTES

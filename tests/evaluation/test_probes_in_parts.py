@@ -20,7 +20,7 @@ from infomax.evaluation import (
     verify_run,
 )
 from infomax.evaluation.in_parts import files as files_module
-from infomax.evaluation.in_parts import probing
+from infomax.evaluation.in_parts import nearest
 from infomax.evaluation.in_parts.nearest import InvertedLists
 from infomax.evaluation.outputs.parts import part_path, record_path, weights_hash
 from infomax.evaluation.probes import stored
@@ -125,7 +125,7 @@ def test_lists_find_most_of_the_nearest(parts):
     exact = nearest_neighbor_probe(train, known, test, test_labels)
     found = nearest_neighbor_probe(train, known, test, test_labels, index=InvertedLists.of)
     assert abs(found.accuracy - exact.accuracy) < 0.02
-    assert found.settings["search"] == "FAISS, 16 of 48 lists"
+    assert found.settings["search"] == "FAISS, 16 of 48 lists (33.3 %)"
     assert 0.8 < found.settings["share_found"] < 1
 
 
@@ -196,10 +196,11 @@ def test_labels_of_a_table_and_a_fifth_held_out(write, run, labels, tmp_path):
 
 
 def test_many_neighbours_are_approximate_and_this_is_said(write, run, monkeypatch):
-    monkeypatch.setattr(probing, "MAX_EXACT_PAIRS", 100)
+    monkeypatch.setattr(nearest, "MAX_EXACT_PAIRS", 100)
     result = evaluate_run(run, write(), probes=("knn",), overwrite=True, name="many")
     assert any(
-        "neighbours are approximate: FAISS, 16 of 48 lists, which find" in one for one in result["notes"]
+        "neighbours are approximate: FAISS, 16 of 48 lists (33.3 %), which hold" in one
+        for one in result["notes"]
     )
 
 

@@ -106,6 +106,19 @@ def test_the_same_again(run, photos, made, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (made / name).read_bytes()
 
 
+def test_rows_in_a_file_are_looked_at_as_those_in_memory(run, photos, made, tmp_path, capsys):
+    """As rows are that are too many for memory, which `--knn lists` stores in any case."""
+    pytest.importorskip("faiss")
+    assert groups(run, photos, "--out", str(tmp_path / "g"), "--knn", "lists") == 0
+    said = json.loads(capsys.readouterr().out)["approximated"]
+    assert said[0].startswith("neighbours of 38 images: approximate, FAISS, 6 of 6 lists (100 %), which hold")
+    assert "mini-batch k-means" in said[2] and said[0][11:] in (tmp_path / "g/groups.html").read_text()
+    ours, theirs = (pl.read_csv(folder / "groups.csv") for folder in (tmp_path / "g", made))
+    for name in ("name", "group", "duplicate_set", "outlier"):
+        assert ours[name].equals(theirs[name]), name
+    np.testing.assert_allclose(ours["neighbor_distance"], theirs["neighbor_distance"], atol=1e-6)
+
+
 def test_by_hand_and_by_density(run, photos, tmp_path, capsys):
     out = tmp_path / "g"
     assert groups(run, photos, "--out", str(out), "--num", "2", "--format", "parquet", "--same", "0.9") == 0

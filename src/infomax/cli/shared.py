@@ -37,21 +37,24 @@ def _given() -> Mapping[str, type]:
 
 def pixel_range() -> Any:
     """Return the field for the range of pixel values."""
-    text = "how pixels are read: auto, full, percentile or LOW:HIGH; by default as the run did"
+    text = "how to read pixel values: auto, full, percentile or LOW:HIGH; by default as in training"
     return option(text, default=None)
 
 
 def pages() -> Any:
     """Return the field for the pages of files that have several."""
-    text = "of files with several pages: first, channels, or numbers from 1; by default as the run did"
+    text = (
+        "pages to read from files with several: first, channels, or numbers from 1; by default as "
+        "in training"
+    )
     return option(text, default=None)
 
 
 def labels() -> Any:
     """Return the field for where labels come from."""
     text = (
-        "where labels come from: none, folders, a column, or a table FILE.csv[:column] of names and labels; "
-        "=classes, =numbers or =tags at the end says what they are"
+        "source of the labels: none, folders, a column, or a table FILE.csv[:column] of names and "
+        "labels; add =classes, =numbers or =tags to give their kind"
     )
     return option(text, default=None, metavar="LABELS")
 
@@ -59,8 +62,8 @@ def labels() -> Any:
 def together_in_groups() -> Any:
     """Return the field for the groups of rows that stay together where some are held out."""
     text = (
-        "hold out whole groups, such as the images of a patient or a film: a column, or a table of names and "
-        "groups, FILE.csv:column; without it rows are held out one by one"
+        "hold out whole groups, such as all images of a patient or a film: a column, or a table "
+        "FILE.csv:column of names and groups; by default single rows are held out"
     )
     return option(text, default=None, metavar="GROUPS")
 
@@ -72,21 +75,45 @@ def split(text: str, default: str | None = None) -> Any:
 
 def skip_broken() -> Any:
     """Return the field that says what becomes of broken files."""
-    return option("leave out what cannot be read, and list it beside the result", default=False)
+    return option("leave out files that cannot be read, and list them beside the result", default=False)
 
 
 def module() -> Any:
     """Return the field for an encoder of one's own; see `own_module`."""
     return option(
-        "encoder or network of your own: a function of a package, or of a file in this folder, returns it",
+        "your own encoder or network: a function that returns it, in a package or in a file in this "
+        "folder",
         default=None,
         metavar="PACKAGE:FUNCTION",
     )
 
 
+def features() -> Any:
+    """Return the field for features that are there already."""
+    text = (
+        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy), or the folder or pattern "
+        "of those by `infomax embed --parts`; computed without it"
+    )
+    return option(text, default=None, metavar="FILE")
+
+
+def knn() -> Any:
+    """Return the field for the way in which the nearest of many rows are found."""
+    from infomax.evaluation.options import WAYS_OF_KNN
+
+    text = (
+        "how the nearest among more than 100,000 rows are found: exact; lists: by FAISS's inverted lists, "
+        "approximately; auto: exact up to 10⁹ pairs of rows, or where FAISS is not installed"
+    )
+    return option(text, default="auto", choices=WAYS_OF_KNN)
+
+
 def devices() -> Any:
     """Return the field for the number of processes."""
-    text = "processes that share the work, each on a device of its own; one, or as torchrun has started"
+    text = (
+        "number of processes that share the work, each on its own device; by default one, or as "
+        "many as torchrun started"
+    )
     return option(text, default=None)
 
 

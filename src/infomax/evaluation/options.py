@@ -20,6 +20,8 @@ DEFAULT_TARGET, DEFAULT_CELL_SIDE = 7, 5
 """Sides of the similarity maps that are searched for a global feature, and that a cell is taken from."""
 DEFAULT_NUM_SIMILAR = 12
 """Similar images that are drawn."""
+WAYS_OF_KNN = ("auto", "exact", "lists")
+"""Ways to find the nearest of many rows; see `infomax.evaluation.in_parts.nearest.index_for`."""
 
 
 def _option(default: Any, text: str) -> Any:

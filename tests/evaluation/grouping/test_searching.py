@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from infomax.cli import main
-from infomax.evaluation import embed, embed_to_file, nearest_rows
+from infomax.evaluation import embed, embed_to_file, embed_to_parts, nearest_rows
 from infomax.evaluation.grouping.features import features_of
 from infomax.evaluation.probes.neighbors import nearest_neighbors
 from infomax.learning.encoders.amdim import AMDIMEncoder
-from infomax.learning.encoders.saving import save_encoder
+from infomax.learning.encoders.saving import load_encoder, save_encoder
 from infomax.learning.views.images import PLAIN_VIEWS
 from infomax.progress import Stages
 
@@ -96,8 +96,6 @@ def test_an_image_of_the_data_named_by_its_path_is_not_found_itself(run, photos,
 
 
 def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, capsys, monkeypatch):
-    from infomax import load_encoder
-
     encoder = load_encoder(run)
     dataset = encoder.views.load(str(photos))
     files = [embed_to_file(encoder, dataset, tmp_path / f"e{end}") for end in (".parquet", ".npz", ".npy")]
@@ -121,9 +119,31 @@ def test_features_of_a_file_take_the_place_of_embedding(run, photos, tmp_path, c
     assert embedded == [8, 8, 25]  # some rows alone, to see that the features are the encoder's, where named
 
 
-def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos, tmp_path, capsys):
-    from infomax import load_encoder
+@pytest.mark.parametrize("way", ["exact", "lists"])
+def test_parts_in_a_folder_find_what_rows_in_memory_find(run, photos, tmp_path, capsys, monkeypatch, way):
+    if way == "lists":
+        pytest.importorskip("faiss")
+    encoder = load_encoder(run)
+    (tmp_path / "parts").mkdir()
+    files = embed_to_parts(encoder, encoder.views.load(str(photos)), tmp_path / "parts/f.parquet", 3)
+    asked = ["--query", "red, 3.png", str(photos / "blue, 1.png"), "--num", "5"]
+    assert search(run, photos, tmp_path / "a.png", *asked) == 0
+    expected = json.loads(capsys.readouterr().out)
+    monkeypatch.setattr("infomax.evaluation.grouping.features.MAX_IN_MEMORY", 10)
+    asked += ["--features", str(tmp_path / "parts"), "--knn", way]
+    assert search(run, photos, tmp_path / "b.png", *asked) == 0
+    found = json.loads(capsys.readouterr().out)
+    for ours, theirs in zip(found["queries"], expected["queries"], strict=True):
+        assert [one["name"] for one in ours["found"]] == [one["name"] for one in theirs["found"]]
+        assert ours["found"][0]["cosine"] == pytest.approx(theirs["found"][0]["cosine"], abs=1e-5)
+    by = {"lists": "approximate, FAISS, 5 of 5 lists (100 %), which hold 100.0 % of the nearest of 25 drawn"}
+    assert by.get(way, "exact") in found["by"] and (tmp_path / "b.png").is_file()
+    pl.read_parquet(files[1])[::-1].write_parquet(files[1])
+    assert search(run, photos, tmp_path / "c.png", *asked) == 2
+    assert "f-00001-of-00003.parquet holds other names than row 8 of the data" in capsys.readouterr().err
 
+
+def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos, tmp_path, capsys):
     encoder = load_encoder(run)
     features = embed(encoder, encoder.views.load(str(photos)))
     np.save(tmp_path / "turned.npy", features[::-1])
@@ -139,8 +159,6 @@ def test_features_in_another_order_or_of_another_encoder_are_refused(run, photos
 
 
 def test_what_cannot_be_seen_of_an_order_is_said(run, photos, tmp_path, capsys, monkeypatch):
-    from infomax import load_encoder
-
     encoder = load_encoder(run)
     dataset = encoder.views.load(str(photos))
     features = embed(encoder, dataset)

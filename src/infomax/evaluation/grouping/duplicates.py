@@ -14,6 +14,7 @@ that are near through others are in one set all the same. More than 20 copies of
 their values or their features are equal.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,13 @@ MIN_USUAL = 1e-5
 ROUNDING = 1e-6
 """Cosines of equal features differ from 1 by no more."""
 
+MORE_THAN_ANY = 2.0
+"""A limit that no cosine reaches."""
+
 Ints = Int[np.ndarray, " n"]
+Pairs = tuple[Int[np.ndarray, "p 2"], Float[np.ndarray, " p"]]
+Neighbors = Iterable[tuple[Int[np.ndarray, "_ k"], Float[np.ndarray, "_ k"]]]
+"""Nearest others of each row, but not itself, and cosines: blocks of rows that can be gone through again."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,7 @@ class Duplicates:
 
 
 def near_duplicates(
-    nearest: Int[np.ndarray, "n k"],
-    cosines: Float[np.ndarray, "n k"],
+    neighbors: Neighbors,
     same_pixels: Ints,
     *,
     threshold: float | None = None,
@@ -74,29 +80,40 @@ def near_duplicates(
     """Return pairs with a high cosine, and pairs of equal pixels.
 
     Args:
-        nearest: rows of the nearest others, none of them the row itself.
-        cosines: with them.
+        neighbors: the nearest others of each row, block by block; gone through twice.
         same_pixels: a number of each row, equal for equal pixels; −1 where a row is the only one.
         threshold: cosine; None for that of the collection.
         noun: one of the things.
     """
-    n = len(nearest)
-    usual = float(np.median(1 - cosines[:, 0])) if cosines.size else 0.0
+    first, far = (np.concatenate([1 - cosines[:, place] for _, cosines in neighbors]) for place in (0, -1))
+    usual = float(np.median(first))
     told = usual >= MIN_USUAL
     limit = threshold if threshold is not None else 1 - SHARE_OF_USUAL * usual if told else None
-    most = -1 if limit is None else 1 - limit
-    if threshold is None and limit is not None:
-        far = 1 - cosines[:, -1]
-        most = np.minimum(most, SHARE_OF_FAR * np.maximum(far[:, None], far[nearest]))
-    rows, places = np.nonzero(1 - cosines <= most + ROUNDING)
-    near = np.sort(np.stack([rows, nearest[rows, places]], axis=1), axis=1)
+    least = MORE_THAN_ANY if limit is None else limit
+    near, cosines = _near(neighbors, least, far if threshold is None else None)
     both = np.concatenate([near, _pairs_of_equal(same_pixels)])
     pairs, at = np.unique(both, axis=0, return_index=True) if len(both) else (both, np.zeros(0, int))
-    values = np.concatenate([cosines[rows, places], np.ones(len(both) - len(near))])[at]
+    values = np.concatenate([cosines, np.ones(len(both) - len(near))])[at]
     equal = (same_pixels[pairs[:, 0]] == same_pixels[pairs[:, 1]]) & (same_pixels[pairs[:, 0]] >= 0)
-    sets = _sets(pairs, n)
+    sets = _sets(pairs, len(first))
     words = _words(sets, equal, limit, threshold is not None, usual, noun)
     return Duplicates(pairs, values.astype(np.float64), equal, sets, limit, words)
+
+
+def _near(neighbors: Neighbors, limit: float, far: Float[np.ndarray, " n"] | None) -> Pairs:
+    """Return pairs, the smaller row first, with a cosine of at least `limit`, and near by `far`."""
+    pairs, values = [np.zeros((0, 2), np.int64)], [np.zeros(0, np.float32)]
+    start = 0
+    for nearest, cosines in neighbors:
+        most = 1 - limit
+        if far is not None:
+            own = far[start : start + len(nearest), None]
+            most = np.minimum(most, SHARE_OF_FAR * np.maximum(own, far[nearest]))
+        rows, places = np.nonzero(1 - cosines <= most + ROUNDING)
+        pairs.append(np.sort(np.stack([rows + start, nearest[rows, places]], axis=1), axis=1))
+        values.append(cosines[rows, places])
+        start += len(nearest)
+    return np.concatenate(pairs), np.concatenate(values)
 
 
 def _pairs_of_equal(same: Ints) -> Int[np.ndarray, "p 2"]:
@@ -109,13 +126,12 @@ def _pairs_of_equal(same: Ints) -> Int[np.ndarray, "p 2"]:
 
 def _sets(pairs: Int[np.ndarray, "p 2"], n: int) -> Ints:
     """Numbers of connected rows, in the order of their first rows; −1 for rows alone."""
-    graph = coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    rows, ends = np.unique(pairs, return_inverse=True)
+    graph = coo_array((np.ones(len(pairs), bool), ends.reshape(-1, 2).T), shape=(len(rows), len(rows)))
     _, parts = connected_components(graph, directed=False)
+    _, first, which = np.unique(parts, return_index=True, return_inverse=True)
     sets = np.full(n, -1)
-    _, first, which, counts = np.unique(parts, return_index=True, return_inverse=True, return_counts=True)
-    several = counts[which] > 1
-    order = np.argsort(np.argsort(np.where(counts > 1, first, n), kind="stable"), kind="stable")
-    sets[several] = order[which][several]
+    sets[rows] = np.argsort(np.argsort(first))[which]
     return sets
 
 
@@ -130,6 +146,7 @@ def _words(
         found += f" ({num_equal:,} pair{'s' * (num_equal != 1)} of equal values)"
     if limit is None:
         return f"{found}: only equal values count, since features of most {noun}s are the same."
-    why = "ten times as close as neighbours usually are here, and four times as close as the 20th nearest"
-    why = "as asked for" if given else why
-    return f"{found}: a cosine of at least {limit:.5f}, {why}."
+    why = "That is ten times as close as neighbours usually are here, "
+    why += "and four times as close as the 20th nearest"
+    why = "That is the limit that was asked for" if given else why
+    return f"{found}: pairs with a cosine of at least {limit:.5f}. {why}."

@@ -1,10 +1,15 @@
-"""Features of a dataset, made or read from a file, and the nearest others of every row."""
+"""Features of a dataset, made or read from files, and the nearest others of every row.
+
+Features of more than `MAX_IN_MEMORY` rows are kept in a temporary file, and so are the nearest others of
+every row. What is computed from either takes a block at a time.
+"""
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -14,14 +19,20 @@ from jaxtyping import Float, Int
 from infomax.errors import refuse
 from infomax.estimation.tables.reading.columnar import read_parquet
 from infomax.evaluation.embedding import DEFAULT_BATCH_SIZE, embed
-from infomax.evaluation.grouping.groups import directions
-from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.evaluation.grouping.duplicates import Neighbors
+from infomax.evaluation.grouping.groups import MAX_FULL_BATCH, directions
+from infomax.evaluation.in_parts.files import features_in, parts_in, tables
+from infomax.evaluation.in_parts.nearest import Found, found_among
+from infomax.evaluation.probes.neighbors import Index
+from infomax.evaluation.probes.stored import Rows, StoredRows, blocks, taken
 from infomax.files import load_arrays, most_bytes, reading
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.distributed.launching import own_device
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages
 
+MAX_IN_MEMORY = MAX_FULL_BATCH
+"""Rows whose features are held in memory, at most."""
 NUM_NEIGHBORS = 20
 """Nearest others of each row that are looked at."""
 NUM_CHECKED = 8
@@ -32,11 +43,19 @@ MAX_DIFFERENCE = 0.03
 """Distance by which their directions may differ: other devices and precisions round otherwise."""
 _BLOCK = 2048
 
-Rows = Float[np.ndarray, "n d"]
+
+def kept(some: Iterable[Float[np.ndarray, "b d"]], num_rows: int, folder: str | Path | None = None) -> Rows:
+    """Return blocks of rows as one array, or in a temporary file in a folder if they are many."""
+    return StoredRows.of(some, folder) if num_rows > MAX_IN_MEMORY else np.concatenate([*some])
 
 
 def features_of(
-    encoder: PretrainedEncoder, dataset: Dataset, file: str | Path | None = None, *, stage: Stages
+    encoder: PretrainedEncoder,
+    dataset: Dataset,
+    file: str | Path | None = None,
+    *,
+    folder: str | Path | None = None,
+    stage: Stages,
 ) -> Rows:
     """Return the representations of a dataset, or those of it that a file holds.
 
@@ -44,8 +63,9 @@ def features_of(
         encoder: makes them, in blocks, where no file is given.
         dataset: what is looked at.
         file: written by `embed_to_file` of the same encoder: .parquet, .csv or .npz with names, or .npy with
-            a row for each of the dataset; or a pattern of such files, by `embed_to_parts`. Some rows are
-            embedded again, and must agree; without names more of them.
+            a row for each of the dataset; or the parts by `embed_to_parts`, in a folder or by a pattern. Some
+            rows are embedded again, and must agree; without names more of them.
+        folder: of a temporary file, for many rows.
         stage: is told how far the work is.
 
     Raises:
@@ -53,34 +73,71 @@ def features_of(
             in another order.
     """
     if file is not None:
-        rows = _read(Path(file), dataset)
+        rows = _read(Path(file), dataset, folder)
         _check_same(encoder, dataset, rows, Path(file))
         return rows
-    encoder, found = encoder.to(own_device()), []
+    encoder = encoder.to(own_device())
     stage.begin("features", len(dataset), f"{encoder.views.noun}s")
-    for start in range(0, len(dataset), DEFAULT_BATCH_SIZE):
-        stop = min(start + DEFAULT_BATCH_SIZE, len(dataset))
-        found.append(embed(encoder, dataset.subset(slice(start, stop))))
-        stage.reach(stop)
-    return np.concatenate(found)
+
+    def some() -> Iterator[Float[np.ndarray, "b d"]]:
+        for start in range(0, len(dataset), DEFAULT_BATCH_SIZE):
+            stop = min(start + DEFAULT_BATCH_SIZE, len(dataset))
+            yield embed(encoder, dataset.subset(slice(start, stop)))
+            stage.reach(stop)
+
+    return kept(some(), len(dataset), folder)
 
 
-def nearest_others(
-    features: Rows, *, stage: Stages
-) -> tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]:
-    """Return the 20 rows nearest to each by cosine, but itself, and the cosines; exact, in blocks."""
-    n = len(features)
-    k = min(NUM_NEIGHBORS, n - 1)
-    stage.begin("neighbours", n, "rows")
-    nearest, cosines = np.zeros((n, k), np.int64), np.zeros((n, k), np.float32)
-    for rows in _blocks(n):
-        found, values = nearest_neighbors(features[rows], features, k=k + 1)
-        itself = found == rows[:, None]
-        itself[~itself.any(1), -1] = True  # more equal rows than are looked at: leave out the last
-        nearest[rows] = found[~itself].reshape(len(rows), k)
-        cosines[rows] = values[~itself].reshape(len(rows), k)
-        stage.advance(len(rows))
-    return nearest, cosines
+def nearest_others(unit: Rows, index: Index | None = None, *, stage: Stages) -> Neighbors:
+    """Return the 20 rows nearest to each by cosine, but itself, and the cosines, block by block.
+
+    Args:
+        unit: the directions of rows.
+        index: of them, which finds the nearest perhaps not exactly; None compares every row with every other.
+        stage: is told how far the work is.
+    """
+    k = min(NUM_NEIGHBORS, len(unit) - 1)
+    stage.begin("neighbours", len(unit), "rows")
+
+    def others() -> Iterator[Found]:
+        first = 0
+        for rows in blocks(unit) if isinstance(unit, StoredRows) else _pieces(unit):
+            some = found_among(rows, unit, k + 1, index)
+            yield _without_itself(np.arange(first, first + len(rows)), *some)
+            first += len(rows)
+            stage.reach(first)
+
+    return _StoredNeighbors(others(), unit.folder) if isinstance(unit, StoredRows) else [*others()]
+
+
+def _pieces(rows: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "b d"]]:
+    yield from (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
+
+
+def _without_itself(
+    rows: Int[np.ndarray, " b"], found: Int[np.ndarray, "b k"], cosines: Float[np.ndarray, "b k"]
+) -> Found:
+    """Leave out each row among those that were found for it; the last of more equal rows than were found."""
+    itself = found == rows[:, None]
+    itself[~itself.any(1), -1] = True
+    return found[~itself].reshape(len(rows), -1), cosines[~itself].reshape(len(rows), -1)
+
+
+class _StoredNeighbors:
+    """The nearest others of rows that are too many for memory, in a temporary file."""
+
+    def __init__(self, some: Iterable[Found], folder: str | Path | None):
+        self._file: Any = TemporaryFile(dir=folder)  # noqa: SIM115 closed when nobody holds it any more
+        self._num = 0
+        for block in some:
+            for array in block:
+                np.save(self._file, array)
+            self._num += 1
+
+    def __iter__(self) -> Iterator[Found]:
+        self._file.seek(0)
+        for _ in range(self._num):
+            yield np.load(self._file), np.load(self._file)
 
 
 def same_values(dataset: Dataset) -> Int[np.ndarray, " n"]:
@@ -89,16 +146,11 @@ def same_values(dataset: Dataset) -> Int[np.ndarray, " n"]:
     return np.where(counts[which] > 1, which, -1)
 
 
-def _blocks(n: int) -> Iterator[Int[np.ndarray, " b"]]:
-    for start in range(0, n, _BLOCK):
-        yield np.arange(start, min(start + _BLOCK, n))
-
-
 def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, path: Path) -> None:
     """Check that features of some rows, spread over the dataset, are those that the encoder makes of them."""
     num = NUM_CHECKED_WITHOUT_NAMES if path.suffix == ".npy" else NUM_CHECKED
     some = np.unique(np.linspace(0, len(dataset) - 1, num).astype(np.intp))
-    own, theirs = embed(encoder, dataset.subset(some)), features[some]
+    own, theirs = embed(encoder, dataset.subset(some)), taken(features, some)
     alike = own.shape == theirs.shape
     refuse(
         not alike or np.linalg.norm(directions(own) - directions(theirs), axis=1).max() > MAX_DIFFERENCE,
@@ -113,22 +165,26 @@ def _check_same(encoder: PretrainedEncoder, dataset: Dataset, features: Rows, pa
         )
 
 
-def _read(path: Path, dataset: Dataset) -> Rows:
+def _read(path: Path, dataset: Dataset, folder: str | Path | None) -> Rows:
     readers = {
         ".npy": load_arrays,
         ".parquet": read_parquet,
         ".csv": partial(pl.read_csv, infer_schema=False),
         ".npz": _arrays,
     }
-    paths = [path] if path.exists() else sorted(path.parent.glob(path.name)) or [path]
+    parts = parts_in(path) or ([path] if path.exists() else sorted(path.parent.glob(path.name)))
+    paths = parts or [path]
+    suffix = paths[0].suffix
     refuse(
-        paths[0].exists() and path.suffix not in readers,
+        paths[0].exists() and suffix not in readers,
         f"features: {path} is none of {', '.join(readers)}; write it by `infomax embed --out`",
     )
+    if suffix == ".parquet" and len(dataset) > MAX_IN_MEMORY:
+        return StoredRows.of(_in_order(paths, dataset), folder)
     found: list[Any] = []
     for one in paths:
         with reading("features", one, "make it by `infomax embed`", most_bytes()):
-            found.append(readers[path.suffix](one))
+            found.append(readers[suffix](one))
     if isinstance(found[0], pl.DataFrame):
         return _joined(path, pl.concat(found, how="diagonal_relaxed"), dataset)
     read = np.concatenate(found)
@@ -138,6 +194,27 @@ def _read(path: Path, dataset: Dataset) -> Rows:
         "expected a row for each: embed the same data, with the same --split",
     )
     return read.astype(np.float32)
+
+
+def _in_order(files: Sequence[Path], dataset: Dataset) -> Iterator[Float[np.ndarray, "b d"]]:
+    """Yield the features of files, whose names must be those of a dataset in the same order."""
+    first = 0
+    for file in files:
+        for table in tables("features", file, ("name", "embedding")):
+            names = [str(name) for name in dataset.names[first : first + len(table)]]
+            refuse(
+                "name" not in table.columns or table["name"].to_list() != names,
+                f"features: {file} holds other names than row {first:,} of the data and the next ones; of "
+                f"more than {MAX_IN_MEMORY:,} rows, expected those of the same data in its order: embed it "
+                "with the same --split",
+            )
+            first += len(table)
+            yield features_in("features", file, table)
+    refuse(
+        first < len(dataset),
+        f"features: {len(files)} files hold {first:,} rows, and the data has {len(dataset):,}; embed the "
+        "same data, with the same --split",
+    )
 
 
 def _arrays(path: Path) -> pl.DataFrame:
@@ -150,7 +227,7 @@ def _arrays(path: Path) -> pl.DataFrame:
         return pl.DataFrame({"name": found["names"], **splits, "embedding": found["features"]})
 
 
-def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
+def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Float[np.ndarray, "n d"]:
     """The features of a table in the order of a dataset, by name and, where both have it, by split."""
     refuse(
         "name" not in table.columns,
@@ -176,7 +253,7 @@ def _joined(path: Path, table: pl.DataFrame, dataset: Dataset) -> Rows:
     return values if len(places) < len(table) else values[rows]
 
 
-def _values(path: Path, table: pl.DataFrame) -> Rows:
+def _values(path: Path, table: pl.DataFrame) -> Float[np.ndarray, "n d"]:
     if "embedding" in table.columns:
         return np.stack(table["embedding"].to_list()).astype(np.float32)
     columns = [name for name in table.columns if re.fullmatch(r"feature_\d+", name)]

@@ -217,9 +217,9 @@ def _described(
     labels = _largest_first(labels)
     num = int(labels.max(initial=-1)) + 1
     centers = np.array([places[labels == one].mean(0) for one in range(num)]).reshape(num, places.shape[1])
-    own, others = _distances(places, centers, labels)
+    own, others = distances_to_centers(places, centers, labels)
     name = METHODS[method] if isinstance(method, str) else getattr(method, "__name__", "own function")
-    words = _words(labels, num, name, criterion, given)
+    words = words_of_groups(labels, num, name, criterion, given)
     return Groups(labels, places, centers, own, others, name, criterion, words)
 
 
@@ -231,10 +231,10 @@ def _largest_first(labels: Labels) -> Labels:
     return np.array([number.get(int(label), -1) for label in labels], np.int64)
 
 
-def _distances(
+def distances_to_centers(
     places: Places, centers: Float[np.ndarray, "g k"], labels: Labels
 ) -> tuple[Float[np.ndarray, " n"], Labels]:
-    """Distance to the own centre, NaN for none; the nearest other group, −1 for none."""
+    """Return the distance to the own centre, NaN for none; and the nearest other group, −1 for none."""
     own, others = np.full(len(places), np.nan), np.full(len(places), -1)
     for start in range(0, len(places) if len(centers) else 0, _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(places)))
@@ -247,7 +247,8 @@ def _distances(
     return own, others
 
 
-def _words(labels: Labels, num: int, name: str, criterion: Criterion | None, given: bool) -> str:
+def words_of_groups(labels: Labels, num: int, name: str, criterion: Criterion | None, given: bool) -> str:
+    """Return how many groups there are and how they were found, in a sentence or two."""
     none = int((labels < 0).sum())
     groups = f"{num} group{'s' * (num != 1)} by {name}"
     without = f", {none:,} of {len(labels):,} in none" if none else ""

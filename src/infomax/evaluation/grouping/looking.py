@@ -2,21 +2,24 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Int
 
 from infomax.errors import refuse
 from infomax.evaluation.given import Given
-from infomax.evaluation.grouping.duplicates import Duplicates, near_duplicates
+from infomax.evaluation.grouping.duplicates import Duplicates, Neighbors, near_duplicates
 from infomax.evaluation.grouping.features import features_of, nearest_others, same_values
-from infomax.evaluation.grouping.groups import Clustering, Groups, check_method, grouped
+from infomax.evaluation.grouping.groups import Clustering, Groups, check_method, directions, grouped
 from infomax.evaluation.grouping.outliers import Outliers, outliers
+from infomax.evaluation.grouping.streaming import approximated, grouped_in_blocks
+from infomax.evaluation.in_parts.nearest import index_for, search_in_words, stored_for
+from infomax.evaluation.probes.stored import Rows, StoredRows, mapped
 from infomax.evaluation.results import write_json
 from infomax.evaluation.splits import told
 from infomax.files import replacing
@@ -26,7 +29,7 @@ from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
-from infomax.progress import stages
+from infomax.progress import Stages, stages
 
 FORMATS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
     "csv": lambda table, path: table.write_csv(path),
@@ -36,6 +39,66 @@ FORMATS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
 PAGE = "groups.html"
 """The page, which the report writes."""
 NO_LABELS = "Labels of the data, where it has any, were not used."
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What is found in features without labels.
+
+    Attributes:
+        groups, duplicates, outliers: of the rows.
+        approximated: what was not computed as it is from few rows in memory, in lines.
+    """
+
+    groups: Groups
+    duplicates: Duplicates
+    outliers: Outliers
+    approximated: Sequence[str]
+
+    @staticmethod
+    def at(
+        features: Rows,
+        same: Int[np.ndarray, " n"],
+        *,
+        num_groups: int | None = None,
+        method: str | Clustering = "kmeans",
+        threshold: float | None = None,
+        knn: str = "auto",
+        seed: int = 0,
+        noun: str = "image",
+        stage: Stages,
+    ) -> "Looked":
+        """Return what is found in rows, a block at a time if they are stored.
+
+        Args:
+            features: of all rows.
+            same: as `same_values`.
+            num_groups, method, seed: as of `grouped`.
+            threshold: as of `near_duplicates`.
+            knn: one of `WAYS_OF_KNN`, how neighbours of stored rows are found; "lists" stores all rows.
+            noun: one of the things.
+            stage: is told how far the work is.
+        """
+        unit: Any = mapped(stored_for(knn, features), directions)
+        neighbors, searched = _neighbors(unit, knn, seed, stage)
+        near = near_duplicates(neighbors, same, threshold=threshold, noun=noun)
+        odd = outliers(neighbors, near.sets, noun=noun)
+        stage.begin("groups")
+        how: Any = {"num_groups": num_groups, "method": method, "seed": seed}
+        if not isinstance(unit, StoredRows):
+            return Looked(grouped(np.asarray(features), **how), near, odd, ())
+        said = [f"neighbours of {len(unit):,} {noun}s: {searched}", *approximated(len(unit), str(method))]
+        return Looked(grouped_in_blocks(unit, stage=stage, **how), near, odd, said)
+
+
+def _neighbors(unit: Rows, knn: str, seed: int, stage: Stages) -> tuple[Neighbors, str]:
+    """Return the nearest others of every row, and how they were found."""
+    make = index_for(len(unit), len(unit), knn, seed=seed)
+    if make is None or not isinstance(unit, StoredRows):
+        return nearest_others(unit, stage=stage), "exact"
+    stage.begin("lists")
+    index = make(unit)
+    return nearest_others(unit, index, stage=stage), f"approximate, {search_in_words(index.settings)}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +116,7 @@ class Grouping:
     folder: Path
     encoder: PretrainedEncoder
     dataset: Dataset
-    features: Float[np.ndarray, "n d"]
+    features: Rows
     groups: Groups
     duplicates: Duplicates
     outliers: Outliers
@@ -69,6 +132,7 @@ def groups_of_run(
     num_groups: int | None = None,
     method: str | Clustering = "kmeans",
     same: float | None = None,
+    knn: str = "auto",
     seed: int = 0,
     out: str | Path | None = None,
     file_format: str = "csv",
@@ -83,9 +147,11 @@ def groups_of_run(
         run: a finished run, or any folder with an encoder.
         data: a source, or `Given`; all its splits unless one is chosen. Labels are not used.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
-        features: a file by `embed_to_file` of the same data, instead of embedding it again.
+        features: a file by `embed_to_file`, or the parts by `embed_to_parts`, of the same data, instead of
+            embedding it again.
         num_groups, method, seed: as of `grouped`.
         same: cosine from which images are near-duplicates; None for `near_duplicates`' own.
+        knn: how the nearest of each of more than 100,000 images are found: auto, exact or lists.
         out: folder; None for ``groups`` in the run folder, or ``groups-NAME`` of data that the run did not
             learn from.
         file_format: csv or parquet.
@@ -114,14 +180,11 @@ def groups_of_run(
     folder.mkdir(parents=True, exist_ok=True)
     read = told(dataset.reading, folder / "groups")
     with stages() as stage:
-        rows = features_of(encoder, dataset, features, stage=stage)
-        nearest, cosines = nearest_others(rows, stage=stage)
-        near = near_duplicates(nearest, cosines, same_values(dataset), threshold=same, noun=noun)
-        odd = outliers(nearest, cosines, near.sets, noun=noun)
-        stage.begin("groups")
-        groups = grouped(rows, num_groups=num_groups, method=method, seed=seed)
-    found = {"data": read, "seed": seed, **_summary(groups, near, odd, len(dataset), noun)}
-    made = Grouping(folder, encoder, dataset, rows, groups, near, odd, found)
+        rows = features_of(encoder, dataset, features, folder=folder, stage=stage)
+        how: Any = {"num_groups": num_groups, "method": method, "threshold": same, "knn": knn, "seed": seed}
+        looked = Looked.at(rows, same_values(dataset), noun=noun, stage=stage, **how)
+    found = {"data": read, "seed": seed, **summary(looked, len(dataset), noun)}
+    made = Grouping(folder, encoder, dataset, rows, looked.groups, looked.duplicates, looked.outliers, found)
     _write(made, file_format)
     return made
 
@@ -153,8 +216,9 @@ def check_free(folder: Path, source: Any, overwrite: bool) -> None:
         )
 
 
-def _summary(groups: Groups, near: Duplicates, odd: Outliers, num: int, noun: str) -> dict[str, Any]:
-    chosen = groups.criterion
+def summary(looked: Looked, num: int, noun: str) -> dict[str, Any]:
+    """Return what was found in words and numbers, fit for JSON."""
+    groups, near, odd, chosen = looked.groups, looked.duplicates, looked.outliers, looked.groups.criterion
     return {
         f"num_{noun}s": num,
         "groups": {
@@ -173,51 +237,59 @@ def _summary(groups: Groups, near: Duplicates, odd: Outliers, num: int, noun: st
             "words": near.words,
         },
         "outliers": {"num": len(odd.rows), "distance": odd.threshold, "words": odd.words},
+        "approximated": [*looked.approximated],
     }
 
 
 def tables(made: Grouping) -> dict[str, pl.DataFrame]:
     """Return the tables by name; groups and sets count from 1, and none is null."""
-    names, groups = list(made.dataset.names), made.groups
-    splits = {} if made.dataset.splits is None else {"split": list(made.dataset.splits)}
-    flagged = np.zeros(len(names), bool)
-    flagged[made.outliers.rows] = True
-    first, second = made.duplicates.pairs.T
-    odd = made.outliers.rows
+    names = [*made.dataset.names]
+    splits = {} if made.dataset.splits is None else {"split": [*made.dataset.splits]}
+    looked = Looked(made.groups, made.duplicates, made.outliers, ())
+    found = pl.DataFrame({"name": names, **splits, **columns_of_groups(looked)})
+    return {"groups": found, **tables_of_some(looked, dict(enumerate(names)))}
+
+
+def columns_of_groups(looked: Looked, rows: slice = slice(None)) -> dict[str, Any]:
+    """Return what is found of each of some rows, as columns."""
+    groups, near, odd = looked.groups, looked.duplicates, looked.outliers
+    flagged = np.zeros(len(groups.group), bool)
+    flagged[odd.rows] = True
     return {
-        "groups": pl.DataFrame(
-            {
-                "name": names,
-                **splits,
-                "group": _from_one(groups.group),
-                "distance_to_center": pl.Series(groups.distance, nan_to_null=True),
-                "nearest_other_group": _from_one(groups.nearest_other),
-                "duplicate_set": _from_one(made.duplicates.sets),
-                "neighbor_distance": made.outliers.distance,
-                "outlier": flagged,
-            }
-        ),
+        "group": _from_one(groups.group[rows]),
+        "distance_to_center": pl.Series(groups.distance[rows], nan_to_null=True),
+        "nearest_other_group": _from_one(groups.nearest_other[rows]),
+        "duplicate_set": _from_one(near.sets[rows]),
+        "neighbor_distance": odd.distance[rows],
+        "outlier": flagged[rows],
+    }
+
+
+def tables_of_some(looked: Looked, names: Mapping[int, str]) -> dict[str, pl.DataFrame]:
+    """Return the tables of near-duplicates and of outliers, with the names of their rows."""
+    near, odd = looked.duplicates, looked.outliers.rows
+    return {
         "duplicates": pl.DataFrame(
             {
-                "set": _from_one(made.duplicates.sets[first]),
-                "name": [names[i] for i in first],
-                "other": [names[i] for i in second],
-                "cosine": made.duplicates.cosines,
-                "equal": made.duplicates.equal,
+                "set": _from_one(near.sets[near.pairs[:, 0]]),
+                "name": [names[i] for i in near.pairs[:, 0].tolist()],
+                "other": [names[i] for i in near.pairs[:, 1].tolist()],
+                "cosine": near.cosines,
+                "equal": near.equal,
             }
         ),
         "outliers": pl.DataFrame(
             {
-                "name": [names[i] for i in odd],
-                "neighbor_distance": made.outliers.distance[odd],
-                "group": _from_one(groups.group[odd]),
+                "name": [names[i] for i in odd.tolist()],
+                "neighbor_distance": looked.outliers.distance[odd],
+                "group": _from_one(looked.groups.group[odd]),
             }
         ),
     }
 
 
 def _from_one(numbers: np.ndarray) -> pl.Series:
-    return pl.Series([None if one < 0 else one + 1 for one in numbers.tolist()], dtype=pl.Int64)
+    return pl.Series(numbers + 1, dtype=pl.Int64).replace(0, None)
 
 
 def _write(made: Grouping, file_format: str) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from infomax.evaluation.grouping.duplicates import Neighbors
+
 NTH = 5
 """The neighbour whose distance counts; of few images the last."""
 MIN_IMAGES = 10
@@ -41,8 +43,7 @@ class Outliers:
 
 
 def outliers(
-    nearest: Int[np.ndarray, "n k"],
-    cosines: Float[np.ndarray, "n k"],
+    neighbors: Neighbors,
     sets: Int[np.ndarray, " n"],
     *,
     noun: str = "image",
@@ -50,12 +51,11 @@ def outliers(
     """Return the rows that are further from their 5th nearest than is usual.
 
     Args:
-        nearest: rows of the nearest others, the nearest first.
-        cosines: with them.
+        neighbors: the nearest others of each row, the nearest first, block by block.
         sets: of duplicates, −1 for none; neighbours of a row's own set are passed over.
         noun: one of the things.
     """
-    distance = _distances(nearest, cosines, sets)
+    distance = _distances(neighbors, sets)
     if len(distance) < MIN_IMAGES:
         words = f"no outliers are named among fewer than {MIN_IMAGES} {noun}s."
         return Outliers(np.zeros(0, int), distance, None, words)
@@ -65,20 +65,22 @@ def outliers(
     rows = rows[distance[rows] > threshold + 1e-6]
     num = len(rows)
     words = (
-        f"{num:,} outlier{'s' * (num != 1)}: {noun}s whose {NTH}th nearest is further (1 − cosine) than "
-        f"{threshold:.3g}, the third quartile and {NUM_RANGES} times the range between quartiles."
+        f"{num:,} outlier{'s' * (num != 1)}. Outliers are {noun}s whose {NTH}th nearest {noun} is further "
+        f"away (1 − cosine) than {threshold:.3g}. This limit is the third quartile of these distances plus "
+        f"{NUM_RANGES} times the range between their quartiles."
     )
     return Outliers(rows, distance, threshold, words)
 
 
-def _distances(
-    nearest: Int[np.ndarray, "n k"], cosines: Float[np.ndarray, "n k"], sets: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " n"]:
+def _distances(neighbors: Neighbors, sets: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """1 − cosine of the 5th nearest that is no duplicate; of the last where there are fewer."""
-    if not nearest.shape[1]:
-        return np.zeros(len(nearest))
-    other = (sets[nearest] != sets[:, None]) | (sets[:, None] < 0)
-    count = np.cumsum(other, axis=1)
-    reached = count >= np.minimum(NTH, np.maximum(count[:, -1:], 1))
-    place = np.where(reached.any(1), reached.argmax(1), nearest.shape[1] - 1)
-    return 1 - cosines[np.arange(len(nearest)), place].astype(np.float64)
+    distance, start = np.zeros(len(sets)), 0
+    for nearest, cosines in neighbors:
+        rows = slice(start, start + len(nearest))
+        own = sets[rows, None]
+        count = np.cumsum((sets[nearest] != own) | (own < 0), axis=1)
+        reached = count >= np.minimum(NTH, np.maximum(count[:, -1:], 1))
+        place = np.where(reached.any(1), reached.argmax(1), nearest.shape[1] - 1)
+        distance[rows] = 1 - cosines[np.arange(len(nearest)), place].astype(np.float64)
+        start += len(nearest)
+    return distance

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 from jaxtyping import Float, Int, UInt8
 from matplotlib.figure import Figure
 
@@ -20,7 +21,15 @@ from infomax.evaluation.embedding import embed
 from infomax.evaluation.given import Given, row_of
 from infomax.evaluation.grouping.features import features_of
 from infomax.evaluation.grouping.groups import directions
+from infomax.evaluation.in_parts.nearest import (
+    Found,
+    index_for,
+    nearest_of_blocks,
+    search_in_words,
+    stored_for,
+)
 from infomax.evaluation.probes.neighbors import nearest_neighbors
+from infomax.evaluation.probes.stored import Rows, StoredRows, blocks, taken
 from infomax.evaluation.splits import told
 from infomax.files import replacing
 from infomax.learning.data.dataset import Dataset
@@ -28,7 +37,7 @@ from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
-from infomax.progress import stages
+from infomax.progress import silence, stages
 
 FORMATS = (".png", ".svg", ".pdf")
 DEFAULT_NUM = 20
@@ -37,12 +46,8 @@ MAX_DRAWN = 40
 """Images of a query in the picture; the table has all."""
 _COLUMNS = 10
 
-Rows = Float[np.ndarray, "n d"]
 
-
-def nearest_rows(
-    queries: Float[np.ndarray, "q d"], features: Rows, num: int
-) -> tuple[Int[np.ndarray, "q k"], Float[np.ndarray, "q k"]]:
+def nearest_rows(queries: Float[np.ndarray, "q d"], features: Float[np.ndarray, "n d"], num: int) -> Found:
     """Return the rows of features nearest to each query by cosine, nearest first, and the cosines.
 
     By FAISS (an exact index of inner products) where it is installed, else by `nearest_neighbors`.
@@ -76,6 +81,7 @@ def search_of_run(
     encoder: PretrainedEncoder | None = None,
     features: str | Path | None = None,
     num: int = DEFAULT_NUM,
+    knn: str = "auto",
     out: str | Path = "search.png",
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -88,8 +94,9 @@ def search_of_run(
         queries: each a file, or the name or the number of an image of the data; then it is left out.
         data: a source of the images to search, or `Given`; all its splits unless one is chosen.
         encoder: that of the run, where it has been loaded in a way of its own; see `load_own_encoder`.
-        features: a file by `embed_to_file` of the same data.
+        features: a file by `embed_to_file`, or the parts by `embed_to_parts`, of the same data.
         num: images for each query.
+        knn: how the nearest among more than 100,000 images are found: auto, exact or lists.
         out: picture, .png, .svg or .pdf; the table is the .csv beside it.
         overwrite: replace the picture and the table.
 
@@ -109,15 +116,16 @@ def search_of_run(
     asked = [_Query.of(encoder, text, dataset) for text in queries]
     read = told(dataset.reading, out)
     with stages() as stage:
-        rows = features_of(encoder, dataset, features, stage=stage)
-        found = _Found.of(encoder, asked, dataset, rows, num)
+        rows = stored_for(knn, features_of(encoder, dataset, features, folder=out.parent, stage=stage))
+        stage.begin("search")
+        found, searched = _Found.of(encoder, asked, rows, num, knn)
     _write(out, encoder, dataset, found)
     return {
         "picture": str(out),
         "table": str(out.with_suffix(".csv")),
         "data": read,
         f"num_{encoder.views.noun}s": len(dataset),
-        "by": "FAISS, exact" if find_spec("faiss") else "exact search",
+        "by": searched,
         "queries": [one.summary(dataset) for one in found],
     }
 
@@ -156,7 +164,8 @@ class _Query:
             f"search: {text!r} is no file, and neither the name nor the number of one of {len(names):,} "
             f"{encoder.views.noun}s, such as {names[0]!r}",
         )
-        return _Query(Path(text).name, None, encoder.views.load([Path(text)]))
+        with silence():
+            return _Query(Path(text).name, None, encoder.views.load([Path(text)]))
 
 
 @dataclass(frozen=True)
@@ -169,16 +178,18 @@ class _Found:
 
     @staticmethod
     def of(
-        encoder: PretrainedEncoder, asked: Sequence[_Query], dataset: Dataset, features: Rows, num: int
-    ) -> "list[_Found]":
-        """Search for each query; one that is of the data is not found itself."""
-        own = [features[q.row] if q.other is None else embed(encoder, q.other)[0] for q in asked]
-        rows, cosines = nearest_rows(np.stack(own), features, num + 1)
+        encoder: PretrainedEncoder, asked: Sequence[_Query], features: Rows, num: int, knn: str
+    ) -> "tuple[list[_Found], str]":
+        """Search for each query, one that is of the data is not found itself; and say how it was done."""
+        own = [
+            taken(features, np.array([q.row])) if q.other is None else embed(encoder, q.other) for q in asked
+        ]
+        (rows, cosines), searched = _nearest(np.concatenate(own), features, num + 1, knn)
         found = []
         for query, near, values in zip(asked, rows, cosines, strict=True):
             kept = np.flatnonzero(near != (-1 if query.row is None else query.row))[:num]
             found.append(_Found(query, near[kept], values[kept]))
-        return found
+        return found, searched
 
     def summary(self, dataset: Dataset) -> dict[str, Any]:
         """Names and cosines, fit for JSON."""
@@ -193,6 +204,17 @@ class _Found:
         rows = self.rows[:MAX_DRAWN]
         first = dataset.subset(np.array([self.query.row])) if self.query.other is None else self.query.other
         return [*encoder.views.thumbnails(first)[:1], *encoder.views.thumbnails(dataset.subset(rows))]
+
+
+def _nearest(queries: Float[np.ndarray, "q d"], features: Rows, num: int, knn: str) -> tuple[Found, str]:
+    """Return the rows of features nearest to each query, and how they were found."""
+    make = index_for(len(queries), len(features), knn)
+    if make is None or not isinstance(features, StoredRows):
+        by = "FAISS, exact" if find_spec("faiss") else "exact search"
+        return nearest_of_blocks(queries, blocks(features), num, nearest_rows), by
+    index = make(features.mapped(directions))
+    near = index(torch.from_numpy(directions(queries)), min(num, len(features)))
+    return near, f"approximate, {search_in_words(index.settings)}"
 
 
 def _write(out: Path, encoder: PretrainedEncoder, dataset: Dataset, found: Sequence[_Found]) -> None:

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
@@ -24,7 +23,7 @@ from infomax.errors import refuse
 from infomax.evaluation.clean import rows_of, tasks_of
 from infomax.evaluation.given import Given
 from infomax.evaluation.in_parts.files import batches, parts_in, record_of_part, tables
-from infomax.evaluation.in_parts.nearest import InvertedLists
+from infomax.evaluation.in_parts.nearest import index_for, search_in_words
 from infomax.evaluation.options import CleanOptions
 from infomax.evaluation.outputs.parts import weights_hash
 from infomax.evaluation.probes import PROBES
@@ -47,8 +46,6 @@ Mask = Bool[np.ndarray, " n"]
 
 DEFAULT_PROBES = ("linear", "knn")
 """Probes of features in parts: those that do not hold all of them in memory."""
-MAX_EXACT_PAIRS = 10**9
-"""Pairs of a training and a test row up to which neighbours are exact, as they always are without FAISS."""
 
 
 @final
@@ -111,18 +108,17 @@ class FeaturesInParts:
     def _probes(self, options: CleanOptions) -> Mapping[str, Any]:
         """Return the probes; neighbours among many rows are found by `InvertedLists`, if that can be."""
         probes = dict(options.chosen_probes)
-        many = len(self.train) * len(self.test) > MAX_EXACT_PAIRS
-        if many and find_spec("faiss") is not None and probes.get("knn") is PROBES["knn"]:
-            index = {"index": partial(InvertedLists.of, seed=options.seed)}
-            probes["knn"] = replace(PROBES["knn"], settings=index, settings_of_draws={"index": None})
+        index = index_for(len(self.test), len(self.train), seed=options.seed)
+        if index is not None and probes.get("knn") is PROBES["knn"]:
+            settings = {"index": index}
+            probes["knn"] = replace(PROBES["knn"], settings=settings, settings_of_draws={"index": None})
         return probes
 
 
 def _searches(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return how neighbours were found where that is not exact, in lines."""
     return [
-        f"neighbours are approximate: {row['settings']['search']}, which find "
-        f"{100 * row['settings']['share_found']:.1f} % of the nearest of drawn rows"
+        f"neighbours are approximate: {search_in_words(row['settings'])}"
         for row in rows
         if "search" in row["settings"]
     ]

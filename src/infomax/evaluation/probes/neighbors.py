@@ -13,7 +13,7 @@ section 3.4, with k = 200; k = 20 with their temperature 0.07, the default here,
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ MAX_BLOCK_ELEMENTS = 2**24
 """Similarities that are held at a time."""
 
 
+@runtime_checkable
 class Index(Protocol):
     """Finds rows near to queries."""
 

@@ -17,6 +17,8 @@ from torch import Tensor
 
 BLOCK_NUMBERS = 2**22
 """Numbers of a block that is read at a time, 16 MiB."""
+TAKEN_AT_ONCE = 4096
+"""Rows that are taken at a time: each lies in a page of the mapped file, which counts as memory meanwhile."""
 
 Block = Float[np.ndarray, "b d"]
 
@@ -44,7 +46,8 @@ class StoredRows:
         file: Any = TemporaryFile(dir=folder)  # noqa: SIM115 closed when the rows go
         num, width = 0, 0
         for block in some:
-            rows = np.ascontiguousarray(torch.as_tensor(block).cpu().numpy(), np.float32)
+            array = block.cpu().numpy() if isinstance(block, Tensor) else block
+            rows = np.ascontiguousarray(array, np.float32)
             file.write(rows.data)
             num, width = num + len(rows), rows.shape[1]
         file.flush()
@@ -78,14 +81,19 @@ class StoredRows:
 
     def blocks(self) -> Iterator[Block]:
         """Yield the rows, a block at a time."""
-        n, d = self.stored
+        n = self.stored[0]
         for start in range(0, n, self.most_at_once):
-            block = np.empty((min(self.most_at_once, n - start), d), np.float32)
-            self.file.seek(start * d * block.itemsize)
-            self.file.readinto(block.view(np.uint8).data)
+            block = self.between(start, min(start + self.most_at_once, n))
             kept = block if self.kept is None else block[self.kept[start : start + len(block)]]
             if len(kept):
                 yield kept
+
+    def between(self, start: int, stop: int) -> Block:
+        """Return consecutive rows of the file, those that are not kept included."""
+        block = np.empty((stop - start, self.stored[1]), np.float32)
+        self.file.seek(start * self.stored[1] * block.itemsize)
+        self.file.readinto(block.view(np.uint8).data)
+        return block
 
     def mapped(self, function: Callable[[Block], Any]) -> "StoredRows":
         """Return what a function makes of each block, in a file of its own."""
@@ -100,7 +108,8 @@ class StoredRows:
     def take(self, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m d"]:
         """Return some rows, in memory."""
         places = rows if self.kept is None else np.flatnonzero(self.kept)[rows]
-        return np.array(np.memmap(self.file, np.float32, "r", shape=self.stored)[places])
+        some = np.array_split(places, -(-len(places) // TAKEN_AT_ONCE) or 1)
+        return np.concatenate([np.memmap(self.file, np.float32, "r", shape=self.stored)[one] for one in some])
 
 
 Rows = Float[np.ndarray, "n d"] | StoredRows
@@ -115,7 +124,7 @@ def blocks(rows: Rows | Tensor) -> Iterator[Any]:
         yield rows
 
 
-def mapped(rows: Rows | Tensor, function: Callable[[Any], Tensor]) -> Tensor | StoredRows:
+def mapped(rows: Rows | Tensor, function: Callable[[Any], Any]) -> Any:
     """Return what a function makes of rows, block by block; of an array, in memory."""
     return rows.mapped(function) if isinstance(rows, StoredRows) else function(rows)
 

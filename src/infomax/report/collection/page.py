@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from infomax.evaluation.grouping.looking import PAGE, Grouping
+from infomax.evaluation.probes.stored import taken
 from infomax.files import replacing
 from infomax.pages.templates import page_template
 from infomax.progress import stages
@@ -156,8 +157,8 @@ def _map(made: Grouping) -> dict[str, Any]:
         names[-1], colours[-1] = "no group", "#8a8f95"
     return {
         "what": f"{made.encoder.views.noun}s",
-        "points": points_on_map(made.features[rows]),
-        "near": nearest_of_each(made.features[rows]),
+        "points": points_on_map(taken(made.features, rows)),
+        "near": nearest_of_each(taken(made.features, rows)),
         "captions": [str(made.dataset.names[int(row)]) for row in rows],
         "colourings": [{"title": "groups", "of": groups.tolist(), "names": names, "colours": colours}],
         "sprites": sprites(_thumbnails(made, rows), MAP_PICTURE_SIDE),

@@ -6,34 +6,30 @@ from typing import Annotated, Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
-from infomax.cli.shared import EncoderCommand
+from infomax.cli.shared import EncoderCommand, features, knn
 from infomax.ranges import Count, Range, Seed
 
 
 @dataclass(frozen=True)
 class Groups(EncoderCommand):
-    """Find groups, near-duplicates and outliers without labels, as a page with a map and as tables."""
+    """Find groups, near-duplicates and outliers without labels; write a page with a map, and tables."""
 
-    features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy); computed without it",
-        default=None,
-        metavar="FILE",
-    )
+    features: str | None = features()
     num: Count | None = option(
-        "number of groups of k-means; chosen by the silhouette without it", default=None
+        "number of groups for k-means; by default the silhouette decides", default=None
     )
     method: str = option(
-        "kmeans, or hdbscan: dense groups, and images that are in no group", default="kmeans"
+        "kmeans, or hdbscan, which finds dense groups and leaves other images without a group", default="kmeans"
     )
     same: Annotated[float, Range(above=0, most=1)] | None = option(
-        "cosine from which images are near-duplicates; ten times as close as neighbours "
-        "usually are without it",
+        "smallest cosine of near-duplicates; by default, ten times as close as neighbours usually are",
         default=None,
         metavar="COSINE",
     )
+    knn: str = knn()
     seed: Seed = option("seed of samples and of first centres", default=0)
     out: str | None = option(
-        "folder to write; by default groups, or groups-NAME for other data, in the run folder", default=None
+        "folder to write; by default groups in the run folder, or groups-NAME for other data", default=None
     )
     file_format: str = option(
         "format of the tables: csv or parquet", default="csv", flag="--format", metavar="FORMAT"
@@ -54,6 +50,7 @@ class Groups(EncoderCommand):
             num_groups=self.num,
             method=self.method,
             same=self.same,
+            knn=self.knn,
             seed=self.seed,
             out=self.out,
             file_format=self.file_format,
@@ -71,5 +68,5 @@ def _shown(found: Mapping[str, Any]) -> list[Any]:
     rows = [(f"group {one}", size) for one, size in enumerate(groups["sizes"], 1)]
     rows += [("no group", groups["num_without"])] if groups["num_without"] else []
     cells = [(name, f"{size:,}", f"{100 * size / total:.1f} %") for name, size in rows]
-    words = [found[key]["words"] for key in ("groups", "duplicates", "outliers")]
+    words = [found[key]["words"] for key in ("groups", "duplicates", "outliers")] + found["approximated"]
     return [table(("", "number", "share"), cells), *(one[:1].upper() + one[1:] for one in words)]

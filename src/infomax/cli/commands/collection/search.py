@@ -6,7 +6,7 @@ from typing import Any
 
 from infomax.cli.options import option
 from infomax.cli.output import Answer, table
-from infomax.cli.shared import EncoderCommand
+from infomax.cli.shared import EncoderCommand, features, knn
 from infomax.ranges import Count
 
 NUM_SHOWN = 10
@@ -20,12 +20,9 @@ class Search(EncoderCommand):
     query: Sequence[str] = option(
         "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
     )
-    features: str | None = option(
-        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy); computed without it",
-        default=None,
-        metavar="FILE",
-    )
+    features: str | None = features()
     num: Count = option("images for each query", default=20)
+    knn: str = knn()
     out: str = option("picture to write; the table is the .csv beside it", default="search.png")
     overwrite: bool = option("replace the picture and the table", default=False)
 
@@ -49,10 +46,11 @@ class Search(EncoderCommand):
             encoder=self.encoder(),
             features=self.features,
             num=self.num,
+            knn=self.knn,
             out=self.out,
             overwrite=self.overwrite,
         )
-        files = [f"table: {found['table']}", f"open {found['picture']}"]
+        files = [f"search: {found['by']}", f"table: {found['table']}", f"open {found['picture']}"]
         return Answer(found, lambda: [*map(_table, found["queries"])], files)
 
 
