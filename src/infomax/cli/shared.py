@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 EVERY_FIELD = (
     "Every field of a recipe is an option, such as --data DIR, --train.minutes 5 or\n"
-    "--optimizer.lr 1e-3. The end of its name is enough: --minutes 5, --epochs 10,\n"
-    "--steps 1000, --lr 1e-3, --batch-size 64, --seed 1, --devices 2. --config FILE\n"
-    "reads them from YAML, and --dry-run shows them all."
+    "--optimizer.lr 1e-3. The last part of the name is enough: --minutes 5,\n"
+    "--epochs 10, --steps 1000, --lr 1e-3, --batch-size 64, --seed 1, --devices 2.\n"
+    "--config FILE reads fields from YAML. --dry-run shows all fields."
 )
 """How the fields of a recipe are given, for the end of a help text."""
 
@@ -44,8 +44,7 @@ def pixel_range() -> Any:
 def pages() -> Any:
     """Return the field for the pages of files that have several."""
     text = (
-        "pages to read from files with several: first, channels, or numbers from 1; by default as "
-        "in training"
+        "pages to read from files with several: first, channels, or numbers from 1; by default as in training"
     )
     return option(text, default=None)
 
@@ -81,8 +80,7 @@ def skip_broken() -> Any:
 def module() -> Any:
     """Return the field for an encoder of one's own; see `own_module`."""
     return option(
-        "your own encoder or network: a function that returns it, in a package or in a file in this "
-        "folder",
+        "your own encoder or network: a function that returns it, in a package or in a file in this folder",
         default=None,
         metavar="PACKAGE:FUNCTION",
     )
@@ -91,8 +89,8 @@ def module() -> Any:
 def features() -> Any:
     """Return the field for features that are there already."""
     text = (
-        "features of the same data by `infomax embed` (.parquet, .csv, .npz, .npy), or the folder or pattern "
-        "of those by `infomax embed --parts`; computed without it"
+        "features of the same data from `infomax embed` (.parquet, .csv, .npz, .npy), or a folder or "
+        "pattern of parts from `infomax embed --parts`; by default they are computed"
     )
     return option(text, default=None, metavar="FILE")
 
@@ -102,8 +100,8 @@ def knn() -> Any:
     from infomax.evaluation.options import WAYS_OF_KNN
 
     text = (
-        "how the nearest among more than 100,000 rows are found: exact; lists: by FAISS's inverted lists, "
-        "approximately; auto: exact up to 10⁹ pairs of rows, or where FAISS is not installed"
+        "how to find the nearest among more than 100,000 rows: exact, or lists (FAISS's inverted "
+        "lists, approximate); auto: exact up to 10⁹ pairs of rows or without FAISS, else lists"
     )
     return option(text, default="auto", choices=WAYS_OF_KNN)
 

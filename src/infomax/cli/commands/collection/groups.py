@@ -19,7 +19,8 @@ class Groups(EncoderCommand):
         "number of groups for k-means; by default the silhouette decides", default=None
     )
     method: str = option(
-        "kmeans, or hdbscan, which finds dense groups and leaves other images without a group", default="kmeans"
+        "kmeans, or hdbscan, which finds dense groups and leaves other images without a group",
+        default="kmeans",
     )
     same: Annotated[float, Range(above=0, most=1)] | None = option(
         "smallest cosine of near-duplicates; by default, ten times as close as neighbours usually are",

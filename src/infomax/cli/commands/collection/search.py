@@ -15,13 +15,13 @@ NUM_SHOWN = 10
 
 @dataclass(frozen=True)
 class Search(EncoderCommand):
-    """Find the images that are nearest to a query by their representations, as a picture and a table."""
+    """Find the images nearest to a query by their representations; write a picture and a table."""
 
     query: Sequence[str] = option(
-        "files, or names or numbers of images of the data", metavar="IMAGE", nargs="+"
+        "image files, or names or numbers of images in the data", metavar="IMAGE", nargs="+"
     )
     features: str | None = features()
-    num: Count = option("images for each query", default=20)
+    num: Count = option("number of images for each query", default=20)
     knn: str = knn()
     out: str = option("picture to write; the table is the .csv beside it", default="search.png")
     overwrite: bool = option("replace the picture and the table", default=False)
