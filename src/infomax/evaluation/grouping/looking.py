@@ -43,7 +43,7 @@ NO_LABELS = "Labels of the data, where it has any, were not used."
 
 @dataclass(frozen=True)
 class Looked:
-    """What is found in features without labels.
+    """Groups, near-duplicates and outliers among features, found without labels.
 
     Attributes:
         groups, duplicates, outliers: of the rows.
