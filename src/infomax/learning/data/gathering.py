@@ -223,7 +223,8 @@ def showing(job: Job) -> Generator[Callable[[int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        what = f"decoding {Path(job.source.name).name} ({job.split})"
+        split = f" ({job.split})" if len(job.source.splits) > 1 else ""
+        what = f"decoding {Path(job.source.name).name}{split}"
         yield partial(bar.advance, bar.add_task(what, total=job.source.count(job.split)))
 
 

@@ -162,3 +162,11 @@ def test_the_package_that_is_missing_is_named(monkeypatch, data, package, what):
     message = rf"{what}.*: needs {package}, which is not installed; pip install 'infomax\[formats\]'"
     with pytest.raises(ValueError, match=message):
         formats.read_file(data, channels, "first", whole=True, at_least=1)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 13), (13, 8, 8), (20, 16, 13)])
+def test_an_array_with_other_channels_is_told_the_options_for_its_own_number(tmp_path, load, shape):
+    np.save(tmp_path / "tile.npy", np.ones(shape, np.uint16))
+    for channels in (3, 4):
+        with pytest.raises(formats.OtherChannels, match=r"ask for 13 .*--views.mean (0.5,){12}0.5 "):
+            load(tmp_path, channels=channels)

@@ -108,7 +108,11 @@ def test_different_types_are_each_read_by_their_own(load, random_pixels):
 @pytest.mark.parametrize(
     ("values", "range_", "found"),
     [
-        (RAMP.astype(np.uint16), "0:100", "values from 4.095 to 4090.91, so that many are cut"),
+        (
+            RAMP.astype(np.uint16),
+            "0:100",
+            r"values from 4.095 to 4090.91, so that many are cut: 3,995 pixels \(98 %\) in 1 of 1 images",
+        ),
         (RAMP.astype(np.uint16), "0:65535", "values up to 4095, which leaves few grey levels"),
         (RAMP.astype(np.uint16), "full", "values up to 4095, which leaves few grey levels"),
         ((RAMP // 16).astype(np.uint8), "0:4095", "these are 8-bit images, from 0 to 255"),
@@ -218,7 +222,9 @@ def test_pages_that_are_not_read_are_said(tmp_path):
     def summary(**how):
         return load_images(tmp_path, size=8, cache=None, progress=False, **how).summary
 
-    said = "files of up to 5 pages, the first of each is read (--pages takes others)"
+    said = (
+        "files of up to 5 pages, the first of each is read (--pages channels takes all of them, as channels"
+    )
     assert said in summary(channels=1)
     assert "pages" not in summary(channels=1, pages="2").replace(f"from {tmp_path}", "")
     assert "--pages" not in summary(channels=5, pages="channels")
@@ -241,3 +247,21 @@ def test_colours_read_as_grey_are_said(tmp_path, suffix, mode):
     assert said in summary((200, 10, 10), channels=1)
     assert said not in summary((200, 10, 10), channels=3)
     assert said not in summary((102, 102, 102), channels=1)
+
+
+def test_what_a_range_cuts_is_counted_over_the_images_and_kept(tmp_path, load, monkeypatch):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(6):
+        values = np.full((64, 64, 2), 1000, np.uint16)
+        values[0, : max(0, number - 2), 1] = 5000  # 0, 0, 0, 1, 2, 3 pixels of six images
+        np.save(images / f"{number}.npy", values)
+    how = {"range": "0:4095", "size": 8, "channels": 2, "cache": tmp_path / "cache"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a few pixels are no misfit
+        assert "6 pixels (0.024 %) in 3 of 6 images lie outside and are cut" in str(
+            load(images, **how).pixels
+        )
+    monkeypatch.setattr(surveying, "cut_by", None)
+    assert "in 3 of 6 images" in load(images, **how).summary
+    assert "cut" not in str(load(images, **{**how, "range": "0:5000"}).pixels)

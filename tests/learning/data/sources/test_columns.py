@@ -11,10 +11,15 @@ from datasets import Features, Image, Value
 
 from infomax.learning.data import available_splits, load_images
 from infomax.learning.data.sources.opening import open_source
+from infomax.learning.data.streaming.stream import stream_images
 
 
 def load(source, column=None, **options):
     return load_images(source, column=column, **{"size": 8, "cache": None, "progress": False, **options})
+
+
+def streamed(source, column=None):
+    return stream_images(str(source), column=column, size=8)
 
 
 @pytest.fixture
@@ -152,3 +157,24 @@ def test_of_several_columns_of_images_none_is_taken_in_silence(tmp_path, encode,
     np.testing.assert_array_equal(seen.values, pair[1])
     assert "column image is seen, not mask (--column takes another)" in seen.summary
     assert "is seen" not in load(tmp_path / "image.parquet", "mask").summary
+
+
+@pytest.mark.parametrize("kind", ["types of datasets", "plain structs", "archive"])
+@pytest.mark.parametrize("read", [load, streamed], ids=["decoded", "streamed"])
+def test_image_and_mask_are_told_apart_whether_decoded_or_streamed(
+    tmp_path, encode, pair, write_tar, read, kind
+):
+    images = [[{"bytes": encode(image), "path": None} for image in side] for side in pair]
+    path = tmp_path / ("a.tar" if kind == "archive" else "a.parquet")
+    if kind == "archive":
+        sides = zip(*images, strict=True)
+        fields = [{f"{n}.mask.png": mask, f"{n}.png": image} for n, (mask, image) in enumerate(sides)]
+        write_tar(path, {name: value["bytes"] for one in fields for name, value in one.items()})
+        seen, other = "png", "mask.png"
+    else:
+        table = pa.table({"mask": images[0], "image": images[1]})
+        types = Features({"mask": Image(), "image": Image()}).arrow_schema
+        pq.write_table(table.cast(types) if kind == "types of datasets" else table, path)
+        seen, other = "image", "mask"
+    line = f"column {seen} is seen, not {other} (--column takes another)"
+    assert line in read(path).summary and "is seen" not in read(path, other).summary

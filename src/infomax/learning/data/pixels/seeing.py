@@ -99,13 +99,21 @@ def _with_channels(array: Tensor | np.ndarray, channels: int) -> np.ndarray:
 
 
 def _other_channels(shape: tuple[int, ...], channels: int) -> str:
+    wanted = "[h, w], [h, w, c] or [c, h, w] with 1 (grey), 3 or 4 (colour) channels"
     if channels not in (1, 3):
-        wanted = f"expected [h, w, {channels}] or [{channels}, h, w]"
-        return f"received an array {list(shape)}, {wanted}; ask for as many channels as there are"
-    return (
-        f"received an array {list(shape)}, expected [h, w], [h, w, c] or [c, h, w] with 1 (grey), 3 or 4 "
-        f"(colour) channels; for others ask for exactly as many; of 5, {channels_remedy(5)}"
-    )
+        wanted = f"[h, w, {channels}] or [{channels}, h, w]"
+    remedy = "give one image at a time"
+    if len(shape) in (2, 3):
+        remedy = channels_remedy(_likely_channels(shape))
+    return f"received an array {list(shape)}, expected {wanted}; {remedy}"
+
+
+def _likely_channels(shape: tuple[int, ...]) -> int:
+    """Return the length of the axis that is likely the channels: beside a square, or the shorter end."""
+    first, *_, last = shape
+    if len(shape) == 2:
+        return 1
+    return last if shape[1] == first else first if shape[1] == last else min(first, last)
 
 
 def _channels_last(array: Tensor | np.ndarray, counts: tuple[int, ...]) -> np.ndarray:

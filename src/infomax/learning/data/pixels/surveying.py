@@ -14,14 +14,14 @@ Each channel has its own range. 16 bits are stored where 8 would leave fewer tha
 import json
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import xxhash
@@ -29,6 +29,7 @@ from PIL import Image
 
 from infomax.errors import MissingExtra
 from infomax.files import read_json, replacing
+from infomax.learning.data.pixels.cutting import Cut, cut_by
 from infomax.learning.data.pixels.ranges import (
     FULL,
     PERCENTILE,
@@ -42,6 +43,8 @@ from infomax.learning.data.pixels.ranges import (
 from infomax.learning.data.pixels.seeing import pages_in, see
 from infomax.learning.data.sources.files import suffix
 from infomax.learning.data.sources.source import Item, Source
+
+T = TypeVar("T")
 
 FIRST_IMAGES = 64
 """Images that tell whether a set is deeper than 8 bits."""
@@ -118,11 +121,18 @@ def decided(pixels: Pixels, channels: int, source: Source, column: str | None, c
         look = partial(_as_values, look)
     first = _survey(source, look, FIRST_IMAGES)
     pixels = replace(pixels, unread="; ".join(_unread(source, channels, pixels.pages)))
+    how = (channels, pixels.pages)
     if pixels.is_fixed:
-        return _checked(pixels, first)
+
+        def count(ends: Limits) -> Cut:
+            make = partial(_cut, source, look, ends)
+            return _kept(source, column, cache, (*how, range_text(ends)), Cut, make)
+
+        return _checked(pixels, first, count)
     if not first.is_deep:
         return replace(pixels, range=FULL, bits=pixels.depth, note="8-bit images" if first.kinds else "")
-    return _chosen(pixels, _kept(source, column, cache, (channels, pixels.pages), look))
+    make = partial(_survey, source, look, MAX_IMAGES)
+    return _chosen(pixels, _kept(source, column, cache, how, Survey, make))
 
 
 def _unread(source: Source, channels: int, pages: str) -> Iterator[str]:
@@ -136,7 +146,10 @@ def _unread(source: Source, channels: int, pages: str) -> Iterator[str]:
                     seen = see(item.value, channels=1, pages=pages, whole=False, at_least=SIDE_FOR_COLOURS)
                     coloured = _has_colours(seen)
     if most > 1:
-        yield f"files of up to {most} pages, the first of each is read (--pages takes others)"
+        yield (
+            f"files of up to {most} pages, the first of each is read (--pages channels takes all of them, as "
+            "channels; --pages 2 takes the second)"
+        )
     if coloured:
         yield "colours are read as grey, in 1 channel"
 
@@ -150,42 +163,59 @@ def _has_colours(seen: Image.Image | np.ndarray) -> bool:
     return seen.shape[-1] in (3, 4) and bool((seen[..., :3] != seen[..., :1]).any())
 
 
-def _kept(source: Source, column: str | None, cache: Path | None, how: Sequence[Any], look: Any) -> Survey:
-    """Return the survey of a source from the cache, or make it and keep it there."""
+def _kept(
+    source: Source,
+    column: str | None,
+    cache: Path | None,
+    how: Sequence[Any],
+    kind: type[T],
+    make: Callable[[], T],
+) -> T:
+    """Return what a look at a source has found from the cache, or make it and keep it there."""
     digests = [source.digest(split) for split in source.splits] if cache else [None]
     if cache is None or None in digests:
-        return _survey(source, look, MAX_IMAGES)
+        return make()
     key = xxhash.xxh3_128_hexdigest(json.dumps([_VERSION, digests, column, how, MAX_IMAGES]).encode())
     kept = cache / f"{key}.range.json"
     try:
         values: dict[str, Any] = read_json(kept, "load_images", "remove it")
         parts: dict[str, Any] = {name: tuple(x) if isinstance(x, list) else x for name, x in values.items()}
-        return Survey(**parts)
+        return kind(**parts)
     except (OSError, ValueError, TypeError):
-        made = _survey(source, look, MAX_IMAGES)
+        made = make()
     cache.mkdir(parents=True, exist_ok=True)
     with replacing(kept) as path:
-        path.write_text(json.dumps(asdict(made)))
+        path.write_text(json.dumps(asdict(cast(Any, made))))
     return made
 
 
 def _survey(source: Source, look: Any, num: int) -> Survey:
     """Look at about `num` images, the same number of each split."""
-    counts = [source.count(split) for split in source.splits]
-    share = max(1, num // len(source.splits))
-    items = (
-        item
-        for split, count in zip(source.splits, counts, strict=True)
-        for item in some_items(source, split, count, share, spread=num > FIRST_IMAGES)
-    )
     with ThreadPoolExecutor() as pool:
-        looked = [*pool.map(partial(_measured, look), items)]
+        looked = [*pool.map(partial(_measured, look), _items_of_all(source, num))]
     found = [one for one in looked if isinstance(one, _One)]
     missing = next((one for one in looked if isinstance(one, MissingExtra)), None)
     if missing is not None and not found:
         raise missing
-    total = None if None in counts else sum(filter(None, counts))
-    return _together(found, total)
+    return _together(found, _num_total(source))
+
+
+def _cut(source: Source, look: Any, limits: Limits) -> Cut:
+    """Return what a range cuts away from about `MAX_IMAGES` images."""
+    return cut_by(limits, _items_of_all(source, MAX_IMAGES), look, _num_total(source))
+
+
+def _num_total(source: Source) -> int | None:
+    """Return the number of images of all splits; None where only reading would tell."""
+    counts = [source.count(split) for split in source.splits]
+    return None if None in counts else sum(filter(None, counts))
+
+
+def _items_of_all(source: Source, num: int) -> Iterator[Item]:
+    """Yield about `num` items, the same number of each split."""
+    share = max(1, num // len(source.splits))
+    for split in source.splits:
+        yield from some_items(source, split, source.count(split), share, spread=num > FIRST_IMAGES)
 
 
 def some_items(source: Source, split: str, count: int | None, num: int, spread: bool) -> Iterator[Item]:
@@ -323,8 +353,14 @@ def _bits(limits: Limits, survey: Survey) -> int:
     return 8
 
 
-def _checked(pixels: Pixels, survey: Survey) -> Pixels:
-    """Return pixels of a given range; a note and a warning say where it does not fit the images."""
+def _checked(pixels: Pixels, survey: Survey, count: Callable[[Limits], Cut]) -> Pixels:
+    """Return pixels of a given range; a note says what it cuts, and a warning where it does not fit.
+
+    Args:
+        pixels: with the range.
+        survey: of some images.
+        count: returns what limits cut away, which is asked for where the survey shows any of it.
+    """
     limits = limits_of(pixels.range)
     known = survey.is_deep and len(survey.kinds) == 1 and len(limits) in (0, 1, len(survey.low))
     ends = per_channel(limits or ((0.0, survey.top),), len(survey.low)) if known else []
@@ -332,9 +368,17 @@ def _checked(pixels: Pixels, survey: Survey) -> Pixels:
     found = _misfit(pixels.range, ends, survey)
     if limits and survey.kinds == ("8-bit",) and max(high for _, high in limits) > 255 / MIN_USED:
         found = "these are 8-bit images, from 0 to 255"
+    cut = str(count(tuple(ends))) if limits and known and _reach_beyond(survey, ends) else ""
     if found:
+        found = f"{found}: {cut}" if cut else found
         _warn(pixels.range, found)
-    return replace(pixels, bits=bits, note=found)
+    return replace(pixels, bits=bits, note=found or (cut and f"{cut} lie outside and are cut"))
+
+
+def _reach_beyond(survey: Survey, ends: Sequence[tuple[float, float]]) -> bool:
+    """Return whether any value lies outside the limits of its channel."""
+    each = zip(ends, survey.low, survey.high, strict=True)
+    return any(least < low or greatest > high for (low, high), least, greatest in each)
 
 
 def _misfit(text: str, ends: Sequence[tuple[float, float]], survey: Survey) -> str:

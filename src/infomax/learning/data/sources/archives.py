@@ -10,7 +10,7 @@ from typing import Any, final
 
 from infomax.errors import refuse
 from infomax.files import most_bytes, parse_json, sized
-from infomax.learning.data.sources.columns import UnknownColumn, label_column
+from infomax.learning.data.sources.columns import UnknownColumn, label_column, seen_of_several
 from infomax.learning.data.sources.files import IMAGE_FILES, is_visible, suffix
 
 _IMAGE_SUFFIXES = IMAGE_FILES.suffixes | IMAGE_FILES.packages.keys()
@@ -88,10 +88,24 @@ def _text(content: bytes | None) -> int | str | None:
     return int(text) if text and re.fullmatch(r"-?\d+", text) else text
 
 
+def seen_in(file: Any, name: str, column: str | None) -> tuple[str, ...]:
+    """Return a line on the field that is seen, where the first sample has several images and none was chosen.
+
+    Args:
+        file, name, column: as of `archive_samples`.
+    """
+    first = next(archive_samples(file, name, None), None) if column is None else None
+    return () if first is None else seen_of_several(first[1], _image_fields(first[2]), None)
+
+
+def _image_fields(fields: "Fields") -> list[str]:
+    """Return the fields with the suffix of an image."""
+    return [field for field in fields if suffix(f"image.{field}") in _IMAGE_SUFFIXES]
+
+
 def _image_field(fields: "Fields") -> str | None:
     """Return the field with the shortest name among those with the suffix of an image."""
-    images = [field for field in fields if suffix(f"image.{field}") in _IMAGE_SUFFIXES]
-    return min(images, key=len, default=None)
+    return min(_image_fields(fields), key=len, default=None)
 
 
 @final

@@ -1,6 +1,7 @@
 """Columns of tables and of mappings: which holds the values, which the labels."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from infomax.errors import nearest, refuse
 
@@ -70,6 +71,21 @@ def value_column(
         f"expected one of type Image or called {', '.join(VALUE_COLUMNS[:5])}, ...; "
         'rename the column, or choose one by --column (column="...")'
     )
+
+
+def of_images(features: Mapping[str, Any]) -> list[str]:
+    """Return the columns that hold images by their types: Image, or bytes beside a path, as others write it.
+
+    Args:
+        features: the types of the columns, as the library `datasets` describes them.
+    """
+    from datasets import Image
+
+    return [
+        name
+        for name, kind in features.items()
+        if isinstance(kind, Image) or (isinstance(kind, dict) and {*kind} == {"bytes", "path"})
+    ]
 
 
 def seen_of_several(value: str, typed: Collection[str], chosen: str | None) -> tuple[str, ...]:

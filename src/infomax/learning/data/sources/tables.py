@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, final
 
 from infomax.errors import refuse
 from infomax.estimation.tables.reading.columnar import check_stream
-from infomax.learning.data.sources.archives import archive_labels, open_archive
+from infomax.learning.data.sources.archives import archive_labels, open_archive, seen_in
 from infomax.learning.data.sources.columns import (
     UnknownColumn,
     label_column,
+    of_images,
     seen_of_several,
     value_column,
 )
@@ -32,6 +33,7 @@ class Part(NamedTuple):
         num_rows: None where only reading the rows would tell.
         labels: returns the key and the label of each row, as `archive_labels`; None for rows with columns.
         inside: returns a value whose path, where it has one, may be opened; see `within`.
+        archive: the file of an archive, whose samples may have several images.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Part(NamedTuple):
     num_rows: int | None
     labels: Callable[[str | None, Sequence[str]], Iterator[tuple[str, Any]]] | None = None
     inside: Callable[[Any], Any] = partial(within, folder=None, root=None)
+    archive: Path | None = None
 
 
 class _Columns(NamedTuple):
@@ -100,13 +103,14 @@ class Tables(Source):
     @property
     def notes(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Which column is seen, where several hold images."""
-        from datasets import Image
-
-        each = [
-            seen_of_several(columns.value, _of_type(columns.features, Image), self._column)
-            for columns in self._columns.values()
-        ]
+        each = [self._seen(self._parts[split][0], columns) for split, columns in self._columns.items()]
         return tuple(dict.fromkeys(note for notes in each for note in notes))
+
+    def _seen(self, part: Part, columns: _Columns) -> tuple[str, ...]:
+        if part.archive is None:
+            return seen_of_several(columns.value, of_images(columns.features), self._column)
+        with naming(part), part.archive.open("rb") as file:
+            return seen_in(file, part.name, self._column)
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -251,9 +255,10 @@ def _tables(name: str, root: Path, files: Sequence[str]) -> Tables:
 
 
 def _file_part(root: Path, file: str) -> Part:
-    labels = partial(archive_labels, root / file) if suffix(file) == ".tar" else None
+    archive = root / file if suffix(file) == ".tar" else None
+    labels = archive and partial(archive_labels, archive)
     inside = partial(within, folder=(root / file).parent, root=root)
-    part = Part(file, partial(_open_file, root / file), None, labels, inside)
+    part = Part(file, partial(_open_file, root / file), None, labels, inside, archive)
     with naming(part):
         if suffix(file) == ".arrow":
             check_stream(root / file)

@@ -16,8 +16,14 @@ import xxhash
 from infomax.errors import MissingExtra, in_one_line
 from infomax.files import Unreadable
 from infomax.learning.data.labels.texts import label_text
-from infomax.learning.data.sources.archives import archive_samples, labels_in, usual_label
-from infomax.learning.data.sources.columns import UnknownColumn, label_column, value_column
+from infomax.learning.data.sources.archives import archive_samples, labels_in, seen_in, usual_label
+from infomax.learning.data.sources.columns import (
+    UnknownColumn,
+    label_column,
+    of_images,
+    seen_of_several,
+    value_column,
+)
 from infomax.learning.data.sources.files import checked, suffix, unpacked, within
 from infomax.learning.data.streaming.addresses import Place, opened
 
@@ -47,11 +53,13 @@ class Columns(NamedTuple):
         label: name of the usual column of the labels; None where there is none.
         classes: names of its labels; () without labels, None where only the labels tell.
         has_keys: the rows have names of their own.
+        notes: which column is seen, where several hold images and none was chosen.
     """
 
     label: str | None
     classes: tuple[str, ...] | None
     has_keys: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Shard(ABC):
@@ -109,7 +117,8 @@ class Archive(Shard):
     @property
     def columns(self) -> Columns:
         """The field ``cls``, or a key of the samples' JSON, whose names nobody knows before."""
-        return Columns("label", None)
+        with opened(self.place) as file:
+            return Columns("label", None, notes=seen_in(file, self.name, self.column))
 
     def facts(self) -> Facts:
         """Return the number of samples, and a hash of their names, sizes and labels."""
@@ -172,7 +181,8 @@ class Table(Shard):
         typed = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
         label = label_column(features, typed=typed, value=self._value_column)
         names = tuple(features[label].names) if label in typed else () if label is None else None
-        return Columns(label, names, "__key__" in features)
+        notes = seen_of_several(self._value_column, of_images(features), self.column)
+        return Columns(label, names, "__key__" in features, notes)
 
     def facts(self) -> Facts:
         """Return the number of rows, and a hash of the last block of the file; only labels are read."""

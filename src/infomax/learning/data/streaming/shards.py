@@ -75,6 +75,11 @@ class Shards(Source):
         """Where labels stand: in a column."""
         return f"column {self.label_option}"
 
+    @property
+    def notes(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Which column is seen, where several hold images."""
+        return tuple(dict.fromkeys(note for columns in self._columns.values() for note in columns.notes))
+
     def items(self, split: str) -> Iterator[Item]:
         """Yield the rows of one shard after the other, named ``file:row`` (WebDataset: ``file:key``)."""
         for shard in self.shards[split]:
