@@ -16,6 +16,7 @@ from PIL import Image
 
 from infomax.cli import main
 from infomax.cli.commands import COMMANDS
+from infomax.cli.output import page_about
 from infomax.evaluation.ablation.tables import Row
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.saving import save_encoder
@@ -160,3 +161,9 @@ def test_help_fits(capsys, monkeypatch, name):
     with pytest.raises(SystemExit):
         main([name, "--help"])
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
+
+
+def test_the_step_that_writes_a_page_replaces_one_that_is_there(tmp_path):
+    assert page_about(tmp_path) == {"a page about the run": f"infomax report {tmp_path}"}
+    (tmp_path / "report.html").touch()
+    assert page_about(tmp_path) == {"a page about the run": f"infomax report {tmp_path} --overwrite"}

@@ -126,7 +126,9 @@ def test_names_are_chosen_made_and_refused(tmp_path):
     assert result_file("evaluate", of_dim, photos)[0].name == "evaluation-dim.json"
     write(tmp_path / "evaluation-my-photos.json", photos)
     assert result_file("evaluate", first, photos)[0].name == "evaluation-my-photos.json"
-    with pytest.raises(ValueError, match=r"photos\.json holds results on other data, choose one by --name"):
+    with pytest.raises(
+        ValueError, match=r"photos\.json holds results on other data, .*, choose one by --name"
+    ):
         result_file("evaluate", first, other)
     with pytest.raises(ValueError, match=r"dim\.json is the name of results of a protocol, got --name dim"):
         result_file("evaluate", first, other, "dim")

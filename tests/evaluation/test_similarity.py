@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from infomax.cli import main
@@ -15,6 +17,7 @@ from infomax.evaluation.similarity.fields import Field, cell_centers, receptive_
 from infomax.evaluation.similarity.maps import score, similarity_maps
 from infomax.evaluation.similarity.painting import Painter, scaled
 from infomax.evaluation.similarity.panel import similarity_panel
+from infomax.evaluation.similarity.searching import MAX_COLUMNS, MAX_TITLE, _grid
 from infomax.learning.data import Dataset, load_images
 from infomax.learning.encoders.amdim import AMDIMEncoder
 from infomax.learning.encoders.amdim_signals import SignalEncoder
@@ -22,6 +25,7 @@ from infomax.learning.encoders.dim import DCGANEncoder
 from infomax.learning.encoders.saving import PretrainedEncoder, save_encoder
 from infomax.learning.views.images import PLAIN_VIEWS, ViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
+from infomax.pages.figures import shortened
 
 GREY = replace(PLAIN_VIEWS, mean=(0.3,), std=(0.3,))
 
@@ -238,3 +242,14 @@ def test_the_command(folder, capsys):
 def test_refusals_of_the_command(folder, capsys, options, message):
     assert main(["similarity", str(folder), "--data", str(folder / "data"), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_long_names_stay_above_their_own_picture():
+    names = [f"{'folder of a long name/' * 3}{number}.png" for number in range(MAX_COLUMNS)]
+    pictures = [np.zeros((8, 8, 3), np.uint8)] * MAX_COLUMNS
+    figure = _grid(pictures, [shortened(name, MAX_TITLE) for name in names], "heading")
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = [axis.title.get_window_extent(renderer) for axis in figure.axes]
+    assert all(one.x1 < other.x0 for one, other in pairwise(boxes))
+    assert boxes[0].x0 >= 0 and boxes[-1].x1 <= figure.bbox.x1

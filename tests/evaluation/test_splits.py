@@ -107,7 +107,7 @@ def test_numbers_are_held_out_at_random(tmp_path):
     split = labelled_split(Given(tmp_path / "set", labels=f"{tmp_path / 'ages.csv'}:age"), GREY)
     assert split.how == "a fifth of split 'train', held out at random"
     assert (len(split.train), len(split.test)) == (16, 4)
-    assert split.notes == ("2 rows without a label in neither part",)
+    assert split.notes == ("left out, because they have no label: 2 rows",)
     assert not split.has_classes
     with pytest.raises(ValueError, match=r"dim: needs classes, got 1 number \(age\); .* clean protocol"):
         split.check_classes("dim")
@@ -185,7 +185,7 @@ def test_groups_that_cannot_be_held_out(patients, tmp_path):
     few = tmp_path / "few.csv"
     few.write_text("".join(line for line in table.read_text().splitlines(True) if ",p0," not in line))
     split = labelled_split(replace(given, groups=f"{few}:patient"), GREY)
-    assert "4 rows without a label or a group in neither part" in split.notes
+    assert "left out, because they have no label or no group: 4 rows" in split.notes
     one = tmp_path / "one.csv"
     one.write_text("file,patient\n" + "".join(f"{number:02}.png,p\n" for number in range(40)))
     with pytest.raises(ValueError, match=r"tells 1 group of the labelled rows .*; expected at least 2"):

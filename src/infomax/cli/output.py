@@ -2,9 +2,11 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import wrap
 from typing import Any
@@ -129,6 +131,14 @@ def next_steps(commands: Mapping[str, str]) -> list[str]:
     if max(map(len, lines)) > get_terminal_size().columns:
         lines = [text for why, line in commands.items() for text in (f"  # {why}", f"  {line}")]
     return ["next:", *lines]
+
+
+def page_about(run: str | Path) -> dict[str, str]:
+    """Return the next step that writes the page about a run, or replaces the one that is there."""
+    from infomax.learning.training.run import Run
+
+    replacing = ["--overwrite"] if Run(run).report.exists() else []
+    return {"a page about the run": shlex.join(["infomax", "report", str(run), *replacing])}
 
 
 def _as_text(value: Any) -> str:

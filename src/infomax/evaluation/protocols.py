@@ -81,7 +81,7 @@ _TABLE = (
     Protocol(
         "clean",
         "probes of the representation, beside raw data and a random encoder",
-        "The encoder is frozen in every respect; nothing is estimated on test images, and all of them count.",
+        "The encoder stays as it is; nothing is fitted to test images, and all of them count.",
         "evaluation.json",
         CleanOptions,
         "infomax.evaluation.clean:evaluate_clean",
@@ -163,7 +163,7 @@ def result_file(
     )
     refuse(
         path.exists() and not _same(path, data),
-        f"{operation}: {path} holds results on other data, {remedy}",
+        f"{operation}: {path} holds results on other data, labels or groups, {remedy}",
     )
     return path, of_data
 

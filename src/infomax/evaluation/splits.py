@@ -238,7 +238,7 @@ def _hold_out(given: Given, dataset: Dataset, part: str, decided: tuple[str, ...
     )
     train = np.setdiff1d(np.concatenate([classed, targeted]), test)
     rest = len(dataset) - len(train) - len(test)
-    decided += (f"{counted(rest, 'row')} without a label in neither part",) if rest else ()
+    decided += (f"left out, because they have no label: {counted(rest, 'row')}",) if rest else ()
     how = f"a fifth of {part}, held out {how}"
     return Split(dataset.subset(train), dataset.subset(np.sort(test)), how, decided)
 
@@ -275,7 +275,7 @@ def _hold_out_groups(
         warnings.filterwarnings("ignore", message="The least populated class")
         train, test = next(folds.split(rows, classes, groups))
     rest = len(dataset) - len(rows)
-    decided += (f"{counted(rest, 'row')} without a label or a group in neither part",) if rest else ()
+    decided += (f"left out, because they have no label or no group: {counted(rest, 'row')}",) if rest else ()
     decided += ("intervals take all rows as independent, and are too narrow if rows of a group are alike",)
     some = f"{len(np.unique(groups[test]))} of {counted(num, 'group')} by {given.groups}"
     how = f"{some}, {100 * len(test) / len(rows):.0f} % of {part}, held out whole"

@@ -111,6 +111,16 @@ def _is_on_picture(text: Any) -> bool:
     return axes is not None and text in axes.texts and bool(axes.images or axes.collections)
 
 
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most so many characters: of a longer one the end, which tells files apart.
+
+    Example:
+        >>> shortened("2024/05/trip/IMG_0056.jpg", 14), shortened("IMG_0056.jpg", 14)
+        ('…/IMG_0056.jpg', 'IMG_0056.jpg')
+    """
+    return name if len(name) <= most else f"…{name[1 - most :]}"
+
+
 def remove_frame(axes: "Axes", ink: str = INK) -> None:
     """Leave a faint line at the bottom and faint lines for values, all of one colour, and no other frame."""
     axes.spines[["top", "right", "left"]].set_visible(False)

@@ -187,8 +187,16 @@ def _settings(row: Row) -> dict[str, str]:
 
 
 def setting_text(value: Any) -> str:
-    """Return a value of a recipe or of a probe as text."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """Return a value of a setting of a probe as text; values that are all the same, of several draws, once.
+
+    Example:
+        >>> setting_text([0.9765625, 0.9765625]), setting_text([[7], [8]]), setting_text(1000.0)
+        ('0.976562 (each of 2)', '7, 8', '1000')
+    """
+    if not isinstance(value, list | tuple):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    texts = [setting_text(one) for one in value]
+    return f"{texts[0]} (each of {len(texts)})" if len(texts) > 1 and len({*texts}) == 1 else ", ".join(texts)
 
 
 def _are_others(before: Any, now: Any) -> bool:

@@ -19,9 +19,10 @@ from infomax.evaluation.given import Given
 from infomax.evaluation.protocols import results_beside
 from infomax.files import Unreadable, check_free, replacing
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
+from infomax.learning.training.options import as_typed
 from infomax.learning.training.run import Run
 from infomax.pages.templates import flat, page_template
-from infomax.report.evaluation import finetuning_tables, setting_text, tables_of_evaluations
+from infomax.report.evaluation import finetuning_tables, tables_of_evaluations
 from infomax.report.gallery import gallery
 from infomax.report.looking import Part, look, parts_of
 from infomax.report.pictures import similarity_sheet, views_sheet
@@ -121,7 +122,7 @@ def _trained(files: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": _title(settings),
         **words,
-        "recipe": flat(settings, setting_text),
+        "recipe": flat(settings, as_typed),
         "environment": environment,
         "made": made_with(environment),
         "training": read(files.metrics, charts),

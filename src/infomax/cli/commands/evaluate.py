@@ -1,12 +1,19 @@
 """``infomax evaluate``: a protocol with its options."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from infomax.cli.options import option, options_of
-from infomax.cli.output import Answer, accuracies, listing, next_steps, on_terminal, show_accuracies
+from infomax.cli.output import (
+    Answer,
+    accuracies,
+    listing,
+    next_steps,
+    on_terminal,
+    page_about,
+    show_accuracies,
+)
 from infomax.cli.shared import EncoderCommand, devices, together_in_groups
 from infomax.errors import refuse
 from infomax.ranges import Count

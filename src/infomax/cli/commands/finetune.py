@@ -1,12 +1,11 @@
 """``infomax finetune``."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from infomax.cli.options import option, options_of
-from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, show_accuracies
+from infomax.cli.output import Answer, accuracies, next_steps, on_terminal, page_about, show_accuracies
 from infomax.cli.shared import given, module, pages, pixel_range, run_folder, together_in_groups
 from infomax.errors import refuse
 from infomax.evaluation.options import DEFAULT_FINETUNING_DRAWS, FinetuningConfig

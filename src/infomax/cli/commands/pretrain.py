@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from infomax.cli.commands.recipes import summaries_of_recipes
 from infomax.cli.options import argument, option
-from infomax.cli.output import Answer, entries, listing, next_steps, short_rows, show_accuracies
+from infomax.cli.output import (
+    Answer,
+    entries,
+    listing,
+    next_steps,
+    page_about,
+    short_rows,
+    show_accuracies,
+)
 from infomax.cli.shared import EVERY_FIELD, module, skip_broken
 from infomax.errors import Stopped, refuse
 from infomax.files import absolute

@@ -37,6 +37,7 @@ from infomax.learning.data.reading import refuse_inside
 from infomax.learning.data.sources.splits import ALL
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
+from infomax.pages.figures import shortened
 from infomax.progress import silence, stages
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -44,6 +45,8 @@ DEFAULT_NUM = 20
 """Images that are found for each query."""
 MAX_DRAWN = 40
 """Images of a query in the picture; the table has all."""
+MAX_TITLE = 18
+"""Characters of a name that fit above a picture."""
 _COLUMNS = 10
 
 
@@ -251,17 +254,13 @@ def _drawn(encoder: PretrainedEncoder, dataset: Dataset, found: Sequence[_Found]
         _show(axes[top, 0], first, one.query.name, bold=True)
         for number, picture in enumerate(others):
             row, column = divmod(number, _COLUMNS)
-            name = str(dataset.names[int(one.rows[number])])
-            _show(axes[top + row, column + 1], picture, f"{_short(name)}\n{one.cosines[number]:.3f}")
+            name = shortened(str(dataset.names[int(one.rows[number])]), MAX_TITLE)
+            _show(axes[top + row, column + 1], picture, f"{name}\n{one.cosines[number]:.3f}")
     return figure
 
 
 def _show(axis: Any, picture: UInt8[np.ndarray, "h w c"], title: str, bold: bool = False) -> None:
     colour = picture if picture.shape[-1] == 3 else picture[..., :1].repeat(3, -1)
     axis.imshow(colour)
-    text = f"query:\n{_short(title)}" if bold else title
+    text = f"query:\n{shortened(title, MAX_TITLE)}" if bold else title
     axis.set_title(text, fontsize=7, parse_math=False, fontweight="bold" if bold else "normal")
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else f"…{name[-17:]}"

@@ -32,10 +32,13 @@ from infomax.learning.data.targets import counted
 from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder, load_encoder
 from infomax.learning.training.run import Run
-from infomax.progress import stages
+from infomax.pages.figures import shortened
+from infomax.progress import silence, stages
 
 FORMATS = (".png", ".svg", ".pdf")
 MAX_COLUMNS = 7
+MAX_TITLE = 24
+"""Characters of a name that fit above a picture."""
 _TILE = 256  # longer side of a picture, px
 
 
@@ -131,7 +134,8 @@ class _Query:
             f"similarity: {text!r} is no file, and neither the name nor the number of one of {len(names)} "
             f"images, such as {names[0]!r}",
         )
-        pixels = encoder.views.load([Path(text)]).batch(slice(0, 1))[0]
+        with silence():
+            pixels = encoder.views.load([Path(text)]).batch(slice(0, 1))[0]
         return _Query(Path(text).name, pixels, None)
 
 
@@ -191,15 +195,16 @@ class _Search:
         weights = scaled(scores[shown].numpy(), usual(scores))
         pictures = plain_pictures(encoder, self.images.batch(np.array(shown)))
         tiles = [painter.overlay(*one, side=_TILE) for one in zip(pictures, weights, strict=True)]
-        heading = f"{self.question}, most similar first"
-        titles = [f"query: {self.query.name}", *map(self._title, shown)]
+        heading = f"{self.question}: the most similar image first"
+        titles = [f"query:\n{shortened(self.query.name, MAX_TITLE)}", *map(self._title, shown)]
         return _grid([framed, *tiles], titles, heading)
 
     def _title(self, i: int) -> str:
         label = int(self.images.labels[i])
         classes = self.images.classes
         name = classes[label] if 0 <= label < len(classes) else self.images.names[i]
-        return f"{name}\n{_percent(self.shares[i])}" if i in self.shares else "itself"
+        share = _percent(self.shares[i]) if i in self.shares else "itself"
+        return f"{shortened(name, MAX_TITLE)}\n{share}"
 
 
 def _percent(share: float) -> str:
@@ -216,5 +221,5 @@ def _grid(pictures: Sequence[np.ndarray], titles: Sequence[str], heading: str) -
         axis.set_axis_off()
     for axis, picture, title in zip(axes, pictures, titles, strict=False):
         axis.imshow(picture)
-        axis.set_title(title if len(title) < 40 else f"{title[:38]}…", fontsize=8, parse_math=False)
+        axis.set_title(title, fontsize=8, parse_math=False)
     return figure

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from infomax.evaluation.grouping.looking import PAGE, Grouping
 from infomax.evaluation.probes.stored import taken
 from infomax.files import replacing
+from infomax.pages.figures import shortened
 from infomax.pages.templates import page_template
 from infomax.progress import stages
 from infomax.report import gallery
@@ -81,7 +82,7 @@ class _Pictures:
             {
                 "at": self._place.setdefault(int(row), len(self._place)),
                 "name": str(names[int(row)]),
-                "end": _end(str(names[int(row)])),
+                "end": shortened(str(names[int(row)]), MAX_NAME),
             }
             for row in rows
         ]
@@ -89,11 +90,6 @@ class _Pictures:
     def sheet(self) -> Any:
         """All pictures that were asked for."""
         return sprites(_thumbnails(self._made, np.array([*self._place], int)), PICTURE_SIDE)
-
-
-def _end(name: str) -> str:
-    """The end of a long name, which tells more than its beginning."""
-    return name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"
 
 
 def _thumbnails(made: Grouping, rows: Rows) -> np.ndarray:
