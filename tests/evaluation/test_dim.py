@@ -1,6 +1,7 @@
 """The evaluation of Deep InfoMax: what it holds, that it is written and shown, and its options."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -89,6 +90,8 @@ def test_one_table_of_everything(run, quick, capsys):
         )
     }  # fmt: skip
     assert "DIM, conv" in err and "What the features know" in err
+    numbers = re.findall(r"^(\d+) of (\d+): ", err, re.MULTILINE)
+    assert "dim protocol, " in err and numbers[-1][0] == numbers[-1][1]  # as many stages as were announced
     page = write_report(run.folder).read_text()
     assert "DIM on digits" in page
     assert "What the global feature knows" in page and "DIM, fc" in page

@@ -34,6 +34,7 @@ from infomax.evaluation.results import RANDOM_ENCODER, Assessment
 from infomax.evaluation.splits import Split, some_of
 from infomax.learning.data.dataset import Dataset
 from infomax.learning.data.targets import listed
+from infomax.learning.encoders.features import example_features
 from infomax.learning.encoders.saving import PretrainedEncoder
 from infomax.progress import Stages, stages
 
@@ -43,6 +44,8 @@ LAYER_PROBES: Mapping[str, Probe] = {
     "mlp": partial(mlp_probe, num_seeds=1, num_hidden=200),
 }
 """The classifiers of the paper."""
+NUM_MEASURES = 4
+"""Measures of the global feature of an encoder."""
 UNKNOWN = "information about the label leaves out test images of classes without training labels"
 FINETUNING = FinetuningConfig(encoder_lrs=(3e-4,))
 """One rate for all, so that nothing is chosen."""
@@ -70,7 +73,13 @@ def evaluate_dim(
     num_tuned, notes = _few_labels(split, options.labels_per_class)
     encoders = {name: encoder, RANDOM_ENCODER: random_counterpart(encoder, seed)}
     rows, measures, learned = [], [], {}
-    with stages() as progress:
+    num_layers = len(example_features(encoder.encoder).layers) + 1
+    num = _num_stages(num_layers, num_tuned is not None)
+    with stages(num) as progress:
+        progress.tell(
+            f"dim protocol, {num} stages: {len(LAYER_PROBES)} classifiers for each of {num_layers} layers, "
+            f"and measures, of {name} and of a random encoder; then raw pixels"
+        )
         for one, of in encoders.items():
             progress.begin(f"embedding: {one}")
             train, test = embed_layers(of, split.train), embed_layers(of, split.test)
@@ -83,6 +92,11 @@ def evaluate_dim(
         raw_name, raw = encoder.views.raw_name, encoder.views.raw
         rows += _probes(raw_name, None, raw(split.train), raw(split.test), split, seed, progress)
     return Assessment(rows, learned["Y"], measures, notes=[*split.notes, *notes])
+
+
+def _num_stages(num_layers: int, tuned: bool) -> int:
+    """Return the stages that are shown: of two encoders, and of raw pixels."""
+    return 2 * (1 + len(LAYER_PROBES) * num_layers + NUM_MEASURES + tuned) + len(LAYER_PROBES)
 
 
 def _few_labels(split: Split, labels_per_class: int | None) -> tuple[int | None, list[str]]:
