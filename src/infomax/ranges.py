@@ -53,6 +53,11 @@ class Range:
     below: int | float = math.inf
     remedy: str = ""
 
+    @property
+    def is_bounded(self) -> bool:
+        """True if there is a bound on either side."""
+        return max(self.least, self.above) > -math.inf and min(self.most, self.below) < math.inf
+
     def __contains__(self, value: Any) -> bool:
         finite = -math.inf < value < math.inf
         return bool(finite and self.least <= value <= self.most and self.above < value < self.below)
@@ -168,13 +173,14 @@ def check_ranges(config: Any, operation: str, off: str = "null leaves it out") -
 
 
 def check_numbers(operation: str, kind: Any, **values: Any) -> None:
-    """Check that values lie in the range of a type, such as `Size`.
+    """Check that values lie in the range of a type, such as `Size`; an array of no axes is a number.
 
     Raises:
         ValueError: one does not.
     """
     for name, value in values.items():
-        wrong = next(_outside(value, kind), None)
+        number = value.item() if getattr(value, "ndim", None) == 0 else value
+        wrong = next(_outside(number, kind), None)
         remedy = f"; {wrong.remedy}" if wrong and wrong.remedy else ""
         refuse(wrong, f"{operation}: {name} {wrong}{remedy}")
 
@@ -216,7 +222,7 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
             yield one if one.remedy else replace(one, remedy=remedy)
         for limit in hint.__metadata__:
             if value not in limit:
-                yield Outside(value, str(limit), remedy)
+                yield Outside(value, _in_words(limit, value), remedy)
     elif origin in (Union, UnionType):
         found = [next(_outside(value, one), None) for one in parts if _is_like(value, one)]
         if not found:
@@ -236,6 +242,13 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
             yield Outside(value, _kind(hint))
         for part, one in zip(value, each, strict=False):
             yield from _outside(part, one)
+
+
+def _in_words(limit: Any, value: Any) -> str:
+    """Return what a limit allows; where it has one bound, that values are finite if this one is not."""
+    infinite = isinstance(value, Real) and not math.isfinite(value)
+    one_sided = isinstance(limit, Range) and limit != Range() and not limit.is_bounded
+    return f"{limit} and finite" if infinite and one_sided else str(limit)
 
 
 def _is_like(value: Any, hint: Any) -> bool:

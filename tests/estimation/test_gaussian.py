@@ -54,6 +54,19 @@ def test_bias_of_partial_is_taken_off():
     assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / math.sqrt(3000))
 
 
+def test_bits_are_cautioned():
+    """Correlation of bits is not their information, log 2 − h(.1) = .37 nats here; Gaussians say .5."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, 4000)
+    y = np.where(rng.random(4000) < 0.1, 1 - x, x)
+    for estimator in (Gaussian(), CCA()):
+        found = estimator.estimate(x, y)
+        assert found.value > 0.45
+        assert any("within equal values; use MixedKSG" in caution for caution in found.cautions)
+        assert not estimator.estimate(*rng.standard_normal((2, 4000))).cautions
+    assert Gaussian().estimate(*rng.standard_normal((2, 4000)), given=x).cautions
+
+
 def test_bias_of_entropy_is_taken_off():
     covariance = np.array([[2, 0.5], [0.5, 1]])
     truth = float(stats.multivariate_normal(np.zeros(2), covariance).entropy())

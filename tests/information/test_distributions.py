@@ -218,12 +218,15 @@ def test_independent_parts_add():
     ("call", "message"),
     [
         (lambda: d.JointGaussian(np.eye(2), 2), "dim_x must be from 1 to 1, got 2"),
-        (lambda: d.StudentT(np.eye(2), 1, 0), "dof must be positive and finite, got 0"),
+        (lambda: d.StudentT(np.eye(2), 1, 0), "dof must be above 0, got 0"),
+        (lambda: d.staircase(-1), "staircase: information must be at least 0, got -1"),
+        (lambda: d.correlated_gaussians(1), "correlation must be above -1 and below 1, got 1"),
+        (lambda: d.correlated_gaussians(0.5, dim=0), "correlated_gaussians: dim must be at least 1, got 0"),
         (lambda: d.Discrete([[0.5, 0.2]]), "Discrete: probabilities must sum to 1"),
         (lambda: d.Discrete(np.full((2, 2, 2), 0.25)), r"expected one table \[x, y\], got shape \(2, 2, 2\)"),
         (lambda: d.UniformMixture(0), "num_values must be at least 1, got 0"),
-        (lambda: d.ZeroInflatedPoisson(1), "inflation must be from 0 to below 1, got 1"),
-        (lambda: d.AdditiveUniform(0), "epsilon must be positive, got 0"),
+        (lambda: d.ZeroInflatedPoisson(1), "inflation must be at least 0 and below 1, got 1"),
+        (lambda: d.AdditiveUniform(0), "epsilon must be above 0, got 0"),
     ],
 )
 def test_errors(call, message):

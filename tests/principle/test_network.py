@@ -366,13 +366,13 @@ def test_information_of_equal_units_is_a_sum_over_frequencies():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: gaussian_arbor(0), "gaussian_arbor: spread and reach must be positive, got 0 and 2.6"),
-        (lambda: gaussian_arbor(1, reach=-1), "got 1 and -1"),
-        (lambda: HebbRule(math.nan, 0), "HebbRule: k1 and k2 must be finite and limit positive, got k1=nan"),
-        (lambda: HebbRule(0, 0, limit=0), "limit=0"),
+        (lambda: gaussian_arbor(0), "gaussian_arbor: spread must be above 0, got 0"),
+        (lambda: gaussian_arbor(1, reach=-1), "reach must be above 0, got -1"),
+        (lambda: HebbRule(math.nan, 0), "HebbRule: k1 must be finite, got nan"),
+        (lambda: HebbRule(0, 0, limit=0), "limit must be above 0"),
         (
             lambda: HebbRule(0, 0, lateral=SMALL, strength=-1),
-            "HebbRule: the strength of lateral connections must be at least 0, got -1",
+            "HebbRule: strength must be at least 0, got -1",
         ),
         (
             lambda: response_matrix(np.ones((4, 9)), SMALL, 6),

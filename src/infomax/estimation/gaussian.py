@@ -33,6 +33,7 @@ from infomax.ranges import Count, check_ranges
 MIN_EIGENVALUE = 1e-14  # of a correlation matrix, for each column; below it, columns are copies
 NUM_SIMULATIONS = 8
 MAX_HIDDEN = 0.05  # of the variance of a column's ranks, what may be within equal values without a caution
+NUM_ROWS_LOOKED_AT = 1000  # for equal values, where ranks are not taken
 MAX_LOSS = 0.75  # of the standard error, what ranks of several columns lose without a caution
 
 
@@ -41,9 +42,10 @@ class Gaussian:
     """I(X;Y) = ½ log( det S_x det S_y / det S ): the information of linear dependence.
 
     Given Z, of the linear dependence that remains. A model estimate: it assumes joint Gaussians, and is blind
-    to dependence without correlation. Unbiased, and therefore below 0 at times, unless `bias_corrected` is
-    off: then it is the maximum-likelihood estimate, too high by about dim X · dim Y / 2n. The standard error
-    is √(Σρ²/n), for Gaussians as well, plus the second-order term that remains at independence.
+    to dependence without correlation. Columns of few different values, such as bits, are not Gaussian, and
+    get a caution. Unbiased, and therefore below 0 at times, unless `bias_corrected` is off: then it is the
+    maximum-likelihood estimate, too high by about dim X · dim Y / 2n. The standard error is √(Σρ²/n), for
+    Gaussians as well, plus the second-order term that remains at independence.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -62,7 +64,9 @@ class Gaussian:
         Raises:
             ValueError: no more samples than columns; constant, copied or collinear columns.
         """
-        return _of_rows("Gaussian", self.bias_corrected, *as_rows("Gaussian", x=x, y=y, given=given))
+        variables = as_rows("Gaussian", x=x, y=y, given=given)
+        found = _of_rows("Gaussian", self.bias_corrected, *variables)
+        return replace(found, cautions=(*found.cautions, *_ties(*map(_thinned, variables))))
 
     def entropy(self, x: Any) -> Estimate:
         """Return h(X) = ½ log det(2πe S) in nats, from samples [n] or [n, d]."""
@@ -144,6 +148,11 @@ def _ties(*variables: np.ndarray) -> tuple[str, ...]:
     if hidden <= MAX_HIDDEN:
         return ()
     return (f"biased: {hidden:.0%} of the variance of a column's ranks is within equal values; use MixedKSG",)
+
+
+def _thinned(rows: np.ndarray) -> np.ndarray:
+    """Return some rows, evenly spaced, which show as well whether values are equal."""
+    return rows[:: max(1, len(rows) // NUM_ROWS_LOOKED_AT)]
 
 
 def hidden_by_ties(rows: np.ndarray) -> float:
@@ -249,13 +258,14 @@ class CCA:
         rho = canonical_correlations(self.covariance(scores), x.shape[1])[: self.num_components]
         dims = x.shape[1], y.shape[1]
         error = _standard_error(rho, *dims, max(dof, sum(dims)))
+        ties = _ties(*map(_thinned, (x, y, *rest)))
         return Estimate(
             float(-np.log1p(-(rho**2)).sum() / 2),
             error,
             len(x),
             kind="model estimate",
             method=f"CCA, {len(rho)}",
-            cautions=_noise(*dims, dof, error),
+            cautions=(*_noise(*dims, dof, error), *ties),
         )
 
 

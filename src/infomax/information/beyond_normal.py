@@ -13,6 +13,7 @@ Information Estimators.
 
 import math
 from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from infomax.information.distributions import (
     correlated_gaussians,
 )
 from infomax.information.tables import Number
+from infomax.ranges import Count, Finite, Range, check_numbers
 
 # ------------------------------------------------------------------------------------- transforms of rows
 
@@ -99,12 +101,17 @@ def two_humps(weight: Number, left: Number, right: Number) -> Callable[[np.ndarr
 
 def dense_gaussians(dim_x: int, dim_y: int, correlation: Number) -> JointGaussian:
     """Return Gaussians of which every two coordinates, of X and Y, have the same correlation."""
+    check_numbers("dense_gaussians", Count, dim_x=dim_x, dim_y=dim_y)
+    check_numbers("dense_gaussians", Finite, correlation=correlation)
     dim = dim_x + dim_y
     return JointGaussian(correlation + (1 - correlation) * np.eye(dim), dim_x)
 
 
 def sparse_gaussians(dim: int, num_interacting: int, strength: Number) -> JointGaussian:
     """Return Gaussians of which only the first pairs (xᵢ, yᵢ) correlate, by strength² / (1 + strength²)."""
+    check_numbers("sparse_gaussians", Count, dim=dim)
+    check_numbers("sparse_gaussians", Annotated[int, Range(0, dim)], num_interacting=num_interacting)
+    check_numbers("sparse_gaussians", Finite, strength=strength)
     correlations = np.zeros(dim)
     correlations[:num_interacting] = strength**2 / (1 + strength**2)
     return JointGaussian(

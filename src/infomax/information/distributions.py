@@ -12,6 +12,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from infomax.information.channels.channel import Channel
 from infomax.information.gaussian import gaussian_mutual_information
 from infomax.information.measures import mutual_information
 from infomax.information.tables import Array, Number, as_probabilities, to_numpy
+from infomax.ranges import Count, Positive, Range, Weight, check_numbers
 
 SamplePair = tuple[np.ndarray, np.ndarray]  # x and y
 
@@ -89,10 +91,7 @@ class StudentT(Distribution):
 
     def __post_init__(self) -> None:
         gaussian_mutual_information(self.dispersion, self.dim_x)
-        if not 0 < self.dof < math.inf:
-            raise ValueError(
-                f"StudentT: dof must be positive and finite, got {self.dof}; use JointGaussian for inf"
-            )
+        check_numbers("StudentT", Annotated[float, Range(above=0, remedy="inf: JointGaussian")], dof=self.dof)
 
     def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
         """Return independent draws: Gaussians, divided by the root of χ²/dof."""
@@ -125,7 +124,13 @@ def _split(xy: np.ndarray, dim_x: int) -> SamplePair:
 
 
 def correlated_gaussians(correlation: Number, *, dim: int = 1) -> JointGaussian:
-    """Return `dim` independent pairs (xᵢ, yᵢ) of one correlation: I = −dim/2 · log(1 − ρ²)."""
+    """Return `dim` independent pairs (xᵢ, yᵢ) of one correlation: I = −dim/2 · log(1 − ρ²).
+
+    Raises:
+        ValueError: a correlation outside of (−1, 1), or fewer than one pair.
+    """
+    check_numbers("correlated_gaussians", Annotated[float, Range(above=-1, below=1)], correlation=correlation)
+    check_numbers("correlated_gaussians", Count, dim=dim)
     cross = correlation * np.eye(dim)
     return JointGaussian(np.block([[np.eye(dim), cross], [cross, np.eye(dim)]]), dim)
 
@@ -139,12 +144,16 @@ def staircase(information: Number = 2.0, *, dim: int = 20, cubic: bool = False) 
         information: I in nats, of all pairs together.
         dim: how many pairs.
         cubic: whether Y is replaced by Y³, which does not change the information.
+    Raises:
+        ValueError: information below 0, or so much that ρ rounds to 1; fewer than one pair.
     Example:
         >>> round(staircase(6.0).mutual_information, 12)
         6.0
 
     Reference: Poole et al. (2019), section 4; Belghazi et al. (2018).
     """
+    check_numbers("staircase", Weight, information=information)
+    check_numbers("staircase", Count, dim=dim)
     pairs = correlated_gaussians(math.sqrt(-math.expm1(-2 * information / dim)), dim=dim)
     return Transformed(pairs, y=lambda y: y**3) if cubic else pairs
 
@@ -198,8 +207,7 @@ class UniformMixture(Distribution):
     num_values: int = 5
 
     def __post_init__(self) -> None:
-        if self.num_values < 1:
-            raise ValueError(f"UniformMixture: num_values must be at least 1, got {self.num_values}")
+        check_numbers("UniformMixture", Count, num_values=self.num_values)
 
     def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
         """Return independent draws; x are integers."""
@@ -230,10 +238,7 @@ class ZeroInflatedPoisson(Distribution):
     inflation: Number = 0.15
 
     def __post_init__(self) -> None:
-        if not 0 <= self.inflation < 1:
-            raise ValueError(
-                f"ZeroInflatedPoisson: inflation must be from 0 to below 1, got {self.inflation}"
-            )
+        check_numbers("ZeroInflatedPoisson", Annotated[float, Range(0, below=1)], inflation=self.inflation)
 
     def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
         """Return independent draws; y are integers."""
@@ -263,8 +268,7 @@ class AdditiveUniform(Distribution):
     epsilon: Number
 
     def __post_init__(self) -> None:
-        if not self.epsilon > 0:
-            raise ValueError(f"AdditiveUniform: epsilon must be positive, got {self.epsilon}")
+        check_numbers("AdditiveUniform", Positive, epsilon=self.epsilon)
 
     def sample(self, num_samples: int, rng: np.random.Generator) -> SamplePair:
         """Return independent draws."""

@@ -7,12 +7,14 @@ Reference: Cover and Thomas (2006), chapter 8.
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
 from infomax.errors import refuse
 from infomax.information.tables import Array, Number, as_real, in_base, same_namespace, to_numpy
+from infomax.ranges import Range, check_numbers
 
 MIN_SHARE_LEFT = 16
 """Units of rounding, for each coordinate, up to which nothing is left of its variance given those before."""
@@ -50,8 +52,7 @@ def gaussian_mutual_information(covariance: Array, dim_x: int, *, base: Number =
     """
     covariance = check_covariance("gaussian_mutual_information", covariance)
     d = covariance.shape[-1]
-    if not 0 < dim_x < d:
-        raise ValueError(f"gaussian_mutual_information: dim_x must be from 1 to {d - 1}, got {dim_x}")
+    check_numbers("gaussian_mutual_information", Annotated[int, Range(1, d - 1)], dim_x=dim_x)
     parts = (covariance[..., :dim_x, :dim_x], covariance[..., dim_x:, dim_x:], covariance)
     x, y, xy = (_log_det("gaussian_mutual_information", part) for part in parts)
     return in_base((x + y - xy) / 2, base)
@@ -174,8 +175,7 @@ def canonical_correlations(covariance: Array, dim_x: int) -> np.ndarray:
     Reference: Hotelling (1936).
     """
     sigma = to_numpy(check_covariance("canonical_correlations", covariance))
-    if not 0 < dim_x < len(sigma):
-        raise ValueError(f"canonical_correlations: dim_x must be from 1 to {len(sigma) - 1}, got {dim_x}")
+    check_numbers("canonical_correlations", Annotated[int, Range(1, len(sigma) - 1)], dim_x=dim_x)
     for part in (sigma[:dim_x, :dim_x], sigma[dim_x:, dim_x:]):
         _log_det("canonical_correlations", part)  # checks that it is positive definite
     x, y = (np.linalg.cholesky(part) for part in (sigma[:dim_x, :dim_x], sigma[dim_x:, dim_x:]))

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from infomax.information.tables import Number
+from infomax.ranges import Positive, check_numbers
 
 Autocovariance = Float[np.ndarray, "side side"]  # of places apart by [y, x], on a torus
 
@@ -48,8 +49,7 @@ def gaussian_arbor(spread: Number, *, reach: Number = 2.6) -> Arbor:
         >>> gaussian_arbor(0.5, reach=2).density.round(3)  # the four nearest neighbours, and the place itself
         array([0.088, 0.088, 0.649, 0.088, 0.088])
     """
-    if not (0 < spread < math.inf and 0 < reach < math.inf):
-        raise ValueError(f"gaussian_arbor: spread and reach must be positive, got {spread} and {reach}")
+    check_numbers("gaussian_arbor", Positive, spread=spread, reach=reach)
     axis = np.arange(-int(reach * spread), int(reach * spread) + 1)
     offsets = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     squared = (offsets**2).sum(axis=1)

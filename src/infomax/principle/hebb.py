@@ -10,7 +10,6 @@ Reference: Linsker (1986), From basic network principles to neural architecture,
 (1990), Analysis of Linsker's application of Hebbian rules to linear networks.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from jaxtyping import Float, Int
 
 from infomax.information.tables import Number
 from infomax.principle.arbors import Arbor, Autocovariance, check_fits, covariances_between
+from infomax.ranges import Finite, Positive, Weight, check_numbers
 
 LONGEST_STEP = 1.8
 """A step of 2, in units of the inverse of the fastest rate of decay, would make the sum of weights swing."""
@@ -46,15 +46,9 @@ class HebbRule:
     strength: Number = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.k1) and math.isfinite(self.k2) and 0 < self.limit < math.inf):
-            raise ValueError(
-                "HebbRule: k1 and k2 must be finite and limit positive, "
-                f"got k1={self.k1}, k2={self.k2}, limit={self.limit}"
-            )
-        if not 0 <= self.strength < math.inf:
-            raise ValueError(
-                f"HebbRule: the strength of lateral connections must be at least 0, got {self.strength}"
-            )
+        check_numbers("HebbRule", Finite, k1=self.k1, k2=self.k2)
+        check_numbers("HebbRule", Positive, limit=self.limit)
+        check_numbers("HebbRule", Weight, strength=self.strength)
 
 
 def hebbian_growth(

@@ -19,6 +19,7 @@ from jaxtyping import Float
 
 from infomax.information.gaussian import gaussian_entropy
 from infomax.information.tables import Array, Number, in_base, to_numpy
+from infomax.ranges import Weight, check_numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +175,7 @@ def check_variance(operation: str, name: str, variance: Number) -> None:
     Raises:
         ValueError: it is not.
     """
-    if not 0 <= variance < math.inf:
-        raise ValueError(f"{operation}: {name} must be a variance, at least 0 and finite, got {variance}")
+    check_numbers(operation, Weight, **{name: variance})
 
 
 def symmetric(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:

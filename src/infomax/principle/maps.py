@@ -31,7 +31,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -48,6 +48,7 @@ from threadpoolctl import threadpool_limits
 from infomax.estimation.samples import as_codes
 from infomax.information.measures import mutual_information
 from infomax.information.tables import Number, in_base, safe_log
+from infomax.ranges import Count, Positive, Range, check_numbers
 
 START_SPREAD = 0.1
 """The spread of the first weights about the mean input, in units of the inputs' own spread."""
@@ -298,15 +299,11 @@ class TopographicMap(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             raise ValueError(
                 "TopographicMap: all inputs are the same, so there is nothing to tell; expected two or more"
             )
-        for name in ("response_width", "lateral_range", "learning_rate", "tol"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"TopographicMap: {name} must be positive and finite, got {value}")
-        for name, least in (("num_steps", 0), ("n_init", 1), ("max_iter", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"TopographicMap: {name} must be at least {least}, got {getattr(self, name)}"
-                )
+        check_numbers("TopographicMap", Positive | None, response_width=self.response_width)
+        positive = ("lateral_range", "learning_rate", "tol")
+        check_numbers("TopographicMap", Positive, **{name: getattr(self, name) for name in positive})
+        check_numbers("TopographicMap", Annotated[int, Range(0)], num_steps=self.num_steps)
+        check_numbers("TopographicMap", Count, n_init=self.n_init, max_iter=self.max_iter)
 
     def _warn_unless_converged(self, best: OptimizeResult) -> None:
         if best.status == 1:  # L-BFGS is out of iterations

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from infomax.information.channels.gaussian import best_linear_channel, powers_at_common_price
 from infomax.information.tables import Array, Number
 from infomax.principle.linear import LinearUnits, as_covariance, as_input_noise, check_variance, symmetric
+from infomax.ranges import Positive, Size, check_numbers
 
 
 def best_units_of_power(
@@ -42,7 +43,8 @@ def best_units_of_power(
         array([1.45, 0.55])
     """
     operation = "best_units_of_power"
-    signal, noise = _check_limit(operation, signal, power, num_units, input_noise, output_noise)
+    check_numbers(operation, Positive, power=power)
+    signal, noise = _checked(operation, signal, num_units, input_noise, output_noise)
     if _is_multiple_of_identity(noise):
         whiten, variance = np.eye(len(signal)), float(noise[0, 0])
     else:
@@ -80,7 +82,8 @@ def best_units_of_norm(
         array([1.375, 0.625])
     """
     operation = "best_units_of_norm"
-    signal, noise = _check_limit(operation, signal, norm, num_units, input_noise, output_noise)
+    check_numbers(operation, Positive, norm=norm)
+    signal, noise = _checked(operation, signal, num_units, input_noise, output_noise)
     if not _is_multiple_of_identity(noise):
         raise ValueError(
             f"{operation}: there is no closed form when inputs differ in noise; give one variance for all, "
@@ -130,16 +133,13 @@ def _equalizing_rotation(gram: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k
     return rotation
 
 
-def _check_limit(
-    operation: str, signal: Array, limit: Number, num_units: int, input_noise: Array, output_noise: Number
+def _checked(
+    operation: str, signal: Array, num_units: int, input_noise: Array, output_noise: Number
 ) -> tuple[np.ndarray, np.ndarray]:
     """Σ and N [d, d], once all arguments of an optimum are known to be valid."""
     signal = as_covariance(operation, "signal", signal)
     noise = as_input_noise(operation, input_noise, len(signal))
-    if not 0 < limit < math.inf:
-        raise ValueError(f"{operation}: the limit must be positive and finite, got {limit}")
-    if num_units < 1:
-        raise ValueError(f"{operation}: num_units must be at least 1, got {num_units}")
+    check_numbers(operation, Size, num_units=num_units)
     check_variance(operation, "output_noise", output_noise)
     if output_noise == 0:
         raise ValueError(

@@ -187,6 +187,13 @@ def test_what_is_refused():
         find({"a": series["a"], "b": np.ones(50)}, "a", 2, Gaussian())
 
 
+def test_a_copy_from_before_is_named():
+    x, other = np.random.default_rng(0).standard_normal((2, 300))
+    series = {"x": x, "copy": 2 * np.roll(x, 1), "other": other}
+    with pytest.raises(ValueError, match="transfer_entropy: x 1 rows before determines the target, so that"):
+        multivariate_transfer_entropy(series, "copy", 2, Gaussian())
+
+
 def test_units_do_not_matter():
     series = chain(200, 2)
     options = {"num_permutations": 19, "num_workers": 1}

@@ -124,7 +124,8 @@ def test_fine_letters_in_order_are_quantized_at_equal_mass():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: best_channel([0.5, 0.5], 0), "best_channel: num_outputs must be at least 1, got 0"),
+        (lambda: best_channel([0.5, 0.5], 0), "best_channel: num_outputs must be from 1 to .*, got 0"),
+        (lambda: best_channel([0.5, 0.5], 2, max_nodes=0), "best_channel: max_nodes must be at least 1"),
         (
             lambda: best_channel([[0.5, 0.5]], 2),
             r"best_channel: expected one source \[x\], got shape \(1, 2\)",
@@ -132,7 +133,7 @@ def test_fine_letters_in_order_are_quantized_at_equal_mass():
         (lambda: best_quantizer([0.5, 0.4], 2), "best_quantizer: probabilities must sum to 1"),
         (
             lambda: equal_mass_thresholds(np.asarray, 0),
-            "equal_mass_thresholds: num_outputs must be at least 1",
+            "equal_mass_thresholds: num_outputs must be from 1",
         ),
     ],
 )

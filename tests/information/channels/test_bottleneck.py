@@ -134,7 +134,9 @@ def test_bottleneck_of_awkward_tables():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: information_bottleneck(np.eye(2) / 2, 0), "beta must be positive and finite, got 0"),
+        (lambda: information_bottleneck(np.eye(2) / 2, 0), "beta must be above 0, got 0"),
+        (lambda: information_bottleneck(np.eye(2) / 2, 2, num_starts=-1), "num_starts must be at least 0"),
+        (lambda: information_bottleneck(np.eye(2) / 2, 2, num_steps=0), "num_steps must be at least 1"),
         (
             lambda: information_bottleneck(np.eye(2) / 2, 2, num_clusters=3),
             "num_clusters must be from 1 to 2",

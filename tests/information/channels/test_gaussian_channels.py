@@ -101,16 +101,20 @@ def test_powers_far_below_the_noise_go_to_the_best_axis():
     [
         (lambda: g.awgn_capacity(-3.0), "ratio must be at least 0, got -3.0; is it in dB"),
         (lambda: g.parallel_gaussian_capacity([0.0], 1), "noise variances must be positive"),
-        (lambda: g.gaussian_rate_distortion([1.0], 0), "variances and distortion must be positive"),
-        (lambda: g.best_linear_channel(np.eye(2), 0, 1), "expected power > 0"),
+        (lambda: g.gaussian_rate_distortion([1.0], 0), "distortion must be more than 0"),
+        (lambda: g.best_linear_channel(np.eye(2), 0, 1), "power must be above 0"),
+        (lambda: g.best_linear_channel(np.eye(2), 1, 1, output_noise=math.inf), "output_noise .* got inf"),
         (lambda: g.best_linear_channel(-np.eye(2), 1, 1), "positive semi-definite"),
-        (lambda: g.best_linear_channel(np.eye(2), math.inf, 1), "expected power > 0"),
+        (lambda: g.best_linear_channel(np.eye(2), math.inf, 1), "power must be above 0 and finite, got inf"),
         (lambda: g.parallel_gaussian_capacity(np.ones((2, 2)), 1), "in one list"),
         (lambda: g.gaussian_rate_distortion(np.ones((2, 2)), 1), "in one list"),
-        (lambda: g.gaussian_information_bottleneck([[1, 0.5], [0.5, 1]], 1, math.nan), "beta is NaN"),
+        (
+            lambda: g.gaussian_information_bottleneck([[1, 0.5], [0.5, 1]], 1, math.nan),
+            "beta must be above 0",
+        ),
         (
             lambda: g.gaussian_information_bottleneck([[1, 0.5], [0.5, 1]], 1, -1),
-            "beta must be positive and finite, got -1",
+            "beta must be above 0, got -1; up to 1 nothing is kept",
         ),
     ],
 )

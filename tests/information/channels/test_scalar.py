@@ -59,14 +59,14 @@ def test_a_larger_amplitude_uses_more_points_and_stays_below_the_power_limit():
         (lambda: information_through_gaussian_noise([0.0], [0.5, 0.5]), "as many points as probabilities"),
         (
             lambda: information_through_gaussian_noise([0.0], [1.0], noise_std=0),
-            "must be positive and finite, got 0",
+            "must be above 0, got 0",
         ),
-        (lambda: amplitude_limited_capacity(-1), "must be positive and finite, got -1"),
-        (lambda: amplitude_limited_capacity(1, tolerance=0.0), "tolerance must be more than 0, got 0"),
+        (lambda: amplitude_limited_capacity(-1), "must be above 0, got -1"),
+        (lambda: amplitude_limited_capacity(1, tolerance=0.0), "tolerance must be above 0, got 0"),
         (lambda: information_through_gaussian_noise([np.nan, 1], [0.5, 0.5]), "1 points of NaN or ∞"),
         (
             lambda: information_through_gaussian_noise([-1, 1], [0.5, 0.5], tolerance=-1.0),
-            "tolerance must be more than 0, got -1",
+            "tolerance must be above 0, got -1",
         ),
     ],
 )

@@ -20,7 +20,7 @@ def test_defaults_are_those_of_the_paper():
     ("options", "message"),
     [
         ({"clip": 0.0}, r"scoring: clip must be above 0, got 0\.0; the default is 20\.0, null leaves it out"),
-        ({"clip": float("nan")}, "scoring: clip must be above 0, got nan"),
+        ({"clip": float("nan")}, "scoring: clip must be above 0 and finite, got nan"),
         (
             {"penalty_weight": -0.1},
             r"scoring: penalty_weight must be at least 0, got -0\.1; the default is 0\.05",

@@ -245,8 +245,11 @@ def permutation_test(
     estimate = estimator.estimate(samples.x, samples.y, given=samples.given)
     chosen = null or (WholeGroup() if given is None else null_given(given))
     shuffling = chosen.shuffling(samples, seed)
-    single = shuffling.independent_rows
-    caution = serial_dependence(samples.x, samples.y, groups=shuffling.groups) if single else None
+    caution = None
+    if shuffling.independent_rows:
+        caution = serial_dependence(
+            samples.x, samples.y, groups=shuffling.groups, has_condition=given is not None
+        )
     test = test_against(estimate, NullValues(shuffling, estimator), caution=caution, stop_after=stop_after)
     return test.extended(num_permutations, num_workers=num_workers)
 

@@ -28,9 +28,12 @@ MIN_BLOCKS = 20
 SIGNIFICANCE = 0.01
 """Of the correlation at lag 1, for each of x and y, over all of their columns."""
 MIN_ROWS = 10
+IF_IN_TIME = "; if they are in the order of time, p is too small; "
+USE_SHIFTS = "use CircularShifts"
+FURTHER_APART = "shifts do not allow for a condition, so keep only rows that are further apart"
 
 
-def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
+def serial_dependence(x: Any, y: Any, *, groups: Any = None, has_condition: bool = False) -> str | None:
     """Return a sentence that says that rows follow each other, with numbers; None where they do not.
 
     Rows follow each other where both x and y correlate with themselves one row before (at 1 %), and together
@@ -42,6 +45,7 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
         y: samples.
         groups: the label of each row's series, [n], rows of a series in the order of time. What differs from
             group to group is no dependence: rows are compared with the others of their group.
+        has_condition: whether I(X;Y|Z) is tested, for which series cannot be shifted.
 
     Example:
         >>> x, y = np.random.default_rng(0).standard_normal((2, 500))
@@ -63,10 +67,11 @@ def serial_dependence(x: Any, y: Any, *, groups: Any = None) -> str | None:
     if inflation <= MAX_INFLATION:
         return None
     first_x, first_y = (first for _, first, _ in chosen)
+    remedy = FURTHER_APART if has_condition else USE_SHIFTS
     return (
         f"rows follow each other: rank correlation with the row before {first_x:.2f} in x and {first_y:.2f} "
-        f"in y, so that {n} rows count as about {max(n / inflation, 1):.0f}; "
-        "if they are in the order of time, p is too small; use CircularShifts"
+        f"in y, so that {n} rows count as about {max(n / inflation, 1):.0f}{IF_IN_TIME}"
+        f"{remedy}"
     )
 
 

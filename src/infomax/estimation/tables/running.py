@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from joblib import Parallel, effective_n_jobs, parallel_config
 
-from infomax.estimation.resampling.series import serial_dependence
+from infomax.estimation.resampling.series import IF_IN_TIME, USE_SHIFTS, serial_dependence
 from infomax.estimation.tables.cluster import lost_work
 from infomax.estimation.tables.columns import Column
 from infomax.estimation.tables.measuring import Measuring, pair_kind
@@ -207,7 +207,7 @@ def _notes(rows: Sequence[Mapping[str, Any]], measuring: Measuring) -> tuple[str
     if cautions:
         row, caution = cautions[0]
         others = f" (and so in {len(cautions)} results)" if len(cautions) > 1 else ""
-        notes.append(f"p-values: {_first_key(row)}: {caution.replace(_SERIES, others + _SORTED)}")
+        notes.append(f"p-values: {_first_key(row)}: {_of_table(caution, others)}")
     untested = [row for row in rows if row["untested"]]
     if untested:
         more = f" (and so for {len(untested)} results)" if len(untested) > 1 else ""
@@ -238,12 +238,20 @@ def on_g_tests(
             continue
         rows = np.flatnonzero(x.present & y.present)[:DEFAULT_TESTED_ROWS]
         if caution := serial_dependence(x.values[rows], y.values[rows]):
-            return [f"p-values: {_first_key(row)}: {caution.replace(_SERIES, _SORTED)}"]
+            return [f"p-values: {_first_key(row)}: {_of_table(caution)}"]
     return []
 
 
-_SERIES = "; if they are in the order of time, p is too small; use CircularShifts"
-_SORTED = "; p is too small for series, which need --null shifts, and right where rows were only sorted"
+def _of_table(caution: str, others: str = "") -> str:
+    """Return a caution about rows that follow each other in the words of tables, and others as they are."""
+    observed, is_of_series, remedy = caution.partition(IF_IN_TIME)
+    if not is_of_series:
+        return caution + others
+    what = "--null shifts" if remedy == USE_SHIFTS else "rows that are further apart"
+    return (
+        f"{observed}{others}; p is too small for series, which need {what}, and right where rows were only "
+        "sorted"
+    )
 
 
 def _first_key(row: Mapping[str, Any]) -> str:

@@ -108,10 +108,12 @@ def _left_of(y: np.ndarray, given: np.ndarray | None) -> tuple[np.ndarray, np.nd
 def _gaussian_informations(rows: np.ndarray, basis: np.ndarray, left: np.ndarray) -> np.ndarray:
     """Return −½ log(1 − ρ²) of each column, ρ the correlation of what the condition leaves of it and of y.
 
-    A column that the condition determines, such as a copy, tells nothing more: 0.
+    A column that the condition determines, such as a copy, tells nothing more: 0. One that determines y
+    tells ∞.
     """
     length = np.vecdot(rows.T, rows.T)
     length_left = length - ((basis.T @ rows) ** 2).sum(axis=0)
     determined = length_left <= MIN_SHARE_LEFT * length
     squared = (rows.T @ left)[:, 0] ** 2 / np.where(determined, np.inf, length_left)
-    return -np.log1p(-squared) / 2
+    determines = squared >= 1 - MIN_SHARE_LEFT
+    return np.where(determines, np.inf, -np.log1p(-np.where(determines, 0, squared)) / 2)

@@ -150,6 +150,12 @@ def _added(
     while left:
         known = [*given, *chosen]
         values = past.informations(left, known)
+        copy = left[int(values.argmax())]
+        refuse(
+            np.isposinf(values.max()),
+            f"multivariate_transfer_entropy: {copy.series} {copy.lag} rows before determines the target, so "
+            "that the information is infinite; is it a copy? Leave it out",
+        )
 
         def largest(order: np.ndarray, left: Any = tuple(left), known: Any = tuple(known)) -> float:
             return float(past.informations(left, known, order).max())

@@ -23,6 +23,7 @@ import numpy as np
 from infomax.information.channels.channel import Channel
 from infomax.information.measures import entropy
 from infomax.information.tables import Array, Number, as_probabilities, in_base, to_numpy
+from infomax.ranges import Count, Size, check_numbers
 
 Loads: TypeAlias = tuple[float, ...]
 Labels: TypeAlias = tuple[int, ...]
@@ -57,7 +58,7 @@ def best_channel(
         base: 2 for bits.
         max_nodes: of the search; more may close the gap between `information` and `upper`.
     Raises:
-        ValueError: not probabilities, or fewer than one output.
+        ValueError: not probabilities, fewer than one output, or no node.
     Example:
         >>> best = best_channel([.4, .3, .2, .1], 2, base=2)
         >>> best.channel.transition
@@ -68,7 +69,7 @@ def best_channel(
         >>> round(best.information, 6), best.is_exact
         (1.0, True)
     """
-    source = _source("best_channel", p_x, num_outputs)
+    source = _source("best_channel", p_x, num_outputs, max_nodes)
     order = np.argsort(-source, kind="stable")
     result = _search(
         source[order].tolist(), num_outputs, _sum_of_surprise, _levelled_surprise, _one_of_each, max_nodes
@@ -90,7 +91,7 @@ def best_channel_before(
     Returns:
         A BestChannel whose channel is the encoder; follow it with ``.then(noise)``.
     Raises:
-        ValueError: not probabilities.
+        ValueError: not probabilities, or no node.
     Example:
         The two ends of three places are easiest to distinguish:
 
@@ -99,7 +100,7 @@ def best_channel_before(
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    source = _source("best_channel_before", p_x, noise.num_inputs)
+    source = _source("best_channel_before", p_x, noise.num_inputs, max_nodes)
     rows = to_numpy(noise.transition)
     order = np.arange(len(source)) if ordered else np.argsort(-source, kind="stable")
     value, bound = _passed_information(rows)
@@ -151,17 +152,16 @@ def equal_mass_thresholds(quantile: Callable[[np.ndarray], np.ndarray], num_outp
         >>> equal_mass_thresholds(lambda u: 2 * u, 4)  # X uniform on (0, 2)
         array([0.5, 1. , 1.5])
     """
-    if num_outputs < 1:
-        raise ValueError(f"equal_mass_thresholds: num_outputs must be at least 1, got {num_outputs}")
+    check_numbers("equal_mass_thresholds", Size, num_outputs=num_outputs)
     return np.asarray(quantile(np.arange(1, num_outputs) / num_outputs))
 
 
-def _source(operation: str, p_x: Array, num_outputs: int) -> np.ndarray:
+def _source(operation: str, p_x: Array, num_outputs: int, max_nodes: int = 1) -> np.ndarray:
     source = to_numpy(as_probabilities(operation, p_x))
     if source.ndim != 1:
         raise ValueError(f"{operation}: expected one source [x], got shape {source.shape}; loop over them")
-    if num_outputs < 1:
-        raise ValueError(f"{operation}: num_outputs must be at least 1, got {num_outputs}")
+    check_numbers(operation, Size, num_outputs=num_outputs)
+    check_numbers(operation, Count, max_nodes=max_nodes)
     return source / source.sum()
 
 

@@ -8,16 +8,19 @@ Reference: Tishby, Pereira and Bialek (1999); Strouse and Schwab (2017).
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 
 from infomax.information.channels.channel import Channel
 from infomax.information.channels.partitions import best_partition
 from infomax.information.measures import entropy, mutual_information
-from infomax.information.tables import Array, Number, as_number, as_probabilities, to_numpy
+from infomax.information.tables import Array, Number, as_probabilities, to_numpy
+from infomax.ranges import Count, Range, check_numbers
 
 Rate: TypeAlias = Callable[[np.ndarray, np.ndarray], float]
+Beta = Annotated[float, Range(above=0, remedy="up to 1 nothing is kept")]
+"""Worth of a nat about Y in nats about X."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +62,8 @@ def information_bottleneck(
     Returns:
         A Bottleneck; its `rate` is I(X;T).
     Raises:
-        TypeError: a β that is no real number.
-        ValueError: not a joint table, β ≤ 0, or a number of clusters outside 1 … |X|.
+        ValueError: not a joint table, β ≤ 0, a number of clusters outside 1 … |X|, no step, or fewer starts
+            than 0.
     Example:
         >>> p_xy = [[.2, .05], [.2, .05], [.05, .2], [.05, .2]]
         >>> bottleneck = information_bottleneck(p_xy, beta=20, num_clusters=2)
@@ -70,7 +73,8 @@ def information_bottleneck(
                [0., 1.],
                [0., 1.]])
     """
-    p_xy = _bottleneck_table("information_bottleneck", p_xy, beta, num_clusters)
+    p_xy = _bottleneck_table("information_bottleneck", p_xy, beta, num_clusters, num_starts)
+    check_numbers("information_bottleneck", Count, num_steps=num_steps)
     num_clusters = num_clusters or len(p_xy)
     relevant = best_partition(p_xy, num_clusters, math.inf, num_starts=num_starts)
     partition = best_partition(p_xy, num_clusters, beta, num_starts=num_starts)
@@ -114,21 +118,22 @@ def deterministic_information_bottleneck(
     Reference: Strouse and Schwab (2017), The deterministic information bottleneck; Slonim, Friedman and
     Tishby (2002), for the moves.
     """
-    p_xy = _bottleneck_table("deterministic_information_bottleneck", p_xy, beta, num_clusters)
+    operation = "deterministic_information_bottleneck"
+    p_xy = _bottleneck_table(operation, p_xy, beta, num_clusters, num_starts)
     encoder = best_partition(p_xy, num_clusters or len(p_xy), beta, num_starts=num_starts)
     return _bottleneck(p_xy, beta, encoder, _cluster_entropy)
 
 
-def _bottleneck_table(operation: str, p_xy: Array, beta: Number, num_clusters: int | None) -> np.ndarray:
+def _bottleneck_table(
+    operation: str, p_xy: Array, beta: Number, num_clusters: int | None, num_starts: int
+) -> np.ndarray:
     table = to_numpy(as_probabilities(operation, p_xy, axis=(-2, -1), num_axes=2))
     if table.ndim != 2:
         raise ValueError(f"{operation}: expected one table [x, y], got shape {table.shape}; loop over them")
-    if not 0 < as_number(operation, "beta", beta) < math.inf:
-        raise ValueError(
-            f"{operation}: beta must be positive and finite, got {beta}; up to 1 it keeps nothing"
-        )
-    if num_clusters is not None and not 1 <= num_clusters <= len(table):
-        raise ValueError(f"{operation}: num_clusters must be from 1 to {len(table)}, got {num_clusters}")
+    check_numbers(operation, Beta, beta=beta)
+    if num_clusters is not None:
+        check_numbers(operation, Annotated[int, Range(1, len(table))], num_clusters=num_clusters)
+    check_numbers(operation, Annotated[int, Range(0)], num_starts=num_starts)
     return table / table.sum()
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import array_namespace
 
+from infomax.errors import refuse
+from infomax.information.channels.bottleneck import Beta
 from infomax.information.gaussian import canonical_correlations, check_covariance
-from infomax.information.tables import Array, Number, as_number, as_real, in_base, to_numpy
+from infomax.information.tables import Array, Number, as_positive, as_real, in_base, to_numpy
+from infomax.ranges import Positive, Size, Weight, check_numbers
 
 
 def awgn_capacity(snr: Array, *, base: Number = math.e) -> Array:
@@ -61,17 +64,12 @@ def parallel_gaussian_capacity(
         array([3., 2., 0.])
     """
     noise = np.atleast_1d(to_numpy(as_real("parallel_gaussian_capacity", noise_variances)))
-    if not (
-        noise.ndim == 1
-        and noise.size
-        and (noise > 0).all()
-        and np.isfinite(noise).all()
-        and 0 <= power < math.inf
-    ):
-        raise ValueError(
-            "parallel_gaussian_capacity: noise variances must be positive, in one list, power at least 0, "
-            f"got {noise_variances} and {power}"
-        )
+    check_numbers("parallel_gaussian_capacity", Weight, power=power)
+    refuse(
+        not (_are_variances(noise) and np.isfinite(noise).all()),
+        "parallel_gaussian_capacity: noise variances must be positive and finite, in one list, "
+        f"got {noise_variances}",
+    )
     rising = np.sort(noise)
     levels = (power + np.cumsum(rising)) / np.arange(1, len(noise) + 1)
     level = levels[levels >= rising][-1]  # the last channel that the water reaches
@@ -93,11 +91,11 @@ def gaussian_rate_distortion(variances: Array, distortion: Number, *, base: Numb
         1.0
     """
     sigma2 = np.atleast_1d(to_numpy(as_real("gaussian_rate_distortion", variances)))
-    if not (sigma2.ndim == 1 and sigma2.size and (sigma2 > 0).all() and distortion > 0):
-        raise ValueError(
-            "gaussian_rate_distortion: variances and distortion must be positive, variances in one list, "
-            f"got {variances} and {distortion}"
-        )
+    distortion = as_positive("gaussian_rate_distortion", "distortion", distortion)
+    refuse(
+        not _are_variances(sigma2),
+        f"gaussian_rate_distortion: variances must be positive, in one list, got {variances}",
+    )
     if distortion >= sigma2.sum():
         return 0.0
     rising = np.sort(sigma2)
@@ -105,6 +103,10 @@ def gaussian_rate_distortion(variances: Array, distortion: Number, *, base: Numb
     levels = (distortion - below) / np.arange(len(rising), 0, -1)
     level = levels[levels <= rising][0]
     return float(in_base(np.log(np.maximum(sigma2 / level, 1)).sum() / 2, base))
+
+
+def _are_variances(values: np.ndarray) -> bool:
+    return values.ndim == 1 and values.size > 0 and bool((values > 0).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +172,9 @@ def _check_linear(
         raise ValueError(
             "best_linear_channel: the signal covariance must be one positive semi-definite matrix"
         )
-    if not (0 < power < math.inf and output_noise > 0 and input_noise >= 0 and num_outputs >= 1):
-        raise ValueError(
-            "best_linear_channel: expected power > 0 (finite), output_noise > 0, input_noise ≥ 0, "
-            f"num_outputs ≥ 1; got {power}, {output_noise}, {input_noise}, {num_outputs}"
-        )
+    check_numbers("best_linear_channel", Positive, power=power, output_noise=output_noise)
+    check_numbers("best_linear_channel", Weight, input_noise=input_noise)
+    check_numbers("best_linear_channel", Size, num_outputs=num_outputs)
 
 
 def powers_at_common_price(share: np.ndarray, power: float, noise: np.ndarray | float) -> np.ndarray:
@@ -236,11 +236,7 @@ def gaussian_information_bottleneck(covariance: Array, dim_x: int, beta: Number)
 
     Reference: Chechik, Globerson, Tishby and Weiss (2005), Information bottleneck for Gaussian variables.
     """
-    if not 0 < as_number("gaussian_information_bottleneck", "beta", beta) < math.inf:
-        raise ValueError(
-            f"gaussian_information_bottleneck: beta must be positive and finite, got {beta}; up to 1 it "
-            "keeps nothing"
-        )
+    check_numbers("gaussian_information_bottleneck", Beta, beta=beta)
     sigma = to_numpy(check_covariance("gaussian_information_bottleneck", covariance))
     squared = canonical_correlations(sigma, dim_x) ** 2
     with np.errstate(divide="ignore"):

@@ -14,20 +14,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from infomax.errors import refuse
 from infomax.information.channels.capacity import maximize_information
 from infomax.information.measures import mutual_information
 from infomax.information.tables import (
     Array,
     Number,
-    as_positive,
     as_probabilities,
     as_real,
     in_base,
     log_of_base,
     to_numpy,
 )
+from infomax.ranges import Positive, check_numbers
 
 _TAIL = 12.0  # standard deviations; less than 4e-33 of the probability lies beyond
+MAX_POINTS = 100_000
 
 
 class Bracket(NamedTuple):
@@ -66,15 +68,14 @@ def information_through_gaussian_noise(
         >>> round(bracket.lower, 3), round(bracket.upper, 3)
         (0.486, 0.486)
     """
-    sigma = _positive("information_through_gaussian_noise", noise_std)
-    x = to_numpy(as_real("information_through_gaussian_noise", points)) / sigma
+    check_numbers("information_through_gaussian_noise", Positive, noise_std=noise_std, tolerance=tolerance)
+    x = to_numpy(as_real("information_through_gaussian_noise", points)) / noise_std
     p = to_numpy(as_probabilities("information_through_gaussian_noise", p_x))
     if x.ndim != 1 or x.shape != p.shape or not np.isfinite(x).all():
         raise ValueError(
             "information_through_gaussian_noise: expected as many points as probabilities, all finite, got "
             f"shapes {x.shape} and {p.shape}, and {np.sum(~np.isfinite(x))} points of NaN or ∞"
         )
-    tolerance = as_positive("information_through_gaussian_noise", "tolerance", tolerance)
     width = math.sqrt(4 * tolerance * log_of_base(base) / max(1e-12, min(1.0, np.ptp(x) ** 2 / 4))) * 0.9
     table = p[:, None] * _binned(x, width)
     p_y = table.sum(axis=0)
@@ -107,10 +108,15 @@ def amplitude_limited_capacity(
         >>> round(capacity.lower, 2), round(capacity.upper, 2), capacity.points[[0, -1]]
         (0.49, 0.49, array([-1.,  1.]))
     """
-    sigma = _positive("amplitude_limited_capacity", noise_std)
-    tolerance = as_positive("amplitude_limited_capacity", "tolerance", tolerance)
-    a, room = _positive("amplitude_limited_capacity", amplitude) / sigma, tolerance * log_of_base(base) / 4
-    num_points = 1 + math.ceil(2 * a / math.sqrt(8 * room / max(a**2 - 1, room)))
+    numbers = {"amplitude": amplitude, "noise_std": noise_std, "tolerance": tolerance}
+    check_numbers("amplitude_limited_capacity", Positive, **numbers)
+    a, room = float(amplitude) / float(noise_std), tolerance * log_of_base(base) / 4
+    num_points = 1 + math.ceil(2 * a * math.sqrt(max(a * a - 1, room) / (8 * room)))
+    refuse(
+        num_points > MAX_POINTS,
+        f"amplitude_limited_capacity: an amplitude of {a:.3g} noise_std needs {num_points:,} points, more "
+        f"than {MAX_POINTS:,}; give a larger tolerance",
+    )
     x = np.linspace(-a, a, max(num_points, 3))
     width = math.sqrt(2 * room) / a
     best = maximize_information(_binned(x, width), tolerance=room)
@@ -118,7 +124,7 @@ def amplitude_limited_capacity(
     within_bins = width**2 * a**2 / 2
     upper = best.upper + between_points + within_bins + 1e-14
     return ScalarCapacity(
-        float(in_base(best.lower, base)), float(in_base(upper, base)), x * sigma, best.point
+        float(in_base(best.lower, base)), float(in_base(upper, base)), x * noise_std, best.point
     )
 
 
@@ -132,9 +138,3 @@ def _binned(x: np.ndarray, width: float) -> np.ndarray:
     upper, lower = np.append(z, np.full((len(x), 1), np.inf), 1), np.insert(z, 0, -np.inf, axis=1)
     masses = np.where(lower > 0, ndtr(-lower) - ndtr(-upper), ndtr(upper) - ndtr(lower))
     return masses / masses.sum(axis=1, keepdims=True)
-
-
-def _positive(operation: str, value: Number) -> float:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{operation}: amplitude and noise_std must be positive and finite, got {value}")
-    return float(value)
