@@ -17,6 +17,7 @@ from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.training.config import Recipe, TrainConfig
 from infomax.learning.training.loop import pretrain
+from infomax.learning.training.recipes import RECIPES, recipe_named, replaced_settings
 from infomax.learning.views.images import PLAIN_VIEWS, ViewsConfig
 
 GREY = {"mean": (0.31,), "std": (0.36,)}
@@ -105,3 +106,19 @@ def test_whole_encoders_take_no_module(tmp_path):
     run = pretrain(recipe, images, tmp_path / "run", quiet=True)
     with pytest.raises(ValueError, match="needs no module: it is whole; got Backbone"):
         load_encoder(run.folder, module=backbone())
+
+
+def test_changed_settings_of_the_encoder_that_is_replaced_are_said(tmp_path, capsys):
+    method, views, taps = METHODS["dim"]
+    images = load_images("digits", size=32, channels=1, progress=False)
+    wide = replace(method, encoder=replace(method.encoder, width=99))
+    recipe = Recipe(method=wide, views=views, train=TrainConfig(steps=1, batch_size=16))
+    encoder = TappedEncoder(backbone(), image_shape=(1, 32, 32), **taps)
+    pretrain(recipe, images, tmp_path / "run", encoder=encoder)
+    said = "method.encoder.width 99 has no effect: the encoder that was given takes the place of the recipe's"
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_named_recipe_has_no_changed_settings(name):
+    assert replaced_settings(recipe_named(name)) == {}

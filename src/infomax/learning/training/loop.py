@@ -37,6 +37,7 @@ from infomax.learning.training.checkpoints import Saved, saved_in
 from infomax.learning.training.config import Recipe, TrainConfig, one_budget
 from infomax.learning.training.options import idle_settings
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
+from infomax.learning.training.recipes import replaced_settings
 from infomax.learning.training.record import Record, waiting
 from infomax.learning.training.run import Run, settings_of
 from infomax.learning.training.trainer import (
@@ -112,7 +113,8 @@ def pretrain(
     if first:
         run.check_free()
     tell = _teller(quiet or not first)
-    for line in (*idle_settings(given), *_choices(dataset, encoder, asked.train, recipe.train, chosen)):
+    idle = *idle_settings(given), *_replaced(given, encoder)
+    for line in (*idle, *_choices(dataset, encoder, asked.train, recipe.train, chosen)):
         tell(line)
     planned = _planned(recipe, dataset, encoder, recipe.train.budget, tell)
     train = recipe.train.with_budget(steps=planned.steps)
@@ -220,11 +222,19 @@ def _choices(
         yield str(dataset.reading)
     if asked != now:
         yield (
-            f"batches of {now.batch_size}, not {asked.batch_size}: there are no more images for all processes"
+            f"batches of {now.batch_size}, not {asked.batch_size}: larger ones would need more than "
+            f"{counted(len(dataset), 'image')}"
         )
     yield from descriptions(encoder)
     if chosen:
         yield chosen
+
+
+def _replaced(given: Recipe, encoder: Encoders | None) -> Iterator[str]:
+    """Yield a line for each changed setting of the recipe's encoder, where another takes its place."""
+    if encoder is not None:
+        for name, value in replaced_settings(given).items():
+            yield f"{name} {value} has no effect: the encoder that was given takes the place of the recipe's"
 
 
 def _check_longer(run: Run, more: Mapping[str, int | float], step: int) -> None:
@@ -536,7 +546,7 @@ def _save(learner: Learner, recipe: Recipe, dataset: Trainable, run: Run, quiet:
     if rank() > 0:
         return
     note_hash(run.metrics)  # to which no row is added any more
-    with waiting("fitting what evaluation takes", quiet):
+    with waiting("scaling the features", quiet):
         learner = recipe.method.ended(learner, recipe.views, dataset, recipe.train.seed)
     for place, encoder in zip(recipe.views.encoders, learner.encoders, strict=True):
         folder = run.folder / place.folder

@@ -126,9 +126,9 @@ def idle_settings(config: Any, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{one.name} {as_typed(value)} has no effect: {reasons[one.name]}"
 
 
-def differences(recipe: Recipe, default: Recipe) -> dict[str, tuple[str, str]]:
-    """Return the fields in which a recipe differs from another: by name, both values as typed."""
-    ours, others = ({one.name: one.value for one in described_fields(x)} for x in (recipe, default))
+def differences(recipe: Any, default: Any) -> dict[str, tuple[str, str]]:
+    """Return the fields in which a recipe, or a part of one, differs from another: by name, both as typed."""
+    ours, others = ({one.name: one.value for one in _described(x, "")} for x in (recipe, default))
     return {name: (ours[name], others[name]) for name in ours if ours[name] != others.get(name)}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from infomax.learning.encoders.config import ALEXNET, AMDIMEncoderConfig, DIMEncoderConfig
 from infomax.learning.methods.amdim import AMDIMConfig
@@ -9,6 +10,7 @@ from infomax.learning.methods.dim import DIMConfig
 from infomax.learning.methods.optimizer import OptimizerConfig
 from infomax.learning.objectives.scoring import AMDIM_SCALES
 from infomax.learning.training.config import Recipe, TrainConfig
+from infomax.learning.training.options import differences
 from infomax.learning.views.images import CIFAR_VIEWS, IMAGENET128_VIEWS, PLAIN_VIEWS, STL_VIEWS, ViewsConfig
 from infomax.learning.views.paired import PairedViewsConfig
 from infomax.learning.views.signals import SignalViewsConfig
@@ -239,3 +241,24 @@ def recipe_named(name: str) -> Recipe:
         ValueError: there is none; the nearest name is suggested.
     """
     return RECIPES.find(name, "pretrain")()
+
+
+def replaced_settings(recipe: Recipe) -> dict[str, str]:
+    """Return the settings of a recipe's encoder that no named recipe has: what an own encoder takes away.
+
+    Of several named recipes the one that differs least is compared. The keys are dotted names, the values are
+    as typed.
+
+    Example:
+        >>> digits = amdim_digits()
+        >>> wide = replace(digits.method.encoder, width=99)
+        >>> replaced_settings(replace(digits, method=replace(digits.method, encoder=wide)))
+        {'method.encoder.width': '99'}
+        >>> replaced_settings(digits)
+        {}
+    """
+    own: Any = recipe.method
+    named: list[Any] = [recipe_named(name).method for name in RECIPES]
+    changed = [differences(own.encoder, one.encoder) for one in named if one.kind == own.kind]
+    nearest = min(changed, key=len, default={})
+    return {f"method.encoder.{name}": ours for name, (ours, _) in nearest.items()}
