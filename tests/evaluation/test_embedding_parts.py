@@ -218,7 +218,7 @@ def strange(files, rows, tmp_path):
         path = part_path(tmp_path / "features/f.parquet", number, 7)
         embedding = pl.Series(list(part), dtype=pl.Array(pl.Float32, 24))
         pl.read_parquet(path).with_columns(embedding=embedding).write_parquet(path)
-    return files, planted
+    return files
 
 
 def found_of(folder):
@@ -232,12 +232,11 @@ def test_duplicates_and_outliers_of_parts_are_those_in_memory(strange, tmp_path,
     """Of lists, too: copies are in the same list, and some neighbours that are missed move little."""
     if knn == "lists":
         pytest.importorskip("faiss")
-    files, planted = strange
-    whole = group_parts(files, tmp_path / "whole", num_groups=5)
+    whole = group_parts(strange, tmp_path / "whole", num_groups=5)
     assert whole["approximated"] == []
     monkeypatch.setattr(features_module, "MAX_IN_MEMORY", 100)
     monkeypatch.setattr(stored, "BLOCK_NUMBERS", 600 * 24)
-    found = group_parts(files, tmp_path / knn, num_groups=5, knn=knn)
+    found = group_parts(strange, tmp_path / knn, num_groups=5, knn=knn)
     (rows, pairs, odd), (others, other_pairs, other_odd) = (found_of(tmp_path / n) for n in ("whole", knn))
     assert pairs["set"].n_unique() >= 2 and {"0 7", "0 40"} <= {*pairs["name"], *pairs["other"]}
     assert pairs.drop("cosine").equals(other_pairs.drop("cosine"))

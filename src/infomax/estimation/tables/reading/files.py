@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.error import URLError
@@ -161,9 +161,14 @@ def _name_of_all(names: Sequence[str]) -> str:
     """Return a pattern that all names fit, by how they begin and end, and their number."""
     if len(names) == 1:
         return names[0]
-    start = commonprefix(names)
-    end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+    start = _beginning(names)
+    end = _beginning([name[len(start) :][::-1] for name in names])[::-1]
     return f"{start}*{end} ({len(names)} files)"
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """Return the signs with which all names begin."""
+    return "".join(first for first, *_ in takewhile(lambda one: len({*one}) == 1, zip(*names, strict=False)))
 
 
 def _found(source: str) -> Found:
