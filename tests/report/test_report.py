@@ -419,7 +419,7 @@ def test_similarity_maps_are_shown(run):
         (
             {"name": "signal"},
             "amdim",
-            ["on signals alone", "view of the same signal", "training signals had"],
+            ["on signals alone", "view of the same signal", "signals that it learned from had"],
         ),
         ({"name": "paired"}, "amdim", ["on pairs alone", "of one view of a pair", "parts of each pair"]),
         ({}, "dim", ["the global feature of an image tell", "its whole map of local features"]),
