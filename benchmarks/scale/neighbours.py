@@ -1,7 +1,7 @@
 """How long do near-duplicates and outliers among many embeddings take, how much memory, and what is missed?
 
     python benchmarks/scale/neighbours.py --rows 100000 --save --overwrite     # a minute or two, 30 MB
-    python benchmarks/scale/neighbours.py --rows 1000000 --save --overwrite    # 10 to 20 minutes, 300 MB
+    python benchmarks/scale/neighbours.py --rows 1000000 --save --overwrite    # minutes, 300 MB
 
 Embeddings of 32 numbers are generated into parts, as `embedding.py` generates them. Every thousandth row is
 then a copy of the row before it, with noise of spread 0.001. `group_parts` finds groups, near-duplicates and
