@@ -132,7 +132,7 @@ def test_the_page_is_complete(run):
     assert "lower bound on the mutual information" in page.words and "InfoNCE" in page.words
     assert "log₂ of the number of candidates" in page.words
     assert "Online accuracy, on training views" in page.words and "not an evaluation" in page.words
-    assert "train.batch_size" in page.words and "0.8, 0.999" in page.words and "2.9" in page.words
+    assert "train.batch_size" in page.words and "0.8,0.999" in page.words and "2.9" in page.words
     assert "infomax evaluate" not in page.words and "infomax report" not in page.words
 
 
@@ -214,7 +214,7 @@ def test_a_run_without_labels(run):
     headings = ["Map of the features", "Groups", "Nearest neighbours", "Views", "bits", "How training went"]
     places = [page.words.index(heading) for heading in headings]
     assert places == sorted(places)
-    assert "the training images had no labels" in page.words
+    assert "the images that it learned from had no labels" in page.words
     assert f"infomax evaluate {run} --data DATA" in page.words
     assert not re.search("accurac|classes|chance|correct", page.words.replace("lower bound", ""))
     buttons = [
