@@ -40,8 +40,9 @@ demo: install  ## learn from the built-in digits, probe, write a report (about 3
 	$(BIN)/infomax demo
 
 WORKERS ?= 2
+COVERAGE ?=
 test: dev  ## the test suite, in WORKERS processes of one thread each
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(COVERAGE)
 
 test-all: dev  ## the test suite with its slow tests; those of several hosts need root, on Linux
 	$(BIN)/pytest -m '' -rs  # says which were skipped, and why
@@ -85,8 +86,8 @@ mutants: .venv/trusted  ## change MUTANTS one at a time and see whether a test f
 	$(BIN)/mutmut results
 	$(BIN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
 
-coverage: .venv/trusted  ## lines and branches that tests reach, 95 % at least
-	$(BIN)/pytest --cov --cov-report=term
+coverage: COVERAGE := --cov --cov-report=term
+coverage: test  ## the test suite, and the lines and branches that it reaches: 95 % at least
 
 audit: .venv/trusted  ## known vulnerabilities of the installed versions; needs the network
 	$(BIN)/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip

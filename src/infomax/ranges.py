@@ -246,7 +246,7 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
 
 def _in_words(limit: Any, value: Any) -> str:
     """Return what a limit allows; where it has one bound, that values are finite if this one is not."""
-    infinite = isinstance(value, Real) and not math.isfinite(value)
+    infinite = isinstance(value, Real) and not -math.inf < value < math.inf
     one_sided = isinstance(limit, Range) and limit != Range() and not limit.is_bounded
     return f"{limit} and finite" if infinite and one_sided else str(limit)
 

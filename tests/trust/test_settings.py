@@ -220,7 +220,7 @@ def test_ranges_stand_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["pretrain", "amdim-digits", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "probability of the horizontal flip (from 0 to 1)" in shown
+    assert "probability of a horizontal flip (from 0 to 1)" in shown
     assert ranges_in(TrainConfig)["log_steps"] == "at least 1"
     assert ranges_in(Recipe) == {"stream_window": "at least 1"}
 

@@ -212,7 +212,7 @@ def test_weights_of_a_run_with_another_readout_are_taken(finished, tmp_path):
 
 def test_a_batch_shrinks_to_the_data(tmp_path, capsys):
     run = pretrain(replace(SHORT, train=replace(TRAIN, steps=2)), make_images(5), tmp_path / "run")
-    assert "batches of 5, not 8: there are no more images" in capsys.readouterr().err
+    assert "batches of 5, not 8: larger ones would need more than 5 images" in capsys.readouterr().err
     assert run.read_recipe().train.batch_size == 5
     assert run.read_environment()["asked_batch_size"] == 8
 
