@@ -7,18 +7,18 @@ An environment of its own, from the root of the repository, and then what to run
     export OMP_NUM_THREADS=2
     alias peers="../peers-venv/bin/python benchmarks/peers/run.py --data cifar10/"
     peers --steps 3 --images 512 --tested 300     # does all of it run? 5 minutes; nothing is recorded
-    peers --save --minutes 0                      # how long a step takes, timed alone: 8 quiet minutes
+    peers --save --minutes 0                      # time the steps only: 6 minutes, nothing else running
     peers --save                                  # 13 runs of 20 minutes; with the evaluation 6 hours
     peers --save --seeds 1,2                      # two seeds more, 12 hours
     peers --save --encoders resnet18-7x7 --peers simclr,byol,vicreg,barlow-twins,dino,lightly-train  # 2.5 h
     peers --save --encoders amdim --optimizer lightly --peers simclr,byol,vicreg,dino  # 1.5 hours
     peers --peers none                            # the tables of what is recorded
 
-Each peer learns from the training images of CIFAR-10, without labels, for some minutes on the threads that
-OMP_NUM_THREADS names. The minutes become a number of steps by how long a step takes, which is timed once and
-recorded; every run has its whole schedule of rates. A machine that is busy afterwards makes runs longer and
-changes nothing else. Then infomax's probes get the labels, on
-features of the plain images, and are tested on the test images. What is compared:
+Each peer learns from the training images of CIFAR-10, without labels. A budget in minutes means minutes of
+a machine that does nothing else: the seconds of a step are timed first and recorded, and each run gets as
+many steps as fit into its minutes. So a busy machine makes a run longer, but changes no result, and runs may
+then have fewer threads. Each run has its whole schedule of learning rates. Then infomax's probes get the
+labels, on features of the plain images, and are tested on the test images. What is compared:
 
 - infomax: its recipe `amdim-cpu`, by the features of `infomax embed` (all scales, the mean over an image and
   its mirror image), and by the global feature alone, as all others are evaluated.
