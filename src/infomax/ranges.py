@@ -55,7 +55,7 @@ class Range:
 
     @property
     def is_bounded(self) -> bool:
-        """True if there is a bound on either side."""
+        """True if there is a bound below and one above."""
         return max(self.least, self.above) > -math.inf and min(self.most, self.below) < math.inf
 
     def __contains__(self, value: Any) -> bool:
@@ -246,7 +246,7 @@ def _outside(value: Any, hint: Any) -> Iterator[Outside]:
 
 def _in_words(limit: Any, value: Any) -> str:
     """Return what a limit allows; where it has one bound, that values are finite if this one is not."""
-    infinite = isinstance(value, Real) and not -math.inf < value < math.inf
+    infinite = isinstance(value, Real) and value not in Range()
     one_sided = isinstance(limit, Range) and limit != Range() and not limit.is_bounded
     return f"{limit} and finite" if infinite and one_sided else str(limit)
 
