@@ -1,4 +1,4 @@
-"""What do estimates cost, compared with peers that compute the same values, in one run on one machine?
+"""Time estimates beside peers that compute the same values, in one run on one machine.
 
     python benchmarks/estimation_speed.py                          # ten minutes on a quiet machine
     python benchmarks/estimation_speed.py --save --overwrite       # and writes results/estimation_speed.*

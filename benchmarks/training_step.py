@@ -1,4 +1,4 @@
-"""What share of a machine's rate of products does a training step use, and what takes the rest of its time?
+"""Measure the share of a machine's rate of products that a training step uses, and where the rest goes.
 
     OMP_NUM_THREADS=2 python benchmarks/training_step.py        # two minutes; --save keeps the results
 

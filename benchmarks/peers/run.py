@@ -135,7 +135,7 @@ def main():
 
 
 def who(key):
-    """What a step is timed for: the method, encoder and optimizer."""
+    """Return the method, encoder and optimizer, for which a step is timed."""
     return {name: key[name] for name in ("method", "encoder", "optimizer")}
 
 
@@ -144,7 +144,7 @@ def seconds_a_step(tables, key):
 
 
 def asked(arguments):
-    """What a row of the table is found by, for each run that is asked for."""
+    """Return the key of each run that is asked for, by which its row is found."""
     peers = [] if arguments.peers == "none" else arguments.peers.split(",")
     budget = {"minutes": arguments.minutes}
     if arguments.steps:
@@ -187,7 +187,7 @@ def given(arguments):
 
 
 def task_of(key, steps, split, arguments, **options):
-    """What the peer of a row is given, in a folder of its own."""
+    """Return the task of a row, with a folder of its own."""
     folder = Path(arguments.runs) / "-".join(map(str, key.values()))
     folder.mkdir(parents=True, exist_ok=True)
     given = {part: key[part] for part in ("encoder", "seed", "optimizer")}
@@ -230,7 +230,7 @@ def known(module, task, backbone, views, split):
 
 
 def kept(path, task, train):
-    """What is in the file; else what training gives, which is then in it."""
+    """Return the trained encoder that the file holds; else train one, and write the file."""
     if not path.exists():
         trained = train(task)
         values = {
@@ -247,7 +247,7 @@ def kept(path, task, train):
 
 
 def stamp(about):
-    """What a row says of where it was measured, since rows may be of several days."""
+    """Return where and when a row was measured, since rows may be of several days."""
     versions = ", ".join(f"{name} {about[name]}" for name in PACKAGES[:4])
     return {name: about[name] for name in ("commit", "date", "machine", "threads")} | {"versions": versions}
 

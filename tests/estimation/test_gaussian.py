@@ -65,6 +65,8 @@ def test_bits_are_cautioned():
         assert any("within equal values; use MixedKSG" in caution for caution in found.cautions)
         assert not estimator.estimate(*rng.standard_normal((2, 4000))).cautions
     assert Gaussian().estimate(*rng.standard_normal((2, 4000)), given=x).cautions
+    periodic = rng.standard_normal(5000) * (np.arange(5000) % 5 != 0)  # every fifth row is 0
+    assert not Gaussian().estimate(periodic, rng.standard_normal(5000)).cautions
 
 
 def test_bias_of_entropy_is_taken_off():

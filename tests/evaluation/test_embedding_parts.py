@@ -222,14 +222,14 @@ def strange(files, rows, tmp_path):
 
 
 def found_of(folder):
-    """What was found of each row, and the pairs and outliers."""
+    """Return what was found of each row, and the pairs and outliers."""
     rows = pl.concat(pl.read_parquet(path) for path in sorted(folder.glob("f-*.parquet")))
     return rows, *(pl.read_parquet(folder / f"{name}.parquet") for name in ("duplicates", "outliers"))
 
 
 @pytest.mark.parametrize("knn", ["exact", "lists"])
 def test_duplicates_and_outliers_of_parts_are_those_in_memory(strange, tmp_path, monkeypatch, knn):
-    """Of lists, too: copies are in the same list, and some neighbours that are missed move little."""
+    """Lists find the same: copies are in one list, and a few missed neighbours move an outlier little."""
     if knn == "lists":
         pytest.importorskip("faiss")
     whole = group_parts(strange, tmp_path / "whole", num_groups=5)
