@@ -21,7 +21,7 @@ from rich.console import Console
 from infomax.errors import Stopped, refuse
 from infomax.files import replacing
 from infomax.hashes import begin_record, note_hash
-from infomax.learning.data.order.epochs import DEFAULT_ORDER, FIRST_ORDER
+from infomax.learning.data.order.epochs import DEFAULT_ORDER
 from infomax.learning.data.reading import LEFT_OUT_FILE, Reading
 from infomax.learning.data.streaming.stream import Trainable
 from infomax.learning.data.targets import counted
@@ -31,10 +31,20 @@ from infomax.learning.distributed.lightning import without_notices
 from infomax.learning.encoders.own import check_trainable, described, descriptions, take_weights
 from infomax.learning.encoders.saving import save_encoder
 from infomax.learning.methods.learner import Learner
-from infomax.learning.methods.table import METHODS
 from infomax.learning.training.callbacks import BeginStage, Checkpoint, StopOnInterrupt
 from infomax.learning.training.checkpoints import Saved, saved_in
 from infomax.learning.training.config import Recipe, TrainConfig, one_budget
+from infomax.learning.training.continuing import (
+    check_longer,
+    check_same,
+    elsewhere,
+    lengthened,
+    order_of,
+    parts_of_own,
+    take_the_same_weights,
+    tell_changes,
+    tell_processes,
+)
 from infomax.learning.training.options import idle_settings
 from infomax.learning.training.plan import Plan, fitting_batch, plan, seconds_per_step
 from infomax.learning.training.recipes import replaced_settings
@@ -51,8 +61,7 @@ from infomax.learning.training.trainer import (
     writes,
 )
 from infomax.learning.views.kinds import Views
-from infomax.learning.views.table import VIEWS
-from infomax.registry import own_parts, recorded
+from infomax.registry import recorded
 
 SECONDS_OF_PATIENCE = 5.0
 """How long to wait for another process that trains the same run, such as one that is just ending."""
@@ -185,29 +194,29 @@ def resume(
     train = replace(recipe.train, precision=precision_of(recipe.train))
     recipe = replace(recipe, views=recipe.views.as_read(dataset), train=train)
     _check(recipe, dataset, encoder)
-    _check_same(run, dataset, encoder)
+    check_same(run, dataset, encoder)
     run.check_unedited(recipe)
     tell = _teller(quiet or not writes(recipe.train))
     saved = saved_in(run, tell)
     step = saved.step if saved else 0
     if more:
-        _check_longer(run, more, step)
-    _tell_changes(run, recipe, callbacks, logger, tell)
-    _tell_processes(train.num_processes, run.read_recipe().train.num_processes, tell)
+        check_longer(run, more, step)
+    tell_changes(run, recipe, callbacks, logger, tell)
+    tell_processes(train.num_processes, run.read_recipe().train.num_processes, tell)
     begin = None
     if more:
         planned = _planned(recipe, dataset, encoder, more, tell, step)
         facts = {**_stage(step, planned, more), "planned_before": recipe.train.steps}
-        recipe = _lengthened(recipe, step, planned.steps)
+        recipe = lengthened(recipe, step, planned.steps)
         begin = partial(run.begin_stage, recipe, **facts)
     else:
         tell(f"going on after step {step:,} of {recipe.train.steps:,}")
-        if _elsewhere(recipe) != _elsewhere(run.read_recipe()):
+        if elsewhere(recipe) != elsewhere(run.read_recipe()):
             begin = partial(run.change, recipe)
     learner = new_learner(recipe, dataset, encoder)
     if saved is None:
-        _take_the_same_weights(run, recipe, learner)
-    order = _order(run, tell)
+        take_the_same_weights(run, recipe, learner)
+    order = order_of(run, tell)
     with _fitting(recipe, learner, dataset, run, quiet, begin, callbacks, logger, saved, order) as fit:
         fit()
     _note_broken(run, dataset, tell)
@@ -237,16 +246,6 @@ def _replaced(given: Recipe, encoder: Encoders | None) -> Iterator[str]:
             yield f"{name} {value} has no effect: the encoder that was given takes the place of the recipe's"
 
 
-def _check_longer(run: Run, more: Mapping[str, int | float], step: int) -> None:
-    """Check that a run can be trained for longer: by one budget, from the checkpoint of a step."""
-    one_budget("resume", more)
-    refuse(
-        step == 0,
-        f"resume: {run.folder} holds no checkpoint to continue from; begin a new run; with --from it "
-        "begins with the weights of this one",
-    )
-
-
 def save_example_views(run: Run, recipe: Recipe, dataset: Trainable, num_images: int = 16) -> None:
     """Write ``views.npz``: pictures of some images and of views of each, uint8 [m, h, w, c]."""
     some = dataset.examples(num_images, recipe.train.seed)
@@ -266,7 +265,7 @@ def _facts(
         "order": DEFAULT_ORDER,
         "images": dataset.fingerprint,
         "data": dataset.reading and dataset.reading.record,
-        "parts": _own_parts(recipe),
+        "parts": parts_of_own(recipe),
         "callbacks": [recorded(type(one)) for one in callbacks],
         "logger": logger and recorded(type(logger)),
     }
@@ -310,85 +309,6 @@ def _check(recipe: Recipe, dataset: Trainable, encoder: Encoders | None) -> None
     check_loggers(train)
 
 
-def _elsewhere(recipe: Recipe) -> tuple[Any, ...]:
-    """Return what may change where a run goes on."""
-    return recipe.data, recipe.train.devices, recipe.train.num_nodes
-
-
-def _tell_processes(now: int, before: int, tell: Callable[[str], None]) -> None:
-    """Say that other processes go on than before, if they do: each of them draws numbers of its own."""
-    if now != before:
-        tell(f"processes: {now} now, {before} before; images keep their order, their views are drawn anew")
-
-
-def _order(run: Run, tell: Callable[[str], None]) -> str:
-    """Return the name of the order that a run began with, and keeps; one that takes memory is said."""
-    order = run.read_environment().get("order", FIRST_ORDER)
-    if order == FIRST_ORDER:
-        tell("images keep the order that the run began with, drawn anew for each epoch: 8 bytes an image")
-    return order
-
-
-def _as_many(num: int, environment: dict[str, Any]) -> str:
-    """Return how many images there are and were, in words."""
-    before = environment.get("num_images", num)
-    return f"{num:,} now, {before:,} then" if num != before else f"{num:,} again, in part others"
-
-
-def _check_same(run: Run, dataset: Trainable, encoder: Encoders | None) -> None:
-    """Check that a run goes on with the images, and the kind of encoder, that it began with."""
-    environment = run.read_environment()
-    began_with = environment["images"]
-    refuse(
-        dataset.fingerprint != began_with,
-        f"resume: the images are not those the run began with ({_as_many(len(dataset), environment)}); "
-        "restore them, or give their place with --data; --from begins a new run with others",
-    )
-    own = environment.get("encoder")
-    refuse(
-        own and encoder is None,
-        f"resume: the run began with an encoder of its own ({own and own['architecture']}); give it again, "
-        "with --module package:function",
-    )
-
-
-def _own_parts(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Return the record of each part of a user's own, by its field in the recipe."""
-    found = {f"method.{name}": one for name, one in own_parts(recipe.method, recipe.method.choices).items()}
-    kinds = {"method": METHODS.record(recipe.method.kind), "views": VIEWS.record(recipe.views.kind)}
-    found |= {name: one for name, one in kinds.items() if one is not None}
-    for part in recipe.views.parts:
-        found |= {f"views.{name}": one for name, one in own_parts(part, part.choices).items()}
-    return found
-
-
-def _tell_changes(
-    run: Run,
-    recipe: Recipe,
-    callbacks: Sequence[Callback],
-    logger: Logger | None,
-    tell: Callable[[str], None],
-) -> None:
-    """Say what of a user's own is not what the run began with; record parts that have changed."""
-    environment = run.read_environment()
-    before, now = environment.get("parts", {}), _own_parts(recipe)
-    changed = [name for name in now if now[name]["sha256"] != before.get(name, {}).get("sha256")]
-    for name in changed:
-        tell(f"{name}: {_place(now[name])} has changed since the run began; from here on it is the new one")
-    if changed and writes(recipe.train):
-        run.note(parts={**before, **now}, parts_before=[*environment.get("parts_before", []), before])
-    began_with = [*environment.get("callbacks", []), *filter(None, [environment.get("logger")])]
-    given = [recorded(type(one)) for one in (*callbacks, *filter(None, [logger]))]
-    missing = [_place(one) for one in began_with if _place(one) not in map(_place, given)]
-    if missing:
-        remedy = "infomax.resume takes callbacks and logger"
-        tell(f"the run began with {', '.join(missing)}, not given now; {remedy}")
-
-
-def _place(record: Mapping[str, Any]) -> str:
-    return f"{record['module']}:{record['name']}"
-
-
 def _check_shapes(views: Views, dataset: Trainable) -> None:
     """Check that each part of the dataset has the shape that its views expect."""
     refuse(
@@ -430,25 +350,6 @@ def _teller(quiet: bool) -> Callable[[str], None]:
 def _stage(first_step: int, planned: Plan, budget: Mapping[str, int | float]) -> dict[str, Any]:
     """Return what is recorded of a stage."""
     return {"first_step": first_step, "last_step": first_step + planned.steps, "budget": dict(budget)}
-
-
-def _lengthened(recipe: Recipe, step: int, num_more: int) -> Recipe:
-    """Return the recipe with a further stage, of so many steps after `step`."""
-    before = [one for one in recipe.optimizer.restarts if one < step]
-    optimizer = replace(recipe.optimizer, restarts=(*before, step))
-    return replace(recipe, optimizer=optimizer, train=recipe.train.with_budget(steps=step + num_more))
-
-
-def _take_the_same_weights(run: Run, recipe: Recipe, learner: Learner) -> None:
-    """Begin with the weights of another run, where a run did that was killed before its first checkpoint."""
-    began = run.read_environment().get("began_from")
-    if began is not None:
-        now = take_weights(learner.encoders, recipe.views, began["folder"])
-        refuse(
-            now != began,
-            f"resume: the weights in {began['folder']} are no longer those that the run began with; restore "
-            "them, or begin a new run with --out",
-        )
 
 
 @contextmanager
