@@ -25,6 +25,7 @@ from infomax.evaluation.grouping import features as features_module
 from infomax.evaluation.grouping.features import features_of
 from infomax.evaluation.grouping.groups import directions
 from infomax.evaluation.in_parts import files as files_module
+from infomax.evaluation.in_parts import nearest
 from infomax.evaluation.in_parts.nearest import InvertedLists
 from infomax.evaluation.outputs.parts import part_path, parts_pattern, record_path, rows_of_part
 from infomax.evaluation.probes import stored
@@ -251,7 +252,7 @@ def test_duplicates_and_outliers_of_parts_are_those_in_memory(strange, tmp_path,
         )
     else:
         said = found["approximated"][0]
-        assert "neighbours of 4,000 rows: approximate, FAISS, 16 of 63 lists (25.4 %), which hold" in said
+        assert "neighbours of 4,000 rows: approximate, FAISS, 16 of 63 lists (25.4 %), which hold 9" in said
         missed = others["neighbor_distance"].to_numpy() - rows["neighbor_distance"].to_numpy()
         assert (missed > -1e-6).all() and (missed < 1e-6).mean() > 0.7
 
@@ -267,7 +268,7 @@ def test_what_lists_find_is_what_loops_find(rows):
     centers = lists.centers.reconstruct_n(0, lists.centers.ntotal)
     list_of = np.repeat(np.arange(len(centers)), np.diff(lists.starts))
     for query in range(50):
-        probed = np.argsort(-(centers @ unit[query]))[:16]
+        probed = np.argsort(-(centers @ unit[query]))[: lists.num_probed]
         there = lists.numbers[np.isin(list_of, probed)]
         order = there[np.argsort(-(unit[there] @ unit[query]), kind="stable")][:20]
         assert {*near[query]} == {*order}
@@ -275,9 +276,25 @@ def test_what_lists_find_is_what_loops_find(rows):
     every, _ = lists(torch.from_numpy(unit[:3]), 1500)
     assert [sorted(one) for one in every.tolist()] == [[*range(1500)]] * 3
     one_list = replace(lists, num_probed=len(centers))
-    exact, _ = nearest_rows(unit[:50], unit, 20)
+    exact, exact_cosines = nearest_rows(unit[:50], unit, 20)
     assert (one_list(torch.from_numpy(unit[:50]), 20)[0] == exact).mean() > 0.99
-    assert one_list.share_found(unit[:50], 20) == 1
+    assert one_list.share_found(unit[:50], exact_cosines) == 1
+
+
+@pytest.mark.parametrize("wanted", [0.0, 0.9, 0.999])
+def test_as_many_lists_are_compared_as_find_the_wanted_share(wanted, monkeypatch):
+    """Independent dimensions are the hard case; twice fewer lists would have found too little."""
+    pytest.importorskip("faiss")
+    unit = directions(np.random.default_rng(0).standard_normal((3000, 32)).astype(np.float32))
+    monkeypatch.setattr(nearest, "NUM_PROBED", 2)
+    monkeypatch.setattr(nearest, "WANTED_SHARE", wanted)
+    lists = InvertedLists.of(StoredRows.of([unit]))
+    assert lists.settings["share_found"] >= wanted
+    assert (lists.num_probed > 2) == (wanted > 0)
+    _, exact = nearest_rows(unit[::10], unit, 20)
+    fewer = replace(lists, num_probed=max(1, lists.num_probed // 2))
+    assert lists.share_found(unit[::10], exact) > wanted - 0.03
+    assert wanted == 0 or fewer.share_found(unit[::10], exact) < wanted + 0.03
 
 
 def test_a_way_that_is_not_known(files, tmp_path):
@@ -343,7 +360,8 @@ from infomax.evaluation.in_parts import files, nearest
 from infomax.evaluation.probes import neighbors, stored
 
 features.MAX_IN_MEMORY, streaming.MAX_FULL_BATCH, files.ROWS_AT_ONCE = 1000, 2000, 2000
-stored.BLOCK_NUMBERS, neighbors.MAX_BLOCK_ELEMENTS, nearest.NUM_PROBED = 2**19, 2**18, 1
+stored.BLOCK_NUMBERS, neighbors.MAX_BLOCK_ELEMENTS = 2**19, 2**18
+nearest.NUM_PROBED, nearest.WANTED_SHARE = 1, 0.0
 n, folder = int(sys.argv[1]), sys.argv[2]
 for number in range(20):
     rng = np.random.default_rng(number)

@@ -7,7 +7,7 @@ is in memory at a time. This is worth while for many queries; for few, comparing
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from tempfile import TemporaryFile
@@ -26,7 +26,9 @@ from infomax.evaluation.probes.stored import Rows, StoredRows, blocks
 MAX_EXACT_PAIRS = 10**9
 """Pairs of a query and a row up to which the nearest are exact, as they always are without FAISS."""
 NUM_PROBED = 16
-"""Lists that a query is compared with."""
+"""Lists that a query is compared with, at first."""
+WANTED_SHARE = 0.9
+"""Share of the nearest that must be found; until then twice as many lists are compared, up to all."""
 ROWS_A_LIST = 64
 """Drawn rows for each list, from which the centres are found."""
 NUM_STEPS = 10
@@ -139,7 +141,7 @@ class InvertedLists:
 
     @staticmethod
     def of(directions: StoredRows, *, k: int = 20, seed: int = 0) -> "InvertedLists":
-        """Return √n lists of n rows, and compare what they find with what is exact.
+        """Return √n lists of n rows, of which queries see enough to find `WANTED_SHARE` of the nearest.
 
         Args:
             directions: rows of length 1, or 0.
@@ -161,11 +163,14 @@ class InvertedLists:
         means.train(drawn)
         own = [means.index.search(block, 1)[1][:, 0].astype(np.int32) for block in directions.blocks()]
         rows, numbers, starts = _by_list(directions, np.concatenate(own), num_lists)
-        probed = min(NUM_PROBED, num_lists)
-        words = f"FAISS, {probed} of {num_lists:,} lists ({100 * probed / num_lists:.3g} %)"
-        lists = InvertedLists(means.index, rows, numbers, starts, probed, {"search": words})
         checked = drawn[np.random.default_rng(seed).permutation(len(drawn))[:NUM_CHECKED]]
-        lists.settings.update(num_checked=len(checked), share_found=lists.share_found(checked, min(k, n)))
+        lists = InvertedLists(means.index, rows, numbers, starts, min(NUM_PROBED, num_lists), {})
+        _, exact = lists._exactly(checked, min(k, n))
+        while (share := lists.share_found(checked, exact)) < WANTED_SHARE and lists.num_probed < num_lists:
+            lists = replace(lists, num_probed=min(2 * lists.num_probed, num_lists))
+        probed = lists.num_probed
+        words = f"FAISS, {probed:,} of {num_lists:,} lists ({100 * probed / num_lists:.3g} %)"
+        lists.settings.update(search=words, num_checked=len(checked), share_found=share)
         return lists
 
     def __call__(self, queries: Float[Tensor, "m d"], k: int) -> Found:
@@ -197,10 +202,14 @@ class InvertedLists:
         rows, cosines = nearest_of_blocks(queries, self.rows.blocks(), k, exactly)
         return self.numbers[rows], cosines
 
-    def share_found(self, queries: Queries, k: int) -> float:
-        """Return the share of the k nearest rows that are found, or others as near as the k-th."""
-        _, exact = self._exactly(queries, k)
-        _, found = self(torch.from_numpy(queries), k)
+    def share_found(self, queries: Queries, exact: Float[np.ndarray, "m k"]) -> float:
+        """Return the share of the k nearest rows that are found, or others as near as the k-th.
+
+        Args:
+            queries: [m, d].
+            exact: cosines of the k nearest rows of each.
+        """
+        _, found = self(torch.from_numpy(queries), exact.shape[1])
         return float((found >= exact[:, -1:] - 1e-6).mean())
 
 
