@@ -276,7 +276,10 @@ def _hold_out_groups(
         train, test = next(folds.split(rows, classes, groups))
     rest = len(dataset) - len(rows)
     decided += (f"left out, because they have no label or no group: {counted(rest, 'row')}",) if rest else ()
-    decided += ("intervals take all rows as independent, and are too narrow if rows of a group are alike",)
+    decided += (
+        "intervals take all rows as independent, and are too narrow if rows of a group are alike",
+        "probes choose their settings on parts that share groups, which may suit new groups less",
+    )
     some = f"{len(np.unique(groups[test]))} of {counted(num, 'group')} by {given.groups}"
     how = f"{some}, {100 * len(test) / len(rows):.0f} % of {part}, held out whole"
     return Split(dataset.subset(rows[train]), dataset.subset(rows[test]), how, decided)
