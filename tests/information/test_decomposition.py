@@ -168,6 +168,12 @@ def test_lattices_have_their_published_sizes():
     assert name_of(nodes(3)[0]) == "{1}{2}{3}" and name_of(nodes(3)[-1]) == "{123}"
 
 
+def test_results_say_how_they_were_found():
+    found = broja_decomposition(GATES["xor"], base=2)
+    assert found.measure == "BROJA" and 0 <= found.error < 1e-6
+    assert williams_beer_decomposition(GATES["xor"]).measure == "Williams–Beer"
+
+
 def test_atoms_have_names():
     found = Decomposition({"{1}{2}": 0.1, "{1}": 0.2, "{2}": 0.3, "{12}": 0.4}, "by hand")
     assert (found.redundancy, found.unique, found.synergy) == (0.1, (0.2, 0.3), 0.4)
@@ -182,6 +188,8 @@ def test_what_is_refused():
     with pytest.raises(
         ValueError, match=r"broja_decomposition: expected the axes of 2 sources .* got 4 axes"
     ):
+        broja_decomposition(np.full((2, 2, 2, 2), 1 / 16))
+    with pytest.raises(ValueError, match="; join sources into one by reshape, or use williams_beer_dec"):
         broja_decomposition(np.full((2, 2, 2, 2), 1 / 16))
     with pytest.raises(ValueError, match="probabilities must sum to 1"):
         broja_decomposition(np.full((2, 2, 2), 1 / 4))

@@ -60,6 +60,33 @@ def test_kl_divergence():
     assert float(information) == pytest.approx(float(g.gaussian_mutual_information(joint, 2)))
 
 
+def test_batches_and_float32_are_kept():
+    p, q = (np.array([random_covariance(3, seed=s) for s in (first, first + 1)]) for first in (0, 2))
+    means = np.random.default_rng(0).standard_normal((2, 2, 3))
+    batch = g.gaussian_kl_divergence(means[0], p, means[1], q, base=2)
+    each = [g.gaussian_kl_divergence(means[0, i], p[i], means[1, i], q[i], base=2) for i in range(2)]
+    np.testing.assert_allclose(batch, each, rtol=1e-12)
+    given = g.gaussian_conditional_mutual_information(p, [0], [1, 2], [])
+    np.testing.assert_allclose(given, g.gaussian_mutual_information(p, 1), rtol=1e-12)
+    for covariance in (p.astype(np.float32), torch.tensor(p, dtype=torch.float32)):
+        found = g.gaussian_conditional_mutual_information(covariance, [0], [1], [])
+        assert found.dtype == covariance.dtype and tuple(found.shape) == (2,)
+
+
+def test_canonical_correlations_of_perfect_and_impossible_covariances():
+    rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
+    perfect = np.block([[np.eye(3), rotation], [rotation.T, np.eye(3)]])
+    found = g.canonical_correlations(perfect, 3)
+    assert (found <= 1).all() and (found > 1 - 1e-12).all()
+    perfect[0, 3] = perfect[3, 0] = 1.5
+    with pytest.raises(
+        ValueError,
+        match=r"^canonical_correlations: got a correlation of 2\.\d+, expected at most 1; the covariance is "
+        "not positive semi-definite$",
+    ):
+        g.canonical_correlations(perfect, 3)
+
+
 def test_conditional_information_obeys_the_chain_rule():
     sigma = random_covariance(6)
     both = g.gaussian_conditional_mutual_information(sigma, [0, 1], [2, 3], [4, 5])

@@ -117,6 +117,27 @@ def test_what_is_long_is_cut_short_and_batches_are_explained_by_formula():
     assert "H(x, y) = -Σ p(x, y) ln p(x, y) = <(3,)>" in batch.I("x ; y").explain()
 
 
+def test_sums_are_cut_after_their_sixteenth_term():
+    whole = Joint(np.arange(1, 17) / 136, "x").H("x").explain()
+    cut = Joint(np.arange(1, 18) / 153, "x").H("x").explain()
+    assert "…" not in whole and whole.split("\n")[3].count("+") == 15
+    *_, sums, value = cut.split("\n")
+    surprises = [f"{round(-p * math.log(p), 12):.6g}" for p in np.arange(1, 18) / 153]
+    assert sums.split(" = ")[1] == " + ".join([*surprises[:14], "… 2 terms …", surprises[-1]])
+    assert value.endswith("nats")
+
+
+def test_quantities_are_compared_as_numbers():
+    x, y, z = XOR.H("x"), XOR.H("y"), XOR.H("x, y")
+    assert not x < y and not x > y and x <= y and x >= y and x < z and z > x
+    assert np.asarray(x, dtype=np.float32).dtype == np.float32
+    minus = (-z).item()
+    assert minus == -z.value and abs(minus) == z.value
+    assert Joint([5 / 64, 59 / 64], "x").H("x").explain().count("5/64") == 3
+    assert "0.0769231" in Joint([1 / 13 + 1e-9, 12 / 13 - 1e-9], "x").H("x").explain()
+    assert "1/65" not in Joint([1 / 65, 64 / 65], "x").H("x").explain()
+
+
 def test_co_information():
     """I(X;Y;Z) = I(X;Y) − I(X;Y|Z), and so on for more, by the recursion itself."""
     assert float(XOR.I("x ; y ; z", base=2)) == pytest.approx(-1)

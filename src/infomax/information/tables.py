@@ -50,11 +50,11 @@ def _as_array(operation: str, values: Array, like: Array | None = None) -> Array
         return values.data
     if is_array_api_obj(values):
         return values
-    if like is not None:
-        return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
     try:
-        return np.asarray(values)
-    except (ValueError, TypeError) as error:
+        if like is None:
+            return np.asarray(values)
+        return array_namespace(like).asarray(values, dtype=like.dtype, device=device(like))
+    except (ValueError, TypeError, RuntimeError) as error:
         raise TypeError(f"{operation}: expected numbers, or rows of equally many, got {values!r}") from error
 
 

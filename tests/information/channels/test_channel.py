@@ -72,6 +72,23 @@ def test_cascade_and_product():
         b.then(a)
 
 
+def test_products_of_batches_and_of_float32():
+    noise = np.array([0.1, 0.3])
+    batch, one = Channel.binary_symmetric(noise), random_channel(3, 2)
+    both = batch.product(Channel(np.stack([one.transition] * 2)))
+    assert both.transition.shape == (2, 6, 4)
+    for i, e in enumerate(noise):
+        expected = np.kron(Channel.binary_symmetric(e).transition, one.transition)
+        np.testing.assert_allclose(both.transition[i], expected, rtol=1e-12)
+    errors = np.float32([0.1, 0.3])
+    for channel in (Channel.symmetric(3, errors), Channel.erasure(errors, num_letters=3), Channel.z(errors)):
+        assert channel.transition.dtype == np.float32
+    outputs = np.array([[0.5, 0.5], [0.2, 0.8]])
+    disturbed = Channel.fully_disturbed(outputs, 3)
+    np.testing.assert_array_equal(disturbed.transition, np.stack([outputs] * 3, axis=1))
+    np.testing.assert_allclose(disturbed.equivocation([0.2, 0.3, 0.5])[0], entropy([0.2, 0.3, 0.5]))
+
+
 def test_from_samples_recovers_frequencies():
     rng = np.random.default_rng(0)
     x = rng.integers(0, 2, 20_000)

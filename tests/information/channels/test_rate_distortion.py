@@ -41,6 +41,34 @@ def test_the_bracket_at_any_distortion():
         curve.bracket(-0.1)
 
 
+def test_a_refined_curve_is_the_curve_with_further_points():
+    """In bits as in nats: distortions fall, outputs are distributions that have them, old points stay."""
+    source, costs = [0.2, 0.3, 0.5], [[0, 1, 4], [1, 0, 1], [4, 1, 0]]
+    curve, in_nats = rate_distortion(source, costs, base=2), rate_distortion(source, costs)
+    for distortion in (0.05, 0.4, 0.65):
+        finer = curve.refined(distortion)
+        lower, upper = finer.bracket(distortion)
+        in_bits = np.array(in_nats.refined(distortion).bracket(distortion)) / math.log(2)
+        assert upper - lower <= 1e-7 and in_bits == pytest.approx([lower, upper], abs=2e-7)
+        num_points = len(finer.slopes)
+        assert num_points > len(curve.slopes)
+        for of_each in (finer.distortions, finer.lower, finer.upper, finer.outputs):
+            assert len(of_each) == num_points
+        assert (np.diff(finer.slopes) < 0).all() and (np.diff(finer.distortions) > -1e-7).all()
+        assert (finer.lower <= finer.upper).all() and {*curve.upper} <= {*finer.upper}
+        for index in range(1, num_points - 1):
+            joint = np.array(source)[:, None] * finer.channel(index).transition
+            assert (joint * costs).sum() == pytest.approx(finer.distortions[index], abs=1e-6)
+            information = float(mutual_information(joint, base=2))
+            assert finer.lower[index] - 1e-9 <= information <= finer.upper[index] + 1e-9
+            np.testing.assert_allclose(joint.sum(axis=0), finer.outputs[index], atol=1e-4)
+    ends = (
+        curve.refined(float(curve.distortions[1]) * 0.3),
+        curve.refined(float(curve.distortions[-2]) * 1.05),
+    )
+    assert all(len(one.slopes) < len(curve.slopes) + 40 for one in ends)
+
+
 def test_hamming_distortion_over_a_uniform_alphabet():
     """R(D) = log n − h(D) − D log(n − 1)."""
     n = 6

@@ -1,5 +1,7 @@
 """Certified brackets of scalar channels against quadrature."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.integrate
@@ -53,6 +55,21 @@ def test_a_larger_amplitude_uses_more_points_and_stays_below_the_power_limit():
     assert capacity.lower <= attained.upper and attained.lower <= capacity.upper
 
 
+@pytest.mark.parametrize("base", [2, math.e])
+@pytest.mark.parametrize("amplitude", [0.5, 1.2, 3.0])
+def test_a_coarse_bracket_holds_the_fine_one(amplitude, base):
+    fine = amplitude_limited_capacity(amplitude, base=base, tolerance=1e-4)
+    for tolerance in (1e-3, 0.03, 0.3):
+        coarse = amplitude_limited_capacity(amplitude, base=base, tolerance=tolerance)
+        assert coarse.lower - 1e-12 <= fine.upper and fine.lower <= coarse.upper + 1e-12
+        assert coarse.upper - coarse.lower <= tolerance
+        through = information_through_gaussian_noise(
+            coarse.points, coarse.probabilities, base=base, tolerance=1e-6
+        )
+        assert coarse.lower - 1e-9 <= through.upper
+        assert np.abs(coarse.points).max() == pytest.approx(amplitude) and len(coarse.points) >= 3
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -63,6 +80,13 @@ def test_a_larger_amplitude_uses_more_points_and_stays_below_the_power_limit():
         ),
         (lambda: amplitude_limited_capacity(-1), "must be above 0, got -1"),
         (lambda: amplitude_limited_capacity(1, tolerance=0.0), "tolerance must be above 0, got 0"),
+        (lambda: amplitude_limited_capacity(1, noise_std=0.0), "noise_std must be above 0, got 0"),
+        (lambda: amplitude_limited_capacity(0), "amplitude must be above 0, got 0"),
+        (
+            lambda: amplitude_limited_capacity(60, tolerance=1e-7),
+            r"^amplitude_limited_capacity: an amplitude of 60 noise_std needs [\d,]+ points, more than "
+            r"[\d,]+; give a larger tolerance$",
+        ),
         (lambda: information_through_gaussian_noise([np.nan, 1], [0.5, 0.5]), "1 points of NaN or ∞"),
         (
             lambda: information_through_gaussian_noise([-1, 1], [0.5, 0.5], tolerance=-1.0),
