@@ -5,8 +5,8 @@
 
 The encoder learned from all training images without labels. Shares of the labels of each class are drawn,
 `--draws` times, or once where they are all. A fifth of the drawn labels chooses the rate, of two, and when
-fine-tuning stops: after 400 steps, or after `--epochs` passes where these are more. Rows that are recorded
-already stay, so an interrupted benchmark continues.
+fine-tuning stops: after 400 steps, or after `--epochs` passes where these are more. Rows of
+other numbers of labels stay.
 """
 
 from dataclasses import replace
@@ -47,7 +47,7 @@ def main():
             values = {name: row[name] for name in ("accuracy", "std", "num_labels")}
             settings = {"draws": draws, "at most steps": config.max_steps, "commit": about["commit"]}
             add(found[HEADING], key, {**values, **settings})
-        report(arguments.name, "Accuracy against labels, CIFAR-10", about, found, arguments)
+        report(arguments.name, f"Accuracy against labels, {arguments.data}", about, found, arguments)
 
 
 def with_steps(steps):

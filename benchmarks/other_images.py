@@ -11,12 +11,12 @@ No setting was ever chosen on these images. Each kind is generated from a seed, 
 - cells: two 16-bit channels of 64×64 pixels, the nucleus and a protein. The class is where the protein is
   densest: the nucleus, its rim, the cytoplasm, the edge of the cell, dots, fibres, or one spot. There are few
   photons, and a share of the protein is everywhere.
-- melodies: spectrograms of 40×96 pixels; the class is the sequence of four notes, in any key. Four classes
-  are other classes played backwards, which the recipe cannot tell apart, since it takes an image and its
-  mirror image as the same: `melodies, not mirrored` changes that alone.
+- melodies: spectrograms of 40×96 pixels; the class is the sequence of four notes, in any key. Four of the
+  eight classes are another one played backwards. The recipe's features are the mean of an image and its
+  mirror image, which can hardly tell these apart; `melodies, not mirrored` changes that alone.
 
 Probes get all training labels, or 5 of each class ten times; beside them are raw pixels and a random encoder.
-Runs in the folder are not repeated.
+Images and runs in the folder are used again.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ FONTS = (
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmr10", "cmss10", "cmtt10", "cmb10", "cmti10"),
 )
-"""Of the fonts of Matplotlib, those that have capitals of the usual shape."""
+"""Name the fonts of Matplotlib that have capitals of the usual shape."""
 TEST_FONTS = {"DejaVuSansMono-Oblique", "DejaVuSerif-Italic", "STIXGeneralBol", "cmss10", "cmb10"}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 PLACES = ("nucleus", "rim", "cytoplasm", "edge", "dots", "fibres", "centre")
@@ -54,7 +54,7 @@ OPTIONS = {
     "cells": "--views.mean .5,.5 --views.std .25,.25",
     "melodies, not mirrored": "--flip 0 --readout joined",
 }
-"""What is added to the recipe: two channels must be told; the others take it as it is."""
+"""Options added to the recipe: two channels must be told; the others take it as it is."""
 
 
 def main():
@@ -82,18 +82,20 @@ def trained(kind, arguments):
     recipe = recipe_from_options(recipe_named("amdim-cpu"), options)
     drawn, *_ = kind.split(", ")
     runs = Path(arguments.runs)
-    images = runs / f"{drawn}-{arguments.train}"
+    images = runs / f"{drawn}-{arguments.train}-{arguments.test}"
     if not images.exists():
+        beside = images.with_name(f"{images.name}.part")  # what an interruption leaves is not taken for all
         for seed, part in enumerate(("train", "test")):
-            write(drawn, images / part, getattr(arguments, part), seed)
+            write(drawn, beside / part, getattr(arguments, part), seed)
+        beside.rename(images)
     split = labelled_split(str(images), recipe.views)
-    run = Run(runs / f"{kind}-{arguments.steps}".replace(", ", "-").replace(" ", "-"))
+    run = Run(runs / f"{kind}-{arguments.train}-{arguments.steps}".replace(", ", "-").replace(" ", "-"))
     return split, run if run.encoder.exists() else pretrain(recipe, split.train, run.folder)
 
 
 def write(kind, folder, num_images, seed):
     """Write images into a folder for each class."""
-    rng = np.random.default_rng([seed, len(kind)])
+    rng = np.random.default_rng([seed, list(KINDS).index(kind)])
     classes, draw = KINDS[kind]
     for number in range(num_images):
         label = number % len(classes)
@@ -159,7 +161,7 @@ def melody(rng, label, part):
         MELODIES[label], start + np.cumsum(lengths) - lengths, lengths, strict=True
     ):
         times = np.arange(96) - begin
-        envelope = np.where((times >= 0) & (times < length), np.exp(-times.clip(0) / 12), 0)
+        envelope = np.sin(np.pi * (times / length).clip(0, 1))  # the same backwards
         for overtone, strength in ((0, 1.0), (12, rng.uniform(0.1, 0.6))):
             power += strength * envelope * np.exp(-(((bands - key - note - overtone) / 0.8) ** 2))
     noise = rng.exponential(0.05, (40, 96)) * (1 + gaussian_filter(rng.standard_normal((40, 1)), 3) * 2) ** 2

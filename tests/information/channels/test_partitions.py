@@ -19,7 +19,7 @@ def objective(p_xy, labels, beta):
 
 
 def merged_slowly(p_xy, num_clusters, beta):
-    """Of all pairs of clusters the one whose union is best, again and again."""
+    """Join, again and again, the two clusters whose union is best."""
     labels = np.arange(len(p_xy))
     passed = []
     while True:

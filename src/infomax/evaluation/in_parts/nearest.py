@@ -34,7 +34,7 @@ ROWS_A_LIST = 64
 NUM_STEPS = 10
 """Steps of the k-means that finds the centres."""
 NUM_CHECKED = 100
-"""Drawn rows whose neighbours are also found exactly, to see how many of these are found."""
+"""Drawn rows whose neighbours are also found exactly: they choose how many lists are compared."""
 
 Block = Float[np.ndarray, "b d"]
 Queries = Float[np.ndarray, "q d"]

@@ -73,25 +73,9 @@ def ica_edges(seed: int) -> Evidence:
 
     Beside them: filters of the same photographs with scrambled phases, and principal axes.
     """
-    photographs = _photographs()
-    rng = np.random.default_rng(seed)
-    patches = _patches(photographs, seed)
-    scrambled = _patches([_scrambled(picture, rng) for picture in photographs], seed)
-    ica, control = (
-        InfoMaxICA(NUM_FILTERS, densities=(logistic,), random_state=seed).fit(rows)
-        for rows in (patches, scrambled)
-    )
-    filters = {
-        "InfoMax": ica.components_,
-        "InfoMax, phases scrambled": control.components_,
-        "principal axes": ica.whitening_,
-    }
+    filters, gains = _learned_filters(seed)
     fits = {name: [fit_gabor(_picture(f)) for f in weights] for name, weights in filters.items()}
     shares = {name: float(np.mean([is_edge_filter(fit) for fit in found])) for name, found in fits.items()}
-    gains = [
-        _bits_conveyed(rows, one.components_) - _bits_conveyed(rows, one.whitening_)
-        for rows, one in ((patches, ica), (scrambled, control))
-    ]
     edges = [fit for fit in fits["InfoMax"] if is_edge_filter(fit)]
     octaves = [fit.frequency_bandwidth for fit in edges]
     degrees = [math.degrees(fit.orientation_bandwidth) for fit in edges]
@@ -118,6 +102,31 @@ def ica_edges(seed: int) -> Evidence:
         bool(share > 1 / 3 and max(scrambled_share, principal_share) < 0.1 and gains[0] > 4 * abs(gains[1])),
         _draw_edges(filters, fits),
     )
+
+
+def _learned_filters(seed: int) -> tuple[dict[str, np.ndarray], list[float]]:
+    """Return filters by name, and the bits a patch that they convey beyond principal axes.
+
+    The bits are those of the photographs, and of the photographs with scrambled phases.
+    """
+    photographs = _photographs()
+    rng = np.random.default_rng(seed)
+    patches = _patches(photographs, seed)
+    scrambled = _patches([_scrambled(picture, rng) for picture in photographs], seed)
+    ica, control = (
+        InfoMaxICA(NUM_FILTERS, densities=(logistic,), random_state=seed).fit(rows)
+        for rows in (patches, scrambled)
+    )
+    filters = {
+        "InfoMax": ica.components_,
+        "InfoMax, phases scrambled": control.components_,
+        "principal axes": ica.whitening_,
+    }
+    gains = [
+        _bits_conveyed(rows, one.components_) - _bits_conveyed(rows, one.whitening_)
+        for rows, one in ((patches, ica), (scrambled, control))
+    ]
+    return filters, gains
 
 
 def is_edge_filter(fit: Gabor) -> bool:
